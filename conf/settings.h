@@ -1,0 +1,122 @@
+// All settings as plain structs: what a key means is said in conf/posthouse.toml and
+// posthouse.toml(5), its default is here and nowhere else. Made by conf/loader.h; immutable
+// afterwards.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mta/base/ip_address.h"
+#include "mta/base/log.h"
+#include "mta/base/time.h"
+
+namespace conf {
+using namespace std::chrono_literals;
+
+struct Spool {
+    std::string path = "/var/lib/posthouse";
+    std::uint64_t segment_bytes = 64u << 20;
+    // New mail is refused with 452 below this much free space: the larger of the two.
+    std::uint32_t free_percent_min = 10;
+    std::uint64_t free_bytes_min = 256'000'000;
+};
+
+struct Listener {
+    mta::Endpoint address{mta::IpAddress{}, 25};
+    bool operator==(const Listener&) const = default;
+};
+
+struct Relay {
+    std::vector<mta::Network> networks = {*mta::Network::parse("127.0.0.0/8"),
+                                          *mta::Network::parse("::1")};
+    std::vector<std::string>
+        domains;  // a-labels; "office.example" or ".office.example" (the subtree)
+};
+
+// Of the server side. Each has its defined answer at the limit.
+struct Inbound {
+    std::uint64_t message_bytes_max = 50'000'000;     // 552 5.3.4
+    std::uint32_t recipients_max = 1000;              // 452 4.5.3
+    std::uint32_t received_hops_max = 50;             // 554 5.4.6
+    std::uint32_t connections_max = 1000;             // 421 4.3.2
+    std::uint32_t connections_per_address_max = 100;  // 421 4.7.0; never counted for relay.networks
+    mta::Millis command_timeout = 5min;               // 421 4.4.2
+    mta::Millis data_timeout = 5min;                  // without a byte
+    std::uint32_t data_rate_bytes_min = 100;          // a second, on average over a minute; 0: off
+};
+
+// A name to be looked up (A and AAAA) or an address, with a port.
+struct NextHopHost {
+    std::string host;  // a-labels, or an address without brackets
+    std::uint16_t port = 25;
+    bool operator==(const NextHopHost&) const = default;
+};
+
+struct Route {
+    std::string domain;  // "office.example", ".sub.tree" (everything below sub.tree), "*"; a-labels
+    std::vector<NextHopHost> hosts;       // in order of preference
+    std::optional<mta::Millis> lifetime;  // default: retry.lifetime
+    bool operator==(const Route&) const = default;
+};
+
+struct Dns {
+    std::vector<mta::Endpoint> servers;  // empty: the system's
+    mta::Millis timeout = 2s;            // a try
+    std::uint32_t tries = 2;             // for each server
+};
+
+struct Delivery {
+    std::uint16_t port = 25;
+    std::vector<mta::Network> allow_networks;
+    std::uint32_t connections_max = 500;  // in all
+    std::uint32_t connections_per_destination_max = 20;
+    std::uint32_t messages_per_connection_max = 100;
+    std::uint32_t recipients_per_transaction_max = 50;
+    std::uint32_t addresses_per_attempt_max = 5;
+    mta::Millis idle_timeout = 5s;        // of a kept connection
+    mta::Millis connect_timeout = 30s;    // an address
+    mta::Millis greeting_timeout = 5min;  // RFC 5321 section 4.5.3.2 and below
+    mta::Millis command_timeout = 5min;
+    mta::Millis data_command_timeout = 2min;
+    mta::Millis data_block_timeout = 3min;
+    mta::Millis final_dot_timeout = 10min;
+    std::uint64_t memory_bytes_max =
+        256'000'000;  // bodies in flight kept in RAM; beyond it they are read back
+};
+
+struct Retry {
+    std::vector<mta::Millis> schedule = {1min, 5min, 15min, 30min, 1h};
+    mta::Millis max_interval = 4h;
+    std::uint32_t jitter_percent = 10;
+    mta::Millis lifetime = 5 * 24h;
+    mta::Millis bounce_lifetime = 2 * 24h;
+    std::vector<mta::Millis> delay_notices = {
+        4h, 24h};  // age at which the sender hears of a delay; empty: never
+};
+
+struct Admin {
+    std::string socket = "/run/posthouse/admin.sock";
+};
+
+struct LogSettings {
+    mta::Level level = mta::Level::info;
+};
+
+struct Settings {
+    std::string
+        hostname;  // the machine's name by default; in EHLO, the greeting, Received and DSNs
+    std::string postmaster;  // of our reports' words; empty: postmaster@hostname
+    Spool spool;
+    std::vector<Listener> listeners;  // at least one
+    Relay relay;
+    Inbound inbound;
+    std::vector<Route> routes;
+    Dns dns;
+    Delivery delivery;
+    Retry retry;
+    Admin admin;
+    LogSettings log;
+};
+
+}  // namespace conf

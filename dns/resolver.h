@@ -1,0 +1,73 @@
+#pragma once
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "mta/base/ip_address.h"
+#include "mta/base/time.h"
+
+namespace dns {
+
+// Names here are in the form of mta::to_a_labels(): lower case, A-labels, no trailing dot; "." is
+// the root (null MX).
+
+struct MxRecord {
+    std::uint16_t preference = 0;
+    std::string exchange;
+    bool operator==(const MxRecord&) const = default;
+};
+
+struct LookupError {
+    enum class Kind : std::uint8_t {
+        no_such_domain,  // NXDOMAIN: permanent
+        no_data,         // NOERROR, but no record of this type
+        server_failure,  // SERVFAIL and every other rcode that is not NOERROR, NXDOMAIN or REFUSED
+        refused,
+        timed_out,
+        malformed,    // the answer made no sense, or its CNAMEs had no end
+        unreachable,  // no name server could be spoken to
+        overloaded,   // limits::dns_waiting_max look-ups are waiting
+    };
+    Kind kind = Kind::server_failure;
+    std::string text;  // for the log and `why`: "SERVFAIL from 127.0.0.1:53 for them.example MX"
+
+    [[nodiscard]] bool is_temporary() const {
+        return kind != Kind::no_such_domain && kind != Kind::no_data;
+    }
+};
+
+struct MxAnswer {
+    std::vector<MxRecord> records;  // never empty
+    mta::Millis ttl{};              // the least along the CNAME chain
+};
+struct AddressAnswer {
+    std::vector<mta::IpAddress>
+        addresses;  // never empty; in the order of the answer, AAAA before A
+    mta::Millis ttl{};
+};
+
+template <class T>
+using Lookup = std::expected<T, LookupError>;
+
+// A port: the daemon asks the network through c-ares and a cache, the simulation invents answers.
+// One a shard. Callbacks come on the shard's loop and never inside the call that asked; after
+// destruction none comes any more.
+class Resolver {
+public:
+    using OnMx = std::move_only_function<void(const Lookup<MxAnswer>&)>;
+    using OnAddresses = std::move_only_function<void(const Lookup<AddressAnswer>&)>;
+
+    Resolver() = default;
+    Resolver(const Resolver&) = delete;
+    Resolver& operator=(const Resolver&) = delete;
+    virtual ~Resolver() = default;
+
+    virtual void look_up_mx(const std::string& domain, OnMx on_answer) = 0;
+    // A and AAAA. One of the two is enough; an error only if neither gave an address: the temporary
+    // one if either was temporary, so that a passing trouble never looks like "no address".
+    virtual void look_up_addresses(const std::string& host, OnAddresses on_answer) = 0;
+};
+
+}  // namespace dns

@@ -1,0 +1,63 @@
+// Every limit of the relay that is not a setting: what it counts, and why this number. What happens
+// at a limit is said where it is enforced. Settings with their defaults are in conf/settings.h.
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "mta/base/time.h"
+
+namespace mta::limits {
+
+// ---- SMTP, as a server (RFC 5321 section 4.5.3.1) ----
+// A command line with CRLF. 512 in RFC 5321; MAIL and RCPT grow with DSN (RFC 3461: ENVID 100,
+// ORCPT 500, in xtext), SMTPUTF8 and AUTH=; 4096 holds any legal one.
+inline constexpr std::size_t command_line_bytes_max = 4096;
+// A line of text with CRLF is 1000 by the RFC; real mail exceeds it, so longer lines pass up to
+// this, counted over the bytes of the line, and without this limit memory stays flat all the same
+// (lines are not gathered).
+inline constexpr std::size_t text_line_bytes_max = 1u << 20;
+// Header section: bytes and fields. Beyond: 552 5.3.4 / 554 5.6.0.
+inline constexpr std::size_t header_bytes_max = 1u << 20;
+inline constexpr std::size_t header_fields_max = 5000;
+inline constexpr std::size_t local_part_bytes_max = 64;
+inline constexpr std::size_t domain_bytes_max = 255;
+// local-part@domain: RFC 5321's 256-byte path less "<>" is 254, UTF-8 addresses and lenient peers
+// get a little more.
+inline constexpr std::size_t address_bytes_max = 320;
+inline constexpr std::size_t envid_bytes_max = 100;  // RFC 3461 section 4.4, decoded
+inline constexpr std::size_t orcpt_bytes_max = 500;  // RFC 3461 section 4.2, decoded
+// Bad or useless commands (unknown, out of order, NOOP, RSET, VRFY without mail between) in one
+// session: 421.
+inline constexpr std::uint32_t session_errors_max = 20;
+inline constexpr std::uint32_t session_idle_commands_max = 200;
+
+// ---- SMTP, as a client ----
+// Reply lines: 512 by the RFC; real hosts exceed it.
+inline constexpr std::size_t reply_line_bytes_max = 2048;
+inline constexpr std::size_t reply_lines_max = 128;
+inline constexpr std::size_t reply_bytes_max = 64u << 10;
+// Of a remote's words we keep this much on disk for each recipient.
+inline constexpr std::size_t kept_reply_bytes_max = 200;
+
+// ---- Bodies ----
+// Up to this size a body travels inside its ENQ record and stays in RAM while it is delivered;
+// larger ones are streamed to disk in BODY records of at most this size while they arrive.
+inline constexpr std::size_t body_inline_bytes_max = 128u << 10;
+inline constexpr std::size_t body_chunk_bytes_max = 256u << 10;
+
+// ---- Streams ----
+// Bytes written to a stream that the kernel has not taken yet; beyond it the source is paused.
+inline constexpr std::size_t stream_backlog_bytes_max = 512u << 10;
+
+// ---- DNS ----
+inline constexpr std::uint32_t dns_in_flight_max =
+    100;  // more at once lose UDP answers (c-ares 1.18: one socket)
+inline constexpr std::size_t dns_waiting_max =
+    50'000;  // look-ups queued behind those; beyond: deferred
+inline constexpr std::uint32_t cname_chain_max = 10;
+inline constexpr std::size_t dns_answer_records_max = 256;
+inline constexpr std::size_t mx_hosts_max = 100;
+inline constexpr std::size_t dns_cache_entries_max = 100'000;
+
+}  // namespace mta::limits

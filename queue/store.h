@@ -1,0 +1,94 @@
+#pragma once
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mta/base/time.h"
+#include "queue/message.h"
+
+namespace queue {
+
+// Why the store did not do it. `text` is for the log and `posthouse status`.
+struct StoreError {
+    enum class Kind : std::uint8_t {
+        no_space,  // 452 4.3.1: nothing is broken, room is missing
+        broken,    // 451 4.3.0: a write or sync failed, or the store is going down; its bytes count
+                   // as unknown
+        not_found,  // no such message (any more)
+        corrupt,    // the message's bytes do not match their checksum; it is quarantined
+    };
+    Kind kind = Kind::broken;
+    std::string text;
+};
+
+template <class T>
+using StoreResult = std::expected<T, StoreError>;
+
+// The spool: what was acknowledged is here until every recipient is done.
+//
+// A port: the segment log of queue/log is one implementation, a shared database may be another. So
+// nothing here answers at once (but for the two calls that say so), and nobody may assume a local
+// file or to be its only user. Each shard has its own Store object; its callbacks come on that
+// shard's loop, never inside the call that asked, in the order of the calls for one message. After
+// destruction none comes any more.
+//
+// Order of calls for a message:
+//   allocate_id -> append_body* -> enqueue -> update* -> finish
+//                               -> discard_body
+class Store {
+public:
+    using OnDone = std::move_only_function<void(StoreResult<void>)>;
+    using OnMessage = std::move_only_function<void(StoreResult<StoredMessage>)>;
+    using OnBytes = std::move_only_function<void(StoreResult<std::string>)>;
+    // A batch of messages found at start, their bodies left out (Message::body empty). `last`: that
+    // was all.
+    using OnLoaded = std::move_only_function<void(std::vector<StoredMessage> batch, bool last)>;
+
+    Store() = default;
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+    virtual ~Store() = default;
+
+    // Answers at once, from a reserved range.
+    [[nodiscard]] virtual MessageId allocate_id() = 0;
+    // Answers at once, from the last known state: why new mail cannot be taken now (4xx), or
+    // nothing.
+    [[nodiscard]] virtual std::optional<StoreError> refusal() const = 0;
+
+    // The next piece of a body too large to be inline; at most limits::body_chunk_bytes_max bytes.
+    // `on_written`: the next piece may come (backpressure). Not durable, and invisible until the
+    // message is enqueued.
+    virtual void append_body(MessageId id, std::string chunk, OnDone on_written) = 0;
+    // The message will not come: forget its pieces.
+    virtual void discard_body(MessageId id) = 0;
+
+    // `on_durable`: message and body are on disk and synced; only now may anybody be told 250.
+    virtual void enqueue(std::shared_ptr<const Message> message, OnDone on_durable) = 0;
+
+    // The full state of all recipients replaces what was there. `reports` (DSNs) are enqueued in
+    // the same atomic step, before it. Rides in the next batch.
+    virtual void update(MessageId id, std::vector<RecipientState> states,
+                        std::vector<std::shared_ptr<const Message>> reports) = 0;
+    // No recipient is open any more: the message may go. `reports` as above: durable before the
+    // original is gone. `on_durable` may be null.
+    virtual void finish(MessageId id, std::vector<std::shared_ptr<const Message>> reports,
+                        OnDone on_durable) = 0;
+
+    // The message with its current states and, if it is inline, its body.
+    virtual void read(MessageId id, OnMessage on_read) = 0;
+    // Bytes [offset, offset + length) of a body, fewer at its end; length <=
+    // limits::body_chunk_bytes_max.
+    virtual void read_body(MessageId id, std::uint64_t offset, std::uint32_t length,
+                           OnBytes on_read) = 0;
+
+    // Once, before anything else but allocate_id(): hands over what is queued, those due first as
+    // far as known.
+    virtual void load(OnLoaded on_loaded) = 0;
+};
+
+}  // namespace queue
