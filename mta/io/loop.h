@@ -1,0 +1,49 @@
+#pragma once
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "mta/io/uv_handle.h"
+
+namespace mta::io {
+
+// One thread's event loop. It must outlive every handle made on it, and those handles' owners must
+// be gone when it is destroyed.
+class Loop {
+public:
+    using Work = std::move_only_function<void()>;
+
+    Loop();
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+    ~Loop();
+
+    // Runs until stop() or until nothing is left that could call back.
+    void run();
+    void stop() { uv_stop(&loop_); }
+    // Runs the callbacks that are ready, without waiting. For tests and for the last breath of a
+    // shutdown.
+    void run_ready();
+
+    // Runs `work` on this loop before it waits again, after the callback that is running now: for
+    // answers that must not come inside a call, for gathering writes, for destroying an object that
+    // is on the stack. Work that adds work is served too, with I/O in between, so that it cannot
+    // starve the loop.
+    void at_turn_end(Work work);
+
+    [[nodiscard]] uv_loop_t* raw() { return &loop_; }
+    // Where reads land. Whatever a read callback wants to keep, it copies.
+    [[nodiscard]] std::array<char, 64 << 10>& read_buffer() { return read_buffer_; }
+
+private:
+    void end_turn();
+
+    uv_loop_t loop_;
+    UvHandle<uv_prepare_t> prepare_;
+    UvHandle<uv_idle_t> idle_;  // active while work waits: then the loop does not sleep
+    std::vector<Work> work_;
+    std::vector<Work> running_work_;
+    std::array<char, 64 << 10> read_buffer_;
+};
+
+}  // namespace mta::io
