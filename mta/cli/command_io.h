@@ -1,0 +1,25 @@
+#pragma once
+#include <cstdint>
+#include <istream>
+#include <ostream>
+
+#include "mta/base/time.h"
+
+namespace mta::cli {
+
+// What a command reads and writes, so that a test can be the terminal. The streams outlive it.
+struct CommandIo {
+    std::ostream& out;
+    std::ostream& err;
+    std::istream& in;
+    mta::Instant now;
+    bool is_terminal = false;    // `in` and `out` are one: questions may be asked
+    std::uint32_t columns = 80;  // of the terminal; 0: do not shorten lines (a file, a pipe)
+};
+
+// Exit statuses of every command.
+inline constexpr int exit_fine = 0;
+inline constexpr int exit_failed = 1;
+inline constexpr int exit_usage = 2;
+
+}  // namespace mta::cli
