@@ -1,0 +1,13 @@
+#pragma once
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "mta/base/ip_address.h"
+
+namespace mta::io {
+
+// mta::Endpoint as the system's calls want it, and back. An unknown family becomes 0.0.0.0:0.
+[[nodiscard]] sockaddr_storage to_sockaddr(const Endpoint& endpoint);
+[[nodiscard]] Endpoint from_sockaddr(const sockaddr_storage& address);
+
+}  // namespace mta::io

@@ -1,0 +1,35 @@
+#pragma once
+#include <memory>
+
+#include "mta/io/byte_stream.h"
+#include "mta/io/loop.h"
+
+namespace mta::io {
+
+// A TCP connection. Writes of one turn of the loop leave in one system call where the kernel takes
+// them.
+class TcpStream final : public ByteStream {
+public:
+    // What finish() allows the peer for reading our last words and closing its side.
+    static constexpr std::uint64_t linger_ms_max = 2000;
+
+    // `handle` is connected. Its loop must outlive the stream, and the linger after finish().
+    TcpStream(Loop& loop, UvHandle<uv_tcp_t> handle);
+    ~TcpStream() override;
+
+    void start(Handlers handlers) override;
+    void write(std::string bytes) override;
+    [[nodiscard]] std::size_t backlog_bytes() const override;
+    void pause_reading() override;
+    void resume_reading() override;
+    void finish() override;
+    void abort() override;
+    [[nodiscard]] Endpoint local() const override;
+    [[nodiscard]] Endpoint remote() const override;
+
+private:
+    class Connection;
+    std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace mta::io

@@ -1,0 +1,240 @@
+#include "mta/io/tcp_stream.h"
+
+#include <optional>
+
+#include <gtest/gtest.h>
+
+#include "mta/io/tcp_connector.h"
+#include "mta/io/tcp_listener.h"
+#include "mta/io/timer.h"
+
+namespace mta::io {
+namespace {
+using namespace std::chrono_literals;
+
+// A connection to ourselves: both ends, what each has read, and how each ended.
+class TcpPair : public testing::Test {
+protected:
+    struct End {
+        std::unique_ptr<ByteStream> stream;
+        std::string read;
+        std::optional<std::string> closed;
+        int drained = 0;
+    };
+
+    TcpPair() {
+        auto opened = TcpListener::open(
+            loop_, *parse_endpoint("127.0.0.1:0"),
+            [this](std::unique_ptr<TcpStream> stream) { server_.stream = std::move(stream); });
+        EXPECT_TRUE(opened);
+        listener_ = std::move(*opened);
+        connector_.connect(listener_->address(), std::nullopt,
+                           [this](auto stream) { client_.stream = std::move(*stream); });
+        run_until([&] { return client_.stream && server_.stream; });
+    }
+    ~TcpPair() override {
+        client_.stream.reset();
+        server_.stream.reset();
+        listener_.reset();
+    }
+
+    static void start(End& end) {
+        end.stream->start({.on_read = [&end](std::string_view bytes) { end.read += bytes; },
+                           .on_drained = [&end] { ++end.drained; },
+                           .on_closed =
+                               [&end](std::string_view reason) {
+                                   EXPECT_FALSE(end.closed) << "closed twice";
+                                   end.closed = std::string(reason);
+                               }});
+    }
+    void run_until(const std::function<bool()>& condition) {
+        bool is_late = false;
+        Timer deadline(loop_, [&] { is_late = true; });
+        deadline.set(10s);
+        while (!condition() && !is_late) uv_run(loop_.raw(), UV_RUN_ONCE);
+        EXPECT_FALSE(is_late) << "waited in vain";
+    }
+
+    Loop loop_;
+    TcpConnector connector_{loop_};
+    std::unique_ptr<TcpListener> listener_;
+    End client_;
+    End server_;
+};
+
+TEST_F(TcpPair, carries_bytes_both_ways_and_knows_its_addresses) {
+    start(client_);
+    start(server_);
+    EXPECT_EQ(client_.stream->remote(), listener_->address());
+    EXPECT_EQ(client_.stream->local(), server_.stream->remote());
+    client_.stream->write("he");
+    client_.stream->write("llo");
+    server_.stream->write("220 hi\r\n");
+    run_until([&] { return server_.read == "hello" && client_.read == "220 hi\r\n"; });
+}
+
+TEST_F(TcpPair, keeps_order_and_content_when_the_kernel_takes_less_than_all) {
+    start(client_);
+    start(server_);
+    server_.stream->pause_reading();
+    std::string expected;
+    for (int i = 0; i < 3000; ++i) {
+        const auto piece = std::to_string(i) + std::string(static_cast<std::size_t>(i % 5000), 'x');
+        expected += piece;
+        client_.stream->write(piece);
+        if (i % 100 == 0) loop_.run_ready();
+    }
+    run_until([&] { return client_.stream->backlog_bytes() > 0; });
+    EXPECT_EQ(client_.drained, 0);
+    server_.stream->resume_reading();
+    run_until([&] { return server_.read.size() == expected.size() && client_.drained > 0; });
+    EXPECT_TRUE(server_.read == expected) << "bytes came out of order";
+    EXPECT_EQ(client_.stream->backlog_bytes(), 0u);
+}
+
+TEST_F(TcpPair, reads_nothing_while_paused) {
+    start(client_);
+    start(server_);
+    server_.stream->pause_reading();
+    client_.stream->write("later");
+    Timer timer(loop_, [&] { loop_.stop(); });
+    timer.set(20ms);
+    loop_.run();
+    EXPECT_EQ(server_.read, "");
+    server_.stream->resume_reading();
+    run_until([&] { return server_.read == "later"; });
+}
+
+TEST_F(TcpPair, finish_gets_the_last_words_to_a_peer_that_is_still_talking) {
+    start(client_);
+    start(server_);
+    client_.stream->write(std::string(500'000, 'x'));
+    server_.stream->write("554 5.5.0 no\r\n");
+    server_.stream->finish();
+    server_.stream.reset();  // the linger does not need the stream
+    run_until([&] { return client_.closed.has_value(); });
+    EXPECT_EQ(client_.read, "554 5.5.0 no\r\n");
+    EXPECT_EQ(*client_.closed, "");
+}
+
+TEST_F(TcpPair, tells_an_orderly_end_from_a_reset) {
+    start(client_);
+    start(server_);
+    client_.stream->write("x");
+    run_until([&] { return server_.read == "x"; });
+    server_.stream->write("unread");
+    client_.stream->pause_reading();
+    Timer timer(loop_, [&] { loop_.stop(); });
+    timer.set(20ms);
+    loop_.run();
+    client_.stream->abort();  // with unread input: the kernel resets
+    client_.stream.reset();
+    run_until([&] { return server_.closed.has_value(); });
+    EXPECT_EQ(*server_.closed, "connection reset by peer");
+}
+
+TEST_F(TcpPair, no_callback_comes_after_abort) {
+    start(client_);
+    start(server_);
+    server_.stream->abort();
+    run_until([&] { return client_.closed.has_value(); });
+    EXPECT_FALSE(server_.closed);
+    client_.stream->write("to nobody");
+    loop_.run_ready();
+}
+
+TEST_F(TcpPair, may_be_aborted_from_its_own_read_callback) {
+    start(client_);
+    int reads = 0;
+    server_.stream->start({.on_read =
+                               [&](std::string_view) {
+                                   ++reads;
+                                   server_.stream->abort();
+                               },
+                           .on_drained = [] {},
+                           .on_closed = [](std::string_view) { ADD_FAILURE(); }});
+    client_.stream->write("a");
+    run_until([&] { return client_.closed.has_value(); });
+    EXPECT_EQ(reads, 1);
+}
+
+TEST_F(TcpPair, destruction_with_a_backlog_leaks_nothing) {
+    start(client_);
+    start(server_);
+    server_.stream->pause_reading();
+    while (client_.stream->backlog_bytes() == 0) {
+        client_.stream->write(std::string(1 << 20, 'x'));
+        loop_.run_ready();
+    }
+    client_.stream.reset();
+}
+
+TEST(TcpConnector, says_in_words_why_a_connection_failed) {
+    Loop loop;
+    TcpConnector connector(loop);
+    Endpoint nobody;
+    {  // a port that was free a moment ago
+        auto listener = TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"), [](auto) {});
+        ASSERT_TRUE(listener);
+        nobody = (*listener)->address();
+    }
+    loop.run_ready();
+    std::string error;
+    connector.connect(nobody, std::nullopt, [&](auto result) { error = result.error(); });
+    EXPECT_EQ(error, "") << "called back inside the call";
+    loop.run();
+    EXPECT_EQ(error, "connection refused");
+}
+
+TEST(TcpConnector, connects_from_the_address_it_is_told) {
+    Loop loop;
+    TcpConnector connector(loop);
+    std::unique_ptr<ByteStream> accepted;
+    auto listener = TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"), [&](auto stream) {
+        accepted = std::move(stream);
+        loop.stop();
+    });
+    std::unique_ptr<ByteStream> connected;
+    connector.connect((*listener)->address(), IpAddress::parse("127.0.0.9"),
+                      [&](auto stream) { connected = std::move(*stream); });
+    loop.run();
+    ASSERT_TRUE(accepted);
+    EXPECT_EQ(accepted->remote().address.to_string(), "127.0.0.9");
+    connected.reset();
+    accepted.reset();
+    listener->reset();
+}
+
+TEST(TcpConnector, calls_nobody_after_cancel_or_its_own_end) {
+    Loop loop;
+    const auto fail = [](auto) { ADD_FAILURE() << "called after the end"; };
+    auto listener = TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"), [](auto) {});
+    {
+        TcpConnector connector(loop);
+        connector.cancel(connector.connect((*listener)->address(), std::nullopt, fail));
+        connector.connect((*listener)->address(), std::nullopt, fail);
+        connector.connect((*listener)->address(), IpAddress::parse("192.0.2.1"), fail);
+    }
+    listener->reset();
+    loop.run();
+}
+
+TEST(TcpListener, says_in_words_why_it_cannot_listen) {
+    Loop loop;
+    const auto unused = [](auto) {};
+    const auto foreign = TcpListener::open(loop, *parse_endpoint("192.0.2.1:2525"), unused);
+    ASSERT_FALSE(foreign);
+    EXPECT_EQ(foreign.error(), "address not available");
+}
+
+TEST(TcpListener, on_ipv6_leaves_ipv4_to_others) {
+    Loop loop;
+    const auto unused = [](auto) {};
+    auto six = TcpListener::open(loop, *parse_endpoint("[::]:0"), unused);
+    ASSERT_TRUE(six) << six.error();
+    const Endpoint four_address{IpAddress{}, (*six)->address().port};
+    auto four = TcpListener::open(loop, four_address, unused);
+    EXPECT_TRUE(four) << four.error();
+}
+}  // namespace
+}  // namespace mta::io
