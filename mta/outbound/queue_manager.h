@@ -1,0 +1,128 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "conf/settings.h"
+#include "dns/resolver.h"
+#include "mta/base/time.h"
+#include "mta/io/connector.h"
+#include "mta/outbound/delivery_event.h"
+#include "mta/outbound/queue_view.h"
+#include "mta/outbound/report_request.h"
+#include "queue/message.h"
+#include "queue/store.h"
+
+namespace mta::outbound {
+
+// The heart of the relay: takes every message that was accepted, routes it, delivers it, retries,
+// and reports what cannot be delivered. One a shard.
+//
+//   accept() ----+                                    +-> store.finish() / update(), with reports
+//   load() ------+-> due -> route -> destination -> attempt -> outcome per recipient
+//                     ^                                    |
+//                     +----------- retry schedule <--------+
+//
+// It is free of sockets, files and clocks: it reaches the world through three ports and is driven
+// from outside.
+//   - Hooks::now is the driver's clock reading, the same throughout a turn of its loop.
+//   - Whenever something was left to be done (by an entry point or by a port's callback) it calls
+//     Hooks::request_tick once; the driver then calls tick() before its turn ends. All deliveries
+//     are started there, and what is finished is destroyed there.
+//   - After each tick() the driver sees to it that the next one comes at next_wakeup() at the
+//     latest.
+// Hooks are never called from within a constructor or destructor. They may call back only the
+// const members.
+//
+// All members on the shard's thread. The ports must outlive it.
+class QueueManager {
+public:
+    struct Ports {
+        queue::Store& store;
+        dns::Resolver& resolver;
+        io::Connector& connector;
+    };
+    struct Hooks {
+        std::function<Instant()> now;
+        std::function<void()> request_tick;
+        MakeReports make_reports;
+        OnEvent on_event;
+    };
+    using SettingsPtr = std::shared_ptr<const conf::Settings>;
+
+    // `seed`: of the jitter and of the order among MX hosts of equal preference.
+    QueueManager(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed);
+    QueueManager(const QueueManager&) = delete;
+    QueueManager& operator=(const QueueManager&) = delete;
+    ~QueueManager();
+
+    // ---- Mail comes in ----
+
+    // Write-through: to be called right after Store::enqueue() was, without waiting for the commit.
+    // Delivery starts at once from RAM.
+    void accept(std::shared_ptr<const queue::Message> message);
+    // The commit failed and nobody was told 250: the message is dropped; a transaction before its
+    // final dot is broken off. Does nothing if the id is not known.
+    void forget(queue::MessageId id);
+    // From Store::load(). What was pending keeps its due time; what has expired is reported.
+    void load(const queue::StoredMessage& stored);
+
+    // ---- Time ----
+
+    void tick();
+    // Nothing: only a callback or an entry point can bring work.
+    [[nodiscard]] std::optional<Instant> next_wakeup() const;
+
+    // ---- The daemon's life ----
+
+    // New settings count from the next attempt on; what is being delivered is not disturbed.
+    void reload(SettingsPtr settings);
+    // Addresses that are our own, never to be delivered to by MX (mail loops). Default: none.
+    void set_own_addresses(std::vector<IpAddress> addresses);
+    // Starts nothing new. A transaction past its final dot is finished; the others are broken off
+    // without being charged, idle connections are closed.
+    void drain();
+    // After drain(): nothing is under way any more. What the store was told may still be on its
+    // way.
+    [[nodiscard]] bool is_idle() const;
+
+    // ---- Questions ----
+
+    [[nodiscard]] Counters counters() const;
+    // Up to `limit` messages that match, from `cursor` on (0: the start). Looks at no more than
+    // `scan_max` messages, so it may return fewer, even none, with a `next`.
+    [[nodiscard]] MessageList list(const MessageFilter& filter, std::size_t limit,
+                                   ListCursor cursor = 0, std::size_t scan_max = 100'000) const;
+    // One message without what is on disk; nothing: not in the queue (any more).
+    [[nodiscard]] std::optional<MessageView> find(queue::MessageId id) const;
+    // The same with sender and addresses, read from the store.
+    void describe(queue::MessageId id, OnDescribed on_described);
+    // Sorted by name. Empty `name`: all that have mail, connections or trouble.
+    [[nodiscard]] std::vector<DestinationView> destinations(const std::string& name = {}) const;
+    // Nothing: no mail for it. `domain` in the form of mta::to_a_labels().
+    [[nodiscard]] std::optional<DomainView> domain(const std::string& domain) const;
+
+    // ---- Orders ----
+
+    // Everything that waits for its next attempt is due now, and what is down is probed now. Held
+    // mail stays held. Returns the number of recipients touched.
+    std::size_t flush();
+    std::size_t flush_domain(const std::string& domain);
+    std::size_t flush_message(queue::MessageId id);
+    // Each touches the open recipients of one message that are not being delivered, and returns
+    // their number. cancel: gone without a report. bounce: given up with a report, `reason` in it.
+    std::size_t hold(queue::MessageId id);
+    std::size_t release(queue::MessageId id);
+    std::size_t cancel(queue::MessageId id);
+    std::size_t bounce(queue::MessageId id, const std::string& reason);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mta::outbound

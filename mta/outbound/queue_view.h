@@ -1,0 +1,116 @@
+// What operators get to see: plain structs, made on demand.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mta/base/outcome.h"
+#include "mta/base/time.h"
+#include "queue/message.h"
+#include "queue/store.h"
+
+namespace mta::outbound {
+
+// The one thing that a recipient waits for.
+enum class WaitReason : std::uint8_t {
+    next_attempt,       // its retry time (`until`)
+    dns_answer,         // the MX look-up of its domain is under way
+    dns_down,           // its domain could not be looked up; the next look-up is at `until`
+    destination_down,   // its destination is down; the next probe is at `until`
+    destination_limit,  // all connections that the destination may have are busy
+    connections_limit,  // all connections that the relay may have are busy
+    delivering,         // nothing: it is being delivered
+    report,             // it has failed; the report to the sender is being made
+    held,               // an operator's release
+    draining,           // the relay's restart
+    not_waiting,        // it is done with
+};
+
+enum class ViewState : std::uint8_t { queued, delivering, held, in_doubt, done };
+
+struct RecipientView {
+    std::string address;  // empty in list(): it is on disk; describe() has it
+    std::string domain;
+    std::string destination;  // empty: not routed yet
+    ViewState state = ViewState::queued;
+    std::uint16_t attempts = 0;
+    std::optional<Instant> next_attempt;
+    std::optional<Instant> last_attempt;
+    std::optional<DeliveryError> last_error;  // of the recipient; else its destination's
+    Instant expires;
+    WaitReason reason = WaitReason::next_attempt;
+    std::optional<Instant> until;
+};
+
+struct MessageView {
+    queue::MessageId id = 0;
+    Instant arrived;
+    std::uint64_t size_bytes = 0;                   // in list() rounded up to KiB
+    std::shared_ptr<const queue::Message> message;  // null in list(): sender and addresses are on
+                                                    // disk
+    std::vector<RecipientView> recipients;          // open ones only
+};
+
+// Empty or absent fields match everything; a message matches if one of its open recipients does.
+struct MessageFilter {
+    std::string domain;  // of a recipient; ".suffix" means its subtree
+    std::optional<ViewState> state;
+    std::string destination;
+};
+
+// A position in the queue between two calls of list(). Mail that comes or goes meanwhile may be
+// missed or, if it has just come, be seen; nothing is shown twice.
+using ListCursor = std::uint32_t;
+struct MessageList {
+    std::vector<MessageView> messages;
+    std::optional<ListCursor> next;  // nothing: that was all
+};
+
+struct DestinationView {
+    std::string name;
+    std::size_t waiting = 0;  // bundles: recipients of one message that go together
+    std::size_t delivering = 0;
+    std::size_t connections = 0;  // open ones, idle ones included
+    std::uint32_t connections_limit = 0;
+    std::optional<Instant> down_since;
+    std::optional<Instant> next_probe;  // nothing while down: the probe is under way
+    std::optional<DeliveryError> last_error;
+};
+
+// A domain's part of the answer to `why DOMAIN`.
+struct DomainView {
+    std::string domain;
+    std::string destination;  // empty: not known yet
+    bool is_static_route = false;
+    std::size_t recipients = 0;  // open ones
+    std::optional<Instant> dns_down_since;
+    std::optional<Instant> next_look_up;
+    std::optional<DeliveryError> dns_error;
+    std::optional<DestinationView> site;
+};
+
+struct Counters {
+    std::size_t messages = 0;    // in the queue
+    std::size_t recipients = 0;  // open ones
+    std::size_t delivering = 0;  // transactions
+    std::size_t held = 0;        // recipients
+    std::size_t connections = 0;
+    std::size_t destinations_down = 0;
+    std::uint64_t body_bytes_in_memory = 0;
+    // Since the start.
+    std::uint64_t delivered_total = 0;  // recipients
+    std::uint64_t deferred_total = 0;
+    std::uint64_t failed_total = 0;
+    std::uint64_t expired_total = 0;
+    std::uint64_t in_doubt_total = 0;
+    std::uint64_t reports_total = 0;
+    std::uint64_t transactions_total = 0;
+    std::uint64_t connects_total = 0;
+};
+
+using OnDescribed = std::move_only_function<void(queue::StoreResult<MessageView>)>;
+
+}  // namespace mta::outbound
