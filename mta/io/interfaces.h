@@ -1,0 +1,11 @@
+#pragma once
+#include <vector>
+
+#include "mta/base/ip_address.h"
+
+namespace mta::io {
+
+// The addresses of this machine's interfaces, loopback included. Empty if the system does not say.
+[[nodiscard]] std::vector<IpAddress> own_addresses();
+
+}  // namespace mta::io

@@ -1,0 +1,45 @@
+#include "mta/inbound/connection_counts.h"
+
+#include <gtest/gtest.h>
+
+namespace mta::inbound {
+namespace {
+using Verdict = ConnectionCounts::Verdict;
+
+const auto first = *IpAddress::parse("192.0.2.1");
+const auto second = *IpAddress::parse("192.0.2.2");
+
+TEST(ConnectionCounts, refuses_the_one_beyond_each_limit_and_takes_it_once_another_has_left) {
+    ConnectionCounts counts;
+    const ConnectionCounts::Limits limits{.connections_max = 3, .per_address_max = 2};
+    EXPECT_EQ(counts.enter(first, limits), Verdict::welcome);
+    EXPECT_EQ(counts.enter(first, limits), Verdict::welcome);
+    EXPECT_EQ(counts.enter(first, limits), Verdict::too_many_from_address);
+    EXPECT_EQ(counts.enter(second, limits), Verdict::welcome);
+    EXPECT_EQ(counts.enter(second, limits), Verdict::too_many);
+    EXPECT_EQ(counts.total(), 3u);
+    counts.leave(first);
+    EXPECT_EQ(counts.enter(first, limits), Verdict::welcome);
+    EXPECT_EQ(counts.enter(second, limits), Verdict::too_many);
+}
+
+TEST(ConnectionCounts, does_not_count_by_address_for_the_trusted) {
+    ConnectionCounts counts;
+    for (int i = 0; i < 50; ++i) {
+        EXPECT_EQ(counts.enter(first, {.connections_max = 50, .per_address_max = 0}),
+                  Verdict::welcome);
+    }
+    EXPECT_EQ(counts.enter(first, {.connections_max = 50, .per_address_max = 0}),
+              Verdict::too_many);
+}
+
+TEST(ConnectionCounts, sees_an_ipv6_network_of_64_bits_as_one_client) {
+    ConnectionCounts counts;
+    const ConnectionCounts::Limits limits{.connections_max = 9, .per_address_max = 1};
+    EXPECT_EQ(counts.enter(*IpAddress::parse("2001:db8::1"), limits), Verdict::welcome);
+    EXPECT_EQ(counts.enter(*IpAddress::parse("2001:db8::ffff"), limits),
+              Verdict::too_many_from_address);
+    EXPECT_EQ(counts.enter(*IpAddress::parse("2001:db8:0:1::1"), limits), Verdict::welcome);
+}
+}  // namespace
+}  // namespace mta::inbound

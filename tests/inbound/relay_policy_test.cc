@@ -1,0 +1,62 @@
+#include "mta/inbound/relay_policy.h"
+
+#include <gtest/gtest.h>
+
+namespace mta::inbound {
+namespace {
+
+const conf::Relay office{
+    .networks = {*Network::parse("127.0.0.0/8"), *Network::parse("192.168.0.0/16"),
+                 *Network::parse("2001:db8:1::/48")},
+    .domains = {"office.example", ".sub.example"},
+};
+
+TEST(RelayPolicy, lets_its_networks_send_anywhere) {
+    const RelayPolicy policy(office);
+    struct Row {
+        const char* client;
+        bool may_relay;
+    };
+    for (const auto& [client, may_relay] : {Row{"127.0.0.1", true},
+                                            {"127.255.255.255", true},
+                                            {"192.168.255.1", true},
+                                            {"192.169.0.1", false},
+                                            {"203.0.113.5", false},
+                                            {"2001:db8:1::5", true},
+                                            {"2001:db8:2::5", false},
+                                            {"::1", false},
+                                            {"::ffff:192.168.1.1", true},
+                                            {"::ffff:203.0.113.5", false}}) {
+        EXPECT_EQ(policy.may_relay_anywhere(*IpAddress::parse(client)), may_relay) << client;
+    }
+}
+
+TEST(RelayPolicy, knows_its_domains_and_subtrees_and_nothing_that_only_looks_like_them) {
+    const RelayPolicy policy(office);
+    struct Row {
+        const char* domain;
+        bool is_ours;
+    };
+    for (const auto& [domain, is_ours] : {Row{"office.example", true},
+                                          {"mail.office.example", false},
+                                          {"xoffice.example", false},
+                                          {"office.example.net", false},
+                                          {"sub.example", false},
+                                          {"a.sub.example", true},
+                                          {"b.a.sub.example", true},
+                                          {"xsub.example", false},
+                                          {".sub.example", false},
+                                          {"[192.168.0.1]", false},
+                                          {"", false}}) {
+        EXPECT_EQ(policy.is_relay_domain(domain), is_ours) << domain;
+    }
+}
+
+TEST(RelayPolicy, without_networks_and_domains_nobody_may_anything) {
+    const conf::Relay nothing{.networks = {}, .domains = {}};
+    const RelayPolicy policy(nothing);
+    EXPECT_FALSE(policy.may_relay_anywhere(*IpAddress::parse("127.0.0.1")));
+    EXPECT_FALSE(policy.is_relay_domain("office.example"));
+}
+}  // namespace
+}  // namespace mta::inbound
