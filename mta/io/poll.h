@@ -12,8 +12,8 @@ namespace mta::io {
 // No callback comes after destruction. The callback may destroy the Poll.
 class Poll {
 public:
-    // `status`: 0, or libuv's negative error code; then readable and writable are both true, so that
-    // whoever tries finds out.
+    // `status`: 0, or libuv's negative error code; then readable and writable are both true, so
+    // that whoever tries finds out.
     using OnReady = std::move_only_function<void(bool readable, bool writable, int status)>;
 
     Poll(Loop& loop, int socket, OnReady on_ready);

@@ -1,0 +1,64 @@
+#pragma once
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "dns/answer.h"
+#include "dns/question.h"
+#include "mta/base/limits.h"
+#include "mta/base/time.h"
+
+namespace dns {
+
+// Answers that are still true. Knows no network and no clock.
+//
+// How long is an answer kept?
+//   records              the zone's TTL, at least records_ttl_min, at most records_ttl_max
+//   NXDOMAIN, no data    the zone's negative TTL, at most negative_ttl_max; without an SOA not at
+//   all SERVFAIL, REFUSED,   failure_ttl (RFC 2308 section 7 allows up to 5 minutes): spares a
+//   server in timed out, malformed trouble, and is over before a message's next attempt
+//   unreachable,         not at all: these are our own troubles, and asking again costs nothing
+//   overloaded
+class Cache {
+public:
+    // One second, so that a TTL of 0 still serves the look-ups of one attempt.
+    static constexpr mta::Millis records_ttl_min{1'000};
+    // An hour, so that nobody who moves his servers waits for us longer than that.
+    static constexpr mta::Millis records_ttl_max{3'600'000};
+    static constexpr mta::Millis failure_ttl{30'000};
+
+    // At `entries_max` the answer that was not asked for the longest makes room.
+    explicit Cache(std::size_t entries_max = mta::limits::dns_cache_entries_max);
+
+    struct Hit {
+        std::shared_ptr<const Answer> answer;
+        mta::Millis remaining;  // of the time that it may be kept
+    };
+    // Nothing if there is none or it is too old.
+    [[nodiscard]] std::optional<Hit> find(const Question& question, mta::Instant now);
+    // Replaces what was there.
+    void put(const Question& question, std::shared_ptr<const Answer> answer, mta::Instant now);
+    void clear();
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+
+private:
+    struct Entry {
+        Question question;
+        std::shared_ptr<const Answer> answer;
+        mta::Instant expires;
+    };
+    using Entries = std::list<Entry>;  // most recently used first
+
+    void erase(Entries::iterator entry);
+
+    std::size_t entries_max_;
+    Entries entries_;
+    std::unordered_map<Question, Entries::iterator> by_question_;
+};
+
+// How long `answer` may be kept, by the table above; zero: not at all.
+[[nodiscard]] mta::Millis keep_for(const Answer& answer);
+
+}  // namespace dns

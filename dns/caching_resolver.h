@@ -1,0 +1,73 @@
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "dns/answer.h"
+#include "dns/cache.h"
+#include "dns/question.h"
+#include "dns/resolver.h"
+#include "mta/base/limits.h"
+#include "mta/base/time.h"
+
+namespace dns {
+
+// The Resolver of the daemon: a cache, and joined look-ups (whoever asks what has been asked
+// already waits for the same answer, so a thousand messages to one domain are one question). It
+// does no I/O: questions leave by `ask`, which is CaresDriver::ask() in the daemon and a table in a
+// test.
+class CachingResolver final : public Resolver {
+public:
+    using OnAnswer = std::move_only_function<void(Answer)>;
+    struct World {
+        // Answers each question exactly once, never inside the call.
+        std::move_only_function<void(const Question&, OnAnswer)> ask;
+        std::move_only_function<mta::Instant()> now;
+        // Runs the work soon, never inside the call: io::Loop::at_turn_end().
+        std::move_only_function<void(std::move_only_function<void()>)> defer;
+    };
+    struct Limits {
+        std::size_t cache_entries_max = mta::limits::dns_cache_entries_max;
+        // Callers waiting for an answer; beyond: LookupError::Kind::overloaded.
+        std::size_t waiting_max = mta::limits::dns_waiting_max;
+    };
+
+    explicit CachingResolver(World world);
+    CachingResolver(World world, Limits limits);
+    // Callers that still wait hear nothing more.
+    ~CachingResolver() override;
+
+    void look_up_mx(const std::string& domain, OnMx on_answer) override;
+    void look_up_addresses(const std::string& host, OnAddresses on_answer) override;
+
+    // For SIGHUP, and for an operator who has just repaired his DNS.
+    void forget_answers() { cache_.clear(); }
+    [[nodiscard]] std::size_t cached() const { return cache_.size(); }
+    // Callers that wait for an answer.
+    [[nodiscard]] std::size_t waiting() const { return waiting_; }
+
+private:
+    using OnFound = std::move_only_function<void(const Answer&, mta::Millis ttl)>;
+    struct Halves;
+
+    void look_up(const Question& question, OnFound on_found);
+    void fail_soon(LookupError error, OnFound on_found);
+    void finish(const Question& question, Answer answer);
+
+    World world_;
+    Limits limits_;
+    Cache cache_;
+    std::unordered_map<Question, std::vector<OnFound>> asked_;
+    std::size_t waiting_ = 0;
+    // Deferred work and answers under way hold it weakly: when it is gone, so are we.
+    std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+// The two halves of look_up_addresses(): addresses if either has some, AAAA first, with the shorter
+// TTL of those that have; else the error, the temporary one if either is.
+[[nodiscard]] Lookup<AddressAnswer> join_addresses(const Answer& aaaa, const Answer& a);
+
+}  // namespace dns
