@@ -1,0 +1,70 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "mta/smtp/address.h"
+#include "mta/smtp/envelope.h"
+
+namespace mta::smtp {
+
+enum class Verb : std::uint8_t {
+    ehlo,
+    helo,
+    mail,
+    rcpt,
+    data,
+    bdat,
+    rset,
+    noop,
+    vrfy,
+    expn,
+    help,
+    quit,
+    etrn,
+    starttls,
+    auth,
+    unknown,
+};
+[[nodiscard]] std::string_view to_string(Verb verb);  // "MAIL", "unknown"
+
+// After these a client has to wait for the reply: RFC 2920 section 3.1, RFC 3207 section 4, RFC
+// 4954 section 4.
+[[nodiscard]] bool ends_group(Verb verb);
+
+struct HelloArguments {
+    std::string name;  // anything printable, perhaps UTF-8: sanitise it where it is written
+    bool operator==(const HelloArguments&) const = default;
+};
+struct MailArguments {
+    Address reverse_path;
+    // RFC 1870. More than 64 bits can hold: UINT64_MAX.
+    std::optional<std::uint64_t> size;
+    BodyType body_type = BodyType::seven_bit;
+    bool smtputf8 = false;
+    Ret ret = Ret::unspecified;
+    std::string envid;
+    bool operator==(const MailArguments&) const = default;
+};
+struct RcptArguments {
+    Address forward_path;
+    std::uint8_t notify = notify_unspecified;
+    std::string orcpt;
+    bool operator==(const RcptArguments&) const = default;
+};
+struct BdatArguments {
+    std::uint64_t size = 0;
+    bool is_last = false;
+    bool operator==(const BdatArguments&) const = default;
+};
+
+struct Command {
+    Verb verb = Verb::unknown;
+    std::variant<std::monostate, HelloArguments, MailArguments, RcptArguments, BdatArguments>
+        arguments;
+    bool operator==(const Command&) const = default;
+};
+
+}  // namespace mta::smtp

@@ -1,0 +1,193 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "mta/base/ip_address.h"
+#include "mta/base/time.h"
+#include "mta/smtp/address.h"
+#include "mta/smtp/command.h"
+#include "mta/smtp/command_parser.h"
+#include "mta/smtp/data_stream.h"
+#include "mta/smtp/envelope.h"
+#include "mta/smtp/server_reply.h"
+
+namespace mta::smtp {
+
+struct ServerOptions {
+    std::string hostname;    // in the greeting, EHLO's reply and Received
+    std::string postmaster;  // where RCPT TO:<postmaster> goes; empty: postmaster@hostname
+    Extensions extensions;
+    std::uint64_t message_bytes_max = 50'000'000;  // 552 5.3.4
+    std::uint32_t recipients_max = 1000;           // 452 4.5.3
+    std::uint32_t received_hops_max = 50;          // 554 5.4.6
+    Millis command_timeout{300'000};               // for a whole command line; 421 4.4.2
+    Millis data_timeout{300'000};                  // without a byte; 421 4.4.2
+    std::uint32_t data_rate_bytes_min = 100;  // a second, on average over each minute; 0: off; 421
+};
+
+struct ClientInfo {
+    Endpoint remote;
+    bool is_tls = false;
+    bool is_authenticated = false;
+};
+
+// The server side of one SMTP connection, without the connection (RFC 5321 and the extensions in
+// command_parser.h). Every decision about the dialogue is here; mta/inbound moves bytes, time and
+// messages.
+//
+//   idle -> command <-------------------------------------------------+
+//             |-- DATA -> begin? -- begin() --> data --- CRLF.CRLF ---|-> store? -- accepted() ->
+//             command
+//             '-- BDAT -> begin? -- begin() --> chunk -> command ... LAST ^     '- refuse() -->
+//             command
+//   any -- QUIT, 421, a violation, on_closed() --> ended
+//
+// The driver calls, in this order, after each on_*(), begin(), accepted(), refuse(), take_body()
+// and shutdown(): poll_event() until it is empty, take_output() (write it), deadline() (set the
+// timer), wants_input() (pause or resume reading). After SessionEnded and the last output: finish
+// the stream. Calls about a message are ignored once the session has ended, so that an answer may
+// come late.
+//
+// Input is processed as far as possible; while an answer is awaited, or while take_body() is due,
+// the rest is held. Input that comes before a reply which the client had to wait for has left
+// through take_output() (the banner, the reply to EHLO, DATA ...; with HELO any reply; RFC 2920)
+// ends the session: 554 5.5.0.
+//
+// A message, as the driver sees it:
+//   MessageBegins -> begin() or refuse()
+//   body_bytes() grows; take_body() whenever it pays (more than limits::body_inline_bytes_max); at
+//     limits::body_chunk_bytes_max the session waits for it
+//   MessageEnds   -> take_body() (the rest), store it, then accepted() or refuse()
+//   MessageAborted at any time between: forget it, nobody was promised anything; no answer
+// refuse() may also come while the body is under way (no space): the rest is swallowed, the client
+// hears it after the end. If the connection is lost after MessageEnds, SessionEnded comes without
+// MessageAborted: the message is complete, the driver may keep it (RFC 1047 tells why it should).
+class ServerSession {
+public:
+    struct MessageBegins {
+        Envelope envelope;
+        std::optional<std::uint64_t> declared_size;  // by MAIL's SIZE
+        std::string helo_name;                       // as said
+    };
+    struct MessageEnds {
+        BodyFacts facts;
+        std::string message_id;
+    };
+    struct MessageAborted {
+        std::string reason;  // "connection lost", "bare CR or LF"
+    };
+    // For the log: a command or message that was answered with 4xx or 5xx.
+    struct Refused {
+        std::string
+            command;  // the line as it came, at most 200 bytes of it; "DATA", "BDAT" for a body
+        ServerReply reply;
+    };
+    enum class EndReason : std::uint8_t {
+        quit,
+        lost,             // on_closed()
+        timed_out,        // a command or the data took too long
+        too_many_errors,  // limits::session_errors_max, session_idle_commands_max
+        violation,        // early input, a BDAT whose size cannot be read
+        shut_down,
+        refused,  // refuse_connection()
+    };
+    struct SessionEnded {
+        EndReason reason = EndReason::quit;
+        std::string text;  // for the log: more about it, may be empty
+    };
+    using Event = std::variant<MessageBegins, MessageEnds, MessageAborted, Refused, SessionEnded>;
+    // Who may send where is decided outside: nothing if the recipient is taken, else what the
+    // client hears (550 5.7.1). Not asked about a bare postmaster, whom every server takes.
+    using RecipientCheck = std::move_only_function<std::optional<ServerReply>(const Address&)>;
+
+    // `options` must outlive the session.
+    ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check);
+
+    // One of both, first: the greeting, or a refusal instead of it (421).
+    void on_connected(Instant now);
+    void refuse_connection(Instant now, ServerReply reply);
+
+    void on_bytes(Instant now, std::string_view bytes);
+    void on_deadline(Instant now);  // may come early: then nothing happens
+    void on_closed(Instant now, std::string_view reason);
+    // 421 4.3.2 at once, or, if a message is past its final dot, after its reply.
+    void shutdown(Instant now);
+
+    // Answers to MessageBegins; `queue_id` as in "250 2.0.0 queued as <queue_id>".
+    void begin(Instant now, std::string queue_id);
+    // Answer to MessageEnds: it is safe now.
+    void accepted(Instant now);
+    // From MessageBegins to the answer to MessageEnds: 4xx or 5xx.
+    void refuse(Instant now, ServerReply reply);
+
+    [[nodiscard]] std::size_t body_bytes() const { return body_.size(); }
+    // What has gathered, the Received line in front of the first piece. Held input moves on, so new
+    // events may follow.
+    [[nodiscard]] std::string take_body(Instant now);
+
+    [[nodiscard]] std::optional<Event> poll_event();
+    [[nodiscard]] std::string take_output();
+    [[nodiscard]] std::optional<Instant> deadline() const { return deadline_; }
+    // False: pause reading. Bytes that come all the same are held.
+    [[nodiscard]] bool wants_input() const;
+    [[nodiscard]] bool has_ended() const { return state_ == State::ended; }
+
+private:
+    enum class State : std::uint8_t {
+        idle,
+        command,
+        awaiting_begin,
+        data,
+        chunk,
+        awaiting_store,
+        ended,
+    };
+    // From MAIL to the reply to the message, or RSET.
+    struct Transaction {
+        Envelope envelope;
+        std::optional<std::uint64_t> declared_size;
+        bool has_refused_recipients = false;
+        std::string only_recipient;
+        bool has_begun = false;     // MessageBegins was said; `envelope` is gone
+        bool is_announced = false;  // the driver expects MessageEnds or MessageAborted
+        bool chunk_failed = false;  // BDAT is refused until RSET
+        std::optional<DataStream> stream;
+        // Instead of the body's own problem: the driver's refuse().
+        std::optional<ServerReply> refusal;
+    };
+
+    // Input.
+    void process(Instant now);
+    [[nodiscard]] bool step(Instant now, std::string_view& input);
+    [[nodiscard]] bool step_command(Instant now, std::string_view& input);
+    [[nodiscard]] bool step_data(Instant now, std::string_view& input);
+    [[nodiscard]] bool step_chunk(Instant now, std::string_view& input);
+    void on_line(Instant now, std::string_view line);
+    // Commands.
+    void on_command(Instant now, Command command, std::string_view line);
+    void on_hello(Instant now, Verb verb, HelloArguments arguments);
+    void on_mail(Instant now, MailArguments arguments, std::string_view line);
+    void on_rcpt(Instant now, RcptArguments arguments, std::string_view line);
+    void on_data(Instant now, std::string_view line);
+    void on_bdat(Instant now, BdatArguments arguments, std::string_view line);
+
+    const ServerOptions& options_;
+    ClientInfo client_;
+    RecipientCheck check_;
+
+    State state_ = State::idle;
+    std::string line_;  // the command line under way
+    std::string held_;
+    std::string body_;
+    std::string output_;
+    std::deque<Event> events_;
+    std::optional<Instant> deadline_;
+    std::optional<Transaction> transaction_;
+};
+
+}  // namespace mta::smtp
