@@ -1,53 +1,18 @@
-// What an SMTP transaction says about a message, as the server side learns it. The members and
-// their meaning are those of queue/message.h (which this folder does not see); mta/inbound
-// converts.
 #pragma once
-#include <cstdint>
-#include <string>
-#include <vector>
+#include "mta/base/envelope.h"
 
 namespace mta::smtp {
 
-enum class BodyType : std::uint8_t { seven_bit, eight_bit_mime, binary_mime };  // RFC 6152, 3030
-enum class Ret : std::uint8_t { unspecified, full, headers };                   // RFC 3461 4.3
-
-// NOTIFY of RFC 3461 section 4.1, a set of bits; zero: not given.
-enum Notify : std::uint8_t {
-    notify_unspecified = 0,
-    notify_never = 1,
-    notify_success = 2,
-    notify_failure = 4,
-    notify_delay = 8,
-};
-
-// None of the strings ever holds a control character.
-struct Recipient {
-    std::string address;  // local-part@domain as the client wrote it, without <> or source route
-    std::string domain;   // in the form of mta::to_a_labels(); "[192.0.2.1]" for a literal
-    std::uint8_t notify = notify_unspecified;
-    std::string orcpt;  // "rfc822;user+2Bx@them.example" as received and checked; empty: not given
-    bool operator==(const Recipient&) const = default;
-};
-
-struct Envelope {
-    std::string reverse_path;  // without <>; empty: the null sender
-    std::vector<Recipient> recipients;
-    BodyType body_type = BodyType::seven_bit;
-    bool smtputf8 = false;
-    Ret ret = Ret::unspecified;
-    std::string envid;  // xtext as received and checked; empty: not given
-    bool operator==(const Envelope&) const = default;
-};
-
-// What was learnt about the body while it came in; decides how it may leave.
-struct BodyFacts {
-    std::uint64_t size = 0;            // bytes, our Received line included; CRLF line ends
-    std::uint32_t header_bytes = 0;    // of them the header section, without the empty line
-    bool has_8bit = false;             // a byte >= 0x80 somewhere
-    bool header_has_8bit = false;      // in the header section: needs SMTPUTF8 (RFC 6531)
-    bool has_leading_dots = false;     // some line starts with '.': needs dot-stuffing for DATA
-    std::uint32_t line_bytes_max = 0;  // longest line with its CRLF
-    bool operator==(const BodyFacts&) const = default;
-};
+using mta::BodyFacts;
+using mta::BodyType;
+using mta::Envelope;
+using mta::Notify;
+using mta::notify_delay;
+using mta::notify_failure;
+using mta::notify_never;
+using mta::notify_success;
+using mta::notify_unspecified;
+using mta::Recipient;
+using mta::Ret;
 
 }  // namespace mta::smtp

@@ -1,0 +1,60 @@
+// The vocabulary of envelopes and bodies, common to the protocol and the queue.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mta {
+
+enum class BodyType : std::uint8_t {
+    seven_bit,
+    eight_bit_mime,
+    binary_mime
+};  // RFC 6152, RFC 3030
+enum class Ret : std::uint8_t { unspecified, full, headers };  // RFC 3461 section 4.3
+
+// NOTIFY of RFC 3461 section 4.1, a set of bits. Zero: not given, which means failure (and delay,
+// as we choose).
+enum Notify : std::uint8_t {
+    notify_unspecified = 0,
+    notify_never = 1,
+    notify_success = 2,
+    notify_failure = 4,
+    notify_delay = 8,
+};
+
+// None of the strings in an envelope ever holds a control character.
+struct Recipient {
+    std::string address;  // local-part@domain as the client wrote it (UTF-8 with SMTPUTF8), without
+                          // <> or source route
+    std::string
+        domain;  // of the address, in the form of mta::to_a_labels(); "[192.0.2.1]" for a literal
+    std::uint8_t notify = notify_unspecified;
+    std::string orcpt;  // "rfc822;user+2Bx@them.example": type and xtext exactly as received;
+                        // empty: not given
+    bool operator==(const Recipient&) const = default;
+};
+
+struct Envelope {
+    std::string reverse_path;  // without <>; empty: the null sender
+    std::vector<Recipient> recipients;
+    BodyType body_type = BodyType::seven_bit;
+    bool smtputf8 = false;
+    Ret ret = Ret::unspecified;
+    std::string envid;  // xtext exactly as received; empty: not given
+    bool operator==(const Envelope&) const = default;
+};
+
+// What was learnt about the body while it came in; decides how it may leave.
+struct BodyFacts {
+    std::uint64_t size = 0;  // bytes: our Received line, header, empty line, text; CRLF line ends
+    std::uint32_t header_bytes =
+        0;  // of them the header section, its last CRLF included, without the empty line
+    bool has_8bit = false;             // a byte >= 0x80 somewhere
+    bool header_has_8bit = false;      // in the header section: needs SMTPUTF8 (RFC 6531)
+    bool has_leading_dots = false;     // some line starts with '.': needs dot-stuffing for DATA
+    std::uint32_t line_bytes_max = 0;  // longest line with its CRLF
+    bool operator==(const BodyFacts&) const = default;
+};
+
+}  // namespace mta
