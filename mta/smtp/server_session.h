@@ -131,6 +131,7 @@ public:
     [[nodiscard]] std::string take_body(Instant now);
 
     [[nodiscard]] std::optional<Event> poll_event();
+    [[nodiscard]] bool has_event() const { return !events_.empty(); }
     [[nodiscard]] std::string take_output();
     [[nodiscard]] std::optional<Instant> deadline() const { return deadline_; }
     // False: pause reading. Bytes that come all the same are held.

@@ -1,0 +1,273 @@
+#include "mta/inbound/connection.h"
+
+#include <utility>
+
+#include "mta/base/assert.h"
+#include "mta/base/limits.h"
+#include "mta/inbound/store_reply.h"
+
+namespace mta::inbound {
+namespace {
+
+smtp::ServerSession::RecipientCheck recipient_check(std::shared_ptr<const SessionConfig> config,
+                                                    const IpAddress& client) {
+    const bool may_relay = config->policy.may_relay_anywhere(client);
+    return [config = std::move(config), may_relay,
+            client](const smtp::Address& address) -> std::optional<smtp::ServerReply> {
+        if (may_relay) return std::nullopt;
+        const bool is_ours = config->policy.is_relay_domain(address.canonical_domain);
+        if (is_ours && !address.has_routing_local_part()) return std::nullopt;
+        return smtp::ServerReply{.code = 550,
+                                 .status = {5, 7, 1},
+                                 .text = "Relaying to <" + address.text() +
+                                         "> is not allowed for " + client.to_string()};
+    };
+}
+
+std::string_view words_of(smtp::ServerSession::EndReason reason) {
+    using enum smtp::ServerSession::EndReason;
+    switch (reason) {
+        case quit: return "quit";
+        case lost: return "lost";
+        case timed_out: return "timed_out";
+        case too_many_errors: return "too_many_errors";
+        case violation: return "violation";
+        case shut_down: return "shut_down";
+        case refused: return "refused";
+    }
+    return "lost";
+}
+
+}  // namespace
+
+Connection::Connection(const Services& services, std::shared_ptr<const SessionConfig> config,
+                       std::unique_ptr<io::ByteStream> stream, std::uint64_t number,
+                       OnEnded on_ended)
+    : services_(services),
+      config_(std::move(config)),
+      stream_(std::move(stream)),
+      remote_(stream_->remote()),
+      number_(number),
+      on_ended_(std::move(on_ended)),
+      session_(config_->options, {.remote = remote_}, recipient_check(config_, remote_.address)),
+      timer_(services.loop, [this] {
+          timer_at_.reset();
+          session_.on_deadline(now());
+          pump();
+      }) {}
+
+void Connection::start() {
+    open_stream();
+    if (services_.log.shows(Level::debug)) {
+        services_.log.write(now(), Level::debug, line("connected"));
+    }
+    session_.on_connected(now());
+    pump();
+}
+
+void Connection::refuse(smtp::ServerReply reply) {
+    open_stream();
+    session_.refuse_connection(now(), std::move(reply));
+    pump();
+}
+
+void Connection::shutdown() {
+    session_.shutdown(now());
+    pump();
+}
+
+void Connection::open_stream() {
+    stream_->start({.on_read =
+                        [this](std::string_view bytes) {
+                            session_.on_bytes(now(), bytes);
+                            pump();
+                        },
+                    .on_drained = [this] { pump(); },
+                    .on_closed =
+                        [this](std::string_view reason) {
+                            session_.on_closed(now(), reason);
+                            pump();
+                        }});
+}
+
+// After anything that may have moved the session: takes out all that it has to say.
+void Connection::pump() {
+    if (has_ended_ || is_pumping_) return;
+    is_pumping_ = true;
+    do {
+        while (auto event = session_.poll_event()) {
+            std::visit([this](auto& what) { handle(what); }, *event);
+        }
+        if (incoming_) stream_body();
+        // Taking the body lets held input move on, so there may be news.
+    } while (!has_ended_ && session_.has_event());
+    is_pumping_ = false;
+
+    if (auto output = session_.take_output(); !output.empty()) stream_->write(std::move(output));
+    if (has_ended_) return end();
+    arm_timer();
+    const bool wants =
+        session_.wants_input() && stream_->backlog_bytes() < limits::stream_backlog_bytes_max;
+    if (wants != is_reading_) {
+        is_reading_ = wants;
+        wants ? stream_->resume_reading() : stream_->pause_reading();
+    }
+}
+
+void Connection::handle(smtp::ServerSession::MessageBegins& begins) {
+    if (const auto refusal = services_.store.refusal()) {
+        services_.log.write(now(), Level::warning,
+                            line("not_accepted")
+                                .with("from", begins.envelope.reverse_path)
+                                .with("reason", refusal->text));
+        return session_.refuse(now(), reply_to(*refusal));
+    }
+    incoming_.emplace();
+    incoming_->id = services_.store.allocate_id();
+    incoming_->arrival = now();
+    incoming_->envelope = std::move(begins.envelope);
+    incoming_->helo_name = std::move(begins.helo_name);
+    session_.begin(now(), queue::format_id(incoming_->id));
+}
+
+// A body that is too large to be inline goes to the store piece by piece, one at a time.
+void Connection::stream_body() {
+    while (!incoming_->is_append_pending && session_.body_bytes() > limits::body_inline_bytes_max) {
+        append(session_.take_body(now()));
+    }
+}
+
+void Connection::append(std::string bytes) {
+    incoming_->is_streamed = true;
+    incoming_->is_append_pending = true;
+    const auto id = incoming_->id;
+    std::string_view rest = bytes;
+    while (rest.size() > limits::body_chunk_bytes_max) {
+        services_.store.append_body(id, std::string(rest.substr(0, limits::body_chunk_bytes_max)),
+                                    [](auto) {});
+        rest.remove_prefix(limits::body_chunk_bytes_max);
+    }
+    if (rest.size() != bytes.size()) bytes.erase(0, bytes.size() - rest.size());
+    services_.store.append_body(
+        id, std::move(bytes), [weak = weak_from_this(), id](queue::StoreResult<void> result) {
+            const auto self = weak.lock();
+            if (!self || !self->incoming_ || self->incoming_->id != id) return;
+            self->incoming_->is_append_pending = false;
+            if (!result) self->session_.refuse(self->now(), reply_to(result.error()));
+            self->pump();
+        });
+}
+
+void Connection::handle(smtp::ServerSession::MessageEnds& ends) {
+    MTA_ASSERT(incoming_);
+    auto message = std::make_shared<queue::Message>();
+    message->id = incoming_->id;
+    message->arrival = incoming_->arrival;
+    message->envelope = std::move(incoming_->envelope);
+    message->facts = ends.facts;
+    message->message_id = std::move(ends.message_id);
+    auto rest = session_.take_body(now());
+    if (incoming_->is_streamed || rest.size() > limits::body_inline_bytes_max) {
+        if (!rest.empty()) append(std::move(rest));
+    } else {
+        message->body = std::move(rest);
+    }
+    MTA_ASSERT(incoming_->is_streamed || message->is_body_inline());
+    log_received(*message, incoming_->helo_name);
+    incoming_.reset();
+    is_storing_ = true;
+    const std::shared_ptr<const queue::Message> shared = std::move(message);
+    services_.store.enqueue(shared, [weak = weak_from_this(), services = &services_,
+                                     id = shared->id](queue::StoreResult<void> result) {
+        if (!result) services->on_lost_message(id);
+        if (const auto self = weak.lock()) self->on_stored(id, result);
+    });
+    services_.on_message(shared);
+}
+
+void Connection::on_stored(queue::MessageId id, const queue::StoreResult<void>& result) {
+    is_storing_ = false;
+    if (result) {
+        session_.accepted(now());
+    } else {
+        services_.log.write(now(), Level::error,
+                            line("not_stored")
+                                .with("id", queue::format_id(id))
+                                .with("reason", result.error().text));
+        session_.refuse(now(), reply_to(result.error()));
+    }
+    pump();
+}
+
+void Connection::handle(smtp::ServerSession::MessageAborted& aborted) {
+    if (!incoming_) return;
+    services_.log.write(now(), Level::info,
+                        line("aborted")
+                            .with("id", queue::format_id(incoming_->id))
+                            .with("from", incoming_->envelope.reverse_path)
+                            .with("reason", aborted.reason));
+    if (incoming_->is_streamed) services_.store.discard_body(incoming_->id);
+    incoming_.reset();
+}
+
+void Connection::handle(smtp::ServerSession::Refused& refused) {
+    services_.log.write(
+        now(), Level::info,
+        line("refused").with("command", refused.command).with("reply", to_string(refused.reply)));
+}
+
+void Connection::handle(smtp::ServerSession::SessionEnded& ended) {
+    using enum smtp::ServerSession::EndReason;
+    has_ended_ = true;
+    const bool is_ordinary = ended.reason == quit || ended.reason == lost;
+    const auto level = is_ordinary ? Level::debug : Level::info;
+    if (!services_.log.shows(level)) return;
+    services_.log.write(
+        now(), level,
+        line("disconnected").with("reason", words_of(ended.reason)).with_if("text", ended.text));
+}
+
+void Connection::log_received(const queue::Message& message, const std::string& helo_name) {
+    if (!services_.log.shows(Level::info)) return;
+    const auto& envelope = message.envelope;
+    auto event = line("received");
+    event.with("id", queue::format_id(message.id))
+        .with("helo", helo_name)
+        .with("from", envelope.reverse_path)
+        .with("to", envelope.recipients.front().address);
+    if (envelope.recipients.size() > 1) event.with("recipients", envelope.recipients.size());
+    event.with("size", message.facts.size).with_if("message_id", message.message_id);
+    services_.log.write(now(), Level::info, event);
+}
+
+// The timer is not moved at each byte: it fires at the earliest deadline that was ever asked for,
+// and the session looks whether that still holds.
+void Connection::arm_timer() {
+    const auto deadline = session_.deadline();
+    if (!deadline) {
+        timer_.clear();
+        timer_at_.reset();
+        return;
+    }
+    if (timer_at_ && *timer_at_ <= *deadline) return;
+    timer_at_ = deadline;
+    timer_.set(*deadline - now());
+}
+
+// Not within a call from the stream, the timer or the store: they are still on the stack.
+void Connection::end() {
+    timer_.clear();
+    stream_->finish();
+    services_.loop.at_turn_end([weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (self && self->on_ended_) std::exchange(self->on_ended_, {})();
+    });
+}
+
+LogLine Connection::line(std::string_view event) const {
+    LogLine line(event);
+    line.with("session", number_).with("client", remote_.address.to_string());
+    return line;
+}
+
+}  // namespace mta::inbound

@@ -1,0 +1,92 @@
+#include "mta/inbound/server.h"
+
+#include <algorithm>
+#include <ranges>
+
+namespace mta::inbound {
+
+Server::Server(Services services) : services_(std::move(services)) {}
+
+Server::~Server() = default;
+
+std::expected<void, std::vector<std::string>> Server::configure(
+    std::shared_ptr<const conf::Settings> settings) {
+    std::map<Endpoint, std::unique_ptr<io::TcpListener>> opened;
+    std::vector<std::string> problems;
+    for (const auto& listener : settings->listeners) {
+        if (listeners_.contains(listener.address)) continue;
+        auto result = io::TcpListener::open(
+            services_.loop, listener.address,
+            [this](std::unique_ptr<io::TcpStream> stream) { on_connection(std::move(stream)); });
+        if (result) {
+            opened.emplace(listener.address, std::move(*result));
+        } else {
+            problems.push_back("cannot listen on " + to_string(listener.address) + ": " +
+                               result.error());
+        }
+    }
+    if (!problems.empty()) return std::unexpected(std::move(problems));
+
+    std::erase_if(listeners_, [&](const auto& open) {
+        return std::ranges::find(settings->listeners, open.first, &conf::Listener::address) ==
+               settings->listeners.end();
+    });
+    listeners_.merge(opened);
+    config_ = std::make_shared<const SessionConfig>(std::move(settings));
+    return {};
+}
+
+void Server::on_connection(std::unique_ptr<io::ByteStream> stream) {
+    const auto number = ++last_number_;
+    const auto client = stream->remote().address;
+    auto refusal = refusal_for(client);
+    const bool is_counted = !refusal;
+    const auto connection = std::make_shared<Connection>(
+        services_, config_, std::move(stream), number, [this, number, client, is_counted] {
+            if (is_counted) counts_.leave(client);
+            connections_.erase(number);
+        });
+    connections_.emplace(number, connection);
+    refusal ? connection->refuse(std::move(*refusal)) : connection->start();
+}
+
+std::optional<smtp::ServerReply> Server::refusal_for(const IpAddress& client) {
+    const auto& inbound = config_->settings->inbound;
+    const bool is_trusted = config_->policy.may_relay_anywhere(client);
+    const auto verdict = counts_.enter(
+        client, {.connections_max = inbound.connections_max,
+                 .per_address_max = is_trusted ? 0 : inbound.connections_per_address_max});
+    switch (verdict) {
+        case ConnectionCounts::Verdict::welcome: return std::nullopt;
+        case ConnectionCounts::Verdict::too_many:
+            return smtp::ServerReply{.code = 421,
+                                     .status = {4, 3, 2},
+                                     .text = "Too many connections, please try again later"};
+        case ConnectionCounts::Verdict::too_many_from_address: break;
+    }
+    return smtp::ServerReply{
+        .code = 421,
+        .status = {4, 7, 0},
+        .text = "Too many connections from " + client.to_string() + ", please close some"};
+}
+
+void Server::shutdown() {
+    listeners_.clear();
+    // A connection may end, but leaves the map only at the end of the turn.
+    for (const auto& connection : connections_ | std::views::values) connection->shutdown();
+}
+
+bool Server::is_storing() const {
+    return std::ranges::any_of(connections_ | std::views::values,
+                               [](const auto& connection) { return connection->is_storing(); });
+}
+
+std::vector<Endpoint> Server::listening_on() const {
+    std::vector<Endpoint> addresses;
+    for (const auto& listener : listeners_ | std::views::values) {
+        addresses.push_back(listener->address());
+    }
+    return addresses;
+}
+
+}  // namespace mta::inbound
