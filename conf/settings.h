@@ -20,6 +20,7 @@ struct Spool {
     // New mail is refused with 452 below this much free space: the larger of the two.
     std::uint32_t free_percent_min = 10;
     std::uint64_t free_bytes_min = 256'000'000;
+    bool operator==(const Spool&) const = default;
 };
 
 struct Listener {
@@ -27,11 +28,23 @@ struct Listener {
     bool operator==(const Listener&) const = default;
 };
 
+// What serves if the configuration names no [[listener]]: this machine alone may speak to us.
+inline const Listener default_listener{{mta::IpAddress::v4({127, 0, 0, 1}), 25}};
+
+// This machine.
+[[nodiscard]] inline std::vector<mta::Network> default_relay_networks() {
+    std::vector<mta::Network> networks;
+    for (const auto* text : {"127.0.0.0/8", "::1"}) {
+        if (const auto network = mta::Network::parse(text)) networks.push_back(*network);
+    }
+    return networks;
+}
+
 struct Relay {
-    std::vector<mta::Network> networks = {*mta::Network::parse("127.0.0.0/8"),
-                                          *mta::Network::parse("::1")};
+    std::vector<mta::Network> networks = default_relay_networks();
     std::vector<std::string>
         domains;  // a-labels; "office.example" or ".office.example" (the subtree)
+    bool operator==(const Relay&) const = default;
 };
 
 // Of the server side. Each has its defined answer at the limit.
@@ -44,6 +57,7 @@ struct Inbound {
     mta::Millis command_timeout = 5min;               // 421 4.4.2
     mta::Millis data_timeout = 5min;                  // without a byte
     std::uint32_t data_rate_bytes_min = 100;          // a second, on average over a minute; 0: off
+    bool operator==(const Inbound&) const = default;
 };
 
 // A name to be looked up (A and AAAA) or an address, with a port.
@@ -64,6 +78,7 @@ struct Dns {
     std::vector<mta::Endpoint> servers;  // empty: the system's
     mta::Millis timeout = 2s;            // a try
     std::uint32_t tries = 2;             // for each server
+    bool operator==(const Dns&) const = default;
 };
 
 struct Delivery {
@@ -83,6 +98,7 @@ struct Delivery {
     mta::Millis final_dot_timeout = 10min;
     std::uint64_t memory_bytes_max =
         256'000'000;  // bodies in flight kept in RAM; beyond it they are read back
+    bool operator==(const Delivery&) const = default;
 };
 
 struct Retry {
@@ -93,14 +109,17 @@ struct Retry {
     mta::Millis bounce_lifetime = 2 * 24h;
     std::vector<mta::Millis> delay_notices = {
         4h, 24h};  // age at which the sender hears of a delay; empty: never
+    bool operator==(const Retry&) const = default;
 };
 
 struct Admin {
     std::string socket = "/run/posthouse/admin.sock";
+    bool operator==(const Admin&) const = default;
 };
 
 struct LogSettings {
     mta::Level level = mta::Level::info;
+    bool operator==(const LogSettings&) const = default;
 };
 
 struct Settings {
@@ -117,6 +136,7 @@ struct Settings {
     Retry retry;
     Admin admin;
     LogSettings log;
+    bool operator==(const Settings&) const = default;
 };
 
 }  // namespace conf

@@ -1,0 +1,106 @@
+#include "conf/advice.h"
+
+#include <algorithm>
+
+#include "mta/base/domain.h"
+
+namespace conf {
+namespace {
+
+bool listens_beyond_this_machine(const Settings& settings) {
+    return std::ranges::any_of(settings.listeners, [](const Listener& listener) {
+        const auto& address = listener.address.address;
+        const bool any = address == mta::IpAddress{} || address == mta::IpAddress::v6({});
+        return any || !address.is_loopback_or_unspecified();
+    });
+}
+
+void advise_on_relay(const Settings& settings, std::vector<std::string>& all) {
+    // One address far away on each half of the Internet stands for all of it.
+    for (const auto* outside : {"8.8.8.8", "2001:4860:4860::8888"}) {
+        const auto address = mta::IpAddress::parse(outside);
+        for (const auto& network : settings.relay.networks) {
+            if (!address || !network.contains(*address)) continue;
+            all.push_back("relay.networks has " + network.to_string() +
+                          ": strangers on the Internet may send through this relay (an open relay) "
+                          "and it will soon be on every blocklist");
+        }
+    }
+    if (settings.relay.networks.empty() && settings.relay.domains.empty()) {
+        all.emplace_back(
+            "relay.networks and relay.domains are both empty: nobody may send anything");
+    }
+}
+
+void advise_on_hostname(const Settings& settings, std::vector<std::string>& all) {
+    const auto& name = settings.hostname;
+    const bool local = name == "localhost" || mta::is_under(name, "localhost") ||
+                       mta::is_under(name, "localdomain");
+    if (local || name.find('.') == name.npos) {
+        all.push_back("hostname is \"" + name +
+                      "\": many servers refuse mail from a host without a full name; set hostname "
+                      "to a name that the DNS knows, such as \"mail.office.example\"");
+    }
+}
+
+void advise_on_routes(const Settings& settings, std::vector<std::string>& all) {
+    for (const auto& route : settings.routes) {
+        for (const auto& host : route.hosts) {
+            const auto address = mta::IpAddress::parse(host.host);
+            const bool same_place =
+                host.host == settings.hostname ||
+                (address && std::ranges::any_of(settings.listeners, [&](const Listener& listener) {
+                     return listener.address.address == *address ||
+                            (listener.address.address == mta::IpAddress{} &&
+                             address->is_loopback_or_unspecified());
+                 }));
+            const bool same_port = std::ranges::any_of(
+                settings.listeners,
+                [&](const Listener& listener) { return listener.address.port == host.port; });
+            if (!same_place || !same_port) continue;
+            all.push_back("the route for \"" + route.domain + "\" leads to " + host.host + ":" +
+                          std::to_string(host.port) +
+                          ", which is this relay itself: its mail would go round in a circle");
+        }
+    }
+    for (const auto& domain : settings.relay.domains) {
+        const auto name = domain.starts_with('.') ? domain.substr(1) : domain;
+        const bool routed = std::ranges::any_of(settings.routes, [&](const Route& route) {
+            return route.domain == "*" || route.domain == domain ||
+                   (route.domain.starts_with('.') && mta::is_under(name, route.domain.substr(1)));
+        });
+        if (routed) continue;
+        all.push_back(
+            "relay.domains has \"" + domain +
+            "\", but no [[route]] is for it: its mail goes by MX, and if that leads here, "
+            "it cannot be delivered");
+    }
+}
+
+void advise_on_times(const Settings& settings, std::vector<std::string>& all) {
+    const auto& retry = settings.retry;
+    if (std::ranges::any_of(retry.delay_notices,
+                            [&](mta::Millis age) { return age >= retry.lifetime; })) {
+        all.emplace_back(
+            "retry.delay_notices has a time after retry.lifetime: that notice is never sent, the "
+            "mail has come back by then");
+    }
+    if (std::ranges::any_of(retry.schedule,
+                            [&](mta::Millis delay) { return delay > retry.max_interval; })) {
+        all.emplace_back(
+            "retry.schedule has a wait that is longer than retry.max_interval, which cuts it");
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> advice(const Settings& settings) {
+    std::vector<std::string> all;
+    advise_on_hostname(settings, all);
+    if (listens_beyond_this_machine(settings)) advise_on_relay(settings, all);
+    advise_on_routes(settings, all);
+    advise_on_times(settings, all);
+    return all;
+}
+
+}  // namespace conf

@@ -1,0 +1,281 @@
+#include "conf/sections.h"
+
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "conf/values.h"
+
+namespace conf {
+namespace {
+
+// Parses each string of a list; what is wrong and what stands there twice become problems.
+template <class T>
+void read_list(Reader& reader, std::string_view key, Parsed<T> (*parse)(std::string_view),
+               std::vector<T>& out) {
+    const auto texts = reader.list(key);
+    if (!texts) return;
+    std::vector<T> values;
+    std::vector<std::uint32_t> lines;
+    for (const auto& text : *texts) {
+        auto value = parse(text.string());
+        if (!value) {
+            text.refuse(std::move(value).error());
+            continue;
+        }
+        const auto first = std::ranges::find(values, *value);
+        if (first != values.end()) {
+            const auto line = lines.at(static_cast<std::size_t>(first - values.begin()));
+            text.refuse("stands in this list twice, first in line " + std::to_string(line));
+            continue;
+        }
+        values.push_back(std::move(*value));
+        lines.push_back(text.line());
+    }
+    out = std::move(values);
+}
+
+template <class T>
+void read_one(Reader& reader, std::string_view key, Parsed<T> (*parse)(std::string_view), T& out) {
+    const auto text = reader.text(key);
+    if (!text) return;
+    auto value = parse(text->string());
+    if (!value) return text->refuse(std::move(value).error());
+    out = std::move(*value);
+}
+
+// A key of the release to come. Its presence asks for something that would not happen.
+void refuse_later(Reader& reader, std::string_view key, const char* what) {
+    if (const auto text = reader.text(key)) text->refuse(what);
+}
+
+// Clear text is never used where the configuration asks for more: such a value is refused.
+void read_only_none(Reader& reader, std::string_view key, std::string_view none,
+                    const std::string& later) {
+    const auto text = reader.text(key);
+    if (!text || text->string() == none) return;
+    text->refuse(later + "; only \"" + std::string(none) + "\" is possible so far");
+}
+
+// Against the folder of the configuration file.
+void read_path(Reader& reader, std::string_view key, const std::string& file, std::string& out) {
+    reader.text(key, out);
+    const auto folder = std::filesystem::path(file).parent_path();
+    if (!out.empty()) out = (folder / out).lexically_normal().string();
+}
+
+void read_hostname(Reader& top, const std::string& machine_name, Settings& settings) {
+    read_one(top, "hostname", parse_domain, settings.hostname);
+    if (top.has("hostname")) return;
+    std::string name = machine_name;
+    if (name.empty()) {
+        std::array<char, 256> buffer{};
+        if (::gethostname(buffer.data(), buffer.size() - 1) == 0) name = buffer.data();
+    }
+    auto domain = parse_domain(name);
+    if (!domain) {
+        return top.problem("hostname", "is not set, and the machine's own name, " +
+                                           in_quotes(name) +
+                                           ", is no domain name; set hostname to the name that the "
+                                           "world knows this relay by");
+    }
+    settings.hostname = std::move(*domain);
+}
+
+Parsed<std::string> parse_postmaster(std::string_view text) {
+    return text.empty() ? std::string() : parse_mail_address(text);
+}
+
+void read_spool(Reader reader, const std::string& file, Spool& spool) {
+    read_path(reader, "path", file, spool.path);
+    reader.size("segment_size", spool.segment_bytes, 1u << 20, 1u << 30);
+    reader.integer("free_percent", spool.free_percent_min, 0, 90);
+    reader.size("free_space", spool.free_bytes_min, 0, 1'000'000'000'000);
+    reader.finish();
+}
+
+Parsed<mta::Endpoint> parse_listener_address(std::string_view text) { return parse_address(text); }
+
+void read_listener(Reader reader, std::vector<Listener>& listeners) {
+    Listener listener{.address = {}};  // port 0: no good address was read
+    read_one(reader, "address", parse_listener_address, listener.address);
+    if (!reader.has("address")) {
+        reader.problem("address", "is missing; write address = \"0.0.0.0:25\", for example");
+    }
+    read_only_none(reader, "tls", "off",
+                   "this release has no TLS yet and takes no mail in clear text where encryption "
+                   "was asked for");
+    read_only_none(reader, "auth", "off", "this release has no AUTH yet");
+    constexpr const char* no_certificate =
+        "this release has no TLS yet: a certificate would not be used; leave this key out";
+    refuse_later(reader, "cert", no_certificate);
+    refuse_later(reader, "key", no_certificate);
+    const bool is_read = listener.address.port != 0;
+    if (is_read && std::ranges::find(listeners, listener) != listeners.end()) {
+        reader.problem("address", "another [[listener]] has this address already");
+    }
+    reader.finish();
+    listeners.push_back(listener);
+}
+
+void read_relay(Reader reader, Relay& relay) {
+    read_list(reader, "networks", parse_network, relay.networks);
+    read_list(reader, "domains", parse_domain_or_subtree, relay.domains);
+    reader.finish();
+}
+
+void read_inbound(Reader reader, Inbound& inbound) {
+    reader.size("message_size", inbound.message_bytes_max, 64'000, 2'000'000'000);
+    reader.integer("recipients", inbound.recipients_max, 1, 50'000);
+    reader.integer("hops", inbound.received_hops_max, 1, 1000);
+    reader.integer("connections", inbound.connections_max, 1, 100'000);
+    reader.integer("connections_per_address", inbound.connections_per_address_max, 1, 100'000);
+    reader.duration("command_timeout", inbound.command_timeout, 100ms, 1h);
+    reader.duration("data_timeout", inbound.data_timeout, 100ms, 1h);
+    std::uint64_t rate = inbound.data_rate_bytes_min;
+    reader.size("data_rate", rate, 0, 10'000'000);
+    inbound.data_rate_bytes_min = static_cast<std::uint32_t>(rate);
+    reader.finish();
+}
+
+Parsed<std::string> parse_route_domain(std::string_view text) {
+    return text == "*" ? std::string("*") : parse_domain_or_subtree(text);
+}
+
+void read_route(Reader reader, std::vector<Route>& routes) {
+    Route route;
+    read_one(reader, "domain", parse_route_domain, route.domain);
+    if (!reader.has("domain")) {
+        reader.problem("domain",
+                       "is missing; it says whose mail goes this way: \"office.example\", "
+                       "\".sub.tree\" or \"*\"");
+    }
+    read_list(reader, "hosts", parse_next_hop, route.hosts);
+    if (!reader.has("hosts") || reader.is_empty_list("hosts")) {
+        reader.problem("hosts",
+                       "at least one host is needed, such as hosts = [\"mail.office.example:25\"]");
+    }
+    reader.duration("lifetime", route.lifetime, 1s, 365 * 24h);
+    read_only_none(reader, "tls", "none",
+                   "this release has no TLS yet and sends no mail in clear text where encryption "
+                   "was asked for");
+    constexpr const char* no_auth =
+        "this release cannot log in at the next server yet: the mail would be refused there; "
+        "leave this key out";
+    refuse_later(reader, "username", no_auth);
+    refuse_later(reader, "password_file", no_auth);
+    const auto same = std::ranges::find(routes, route.domain, &Route::domain);
+    if (!route.domain.empty() && same != routes.end()) {
+        reader.problem("domain",
+                       "another [[route]] is for this domain already; list the hosts of both in "
+                       "one, in order of preference");
+    }
+    reader.finish();
+    routes.push_back(std::move(route));
+}
+
+Parsed<mta::Endpoint> parse_name_server(std::string_view text) { return parse_address(text, 53); }
+
+void read_dns(Reader reader, Dns& dns) {
+    read_list(reader, "servers", parse_name_server, dns.servers);
+    reader.duration("timeout", dns.timeout, 10ms, 1min);
+    reader.integer("tries", dns.tries, 1, 10);
+    reader.finish();
+}
+
+void read_delivery(Reader reader, Delivery& delivery) {
+    reader.port("port", delivery.port);
+    read_list(reader, "allow_networks", parse_network, delivery.allow_networks);
+    reader.integer("connections", delivery.connections_max, 1, 100'000);
+    reader.integer("connections_per_destination", delivery.connections_per_destination_max, 1,
+                   10'000);
+    reader.integer("messages_per_connection", delivery.messages_per_connection_max, 1, 1'000'000);
+    reader.integer("recipients_per_transaction", delivery.recipients_per_transaction_max, 1,
+                   50'000);
+    reader.integer("addresses_per_attempt", delivery.addresses_per_attempt_max, 1, 100);
+    const std::array<std::pair<const char*, mta::Millis*>, 7> timeouts = {{
+        {"idle_timeout", &delivery.idle_timeout},
+        {"connect_timeout", &delivery.connect_timeout},
+        {"greeting_timeout", &delivery.greeting_timeout},
+        {"command_timeout", &delivery.command_timeout},
+        {"data_command_timeout", &delivery.data_command_timeout},
+        {"data_block_timeout", &delivery.data_block_timeout},
+        {"final_dot_timeout", &delivery.final_dot_timeout},
+    }};
+    for (const auto& [key, timeout] : timeouts) reader.duration(key, *timeout, 100ms, 1h);
+    reader.size("memory", delivery.memory_bytes_max, 1'000'000, 1'000'000'000'000);
+    reader.finish();
+}
+
+void read_retry(Reader reader, Retry& retry) {
+    reader.durations("schedule", retry.schedule, 100ms, 7 * 24h);
+    if (reader.is_empty_list("schedule")) {
+        reader.problem("schedule", "at least one duration is needed, such as [\"5m\", \"1h\"]");
+    }
+    reader.duration("max_interval", retry.max_interval, 100ms, 7 * 24h);
+    reader.integer("jitter_percent", retry.jitter_percent, 0, 50);
+    reader.duration("lifetime", retry.lifetime, 1s, 365 * 24h);
+    reader.duration("bounce_lifetime", retry.bounce_lifetime, 1s, 365 * 24h);
+    reader.durations("delay_notices", retry.delay_notices, 1s, 365 * 24h);
+    const auto& notices = retry.delay_notices;
+    if (std::ranges::adjacent_find(notices, std::greater_equal<>()) != notices.end()) {
+        reader.problem("delay_notices", "each must be later than the one before it");
+    }
+    reader.finish();
+}
+
+void read_admin(Reader reader, const std::string& file, Admin& admin) {
+    read_path(reader, "socket", file, admin.socket);
+    constexpr std::size_t path_bytes_max = sizeof(sockaddr_un::sun_path) - 1;
+    if (admin.socket.size() > path_bytes_max) {
+        reader.problem("socket", "the path of a socket has at most " +
+                                     std::to_string(path_bytes_max) + " bytes");
+    }
+    reader.finish();
+}
+
+Parsed<mta::Level> parse_level(std::string_view text) {
+    static const std::map<std::string_view, mta::Level> levels = {{"debug", mta::Level::debug},
+                                                                  {"info", mta::Level::info},
+                                                                  {"warning", mta::Level::warning},
+                                                                  {"error", mta::Level::error}};
+    const auto found = levels.find(text);
+    if (found != levels.end()) return found->second;
+    return std::unexpected("must be \"debug\", \"info\", \"warning\" or \"error\"");
+}
+
+void read_log(Reader reader, LogSettings& log) {
+    read_one(reader, "level", parse_level, log.level);
+    reader.finish();
+}
+
+}  // namespace
+
+Settings read_settings(const Value& document, const std::string& machine_name, Reading& reading) {
+    Settings settings;
+    Reader top(&document, "", reading);
+    read_hostname(top, machine_name, settings);
+    read_one(top, "postmaster", parse_postmaster, settings.postmaster);
+    read_spool(top.table("spool"), reading.file, settings.spool);
+    for (auto& reader : top.tables("listener"))
+        read_listener(std::move(reader), settings.listeners);
+    if (settings.listeners.empty()) settings.listeners = {default_listener};
+    read_relay(top.table("relay"), settings.relay);
+    read_inbound(top.table("inbound"), settings.inbound);
+    for (auto& reader : top.tables("route")) read_route(std::move(reader), settings.routes);
+    read_dns(top.table("dns"), settings.dns);
+    read_delivery(top.table("delivery"), settings.delivery);
+    read_retry(top.table("retry"), settings.retry);
+    read_admin(top.table("admin"), reading.file, settings.admin);
+    read_log(top.table("log"), settings.log);
+    top.finish();
+    return settings;
+}
+
+}  // namespace conf
