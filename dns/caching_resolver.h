@@ -53,8 +53,9 @@ private:
     using OnFound = std::move_only_function<void(const Answer&, mta::Millis ttl)>;
     struct Halves;
 
-    void look_up(const Question& question, OnFound on_found);
-    void fail_soon(LookupError error, OnFound on_found);
+    void look_up(const std::string& name, RecordType type, OnFound on_found);
+    void answer_soon(Answer answer, OnFound on_found);
+    void answer_soon(std::shared_ptr<const Answer> answer, mta::Millis ttl, OnFound on_found);
     void finish(const Question& question, Answer answer);
 
     World world_;

@@ -19,12 +19,11 @@
 
 namespace dns {
 
-class NameServer;
-
 struct CaresOptions {
-    std::vector<mta::Endpoint> servers;  // in order of preference; empty: those of /etc/resolv.conf
+    std::vector<mta::Endpoint> servers;  // in order of preference; empty: those of resolv_conf_path
     mta::Millis timeout{2'000};          // of a try
     std::uint32_t tries = 2;             // for each server
+    std::string resolv_conf_path = "/etc/resolv.conf";
     std::uint32_t in_flight_max = mta::limits::dns_in_flight_max;
     std::size_t waiting_max = mta::limits::dns_waiting_max;
 };
@@ -32,29 +31,29 @@ struct CaresOptions {
 // Asks name servers through c-ares: one for each shard, used on its loop's thread only. The program
 // makes one CaresLibrary before its threads start.
 //
-// At most in_flight_max questions are on their way, the others wait in line. A question goes to the
-// first server that is well; a server that does not answer, or answers with SERVFAIL, REFUSED or
-// nonsense, passes it on to the next one, `tries` times round. What every server failed to answer
-// gives the last server's error. A server that did not answer is asked last for
-// CaresDriver::unwell_for.
+// At most in_flight_max questions are on their way, the others wait in line, first come first
+// served; at waiting_max the answer is LookupError::Kind::overloaded. A question goes to the first
+// server that is well (see NameServerHealth). Silence passes it on to the next server and round
+// again, `tries` times each; SERVFAIL, REFUSED, nonsense or a closed port passes it on for good,
+// for the same server would only say the same again. When nobody is left, the last server's error
+// is the answer.
 class CaresDriver {
 public:
     using OnAnswer = std::move_only_function<void(Answer)>;
-    static constexpr mta::Millis unwell_for{30'000};
 
     // Loop and clock must outlive the driver.
     CaresDriver(mta::io::Loop& loop, const mta::io::Clock& clock, CaresOptions options);
     CaresDriver(const CaresDriver&) = delete;
     CaresDriver& operator=(const CaresDriver&) = delete;
-    // Questions that are open get no answer. Not from inside a callback.
+    // Open questions get no answer. Not from inside an OnAnswer.
     ~CaresDriver();
 
-    // Exactly one answer, on the loop, never inside this call.
+    // Exactly one answer, on the loop, never inside this call. `question.name` must be valid
+    // (mta::is_valid_domain).
     void ask(const Question& question, OnAnswer on_answer);
 
-    // New servers, timeout and tries (SIGHUP); an empty list reads /etc/resolv.conf again.
-    // Questions on their way are still answered by the old servers, those that wait go to the new
-    // ones.
+    // New servers, timeouts and limits (SIGHUP); an empty list reads resolv_conf_path again.
+    // Questions on their way end with the old servers, those that wait go to the new ones.
     void reconfigure(CaresOptions options);
 
     [[nodiscard]] std::vector<mta::Endpoint> servers() const;
@@ -66,12 +65,13 @@ private:
         Question question;
         OnAnswer on_answer;
     };
+    struct Server;
     struct InFlight;
+    using Servers = std::vector<Server>;
     using QueryId = std::uint64_t;
-    using Servers = std::vector<NameServer>;
 
-    void start(Waiting waiting);
-    void start_waiting();
+    void start(Waiting asked);
+    [[nodiscard]] std::vector<std::size_t> order_of_servers();
     void send(QueryId id);
     void on_reply(QueryId id, int status, std::string_view message);
     void finish(QueryId id, Answer answer);
@@ -79,7 +79,7 @@ private:
     mta::io::Loop& loop_;
     const mta::io::Clock& clock_;
     CaresOptions options_;
-    // Shared with the questions that were sent to them, so that these end where they began.
+    // Shared with the questions sent to them, so that these end where they began.
     std::shared_ptr<Servers> servers_;
     QueryId next_id_ = 1;
     std::unordered_map<QueryId, InFlight> in_flight_;
@@ -87,7 +87,7 @@ private:
     std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
-// ares_library_init() and _cleanup(), which know nothing of threads.
+// ares_library_init() and its end, which know nothing of threads.
 class CaresLibrary {
 public:
     CaresLibrary();

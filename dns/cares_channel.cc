@@ -1,0 +1,183 @@
+#include "dns/cares_channel.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "mta/base/assert.h"
+
+namespace dns {
+namespace {
+using namespace std::chrono_literals;
+
+constexpr auto tick = 100ms;
+// What passes every network unfragmented (DNS flag day 2020).
+constexpr int edns_udp_bytes = 1232;
+
+ares_addr_port_node to_node(const mta::Endpoint& server) {
+    ares_addr_port_node node{};
+    node.family = server.address.is_v6() ? AF_INET6 : AF_INET;
+    const auto& bytes = server.address.bytes();
+    std::memcpy(&node.addr, bytes.data(), server.address.is_v6() ? 16 : 4);
+    node.udp_port = node.tcp_port = server.port;
+    return node;
+}
+
+mta::Endpoint from_node(const ares_addr_port_node& node) {
+    mta::Endpoint server;
+    const auto port = static_cast<std::uint16_t>(node.udp_port);
+    server.port = port == 0 ? 53 : port;
+    std::array<std::uint8_t, 16> bytes{};
+    std::memcpy(bytes.data(), &node.addr, bytes.size());
+    server.address = node.family == AF_INET6
+                         ? mta::IpAddress::v6(bytes)
+                         : mta::IpAddress::v4({bytes[0], bytes[1], bytes[2], bytes[3]});
+    return server;
+}
+
+}  // namespace
+
+// Travels through c-ares, which gives it back exactly once.
+struct CaresChannel::Asked {
+    CaresChannel& channel;
+    OnReply on_reply;
+};
+
+CaresChannel::CaresChannel(mta::io::Loop& loop, const Options& options)
+    : loop_(loop),
+      edns_(options.edns),
+      tick_(loop, [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); }) {
+    char lookups[] = "b";
+    char no_file[] = "/dev/null";
+    ares_options ares{};
+    // NOCHECKRESP: SERVFAIL and REFUSED arrive as what they are. STAYOPEN spares a socket a
+    // question, but keeps its source port, which only a resolver on this machine may know.
+    ares.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP;
+    if (options.edns) ares.flags |= ARES_FLAG_EDNS;
+    if (options.server.address.is_loopback_or_unspecified()) ares.flags |= ARES_FLAG_STAYOPEN;
+    ares.timeout = static_cast<int>(options.timeout.count());
+    ares.tries = 1;
+    ares.ednspsz = edns_udp_bytes;
+    ares.lookups = lookups;
+    ares.resolvconf_path = no_file;
+    ares.sock_state_cb = &CaresChannel::on_socket_state;
+    ares.sock_state_cb_data = this;
+    const int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
+                     ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS | ARES_OPT_RESOLVCONF |
+                     ARES_OPT_SOCK_STATE_CB | ARES_OPT_NOROTATE;
+    init_status_ = ares_init_options(&channel_, &ares, mask);
+    if (init_status_ != ARES_SUCCESS) {
+        channel_ = nullptr;
+        return;
+    }
+    auto node = to_node(options.server);
+    init_status_ = ares_set_servers_ports(channel_, &node);
+}
+
+CaresChannel::~CaresChannel() {
+    is_closing_ = true;
+    if (channel_ != nullptr) ares_destroy(channel_);
+    MTA_ASSERT(open_ == 0 && polls_.empty());
+}
+
+void CaresChannel::ask(const Question& question, OnReply on_reply) {
+    if (init_status_ != ARES_SUCCESS) {
+        add_reply(std::move(on_reply), init_status_, {});
+        return;
+    }
+    ++open_;
+    if (!tick_.is_set()) tick_.repeat(tick);
+    auto asked = std::make_unique<Asked>(Asked{*this, std::move(on_reply)});
+    ares_query(channel_, question.name.c_str(), 1 /* IN */, static_cast<int>(question.type),
+               &CaresChannel::on_answer, asked.release());
+}
+
+void CaresChannel::on_answer(void* asked_raw, int status, int /*timeouts*/, unsigned char* bytes,
+                             int size) {
+    const std::unique_ptr<Asked> asked(static_cast<Asked*>(asked_raw));
+    auto& self = asked->channel;
+    MTA_ASSERT(self.open_ > 0);
+    --self.open_;
+    if (self.is_closing_) return;
+    if (self.open_ == 0) self.tick_.clear();
+    std::string_view message;
+    if (bytes != nullptr && size > 0) {
+        message = {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+    }
+    self.add_reply(std::move(asked->on_reply), status, message);
+}
+
+// c-ares is not to be called back, or destroyed, from inside its callbacks.
+void CaresChannel::add_reply(OnReply on_reply, int status, std::string_view message) {
+    if (replies_.empty()) {
+        loop_.at_turn_end([this, alive = std::weak_ptr(alive_)] {
+            if (!alive.expired()) deliver_replies();
+        });
+    }
+    replies_.push_back({std::move(on_reply), status, std::string(message)});
+}
+
+void CaresChannel::deliver_replies() {
+    auto replies = std::exchange(replies_, {});
+    // From here on nothing of ours is touched: a reply may destroy us.
+    for (auto& reply : replies) reply.on_reply(reply.status, reply.message);
+}
+
+void CaresChannel::on_socket_state(void* self, ares_socket_t socket, int readable, int writable) {
+    static_cast<CaresChannel*>(self)->watch(socket, readable != 0, writable != 0);
+}
+
+void CaresChannel::watch(ares_socket_t socket, bool readable, bool writable) {
+    if (!readable && !writable) {
+        polls_.erase(socket);  // c-ares closes the socket next
+        return;
+    }
+    auto poll = polls_.find(socket);
+    if (poll == polls_.end()) {
+        const auto on_ready = [this, socket](bool can_read, bool can_write, int /*status*/) {
+            process(can_read ? socket : ARES_SOCKET_BAD, can_write ? socket : ARES_SOCKET_BAD);
+        };
+        poll = polls_.try_emplace(socket, loop_, socket, on_ready).first;
+    }
+    poll->second.watch(readable, writable);
+}
+
+void CaresChannel::process(ares_socket_t readable, ares_socket_t writable) {
+    ares_process_fd(channel_, readable, writable);
+}
+
+bool CaresChannel::has_lost_edns() const {
+    if (!edns_ || channel_ == nullptr) return false;
+    ares_options options{};
+    int mask = 0;
+    const int status = ares_save_options(channel_, &options, &mask);
+    const bool is_lost = status == ARES_SUCCESS && (options.flags & ARES_FLAG_EDNS) == 0;
+    ares_destroy_options(&options);
+    return is_lost;
+}
+
+std::vector<mta::Endpoint> system_servers(const std::string& resolv_conf_path) {
+    std::vector<mta::Endpoint> servers;
+    ares_options options{};
+    auto path = resolv_conf_path;
+    options.resolvconf_path = path.data();
+    ares_channel channel = nullptr;
+    if (ares_init_options(&channel, &options, ARES_OPT_RESOLVCONF) == ARES_SUCCESS) {
+        ares_addr_port_node* nodes = nullptr;
+        if (ares_get_servers_ports(channel, &nodes) == ARES_SUCCESS) {
+            for (const auto* node = nodes; node != nullptr; node = node->next) {
+                const auto server = from_node(*node);
+                // Without its zone, which c-ares drops, a link-local address leads nowhere.
+                if (!server.address.is_link_local()) servers.push_back(server);
+            }
+            ares_free_data(nodes);
+        }
+        ares_destroy(channel);
+    }
+    if (servers.empty()) servers.push_back({mta::IpAddress::v4({127, 0, 0, 1}), 53});
+    return servers;
+}
+
+}  // namespace dns

@@ -1,0 +1,80 @@
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <ares.h>
+
+#include "dns/question.h"
+#include "mta/base/ip_address.h"
+#include "mta/base/time.h"
+#include "mta/io/loop.h"
+#include "mta/io/poll.h"
+#include "mta/io/timer.h"
+
+namespace dns {
+
+// One c-ares channel to one name server, moved by the loop. A question is sent once, over UDP, and
+// again over TCP if its answer was cut short; whether to ask again or somebody else is the owner's
+// decision, because c-ares takes SERVFAIL for an answer and never says which server spoke.
+//
+// With EDNS (RFC 6891) answers of up to 1232 bytes come in one datagram that no network has to
+// fragment. c-ares turns EDNS off for good when a server once answers FORMERR: has_lost_edns() says
+// so, and then a new channel should take over.
+class CaresChannel {
+public:
+    struct Options {
+        mta::Endpoint server;
+        mta::Millis timeout{2'000};
+        bool edns = true;
+    };
+    // `status`: ARES_*. `message`: the whole DNS message, whatever its rcode; empty if none came.
+    using OnReply = std::move_only_function<void(int status, std::string_view message)>;
+
+    CaresChannel(mta::io::Loop& loop, const Options& options);
+    CaresChannel(const CaresChannel&) = delete;
+    CaresChannel& operator=(const CaresChannel&) = delete;
+    // Open questions get no reply. An OnReply may destroy its channel.
+    ~CaresChannel();
+
+    // One reply to each, at the end of a turn of the loop, never inside this call.
+    void ask(const Question& question, OnReply on_reply);
+
+    [[nodiscard]] bool has_lost_edns() const;
+
+private:
+    struct Asked;
+    struct Reply {
+        OnReply on_reply;
+        int status;
+        std::string message;
+    };
+
+    static void on_socket_state(void* self, ares_socket_t socket, int readable, int writable);
+    static void on_answer(void* asked, int status, int timeouts, unsigned char* bytes, int size);
+
+    void watch(ares_socket_t socket, bool readable, bool writable);
+    void process(ares_socket_t readable, ares_socket_t writable);
+    void add_reply(OnReply on_reply, int status, std::string_view message);
+    void deliver_replies();
+
+    mta::io::Loop& loop_;
+    bool edns_;
+    ares_channel channel_ = nullptr;  // null: c-ares could not make one
+    int init_status_ = ARES_SUCCESS;
+    bool is_closing_ = false;
+    std::size_t open_ = 0;
+    std::unordered_map<ares_socket_t, mta::io::Poll> polls_;
+    mta::io::Timer tick_;  // c-ares looks after its timeouts when it is called
+    std::vector<Reply> replies_;
+    std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+// Name servers of a file like /etc/resolv.conf, as c-ares reads it; 127.0.0.1:53 if it names none.
+[[nodiscard]] std::vector<mta::Endpoint> system_servers(const std::string& resolv_conf_path);
+
+}  // namespace dns

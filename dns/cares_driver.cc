@@ -1,0 +1,195 @@
+#include "dns/cares_driver.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <ares.h>
+
+#include "dns/cares_channel.h"
+#include "dns/name_server_health.h"
+#include "mta/base/assert.h"
+#include "mta/base/domain.h"
+#include "mta/base/time_format.h"
+
+namespace dns {
+namespace {
+
+using Kind = LookupError::Kind;
+
+bool is_cured_without_edns(std::string_view message) {
+    constexpr unsigned formerr = 1;
+    constexpr unsigned notimp = 4;
+    if (message.size() < 4) return false;
+    const unsigned rcode = static_cast<unsigned char>(message[3]) & 0x0f;
+    return rcode == formerr || rcode == notimp;
+}
+
+// What it means that no message came.
+Answer answer_of_status(int status, const Question& question, const std::string& server,
+                        mta::Millis timeout) {
+    const auto fail = [](Kind kind, std::string text) {
+        return Answer{std::unexpected(LookupError{kind, std::move(text)}), {}};
+    };
+    const auto asked = " for " + to_string(question);
+    switch (status) {
+        case ARES_ETIMEOUT:
+            return fail(Kind::timed_out, "no answer from " + server + " within " +
+                                             std::to_string(timeout.count()) + " ms" + asked);
+        case ARES_EBADRESP: return fail(Kind::malformed, "unusable answer from " + server + asked);
+        // Names that are never asked for: .onion (RFC 7686), or no name at all.
+        case ARES_ENOTFOUND:
+        case ARES_EBADNAME: return fail(Kind::no_such_domain, question.name + " is not in the DNS");
+        case ARES_ECONNREFUSED:
+            return fail(Kind::unreachable, "no name server at " + server + asked);
+        default:
+            return fail(Kind::unreachable,
+                        std::string(ares_strerror(status)) + " asking " + server + asked);
+    }
+}
+
+}  // namespace
+
+struct CaresDriver::Server {
+    mta::Endpoint endpoint;
+    NameServerHealth health;
+    // Made when first needed. `plain` speaks to servers that know no EDNS.
+    std::shared_ptr<CaresChannel> edns;
+    std::shared_ptr<CaresChannel> plain;
+};
+
+struct CaresDriver::InFlight {
+    Question question;
+    OnAnswer on_answer;
+    std::shared_ptr<Servers> servers;
+    std::deque<std::size_t> order;  // the servers still to ask, the one being asked in front
+    bool without_edns = false;      // the one in front
+    mta::Millis timeout{};
+    std::shared_ptr<CaresChannel> channel;  // it lives until it has answered
+};
+
+CaresDriver::CaresDriver(mta::io::Loop& loop, const mta::io::Clock& clock, CaresOptions options)
+    : loop_(loop), clock_(clock) {
+    reconfigure(std::move(options));
+}
+
+CaresDriver::~CaresDriver() = default;
+
+void CaresDriver::reconfigure(CaresOptions options) {
+    MTA_ASSERT(options.tries > 0 && options.in_flight_max > 0);
+    options_ = std::move(options);
+    if (options_.servers.empty()) options_.servers = system_servers(options_.resolv_conf_path);
+    servers_ = std::make_shared<Servers>();
+    for (const auto& endpoint : options_.servers) {
+        servers_->push_back({.endpoint = endpoint});
+    }
+}
+
+std::vector<mta::Endpoint> CaresDriver::servers() const { return options_.servers; }
+
+void CaresDriver::ask(const Question& question, OnAnswer on_answer) {
+    MTA_ASSERT(mta::is_valid_domain(question.name));
+    if (in_flight_.size() < options_.in_flight_max) {
+        start({question, std::move(on_answer)});
+    } else if (waiting_.size() < options_.waiting_max) {
+        waiting_.push_back({question, std::move(on_answer)});
+    } else {
+        loop_.at_turn_end(
+            [on_answer = std::move(on_answer), alive = std::weak_ptr(alive_),
+             text = "too many look-ups are waiting, among them " + to_string(question)]() mutable {
+                if (alive.expired()) return;
+                on_answer({std::unexpected(LookupError{Kind::overloaded, std::move(text)}), {}});
+            });
+    }
+}
+
+void CaresDriver::start(Waiting asked) {
+    InFlight query{.question = std::move(asked.question),
+                   .on_answer = std::move(asked.on_answer),
+                   .servers = servers_,
+                   .timeout = options_.timeout};
+    const auto round = order_of_servers();
+    for (std::uint32_t tries = 0; tries < options_.tries; ++tries) {
+        query.order.insert(query.order.end(), round.begin(), round.end());
+    }
+    const auto id = next_id_++;
+    in_flight_.emplace(id, std::move(query));
+    send(id);
+}
+
+std::vector<std::size_t> CaresDriver::order_of_servers() {
+    std::vector<std::size_t> order;
+    std::vector<std::size_t> unwell;
+    for (std::size_t i = 0; i < servers_->size(); ++i) {
+        auto& health = (*servers_)[i].health;
+        (health.may_go_first(clock_.now()) ? order : unwell).push_back(i);
+    }
+    order.insert(order.end(), unwell.begin(), unwell.end());
+    return order;
+}
+
+void CaresDriver::send(QueryId id) {
+    auto& query = in_flight_.at(id);
+    auto& server = (*query.servers)[query.order.front()];
+    auto& channel = query.without_edns ? server.plain : server.edns;
+    if (!channel) {
+        channel = std::make_shared<CaresChannel>(
+            loop_,
+            CaresChannel::Options{
+                .server = server.endpoint, .timeout = query.timeout, .edns = !query.without_edns});
+    }
+    query.channel = channel;
+    channel->ask(query.question, [this, id](int status, std::string_view message) {
+        on_reply(id, status, message);
+    });
+}
+
+void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
+    auto& query = in_flight_.at(id);
+    const auto index = query.order.front();
+    auto& server = (*query.servers)[index];
+    const auto channel = std::move(query.channel);
+    if (channel->has_lost_edns() && server.edns == channel) server.edns.reset();
+    if (!query.without_edns && is_cured_without_edns(message)) {
+        query.without_edns = true;
+        send(id);
+        return;
+    }
+    auto answer =
+        message.empty()
+            ? answer_of_status(status, query.question, to_string(server.endpoint), query.timeout)
+            : parse_answer(message, query.question, to_string(server.endpoint));
+    query.order.pop_front();
+    query.without_edns = false;
+    const bool has_failed = !answer.records && answer.records.error().is_temporary();
+    if (has_failed && answer.records.error().kind == Kind::timed_out) {
+        server.health.on_timeout(clock_.now());
+    } else if (has_failed && answer.records.error().kind == Kind::unreachable) {
+        server.health.on_unreachable(clock_.now());
+    } else {
+        server.health.on_answer();
+    }
+    if (has_failed && answer.records.error().kind != Kind::timed_out) {
+        std::erase(query.order, index);
+    }
+    if (has_failed && !query.order.empty()) {
+        send(id);
+    } else {
+        finish(id, std::move(answer));
+    }
+}
+
+void CaresDriver::finish(QueryId id, Answer answer) {
+    auto finished = in_flight_.extract(id);
+    while (!waiting_.empty() && in_flight_.size() < options_.in_flight_max) {
+        auto next = std::move(waiting_.front());
+        waiting_.pop_front();
+        start(std::move(next));
+    }
+    finished.mapped().on_answer(std::move(answer));
+}
+
+CaresLibrary::CaresLibrary() { MTA_ASSERT(ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS); }
+
+CaresLibrary::~CaresLibrary() { ares_library_cleanup(); }
+
+}  // namespace dns
