@@ -1,0 +1,75 @@
+#include "queue/destination.h"
+
+#include <utility>
+
+#include "mta/base/assert.h"
+
+namespace queue {
+
+void Destination::line_up(BundleSlab& bundles, std::uint32_t bundle) {
+    (bundles[bundle].is_retry ? retries_ : fresh_).push_back(bundles, bundle);
+}
+
+void Destination::leave(BundleSlab& bundles, std::uint32_t bundle) {
+    (bundles[bundle].is_retry ? retries_ : fresh_).remove(bundles, bundle);
+}
+
+std::uint32_t Destination::next_bundle() const {
+    MTA_ASSERT(waiting() > 0);
+    const bool take_retry = fresh_.empty() || (is_retry_turn_ && !retries_.empty());
+    return (take_retry ? retries_ : fresh_).front();
+}
+
+Destination::Wait Destination::wait(mta::Instant now) const {
+    if (waiting() == 0) return Wait::empty;
+    if (!health_.is_up() && !health_.may_probe(now)) return Wait::down;
+    if (busy_ >= concurrency_.limit()) return Wait::limit;
+    return Wait::turn;
+}
+
+bool Destination::start() {
+    ++delivering_;
+    ++busy_;
+    is_retry_turn_ = !is_retry_turn_;
+    if (health_.is_up()) return false;
+    health_.begin_probe();
+    return true;
+}
+
+void Destination::start_behind() {
+    MTA_ASSERT(health_.is_up());
+    ++delivering_;
+    is_retry_turn_ = !is_retry_turn_;
+}
+
+Destination::Change Destination::end(Ended ended, mta::Instant now) {
+    MTA_ASSERT(delivering_ > 0 && busy_ > 0);
+    const auto in_use = busy_;
+    --delivering_;
+    if (ended.frees_connection) --busy_;
+    switch (ended.how) {
+        case Ended::How::answered:
+            ++successes_;
+            if (health_.on_success()) {
+                concurrency_.on_recovery();
+                return Change::came_up;
+            }
+            concurrency_.on_success(in_use);
+            return Change::none;
+        case Ended::How::failed: {
+            concurrency_.on_failure();
+            // Others were served meanwhile: the host is there, and only more than it wants was
+            // asked.
+            if (health_.is_up() && successes_ != ended.successes_at_start) return Change::none;
+            const bool went_down = health_.on_failure(
+                {std::move(ended.error), ended.was_probe, ended.jitter}, now, policy_.probes);
+            return went_down ? Change::went_down : Change::none;
+        }
+        case Ended::How::unknown:
+            if (ended.was_probe) health_.end_probe(now);
+            return Change::none;
+    }
+    return Change::none;
+}
+
+}  // namespace queue

@@ -1,0 +1,98 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "mta/base/time.h"
+#include "queue/bundle.h"
+#include "queue/concurrency.h"
+#include "queue/health.h"
+
+namespace queue {
+
+struct DestinationPolicy {
+    ConcurrencyPolicy concurrency;
+    ProbePolicy probes;
+};
+
+// Where mail goes to, a next hop with everything that is shared by the mail for it: the lines of
+// bundles that wait, its health (a circuit with one probe at a time) and the number of connections
+// that it may have.
+//
+// Each wait has a name: the first of these that holds is what a bundle in line waits for (and what
+// `why` says).
+//   down         the probe (health().next_probe(); nothing: it is under way)
+//   limit        a connection of this destination to become free
+//   turn         its turn among the destinations (the caller's limit over all of them)
+//
+// The places for what is still simple: rates go beside the concurrency into may_start(), fairness
+// between senders into the choice of next_bundle().
+class Destination {
+public:
+    enum class Wait : std::uint8_t { turn, down, limit, empty };
+
+    Destination(std::string name, DestinationPolicy policy)
+        : name_(std::move(name)), policy_(policy), concurrency_(policy.concurrency) {}
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] const Health& health() const { return health_; }
+    [[nodiscard]] std::uint32_t limit() const { return concurrency_.limit(); }
+    [[nodiscard]] std::uint32_t delivering() const { return delivering_; }
+    // Connections at work, or on the way to be: what limit() limits.
+    [[nodiscard]] std::uint32_t busy() const { return busy_; }
+    [[nodiscard]] std::uint32_t waiting() const { return fresh_.size() + retries_.size(); }
+    // Grows with each success: whoever saw an earlier number and fails then knows that the
+    // destination as such works.
+    [[nodiscard]] std::uint64_t successes() const { return successes_; }
+
+    // ---- The lines ----
+    void line_up(BundleSlab& bundles, std::uint32_t bundle);
+    void leave(BundleSlab& bundles, std::uint32_t bundle);
+    // First-time and retried mail in turns, each in the order of coming, so that neither delays the
+    // other. Only if waiting() > 0.
+    [[nodiscard]] std::uint32_t next_bundle() const;
+
+    // ---- Deliveries ----
+    [[nodiscard]] Wait wait(mta::Instant now) const;
+    [[nodiscard]] bool may_start(mta::Instant now) const { return wait(now) == Wait::turn; }
+    // A delivery on a connection of its own. Only if may_start(). True: it is the probe.
+    bool start();
+    // One that follows another on the same connection, before that one has ended (pipelining): it
+    // needs no connection more. Only while up and with bundles waiting.
+    [[nodiscard]] bool may_follow() const { return health_.is_up() && waiting() > 0; }
+    void start_behind();
+    struct Ended {
+        bool was_probe = false;
+        bool frees_connection = true;  // no other delivery follows on its connection
+        enum class How : std::uint8_t {
+            answered,  // the remote answered about the message: it works
+            failed,    // no host could be spoken to
+            unknown,   // broken off, or nothing was learnt about the host
+        } how = How::answered;
+        std::uint64_t successes_at_start = 0;
+        mta::DeliveryError error;  // failed
+        double jitter = 0;         // in [-1, 1]
+    };
+    enum class Change : std::uint8_t { none, went_down, came_up };
+    Change end(Ended ended, mta::Instant now);
+
+    void probe_now(mta::Instant now) { health_.probe_now(now); }
+    void set_policy(DestinationPolicy policy) {
+        policy_ = policy;
+        concurrency_.set_policy(policy.concurrency);
+    }
+
+private:
+    std::string name_;
+    DestinationPolicy policy_;
+    Health health_;
+    Concurrency concurrency_;
+    BundleLine fresh_;
+    BundleLine retries_;
+    bool is_retry_turn_ = false;
+    std::uint32_t delivering_ = 0;
+    std::uint32_t busy_ = 0;
+    std::uint64_t successes_ = 0;
+};
+
+}  // namespace queue

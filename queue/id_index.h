@@ -1,0 +1,73 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "queue/message.h"
+#include "queue/slab.h"
+
+namespace queue {
+
+// Message id -> slab index, in 4 bytes a slot at a load of at most 3/4. It keeps indices only: the
+// ids themselves are in the entries, which the caller's `id_of(index)` reads.
+class IdIndex {
+public:
+    template <class IdOf>
+    [[nodiscard]] std::uint32_t find(MessageId id, const IdOf& id_of) const {
+        if (slots_.empty()) return nothing;
+        for (auto slot = home(id);; slot = after(slot)) {
+            const auto index = slots_[slot];
+            if (index == nothing || id_of(index) == id) return index;
+        }
+    }
+    // The id must not be there yet.
+    template <class IdOf>
+    void add(MessageId id, std::uint32_t index, const IdOf& id_of) {
+        if ((count_ + 1) * 4 > slots_.size() * 3) grow(id_of);
+        put(id, index);
+        ++count_;
+    }
+    // The id must be there.
+    template <class IdOf>
+    void remove(MessageId id, const IdOf& id_of) {
+        auto hole = home(id);
+        while (id_of(slots_[hole]) != id) hole = after(hole);
+        // Whoever was pushed past the hole moves back, so that no search ends too early.
+        for (auto slot = after(hole); slots_[slot] != nothing; slot = after(slot)) {
+            const auto wanted = home(id_of(slots_[slot]));
+            const bool may_stay = hole <= slot ? (hole < wanted && wanted <= slot)
+                                               : (hole < wanted || wanted <= slot);
+            if (may_stay) continue;
+            slots_[hole] = slots_[slot];
+            hole = slot;
+        }
+        slots_[hole] = nothing;
+        --count_;
+    }
+
+private:
+    [[nodiscard]] std::size_t home(MessageId id) const {
+        return static_cast<std::size_t>((id * 0x9e3779b97f4a7c15u) >> shift_);
+    }
+    [[nodiscard]] std::size_t after(std::size_t slot) const {
+        return (slot + 1) & (slots_.size() - 1);
+    }
+    void put(MessageId id, std::uint32_t index) {
+        auto slot = home(id);
+        while (slots_[slot] != nothing) slot = after(slot);
+        slots_[slot] = index;
+    }
+    template <class IdOf>
+    void grow(const IdOf& id_of) {
+        auto old = std::move(slots_);
+        slots_.assign(old.empty() ? 64 : old.size() * 2, nothing);
+        shift_ = 64 - static_cast<unsigned>(std::bit_width(slots_.size()) - 1);
+        for (const auto index : old)
+            if (index != nothing) put(id_of(index), index);
+    }
+
+    std::vector<std::uint32_t> slots_;
+    unsigned shift_ = 63;
+    std::size_t count_ = 0;
+};
+
+}  // namespace queue

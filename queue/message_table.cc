@@ -1,0 +1,188 @@
+#include "queue/message_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/limits.h"
+
+namespace queue {
+namespace {
+
+std::size_t hash_of(const mta::DeliveryError& error) {
+    const auto numbers = (std::size_t{error.status.klass} << 48) ^
+                         (std::size_t{error.status.subject} << 32) ^
+                         (std::size_t{error.status.detail} << 16) ^ error.reply_code;
+    const std::hash<std::string_view> hash;
+    return hash(error.text) * 31 + hash(error.remote) * 17 + numbers;
+}
+
+std::uint32_t seconds_of(mta::Instant instant) {
+    return static_cast<std::uint32_t>(std::max<std::int64_t>(mta::to_unix_ms(instant), 0) / 1000);
+}
+
+void take_over(RecipientEntry& entry, const RecipientState& state) {
+    entry.due = state.next_due;
+    entry.last_attempt_s = seconds_of(state.last_attempt);
+    entry.attempts = state.attempts;
+    entry.phase = state.phase;
+    entry.delay_notices = state.delay_notices;
+    entry.is_in_doubt = state.in_doubt;
+}
+
+}  // namespace
+
+std::uint32_t MessageTable::add(const Message& message, std::span<const RecipientState> states) {
+    const auto& recipients = message.envelope.recipients;
+    MTA_ASSERT(message.id != 0 && !recipients.empty());
+    MTA_ASSERT(states.empty() || states.size() == recipients.size());
+    const auto id_of = [this](std::uint32_t index) { return messages_[index].id; };
+    MTA_ASSERT(by_id_.find(message.id, id_of) == nothing);
+
+    const auto index = messages_.add();
+    auto& entry = messages_[index];
+    entry.id = message.id;
+    entry.arrival = message.arrival;
+    entry.recipient_count = static_cast<std::uint32_t>(recipients.size());
+    entry.first_recipient = recipients_.add(entry.recipient_count);
+    entry.size_kib = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>((message.facts.size + 1023) / 1024, 0xffffffffu));
+    entry.is_null_sender = message.envelope.reverse_path.empty();
+    by_id_.add(message.id, index, id_of);
+
+    for (std::uint32_t i = 0; i < entry.recipient_count; ++i) {
+        auto& recipient = recipients_[entry.first_recipient + i];
+        recipient = {};
+        recipient.due = message.arrival;
+        recipient.notify = recipients[i].notify;
+        recipient.domain = domain_for(recipients[i].domain);
+        ++domains_[recipient.domain].recipients;
+        if (!states.empty()) {
+            take_over(recipient, states[i]);
+            if (states[i].last_error.status.klass != 0) set_error(recipient, states[i].last_error);
+        }
+        if (recipient.is_open()) ++entry.open_count;
+        if (recipient.phase == RecipientPhase::held) ++held_count_;
+    }
+    open_count_ += entry.open_count;
+    return index;
+}
+
+void MessageTable::remove(std::uint32_t message) {
+    const auto entry = messages_[message];
+    MTA_ASSERT(entry.id != 0 && entry.first_bundle == nothing && entry.copy == nothing);
+    for (auto& recipient : recipients(message)) {
+        if (recipient.phase == RecipientPhase::held) --held_count_;
+        release_error(recipient);
+        auto& domain = domains_[recipient.domain];
+        if (--domain.recipients == 0) unused_domains_.push_back(recipient.domain);
+    }
+    open_count_ -= entry.open_count;
+    recipients_.remove(entry.first_recipient, entry.recipient_count);
+    by_id_.remove(entry.id, [this](std::uint32_t index) { return messages_[index].id; });
+    messages_.remove(message);
+}
+
+std::optional<std::uint32_t> MessageTable::find(MessageId id) const {
+    const auto index =
+        by_id_.find(id, [this](std::uint32_t candidate) { return messages_[candidate].id; });
+    if (index == nothing) return std::nullopt;
+    return index;
+}
+
+std::span<RecipientEntry> MessageTable::recipients(std::uint32_t message) {
+    const auto& entry = messages_[message];
+    return {&recipients_[entry.first_recipient], entry.recipient_count};
+}
+std::span<const RecipientEntry> MessageTable::recipients(std::uint32_t message) const {
+    const auto& entry = messages_[message];
+    return {&recipients_[entry.first_recipient], entry.recipient_count};
+}
+
+void MessageTable::set_phase(MessageEntry& message, RecipientEntry& recipient,
+                             RecipientPhase phase) {
+    if (recipient.phase == RecipientPhase::held) --held_count_;
+    if (recipient.is_open()) {
+        --message.open_count;
+        --open_count_;
+    }
+    recipient.phase = phase;
+    if (recipient.is_open()) {
+        ++message.open_count;
+        ++open_count_;
+    }
+    if (phase == RecipientPhase::held) ++held_count_;
+}
+
+void MessageTable::set_error(RecipientEntry& recipient, const mta::DeliveryError& error) {
+    auto kept = error;
+    if (kept.text.size() > mta::limits::kept_reply_bytes_max)
+        kept.text.resize(mta::limits::kept_reply_bytes_max);
+    const auto hash = hash_of(kept);
+    const auto [first, last] = error_by_hash_.equal_range(hash);
+    const auto known = std::find_if(
+        first, last, [&](const auto& entry) { return errors_[entry.second].error == kept; });
+    std::uint32_t index = nothing;
+    if (known != last) {
+        index = known->second;
+    } else {
+        index = errors_.add({std::move(kept), 0});
+        error_by_hash_.emplace(hash, index);
+    }
+    ++errors_[index].recipients;
+    release_error(recipient);
+    recipient.error = index;
+}
+
+const mta::DeliveryError& MessageTable::error(const RecipientEntry& recipient) const {
+    static const mta::DeliveryError none;
+    return recipient.error == nothing ? none : errors_[recipient.error].error;
+}
+
+void MessageTable::release_error(RecipientEntry& recipient) {
+    const auto index = std::exchange(recipient.error, nothing);
+    if (index == nothing || --errors_[index].recipients > 0) return;
+    const auto [first, last] = error_by_hash_.equal_range(hash_of(errors_[index].error));
+    error_by_hash_.erase(
+        std::find_if(first, last, [&](const auto& entry) { return entry.second == index; }));
+    errors_.remove(index);
+}
+
+std::vector<RecipientState> MessageTable::states(std::uint32_t message) const {
+    std::vector<RecipientState> states;
+    const auto entries = recipients(message);
+    states.reserve(entries.size());
+    for (const auto& entry : entries) {
+        states.push_back(
+            {.phase = entry.phase,
+             .in_doubt = entry.is_in_doubt,
+             .delay_notices = entry.delay_notices,
+             .attempts = entry.attempts,
+             .next_due = entry.due,
+             .last_attempt = mta::from_unix_ms(std::int64_t{entry.last_attempt_s} * 1000),
+             .last_error = error(entry)});
+    }
+    return states;
+}
+
+std::optional<std::uint32_t> MessageTable::find_domain(std::string_view name) const {
+    const auto found = domain_by_name_.find(name);
+    if (found == domain_by_name_.end()) return std::nullopt;
+    return found->second;
+}
+
+std::uint32_t MessageTable::domain_for(const std::string& name) {
+    const auto found = domain_by_name_.find(name);
+    if (found != domain_by_name_.end()) return found->second;
+    const auto index = domains_.add({name, 0, std::nullopt});
+    domain_by_name_.emplace(name, index);
+    new_domains_.push_back(index);
+    return index;
+}
+
+void MessageTable::remove_domain(std::uint32_t index) {
+    MTA_ASSERT(domains_[index].recipients == 0);
+    domain_by_name_.erase(domains_[index].name);
+    domains_.remove(index);
+}
+
+}  // namespace queue

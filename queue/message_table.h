@@ -1,0 +1,143 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "mta/base/outcome.h"
+#include "mta/base/time.h"
+#include "queue/id_index.h"
+#include "queue/message.h"
+#include "queue/slab.h"
+
+namespace queue {
+
+// What is kept in RAM of each queued message and recipient: about 150 bytes for a message with one
+// recipient, whatever its size. Addresses and bodies are on disk.
+struct MessageEntry {
+    MessageId id = 0;  // 0: a free entry
+    mta::Instant arrival;
+    std::uint32_t first_recipient = 0;
+    std::uint32_t recipient_count = 0;  // all of the envelope's, in its order
+    std::uint32_t open_count = 0;       // of them pending or held
+    std::uint32_t first_bundle = nothing;
+    std::uint32_t copy = nothing;  // of the message in RAM, while there is one
+    std::uint32_t size_kib = 0;    // rounded up
+    bool is_null_sender = false;
+    std::uint8_t reports_under_way = 0;
+};
+
+struct RecipientEntry {
+    mta::Instant due;  // waiting for it only if pending and in no bundle
+    std::uint32_t domain = 0;
+    std::uint32_t error = nothing;  // the last one, interned
+    std::uint32_t bundle = nothing;
+    std::uint32_t last_attempt_s = 0;  // Unix time; 0: none
+    std::uint16_t attempts = 0;
+    RecipientPhase phase = RecipientPhase::pending;
+    std::uint8_t notify = 0;
+    std::uint8_t delay_notices = 0;
+    std::uint8_t stalls = 0;  // attempts in a row that came to nothing without being charged
+    bool is_in_doubt : 1 = false;
+    bool is_delivering : 1 = false;  // its bundle is in a delivery
+    bool is_reported : 1 = false;    // given up; the report is being made
+
+    [[nodiscard]] bool is_open() const {
+        return phase == RecipientPhase::pending || phase == RecipientPhase::held;
+    }
+    [[nodiscard]] bool is_waiting() const {
+        return phase == RecipientPhase::pending && bundle == nothing && !is_reported;
+    }
+};
+static_assert(sizeof(MessageEntry) <= 48 && sizeof(RecipientEntry) <= 40);
+
+struct DomainEntry {
+    std::string name;  // empty: a free entry
+    std::uint32_t recipients = 0;
+    // Of the route that it takes, if that has one of its own.
+    std::optional<mta::Millis> lifetime;
+};
+
+// The queue's memory: messages, their recipients, and what many of them share (domains, replies),
+// kept once. Knows no time and no policy.
+class MessageTable {
+public:
+    // `states`: one for each recipient, or none: all are new, due at arrival. A name that is not
+    // known yet gets a DomainEntry; its `lifetime` is the caller's to fill in.
+    std::uint32_t add(const Message& message, std::span<const RecipientState> states);
+    // The message must be in no bundle.
+    void remove(std::uint32_t message);
+
+    [[nodiscard]] std::optional<std::uint32_t> find(MessageId id) const;
+    [[nodiscard]] MessageEntry& message(std::uint32_t index) { return messages_[index]; }
+    [[nodiscard]] const MessageEntry& message(std::uint32_t index) const {
+        return messages_[index];
+    }
+    // `number` as in the envelope.
+    [[nodiscard]] RecipientEntry& recipient(const MessageEntry& message, std::uint32_t number) {
+        return recipients_[message.first_recipient + number];
+    }
+    [[nodiscard]] const RecipientEntry& recipient(const MessageEntry& message,
+                                                  std::uint32_t number) const {
+        return recipients_[message.first_recipient + number];
+    }
+    [[nodiscard]] std::span<RecipientEntry> recipients(std::uint32_t message);
+    [[nodiscard]] std::span<const RecipientEntry> recipients(std::uint32_t message) const;
+    // Messages are below this index; entries with id 0 are free.
+    [[nodiscard]] std::uint32_t message_index_end() const { return messages_.index_end(); }
+    [[nodiscard]] std::size_t message_count() const { return messages_.size(); }
+    [[nodiscard]] std::size_t open_count() const { return open_count_; }
+    [[nodiscard]] std::size_t held_count() const { return held_count_; }
+
+    // Counts along; every change of a phase goes through here.
+    void set_phase(MessageEntry& message, RecipientEntry& recipient, RecipientPhase phase);
+    void set_error(RecipientEntry& recipient, const mta::DeliveryError& error);
+    // Empty if there was none.
+    [[nodiscard]] const mta::DeliveryError& error(const RecipientEntry& recipient) const;
+    // As the store keeps it.
+    [[nodiscard]] std::vector<RecipientState> states(std::uint32_t message) const;
+
+    [[nodiscard]] DomainEntry& domain(std::uint32_t index) { return domains_[index]; }
+    [[nodiscard]] const DomainEntry& domain(std::uint32_t index) const { return domains_[index]; }
+    [[nodiscard]] std::optional<std::uint32_t> find_domain(std::string_view name) const;
+    [[nodiscard]] std::uint32_t domain_index_end() const { return domains_.index_end(); }
+    // Domains stay when their last recipient goes (more mail may come, and others keep what they
+    // know about them) until they are removed.
+    [[nodiscard]] std::vector<std::uint32_t> take_new_domains() { return std::move(new_domains_); }
+    [[nodiscard]] std::vector<std::uint32_t> take_unused_domains() {
+        return std::move(unused_domains_);
+    }
+    void remove_domain(std::uint32_t index);
+
+private:
+    struct ErrorEntry {
+        mta::DeliveryError error;
+        std::uint32_t recipients = 0;
+    };
+    struct StringHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+
+    [[nodiscard]] std::uint32_t domain_for(const std::string& name);
+    void release_error(RecipientEntry& recipient);
+
+    Slab<MessageEntry> messages_;
+    RunSlab<RecipientEntry> recipients_;
+    IdIndex by_id_;
+    std::size_t open_count_ = 0;
+    std::size_t held_count_ = 0;
+    Slab<DomainEntry> domains_;
+    std::unordered_map<std::string, std::uint32_t, StringHash, std::equal_to<>> domain_by_name_;
+    std::vector<std::uint32_t> new_domains_;
+    std::vector<std::uint32_t> unused_domains_;
+    Slab<ErrorEntry> errors_;
+    std::unordered_multimap<std::size_t, std::uint32_t> error_by_hash_;
+};
+
+}  // namespace queue

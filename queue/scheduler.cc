@@ -1,0 +1,196 @@
+#include "queue/scheduler.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace queue {
+namespace {
+
+using mta::Instant;
+using mta::Millis;
+
+// Attempts that come to nothing without being charged.
+constexpr Millis stall_first{15'000};
+
+std::uint32_t seconds_of(Instant instant) {
+    return static_cast<std::uint32_t>(std::max<std::int64_t>(mta::to_unix_ms(instant), 0) / 1000);
+}
+
+template <class Number>
+void count(Number& number) {
+    if (number < std::numeric_limits<Number>::max()) ++number;
+}
+
+}  // namespace
+
+Scheduler::Scheduler(RetryPolicy policy, LifetimeOf lifetime_of, std::uint64_t seed, Instant now)
+    : policy_(std::move(policy)), lifetime_of_(std::move(lifetime_of)), rng_(seed), wheel_(now) {}
+
+void Scheduler::set_policy(RetryPolicy policy) {
+    policy_ = std::move(policy);
+    for (std::uint32_t i = 0; i < table_.domain_index_end(); ++i) {
+        auto& domain = table_.domain(i);
+        if (!domain.name.empty()) domain.lifetime = lifetime_of_(domain.name);
+    }
+    for (std::uint32_t i = 0; i < table_.message_index_end(); ++i)
+        if (table_.message(i).id != 0) rearm(i);
+}
+
+std::uint32_t Scheduler::add(const Message& message, std::span<const RecipientState> states) {
+    const auto index = table_.add(message, states);
+    for (const auto domain : table_.take_new_domains())
+        table_.domain(domain).lifetime = lifetime_of_(table_.domain(domain).name);
+    return index;
+}
+
+void Scheduler::remove(std::uint32_t message) {
+    wheel_.clear(message);
+    table_.remove(message);
+}
+
+void Scheduler::tick(Instant now, Work& work) {
+    fired_.clear();
+    wheel_.advance(now, fired_);
+    for (const auto message : fired_) examine(message, now, work);
+}
+
+void Scheduler::examine(std::uint32_t message, Instant now, Work& work) {
+    const auto& entry = table_.message(message);
+    bool expired = false;
+    bool delayed = false;
+    bool due = false;
+    for (const auto& recipient : std::as_const(table_).recipients(message)) {
+        if (has_expired(entry, recipient, now)) {
+            expired = true;
+            continue;
+        }
+        delayed = delayed || is_delay_notice_due(entry, recipient, now);
+        due = due || (recipient.is_waiting() && recipient.due <= now);
+    }
+    if (expired) work.expired.push_back(message);
+    if (delayed) work.delayed.push_back(message);
+    if (due) work.due.push_back(message);
+    if (!expired && !delayed && !due) rearm(message);
+}
+
+void Scheduler::rearm(std::uint32_t message) {
+    const auto& entry = table_.message(message);
+    std::optional<Instant> next;
+    for (const auto& recipient : std::as_const(table_).recipients(message)) {
+        const auto at = next_event(entry, recipient);
+        if (at && (!next || *at < *next)) next = at;
+    }
+    if (next) {
+        wheel_.set(message, *next);
+    } else {
+        wheel_.clear(message);
+    }
+}
+
+std::string Scheduler::check() const {
+    for (std::uint32_t i = 0; i < table_.message_index_end(); ++i) {
+        const auto& entry = table_.message(i);
+        if (entry.id == 0) continue;
+        const auto name = "message " + format_id(entry.id);
+        std::uint32_t open = 0;
+        for (const auto& recipient : table_.recipients(i)) {
+            if (!recipient.is_open()) continue;
+            ++open;
+            const auto at = next_event(entry, recipient);
+            if (!at && !recipient.is_reported && !recipient.is_delivering)
+                return name + ": a recipient without timer and owner";
+            if (at && (!wheel_.is_set(i) || wheel_.time_of(i) > *at))
+                return name + ": its timer comes too late";
+            if (recipient.is_reported && entry.reports_under_way == 0)
+                return name + ": waits for a report that nobody makes";
+        }
+        if (open != entry.open_count) return name + ": miscounted";
+        if (open == 0 && entry.reports_under_way == 0) return name + ": done, and still here";
+    }
+    return {};
+}
+
+Millis Scheduler::lifetime(const MessageEntry& message, const RecipientEntry& recipient) const {
+    if (const auto own = table_.domain(recipient.domain).lifetime) return *own;
+    return message.is_null_sender ? policy_.bounce_lifetime : policy_.lifetime;
+}
+
+Instant Scheduler::expiry(const MessageEntry& message, const RecipientEntry& recipient) const {
+    return message.arrival + lifetime(message, recipient);
+}
+
+bool Scheduler::has_expired(const MessageEntry& message, const RecipientEntry& recipient,
+                            Instant now) const {
+    return recipient.is_open() && !recipient.is_delivering && !recipient.is_reported &&
+           now >= expiry(message, recipient);
+}
+
+bool Scheduler::is_delay_notice_due(const MessageEntry& message, const RecipientEntry& recipient,
+                                    Instant now) const {
+    const auto at = next_notice(message, recipient);
+    return at && now >= *at;
+}
+
+void Scheduler::count_delay_notice(const MessageEntry& message, RecipientEntry& recipient,
+                                   Instant now) const {
+    const auto age = now - message.arrival;
+    const auto passed = std::ranges::count_if(policy_.delay_notices,
+                                              [age](Millis notice) { return notice <= age; });
+    recipient.delay_notices = static_cast<std::uint8_t>(std::min<std::ptrdiff_t>(passed, 255));
+}
+
+void Scheduler::defer(const MessageEntry& message, RecipientEntry& recipient,
+                      const mta::DeliveryError& error, Instant now) {
+    count(recipient.attempts);
+    recipient.stalls = 0;
+    recipient.last_attempt_s = seconds_of(now);
+    table_.set_error(recipient, error);
+    const auto delay = retry_delay(policy_, recipient.attempts, jitter());
+    recipient.due =
+        next_attempt(now, delay, expiry(message, recipient), lifetime(message, recipient));
+}
+
+void Scheduler::postpone(const MessageEntry& message, RecipientEntry& recipient, Instant now) {
+    count(recipient.stalls);
+    const auto delay =
+        exponential_delay(stall_first, policy_.max_interval, recipient.stalls, jitter());
+    recipient.due =
+        next_attempt(now, delay, expiry(message, recipient), lifetime(message, recipient));
+}
+
+void Scheduler::conclude(MessageEntry& message, RecipientEntry& recipient, RecipientPhase phase,
+                         const mta::DeliveryError* error, Instant now) {
+    if (phase == RecipientPhase::delivered || phase == RecipientPhase::failed) {
+        count(recipient.attempts);
+        recipient.last_attempt_s = seconds_of(now);
+    }
+    if (error != nullptr) table_.set_error(recipient, *error);
+    table_.set_phase(message, recipient, phase);
+}
+
+double Scheduler::jitter() { return std::uniform_real_distribution<double>(-1, 1)(rng_); }
+
+std::optional<Instant> Scheduler::next_notice(const MessageEntry& message,
+                                              const RecipientEntry& recipient) const {
+    if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported ||
+        message.is_null_sender || recipient.delay_notices >= policy_.delay_notices.size()) {
+        return std::nullopt;
+    }
+    if (recipient.notify != notify_unspecified && (recipient.notify & notify_delay) == 0)
+        return std::nullopt;
+    return message.arrival + policy_.delay_notices[recipient.delay_notices];
+}
+
+std::optional<Instant> Scheduler::next_event(const MessageEntry& message,
+                                             const RecipientEntry& recipient) const {
+    if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported)
+        return std::nullopt;
+    auto next = expiry(message, recipient);
+    if (recipient.is_waiting()) next = std::min(next, recipient.due);
+    if (const auto notice = next_notice(message, recipient)) next = std::min(next, *notice);
+    return next;
+}
+
+}  // namespace queue

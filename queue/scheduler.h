@@ -1,0 +1,113 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mta/base/outcome.h"
+#include "mta/base/time.h"
+#include "mta/base/timer_wheel.h"
+#include "queue/backoff.h"
+#include "queue/message.h"
+#include "queue/message_table.h"
+
+namespace queue {
+
+// What is queued, and when each recipient's next thing happens: the next attempt, a delay notice,
+// the expiry. It decides; who routes, delivers and reports is told by tick().
+//
+// A recipient is in one of these places, and each has a clock or an owner, so nothing can be
+// forgotten:
+//   waiting     (is_waiting) for its due time
+//   in motion   (bundle != nothing) in a line or a delivery; its owner is whoever made the bundle
+//   reported    (is_reported) given up, the report is being made; its owner is the reporter
+//   held        for an operator
+//   done        not open
+// Expiry and delay notices run in the first two and in `held`; a delivery under way is let end.
+//
+// After anything was changed about a message's recipients the caller calls rearm() for it, once.
+class Scheduler {
+public:
+    // The lifetime of the route that a domain takes, if it has one of its own.
+    using LifetimeOf = std::function<std::optional<mta::Millis>(std::string_view domain)>;
+
+    Scheduler(RetryPolicy policy, LifetimeOf lifetime_of, std::uint64_t seed, mta::Instant now);
+
+    [[nodiscard]] MessageTable& table() { return table_; }
+    [[nodiscard]] const MessageTable& table() const { return table_; }
+
+    // Asks for lifetimes anew and rearms every message: costs a walk over the queue.
+    void set_policy(RetryPolicy policy);
+    [[nodiscard]] const RetryPolicy& policy() const { return policy_; }
+
+    // ---- Messages ----
+
+    // New mail (no states) is due at once. Its timer is not armed yet: rearm().
+    std::uint32_t add(const Message& message, std::span<const RecipientState> states);
+    void remove(std::uint32_t message);
+
+    // ---- Time ----
+
+    // Message indices, each with at least one recipient that this holds for. The caller serves
+    // expired first, then delayed, then due ones, and rearms each.
+    struct Work {
+        std::vector<std::uint32_t> expired;
+        std::vector<std::uint32_t> delayed;
+        std::vector<std::uint32_t> due;
+    };
+    void tick(mta::Instant now, Work& work);
+    // The same for one message, whatever its timer says.
+    void examine(std::uint32_t message, mta::Instant now, Work& work);
+    [[nodiscard]] std::optional<mta::Instant> next_wakeup() const { return wheel_.next(); }
+    void rearm(std::uint32_t message);
+    // Every open recipient has a timer or an owner. For tests: a walk over the queue. Empty: fine;
+    // otherwise what is wrong.
+    [[nodiscard]] std::string check() const;
+
+    [[nodiscard]] mta::Instant expiry(const MessageEntry& message,
+                                      const RecipientEntry& recipient) const;
+    [[nodiscard]] bool has_expired(const MessageEntry& message, const RecipientEntry& recipient,
+                                   mta::Instant now) const;
+    [[nodiscard]] bool is_delay_notice_due(const MessageEntry& message,
+                                           const RecipientEntry& recipient, mta::Instant now) const;
+    // Notices for ages that have passed count as sent, be it that the sender did not want them.
+    void count_delay_notice(const MessageEntry& message, RecipientEntry& recipient,
+                            mta::Instant now) const;
+
+    // ---- Outcomes of an attempt ----
+
+    // The remote answered about this message or recipient: counts as an attempt.
+    void defer(const MessageEntry& message, RecipientEntry& recipient,
+               const mta::DeliveryError& error, mta::Instant now);
+    // It came to nothing through no fault of the message: not charged, and spaced by its own
+    // growing pauses (a message that makes hosts hang up must not do it without end).
+    void postpone(const MessageEntry& message, RecipientEntry& recipient, mta::Instant now);
+    // Delivered, failed, expired: an end that an answer brought.
+    void conclude(MessageEntry& message, RecipientEntry& recipient, RecipientPhase phase,
+                  const mta::DeliveryError* error, mta::Instant now);
+
+    // In [-1, 1].
+    [[nodiscard]] double jitter();
+    [[nodiscard]] std::mt19937_64& rng() { return rng_; }
+
+private:
+    [[nodiscard]] mta::Millis lifetime(const MessageEntry& message,
+                                       const RecipientEntry& recipient) const;
+    [[nodiscard]] std::optional<mta::Instant> next_notice(const MessageEntry& message,
+                                                          const RecipientEntry& recipient) const;
+    [[nodiscard]] std::optional<mta::Instant> next_event(const MessageEntry& message,
+                                                         const RecipientEntry& recipient) const;
+
+    RetryPolicy policy_;
+    LifetimeOf lifetime_of_;
+    std::mt19937_64 rng_;
+    MessageTable table_;
+    mta::TimerWheel wheel_;
+    std::vector<std::uint32_t> fired_;
+};
+
+}  // namespace queue
