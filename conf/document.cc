@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
 
 namespace conf {
@@ -52,39 +52,25 @@ std::optional<SyntaxError> check_lines(std::string_view text) {
     return std::nullopt;
 }
 
-// What to show of a scalar that is no string.
-std::string shown(const toml::node& node) {
-    std::ostringstream out;
-    node.visit([&](const auto& value) {
-        if constexpr (toml::is_value<decltype(value)>) out << value;
-    });
-    return std::move(out).str();
-}
-
 // Everything of a node but what is inside of it.
 Value shell_of(const toml::node& node) {
     Value value;
     value.position = position_of(node.source());
-    switch (node.type()) {
-        case toml::node_type::table: value.kind = Value::Kind::table; break;
-        case toml::node_type::array: value.kind = Value::Kind::array; break;
-        case toml::node_type::string:
-            value.kind = Value::Kind::text;
-            value.text = node.ref<std::string>();
-            break;
-        case toml::node_type::integer:
-            value.kind = Value::Kind::integer;
-            value.integer = node.ref<std::int64_t>();
-            value.text = shown(node);
-            break;
-        case toml::node_type::boolean:
-            value.kind = Value::Kind::boolean;
-            value.text = shown(node);
-            break;
-        default:
-            value.kind = Value::Kind::other;
-            value.text = shown(node);
-            break;
+    value.kind = Value::Kind::other;
+    if (node.is_table()) {
+        value.kind = Value::Kind::table;
+    } else if (node.is_array()) {
+        value.kind = Value::Kind::array;
+    } else if (const auto* text = node.as_string()) {
+        value.kind = Value::Kind::text;
+        value.text = text->get();
+    } else if (const auto* integer = node.as_integer()) {
+        value.kind = Value::Kind::integer;
+        value.integer = integer->get();
+        value.text = std::to_string(value.integer);
+    } else if (const auto* boolean = node.as_boolean()) {
+        value.kind = Value::Kind::boolean;
+        value.text = boolean->get() ? "true" : "false";
     }
     return value;
 }

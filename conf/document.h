@@ -18,8 +18,8 @@ struct Value {
     enum class Kind : std::uint8_t { text, integer, boolean, other, array, table };
 
     Kind kind = Kind::table;
-    Position position;         // of the value; of a table: its header
-    std::string text;          // the string; for the other scalars what to show in a message
+    Position position;  // of the value; of a table: its header
+    std::string text;   // the string; of an integer or boolean what to show of it in a message
     std::int64_t integer = 0;  // if it is one
     std::string key;           // within a table
     Position key_position;
