@@ -1,0 +1,262 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "mta/base/outcome.h"
+#include "mta/base/time.h"
+#include "mta/smtp/capabilities.h"
+#include "mta/smtp/client_transaction.h"
+#include "mta/smtp/reply_parser.h"
+#include "mta/smtp/reply_policy.h"
+
+namespace mta::smtp {
+
+// RFC 5321 section 4.5.3.2. Each is for one whole reply; a byte now and then prolongs nothing. A
+// shorter final_dot makes duplicates.
+struct ClientTimeouts {
+    Millis greeting{300'000};
+    Millis command{300'000};       // EHLO, MAIL, RCPT
+    Millis data_command{120'000};  // DATA
+    Millis data_block{180'000};    // from one body() to the next
+    Millis final_dot{600'000};
+    Millis rset{20'000};
+    Millis quit{5'000};
+};
+
+struct ClientOptions {
+    std::string ehlo_name;  // a host name or address literal: printable ASCII without spaces
+    std::string remote;     // goes into DeliveryError::remote
+    ClientTimeouts timeouts;
+    // Off: not used though the server offers it. Without `ehlo` HELO is all that is tried, for a
+    // host that hangs up on EHLO.
+    bool ehlo = true;
+    bool pipelining = true;
+    bool chunking = true;
+};
+
+// The client side of one SMTP connection, without the connection: one after the other it carries
+// any number of transactions.
+//
+//   greeting -> ehlo [-> helo] -> ready -> transaction -> ready -> ... -> quit -> ended
+//       any state -- 421, close, timeout, nonsense --> ended
+//
+// Driving. The driver calls
+//   on_connected() once, then on_bytes(), on_deadline() (not before deadline()), on_closed();
+//   start(), body(), quit() of its own accord, when they are allowed;
+// and after each call writes take_output() to the stream, takes poll_event() until it is empty, and
+// sets its timer to deadline(). After SessionEnded everything that still comes is ignored, but for
+// the last take_output() (it may hold a QUIT): then the stream is to be finished.
+//
+// Transactions. start() when can_start(): at Ready, and with PIPELINING already while the reply to
+// the last one's final dot is outstanding, so that the next MAIL leaves with that dot. Each ends in
+// exactly one TransactionEnded, in the order of start(), before SessionEnded at the latest. To
+// break one off before its end destroy the session and abort the stream: nothing is delivered,
+// unless the body had been complete.
+//
+// Bodies. One that is in memory comes with start() and leaves with the commands, if the server can
+// take that (PIPELINING and CHUNKING), or right after 354. A large one is pulled: as long as
+// wants_body() names its transaction, the driver calls body() with the next piece, when the
+// stream's backlog allows. Memory: a body in memory or one piece, encoded, and the reply that is
+// coming in.
+//
+// STARTTLS and AUTH are not here yet; their place is between the EHLO reply and ready
+// (after_hello()).
+class ClientSession {
+public:
+    // Nothing is under way: start() or quit(). After EHLO, and after the last transaction's end.
+    struct Ready {};
+
+    struct TransactionEnded {
+        TransactionNumber number = 0;
+        // One for each recipient of the envelope, in that order. Good: the server is responsible
+        // now.
+        std::vector<Result<void>> recipients;
+        // The words for those that are good: the reply to the final dot. 0 and empty if there are
+        // none.
+        std::uint16_t reply_code = 0;
+        std::string reply;
+        // All of the body had left, and the connection broke, timed out or went out of step before
+        // the server's answer: whoever has a 4.4.2 or 4.5.0 here may have got the message.
+        bool in_doubt = false;
+        // The connection had served before, and was gone before it answered anything about this
+        // transaction (the server's idle timeout, as a rule): it says nothing about the host. Try
+        // at once on a new connection, nothing is to be charged.
+        bool never_began = false;
+        // NOTIFY, RET, ENVID and ORCPT went with it. If not, a recipient that is good and has
+        // NOTIFY=SUCCESS is owed a `relayed` DSN by us (RFC 3461 section 5.2.2).
+        bool dsn_passed_on = false;
+    };
+
+    enum class EndReason : std::uint8_t {
+        quit,         // ours; `error` is empty
+        idle_closed,  // the server hung up on us while nothing was under way: no failure
+        message,      // one message made it impossible to go on; its TransactionEnded says why
+        failed,       // a failure of the host: `error` has it
+    };
+    struct SessionEnded {
+        EndReason reason = EndReason::failed;
+        DeliveryError error;
+        // The server had offered CHUNKING and then did not know BDAT. Connect again at once with
+        // ClientOptions::chunking off, and remember it for this host.
+        bool chunking_refused = false;
+    };
+    using Event = std::variant<Ready, TransactionEnded, SessionEnded>;
+
+    explicit ClientSession(ClientOptions options);
+
+    void on_connected(Instant now);
+    void on_bytes(Instant now, std::string_view bytes);
+    // Nothing happens if `now` is before the deadline.
+    void on_deadline(Instant now);
+    // `reason`: of the system, empty for an orderly close.
+    void on_closed(Instant now, std::string_view reason);
+
+    [[nodiscard]] bool can_start() const;
+    // What the server cannot take is answered at once, without a byte to it: SMTPUTF8 needed
+    // (5.6.7), 8BITMIME or BINARYMIME needed (5.6.3, 5.6.1), too large (5.3.4), an address or
+    // parameter that must not be written (5.1.3, 5.1.7). `transaction.body` has to stay valid until
+    // TransactionEnded.
+    TransactionNumber start(Instant now, Transaction transaction);
+
+    // The transaction whose next piece of body may come now; 0: none. Always 0 for those that came
+    // with their body.
+    [[nodiscard]] TransactionNumber wants_body() const;
+    // The next piece, of any size up to limits::body_chunk_bytes_max or so; `is_last` may come with
+    // an empty one. A piece for a transaction that does not want it (any more) is dropped.
+    void body(Instant now, TransactionNumber number, std::string_view piece, bool is_last);
+
+    // As soon as nothing is under way: QUIT. SessionEnded comes with its reply, and after
+    // ClientTimeouts::quit at the latest.
+    void quit(Instant now);
+
+    [[nodiscard]] std::string take_output();
+    [[nodiscard]] std::optional<Event> poll_event();
+    [[nodiscard]] std::optional<Instant> deadline() const { return deadline_; }
+
+    // Of the last EHLO. RFC 9422: how many recipients go into one transaction is the caller's
+    // business, how many transactions into this session is in can_start().
+    [[nodiscard]] const Capabilities& capabilities() const { return capabilities_; }
+    [[nodiscard]] bool has_ended() const { return state_ == State::ended; }
+    // Past the greeting and EHLO: the host is up and takes mail.
+    [[nodiscard]] bool was_ready() const { return was_ready_; }
+
+private:
+    enum class State : std::uint8_t {
+        idle,
+        hello,     // greeting, EHLO, HELO
+        open,      // ready, or up to transactions_max_ under way
+        quitting,  // QUIT is said
+        ended,
+    };
+    enum class Step : std::uint8_t { rset, mail, rcpt, data, none };  // what is to be said next
+    enum class Body : std::uint8_t {
+        waiting,   // for its turn
+        pulling,   // the caller is asked for pieces
+        complete,  // in the output, its end included
+        dropped,   // will not be sent, or no more of it
+    };
+    // A transaction under way.
+    struct Running {
+        TransactionNumber number = 0;
+        Transaction transaction;
+        TransactionPlan plan;
+        std::vector<std::optional<DeliveryError>> errors;  // one for each recipient
+        std::optional<BodyEncoder> encoder;
+        std::size_t next_recipient = 0;
+        std::size_t recipients_asked = 0;
+        std::size_t recipients_answered = 0;
+        std::size_t recipients_accepted = 0;
+        std::size_t awaited = 0;  // replies
+        Step step = Step::none;
+        Body body = Body::waiting;
+        bool is_refused = false;  // by MAIL, or its body by a reply to a piece of it
+        bool is_answered = false;
+        bool has_open_mail = false;  // the server is in the middle of it: RSET before the next
+        Reply final_reply;
+    };
+    enum class Question : std::uint8_t {
+        greeting,
+        ehlo,
+        helo,
+        rset,
+        mail,
+        rcpt,
+        data,
+        chunk,  // BDAT, not the last
+        body,   // the final dot, BDAT LAST
+        quit,
+    };
+    struct Awaited {
+        Question question;
+        Running* running = nullptr;  // nobody's: greeting, EHLO, HELO, QUIT
+        std::size_t recipient = 0;   // of RCPT
+    };
+    using ErrorAt = std::function<DeliveryError(Stage)>;
+    struct Failure {
+        bool is_refusal = false;    // the server has said no to all that is outstanding: no doubt
+        bool may_be_stale = false;  // as an idle connection ends
+        bool is_in_step = false;    // QUIT may still be said
+        bool chunking_refused = false;
+    };
+
+    // Replies.
+    void on_reply(Instant now, const Reply& reply);
+    void on_early_reply(Instant now, const Reply& reply);
+    void on_greeting(Instant now, const Reply& reply);
+    void on_hello_reply(Instant now, Question question, const Reply& reply);
+    void on_transaction_reply(Instant now, const Awaited& awaited, const Reply& reply);
+    void on_mail_reply(Instant now, Running& running, const Reply& reply);
+    void on_rcpt_reply(Instant now, const Awaited& awaited, const Reply& reply);
+    void on_data_reply(Instant now, Running& running, const Reply& reply);
+    void on_body_reply(Instant now, const Awaited& awaited, const Reply& reply);
+    void after_hello(Instant now);
+
+    // Commands.
+    void ask(Question question, std::string_view command, Running* running = nullptr,
+             std::size_t recipient = 0);
+    void say_hello(Instant now, Question question);
+    void advance(Instant now, Running& running);
+    [[nodiscard]] bool may_say(const Running& running) const;
+    void say_next(Running& running);
+    void begin_body(Running& running);
+    void append_body(Running& running, std::string_view piece, bool is_last);
+    void say_quit(Instant now);
+
+    // Ends.
+    void refuse_rest(Running& running, const DeliveryError& error);
+    void settle(Instant now);
+    void finish_transaction(Running& running, bool in_doubt, bool never_began);
+    void fail(Instant now, const ErrorAt& error_at, Failure failure);
+    void end(EndReason reason, DeliveryError error, bool chunking_refused);
+
+    [[nodiscard]] Stage stage_of(const Running& running) const;
+    [[nodiscard]] bool is_in_doubt(const Running& running) const;
+    [[nodiscard]] Millis timeout_of(Question question) const;
+    [[nodiscard]] bool pipelines() const;
+    void rearm(Instant now);
+    [[nodiscard]] DeliveryError with_remote(DeliveryError error) const;
+
+    ClientOptions options_;
+    State state_ = State::idle;
+    ReplyParser parser_;
+    Capabilities capabilities_;
+    std::deque<Running> running_;         // in order; Awaited points into it
+    std::deque<Awaited> awaited_;         // replies still to come, in order
+    std::size_t awaited_handed_out_ = 0;  // of them, those whose command was taken
+    TransactionNumber last_number_ = 0;
+    std::uint32_t transactions_ended_ = 0;
+    bool needs_reset_ = false;
+    bool quit_wanted_ = false;
+    bool was_ready_ = false;
+    std::string output_;
+    std::deque<Event> events_;
+    std::optional<Instant> deadline_;
+};
+
+}  // namespace mta::smtp

@@ -1,0 +1,47 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mta/base/limits.h"
+#include "mta/smtp/reply.h"
+
+namespace mta::smtp {
+
+enum class ReplyError : std::uint8_t {
+    bad_code,       // no three digits from 200 to 599, or neither space nor hyphen behind them
+    code_changed,   // within one reply
+    line_too_long,  // the three limits of mta/base/limits.h
+    too_many_lines,
+    too_many_bytes,
+};
+[[nodiscard]] std::string_view describe(ReplyError error);
+
+// Turns bytes into replies, in time linear in their number and with at most reply_bytes_max of
+// memory. The same bytes give the same replies wherever they are cut.
+//
+// Lenient where real servers are sloppy: a line may end in a bare LF, and the text may be missing
+// altogether ("250").
+class ReplyParser {
+public:
+    // Consumes one reply from the front of `input`. Empty optional: all was consumed, and more
+    // bytes are needed. After an error the stream is out of step: it says the same for ever, close
+    // the connection.
+    [[nodiscard]] std::expected<std::optional<Reply>, ReplyError> feed(std::string_view& input);
+
+    // In the middle of a reply.
+    [[nodiscard]] bool has_partial() const { return !partial_.empty() || !reply_.lines.empty(); }
+
+private:
+    [[nodiscard]] std::expected<bool, ReplyError> add_line(std::string_view line);
+
+    std::string partial_;  // a line that was cut
+    Reply reply_;
+    std::size_t reply_bytes_ = 0;
+    std::optional<ReplyError> error_;
+};
+
+}  // namespace mta::smtp

@@ -1,0 +1,66 @@
+// What a failure means: all of the client's failure policy is here and nowhere else.
+//
+//                    4xx, 5xx say          lost connection, timeout    unintelligible reply
+//   greeting         host, always 4.x.x    host 4.4.2                  host 4.5.0
+//   EHLO, HELO       host, always 4.x.x    host 4.4.2                  host 4.5.0
+//   RSET             host, always 4.x.x    host 4.4.2                  host 4.5.0
+//   MAIL             message               host 4.4.2                  host 4.5.0
+//   RCPT             recipient             host 4.4.2                  host 4.5.0
+//   DATA             message               host 4.4.2                  host 4.5.0
+//   body, final dot  message               message 4.4.2               message 4.5.0
+//
+// - The reply code's first digit decides: 4 retry, 5 give up; known or not. An enhanced code's
+// class
+//   is made to agree with it ("450 5.7.1" becomes 4.7.1): it is for people (RFC 5321
+//   section 4.2.1).
+// - 421 reaches the whole host at any stage: it is shutting down or turning us away, and the
+// session
+//   is over (RFC 5321 section 3.8).
+// - 552 on RCPT counts as 452 (RFC 5321 section 4.5.3.1.10): retry.
+// - A 5xx greeting or EHLO reply says nothing about any message, and often enough it is a block
+// list's
+//   or an overload's passing mood: the next host is tried, and when all have refused, the mail
+//   waits (as Postfix does with smtp_skip_5xx_greeting). So its class becomes 4. That goes for 554
+//   (RFC 5321 section 3.1) and for 521 (RFC 7504) too: a host that never takes mail is a mistake in
+//   somebody's MX records, which gets mended; the message's lifetime sees to it that the sender
+//   hears of it. Who wants no mail at all says so with a null MX (RFC 7505), or with 556 on RCPT,
+//   which is permanent.
+// - A connection that breaks from the body on is charged to the message, not to the host: the host
+// had
+//   been up and willing, and one message that makes a content filter drop the line must not hold up
+//   the others.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mta/base/outcome.h"
+#include "mta/base/time.h"
+#include "mta/smtp/reply.h"
+#include "mta/smtp/reply_parser.h"
+
+namespace mta::smtp {
+
+enum class Stage : std::uint8_t { greeting, ehlo, rset, mail, rcpt, data, body };
+[[nodiscard]] std::string_view to_string(Stage stage);  // "the greeting", "MAIL", "the message"
+
+// In all of them `remote` is left empty.
+
+// The error of a 4xx or 5xx reply. Any other reply is one that the stage has no use for: that is a
+// protocol error. `text`: all lines joined by '\n', enhanced code included.
+[[nodiscard]] DeliveryError error_from_reply(Stage stage, const Reply& reply);
+
+// 4.4.2. `reason`: why, as far as the system knows ("connection reset by peer"), may be empty.
+[[nodiscard]] DeliveryError error_from_loss(Stage stage, std::string_view reason);
+[[nodiscard]] DeliveryError error_from_timeout(Stage stage);
+// 4.5.0. Out of step: unintelligible, oversized, or a reply that nobody had asked for.
+[[nodiscard]] DeliveryError error_from_nonsense(Stage stage, ReplyError error);
+[[nodiscard]] DeliveryError error_from_unexpected(Stage stage, const Reply& reply);
+
+// The wait that a greylisting or rate-limiting server asks for ("try again in 300 seconds", "retry
+// in 5 minutes", "come back in 00:04:57"), from one second to one day; nothing if the text names
+// none. A hint for the schedule, to be asked for 4xx replies only.
+[[nodiscard]] std::optional<Millis> parse_retry_hint(std::string_view text);
+
+}  // namespace mta::smtp
