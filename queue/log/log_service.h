@@ -1,0 +1,104 @@
+#pragma once
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "queue/log/disk.h"
+#include "queue/log/log.h"
+#include "queue/log/log_options.h"
+#include "queue/store.h"
+
+namespace queue::log {
+
+class Inbox;
+
+// The spool of one process: opens the log, and runs it for all shards.
+//
+//     PosixDisk disk(settings.spool.path);
+//     auto service = LogService::open(disk, options);           // recovers; StoreError: do not
+//     start auto store = (*service)->make_store(post_to_my_loop);     // once for each shard
+//     store->load(...);
+//
+// With Mode::threads one thread writes (group commit: while one batch is synced, the next gathers)
+// and one reads, and all completions of a batch reach a shard in one call of its `post`. With
+// Mode::steps nothing happens but in step(): for tests and the simulation.
+//
+// `disk` must outlive the service, the service must outlive its stores. The destructor writes all
+// that was asked for, then a closing mark.
+class LogService {
+public:
+    enum class Mode : std::uint8_t { threads, steps };
+
+    // Hands work to a shard's loop, from any thread; must not run it inside the call
+    // (Mode::threads) and must work until that shard's store is destroyed.
+    using Post = std::function<void(std::move_only_function<void()>)>;
+    // The disk failed: the log takes nothing any more, every caller hears `broken`, and the process
+    // should say so and end. Called once, on the writer's thread (or in step()).
+    using OnFatal = std::function<void(const std::string& text)>;
+
+    static StoreResult<std::unique_ptr<LogService>> open(Disk& disk, const LogOptions& options,
+                                                         Mode mode = Mode::threads,
+                                                         OnFatal on_fatal = nullptr);
+    LogService(const LogService&) = delete;
+    LogService& operator=(const LogService&) = delete;
+    ~LogService();
+
+    // The shard's store; made and destroyed on that shard's thread. Call load() on one of them
+    // only: it hands over everything.
+    [[nodiscard]] std::unique_ptr<Store> make_store(Post post);
+
+    [[nodiscard]] const RecoveryReport& report() const { return log_->report(); }
+    [[nodiscard]] LogStatistics statistics() const { return log_->statistics(); }
+
+    // Mode::steps: does one batch of writes, or else one read. False: there was nothing to do.
+    bool step();
+    // Looks at the free space again; Mode::threads does so by itself every few seconds.
+    void check_space() { log_->check_space(); }
+
+private:
+    friend class LogStore;
+    struct Shard {
+        Post post;
+        std::weak_ptr<Inbox> inbox;
+    };
+
+    LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal);
+    void submit(Operation operation);
+    void submit_read(ReadRequest request);
+    void remove_shard(std::uint32_t shard);
+    void run_writer();
+    void run_reader();
+    bool write_once();
+    bool read_once();
+    void post_completions(std::vector<Completion> completions);
+    void post_answer(ReadAnswer answer);
+
+    const Mode mode_;
+    OnFatal on_fatal_;
+    std::unique_ptr<Log> log_;
+    bool fatal_told_ = false;  // writer's
+
+    std::mutex shards_mutex_;  // held while posting, so that none comes after remove_shard()
+    std::vector<Shard> shards_;
+
+    std::mutex writes_mutex_;
+    std::condition_variable writes_ready_;
+    std::vector<Operation> writes_;
+    bool writes_end_ = false;
+
+    std::mutex reads_mutex_;
+    std::condition_variable reads_ready_;
+    std::deque<ReadRequest> reads_;
+    bool reads_end_ = false;
+
+    std::thread writer_;
+    std::thread reader_;
+};
+
+}  // namespace queue::log

@@ -1,0 +1,35 @@
+#pragma once
+#include "queue/log/disk.h"
+
+namespace queue::log {
+
+// A folder of a real file system. Files are made with mode 0600, folders with 0700: mail is
+// private.
+class PosixDisk final : public Disk {
+public:
+    // Touches nothing; `root` need not exist yet.
+    explicit PosixDisk(std::string root) : root_(std::move(root)) {}
+
+    [[nodiscard]] const std::string& root() const override { return root_; }
+    DiskResult<std::unique_ptr<DiskFile>> create(const std::string& path) override;
+    DiskResult<std::unique_ptr<DiskFile>> open(const std::string& path) override;
+    DiskResult<void> rename(const std::string& from, const std::string& to) override;
+    DiskResult<void> remove(const std::string& path) override;
+    DiskResult<std::vector<std::string>> list(const std::string& directory) override;
+    DiskResult<void> make_directory(const std::string& directory) override;
+    DiskResult<void> sync_directory(const std::string& directory) override;
+    DiskResult<DiskSpace> space() override;
+    // flock(2); the file holds the owner's process id for people to read.
+    DiskResult<std::unique_ptr<Lock>> lock(const std::string& path) override;
+
+private:
+    [[nodiscard]] std::string full(const std::string& path) const;
+    DiskResult<std::unique_ptr<DiskFile>> open_with(const std::string& path, int flags);
+
+    std::string root_;
+};
+
+// From the system's random source; for LogOptions::random_seed.
+[[nodiscard]] std::uint64_t system_random();
+
+}  // namespace queue::log
