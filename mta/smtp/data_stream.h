@@ -15,16 +15,17 @@ struct DataLimits {
     std::uint32_t received_hops_max = 50;
 };
 
-// Why a body is refused, once, after its real end.
+// Why a body is refused, once, after its real end. If there is more than one problem, the first of
+// this list counts, wherever it stands in the body.
 enum class DataProblem : std::uint8_t {
-    bare_cr_or_lf,     // 554 5.6.0: a CR or LF that is not part of a CRLF, `\r\r\n` too
-    nul,               // 554 5.6.0
-    too_large,         // 552 5.3.4
-    header_too_large,  // 552 5.3.4: limits::header_bytes_max
-    too_many_fields,   // 554 5.6.0: limits::header_fields_max
-    line_too_long,     // 554 5.6.0: limits::text_line_bytes_max
+    bad_bytes,         // 554 5.6.0: a CR or LF that is not part of a CRLF (`\r\r\n` too), or NUL
     too_many_hops,     // 554 5.4.6: a loop
+    too_many_fields,   // 554 5.6.0: limits::header_fields_max
+    header_too_large,  // 552 5.3.4: limits::header_bytes_max
+    line_too_long,     // 554 5.6.0: limits::text_line_bytes_max
+    too_large,         // 552 5.3.4: DataLimits::message_bytes_max
 };
+[[nodiscard]] std::string_view describe(DataProblem problem);  // "bare CR, bare LF or NUL"
 [[nodiscard]] ServerReply reply_to(DataProblem problem);
 
 // A message's body on its way in, by DATA (RFC 5321 section 4.5.2) or by BDAT (RFC 3030). What it
@@ -65,10 +66,11 @@ private:
     // Where the next byte stands. The dot states are of feed_dotted() alone.
     enum class State : std::uint8_t { line_start, text, cr, dot, dot_cr };
 
-    [[nodiscard]] bool take_dot(std::string_view& input, std::string& out);
+    [[nodiscard]] bool take_dot(std::string_view& input);
     void take_text(std::string_view& input, std::string& out, bool stops_at_dot);
     void take_cr(std::string_view& input, std::string& out);
     void line_piece(std::string_view piece, bool ends_line);
+    void scan_header(std::string_view piece, bool ends_line);
     void pass(std::string_view run, std::string& out);
     void fail(DataProblem problem);
 
@@ -76,10 +78,10 @@ private:
     HeaderScan header_;
     State state_ = State::line_start;
     std::optional<DataProblem> problem_;
-    BodyFacts facts_;
+    BodyFacts facts_;  // `size` is of what came
     std::uint64_t trace_bytes_ = 0;
+    std::uint64_t separator_bytes_ = 0;
     std::uint64_t line_bytes_ = 0;
-    bool is_empty_ = true;
 };
 
 }  // namespace mta::smtp

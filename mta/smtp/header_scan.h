@@ -36,7 +36,7 @@ private:
 
     [[nodiscard]] std::size_t read_name(std::string_view piece);
     void begin_field();
-    void add_value(std::string_view piece);
+    void add_to_message_id(std::string_view piece);
     void end_line();
     void end();
 
@@ -45,7 +45,7 @@ private:
     bool has_8bit_ = false;
     bool in_message_id_ = false;
     bool has_message_id_ = false;
-    std::uint8_t name_size_ = 0;  // name_.size() + 1: longer than any name that we look for
+    std::uint8_t name_size_ = 0;  // at most name_.size() + 1: longer than any name looked for
     std::array<char, 10> name_{};
     std::uint64_t line_bytes_ = 0;
     std::uint64_t bytes_ = 0;

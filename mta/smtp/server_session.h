@@ -110,7 +110,7 @@ public:
 
     // One of both, first: the greeting, or a refusal instead of it (421).
     void on_connected(Instant now);
-    void refuse_connection(Instant now, ServerReply reply);
+    void refuse_connection(Instant now, const ServerReply& reply);
 
     void on_bytes(Instant now, std::string_view bytes);
     void on_deadline(Instant now);  // may come early: then nothing happens
@@ -150,45 +150,101 @@ private:
     };
     // From MAIL to the reply to the message, or RSET.
     struct Transaction {
-        Envelope envelope;
+        Envelope envelope;  // moves into MessageBegins
         std::optional<std::uint64_t> declared_size;
+        bool smtputf8 = false;
         bool has_refused_recipients = false;
         std::string only_recipient;
-        bool has_begun = false;     // MessageBegins was said; `envelope` is gone
         bool is_announced = false;  // the driver expects MessageEnds or MessageAborted
-        bool chunk_failed = false;  // BDAT is refused until RSET
+        bool chunk_failed = false;  // further BDATs are refused until RSET
+        // From MessageBegins on; with BDAT several chunks see it.
+        bool has_begun = false;
         std::optional<DataStream> stream;
-        // Instead of the body's own problem: the driver's refuse().
+        std::optional<ServerReply> refusal;  // the driver's refuse(), to be said after the end
+        std::string queue_id;
+    };
+    // A BDAT's bytes, on their way into the message, or (`refusal`) nowhere.
+    struct Chunk {
+        std::uint64_t bytes = 0;
+        std::uint64_t left = 0;
+        bool is_last = false;
         std::optional<ServerReply> refusal;
     };
 
-    // Input.
-    void process(Instant now);
+    // Input: each step takes from the front, false if it can go no further for now.
+    void process(Instant now, std::string_view& input);
+    void process_held(Instant now);
     [[nodiscard]] bool step(Instant now, std::string_view& input);
     [[nodiscard]] bool step_command(Instant now, std::string_view& input);
     [[nodiscard]] bool step_data(Instant now, std::string_view& input);
     [[nodiscard]] bool step_chunk(Instant now, std::string_view& input);
+    [[nodiscard]] bool gather_line(std::string_view& input);
     void on_line(Instant now, std::string_view line);
-    // Commands.
-    void on_command(Instant now, Command command, std::string_view line);
-    void on_hello(Instant now, Verb verb, HelloArguments arguments);
-    void on_mail(Instant now, MailArguments arguments, std::string_view line);
-    void on_rcpt(Instant now, RcptArguments arguments, std::string_view line);
-    void on_data(Instant now, std::string_view line);
-    void on_bdat(Instant now, BdatArguments arguments, std::string_view line);
+
+    // Commands, in server_session_commands.cc.
+    void on_command(Instant now, const Command& command, std::string_view line);
+    void on_hello(Verb verb, const HelloArguments& arguments);
+    void on_mail(const MailArguments& arguments, std::string_view line);
+    void on_rcpt(const RcptArguments& arguments, std::string_view line);
+    void on_data(std::string_view line);
+    void on_bdat(Instant now, const BdatArguments& arguments);
+    void on_idle_command(const ServerReply& reply);
+    [[nodiscard]] std::string ehlo_text() const;
+    [[nodiscard]] Recipient postmaster() const;
+    [[nodiscard]] std::optional<ServerReply> refusal_to_begin() const;
+
+    // A message.
+    void announce();
+    void enter_chunk(Instant now);
+    void finish_chunk(Instant now);
+    void finish_message(Instant now, std::string_view command);
+    void leave_store(Instant now);
+    void drop_body_if_refused();
+    void abort_message(std::string_view reason);
+    void reset_transaction(std::string_view reason);
+    [[nodiscard]] bool is_body_full() const;
+
+    // Answers and ends.
+    void say(std::uint16_t code, EnhancedStatus status, std::string_view text);
+    void refuse_command(std::string_view line, const ServerReply& reply);
+    void say_refused(std::string_view line, const ServerReply& reply);
+    void enter_command(Instant now);
+    void on_early_input(std::string_view input);
+    void end_with(const ServerReply& reply, EndReason reason, std::string_view text);
+    void end(EndReason reason, std::string_view text);
+
+    // Time.
+    void start_data_clock(Instant now);
+    void set_data_deadline();
+    void on_data_bytes(Instant now, std::size_t count);
 
     const ServerOptions& options_;
     ClientInfo client_;
     RecipientCheck check_;
 
     State state_ = State::idle;
-    std::string line_;  // the command line under way
+    bool is_extended_ = false;  // EHLO
+    // A reply has not left yet that the client had to wait for.
+    bool must_wait_ = true;
+    bool is_shutting_down_ = false;
+    std::uint32_t errors_ = 0;
+    std::uint32_t idle_commands_ = 0;
+    std::string helo_name_;
+    std::optional<Transaction> transaction_;
+    std::optional<Chunk> chunk_;
+
+    std::string line_;  // the command line under way, if it came in pieces
+    bool is_line_too_long_ = false;
+    bool line_ends_with_cr_ = false;
     std::string held_;
     std::string body_;
     std::string output_;
     std::deque<Event> events_;
+
     std::optional<Instant> deadline_;
-    std::optional<Transaction> transaction_;
+    Instant last_byte_;
+    Instant rate_window_start_;
+    std::uint64_t rate_window_bytes_ = 0;
 };
 
 }  // namespace mta::smtp

@@ -1,0 +1,27 @@
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace mta::smtp {
+
+// Some byte is >= 0x80. Eight bytes a step: this runs over every body.
+[[nodiscard]] inline bool has_8bit(std::string_view text) {
+    std::uint64_t seen = 0;
+    while (text.size() >= sizeof seen) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text.data(), sizeof word);
+        seen |= word;
+        text.remove_prefix(sizeof word);
+    }
+    for (const char c : text) seen |= static_cast<unsigned char>(c);
+    return (seen & 0x8080808080808080U) != 0;
+}
+
+// memchr() that answers with a pointer into `text`, null if there is none.
+[[nodiscard]] inline const char* find_byte(std::string_view text, char byte) {
+    return text.empty() ? nullptr
+                        : static_cast<const char*>(std::memchr(text.data(), byte, text.size()));
+}
+
+}  // namespace mta::smtp

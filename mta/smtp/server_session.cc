@@ -1,0 +1,453 @@
+#include "mta/smtp/server_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/assert.h"
+#include "mta/base/limits.h"
+#include "mta/smtp/trace.h"
+
+namespace mta::smtp {
+namespace {
+
+constexpr Millis rate_window{60'000};
+// Beyond it the driver should pause reading; while a message is stored, pipelined commands gather
+// here, so that a stream need not be paused and resumed for each message.
+constexpr std::size_t held_bytes_max = 64U << 10;
+constexpr std::size_t logged_bytes_max = 200;
+
+}  // namespace
+
+ServerSession::ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check)
+    : options_(options), client_(client), check_(std::move(check)) {
+    MTA_ASSERT(!options_.hostname.empty());
+    MTA_ASSERT(check_ != nullptr);
+}
+
+// ---- The driver's calls ----
+
+void ServerSession::on_connected(Instant now) {
+    MTA_ASSERT(state_ == State::idle);
+    enter_command(now);
+    if (!held_.empty()) return on_early_input(std::exchange(held_, {}));
+    say(220, {}, options_.hostname + " ESMTP Posthouse");
+}
+
+void ServerSession::refuse_connection(Instant /*now*/, const ServerReply& reply) {
+    MTA_ASSERT(state_ == State::idle);
+    end_with(reply, EndReason::refused, {});
+}
+
+void ServerSession::on_bytes(Instant now, std::string_view bytes) {
+    if (state_ == State::ended) return;
+    if (!held_.empty()) {
+        held_ += bytes;
+        return process_held(now);
+    }
+    process(now, bytes);
+    held_ += bytes;
+}
+
+void ServerSession::on_closed(Instant /*now*/, std::string_view reason) {
+    if (state_ != State::ended) end(EndReason::lost, reason);
+}
+
+void ServerSession::shutdown(Instant /*now*/) {
+    if (state_ == State::ended) return;
+    if (state_ == State::awaiting_store) {
+        is_shutting_down_ = true;
+        return;
+    }
+    end_with({421, {4, 3, 2}, options_.hostname + " is shutting down, try again later"},
+             EndReason::shut_down, {});
+}
+
+void ServerSession::begin(Instant now, std::string queue_id) {
+    if (state_ == State::ended) return;
+    MTA_ASSERT(state_ == State::awaiting_begin);
+    auto& transaction = *transaction_;
+    transaction.queue_id = std::move(queue_id);
+    const auto trace = format_received({.helo_name = helo_name_,
+                                        .remote = client_.remote.address,
+                                        .hostname = options_.hostname,
+                                        .is_extended = is_extended_,
+                                        .is_smtputf8 = transaction.smtputf8,
+                                        .is_tls = client_.is_tls,
+                                        .is_authenticated = client_.is_authenticated,
+                                        .queue_id = transaction.queue_id,
+                                        .only_recipient = transaction.only_recipient,
+                                        .now = now});
+    const auto expected_bytes = std::min<std::uint64_t>(transaction.declared_size.value_or(0),
+                                                        limits::body_inline_bytes_max);
+    body_.clear();
+    body_.reserve(trace.size() + expected_bytes);
+    transaction.stream.emplace(DataLimits{options_.message_bytes_max, options_.received_hops_max},
+                               trace, body_);
+    if (chunk_) {
+        enter_chunk(now);
+    } else {
+        say(354, {}, "end the message with a line that has only a dot");
+        state_ = State::data;
+        start_data_clock(now);
+    }
+    process_held(now);
+}
+
+void ServerSession::accepted(Instant now) {
+    if (state_ == State::ended) return;
+    MTA_ASSERT(state_ == State::awaiting_store);
+    errors_ = 0;
+    idle_commands_ = 0;
+    say(250, {2, 0, 0}, "queued as " + transaction_->queue_id);
+    leave_store(now);
+}
+
+void ServerSession::refuse(Instant now, ServerReply reply) {
+    // It has been aborted meanwhile.
+    if (state_ == State::ended || !transaction_ || !transaction_->has_begun) return;
+    if (state_ == State::awaiting_store) {
+        say_refused("message", reply);
+        return leave_store(now);
+    }
+    if (!transaction_->is_announced) return;
+    transaction_->is_announced = false;
+    if (state_ == State::awaiting_begin) {
+        if (chunk_) {
+            chunk_->refusal = std::move(reply);
+            enter_chunk(now);
+        } else {
+            transaction_.reset();
+            enter_command(now);
+            say_refused("DATA", reply);
+        }
+    } else {
+        const bool was_full = is_body_full();
+        transaction_->refusal = std::move(reply);
+        drop_body_if_refused();
+        if (was_full) start_data_clock(now);
+    }
+    process_held(now);
+}
+
+std::string ServerSession::take_body(Instant now) {
+    const bool was_full = is_body_full();
+    auto body = std::exchange(body_, {});
+    if (was_full) {
+        start_data_clock(now);
+        process_held(now);
+    }
+    return body;
+}
+
+std::optional<ServerSession::Event> ServerSession::poll_event() {
+    if (events_.empty()) return std::nullopt;
+    auto event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+std::string ServerSession::take_output() {
+    // DATA's reply is still to come while begin() is awaited.
+    if (state_ != State::idle && state_ != State::awaiting_begin) must_wait_ = false;
+    return std::exchange(output_, {});
+}
+
+bool ServerSession::wants_input() const {
+    return state_ != State::ended && held_.size() < held_bytes_max;
+}
+
+// ---- Input ----
+
+void ServerSession::process(Instant now, std::string_view& input) {
+    while (!input.empty() && step(now, input)) {
+    }
+    if (state_ == State::ended) input = {};
+}
+
+void ServerSession::process_held(Instant now) {
+    if (held_.empty()) return;
+    auto held = std::exchange(held_, {});
+    std::string_view rest = held;
+    process(now, rest);
+    held.erase(0, held.size() - rest.size());
+    held_ = std::move(held);
+}
+
+bool ServerSession::step(Instant now, std::string_view& input) {
+    if (must_wait_ && state_ != State::idle) {
+        on_early_input(input);
+        return false;
+    }
+    switch (state_) {
+        case State::command: return step_command(now, input);
+        case State::data: return step_data(now, input);
+        case State::chunk: return step_chunk(now, input);
+        case State::idle:
+        case State::awaiting_begin:
+        case State::awaiting_store:
+        case State::ended: return false;
+    }
+    std::unreachable();
+}
+
+// A line ends with CRLF and nothing else; a bare CR or LF is part of it, and makes it a bad
+// command.
+bool ServerSession::step_command(Instant now, std::string_view& input) {
+    if (line_.empty() && !is_line_too_long_) {
+        const auto end = input.find("\r\n");
+        if (end != input.npos && end + 2 <= limits::command_line_bytes_max) {
+            const auto line = input.substr(0, end);
+            input.remove_prefix(end + 2);
+            on_line(now, line);
+            return true;
+        }
+    }
+    if (!gather_line(input)) return false;
+    const auto line = std::exchange(line_, {});
+    if (std::exchange(is_line_too_long_, false)) {
+        must_wait_ = !is_extended_;
+        refuse_command(line, {500, {5, 5, 2}, "line too long"});
+    } else {
+        on_line(now, std::string_view(line).substr(0, line.size() - 2));
+    }
+    return true;
+}
+
+// True: `line_` holds a whole line with its CRLF, or the first bytes of one that is too long.
+bool ServerSession::gather_line(std::string_view& input) {
+    while (!input.empty()) {
+        const auto newline = input.find('\n');
+        const auto piece = input.substr(0, newline == input.npos ? newline : newline + 1);
+        const bool has_crlf = newline != input.npos &&
+                              (newline > 0 ? input[newline - 1] == '\r' : line_ends_with_cr_);
+        line_ends_with_cr_ = piece.back() == '\r';
+        line_ += piece.substr(0, limits::command_line_bytes_max + 1 - line_.size());
+        input.remove_prefix(piece.size());
+        if (line_.size() > limits::command_line_bytes_max) is_line_too_long_ = true;
+        if (has_crlf) return true;
+    }
+    return false;
+}
+
+bool ServerSession::step_data(Instant now, std::string_view& input) {
+    if (is_body_full()) {
+        deadline_.reset();
+        return false;
+    }
+    auto piece = input.substr(0, limits::body_chunk_bytes_max - body_.size());
+    const auto offered = piece.size();
+    const bool has_ended = transaction_->stream->feed_dotted(piece, body_);
+    const auto taken = offered - piece.size();
+    input.remove_prefix(taken);
+    on_data_bytes(now, taken);
+    drop_body_if_refused();
+    if (has_ended) finish_message(now, "DATA");
+    return true;
+}
+
+bool ServerSession::step_chunk(Instant now, std::string_view& input) {
+    if (chunk_->refusal) {
+        const auto taken = std::min<std::uint64_t>(chunk_->left, input.size());
+        input.remove_prefix(taken);
+        chunk_->left -= taken;
+        on_data_bytes(now, taken);
+    } else {
+        if (is_body_full()) {
+            deadline_.reset();
+            return false;
+        }
+        const auto room = limits::body_chunk_bytes_max - body_.size();
+        const auto piece = input.substr(0, std::min<std::uint64_t>(chunk_->left, room));
+        transaction_->stream->feed_chunk(piece, body_);
+        input.remove_prefix(piece.size());
+        chunk_->left -= piece.size();
+        on_data_bytes(now, piece.size());
+        drop_body_if_refused();
+    }
+    if (chunk_->left == 0) finish_chunk(now);
+    return true;
+}
+
+void ServerSession::on_line(Instant now, std::string_view line) {
+    const Verb verb = verb_of(line);
+    // BDAT's bytes follow at once, whoever sends it.
+    must_wait_ = verb != Verb::bdat && (ends_group(verb) || !is_extended_);
+    const bool is_utf8 = transaction_ && transaction_->smtputf8;
+    const auto command = parse_command(line, options_.extensions, is_utf8);
+    if (command) return on_command(now, *command, line);
+    if (verb != Verb::bdat) return refuse_command(line, command.error());
+    // How many bytes are to be skipped is unknown: nothing that follows can be understood.
+    say_refused(line, command.error());
+    end(EndReason::violation, "a BDAT that cannot be read");
+}
+
+// ---- A message ----
+
+void ServerSession::announce() {
+    transaction_->has_begun = true;
+    transaction_->is_announced = true;
+    events_.emplace_back(
+        MessageBegins{std::move(transaction_->envelope), transaction_->declared_size, helo_name_});
+    transaction_->envelope = {};
+    deadline_.reset();
+}
+
+void ServerSession::enter_chunk(Instant now) {
+    state_ = State::chunk;
+    start_data_clock(now);
+    if (chunk_->left == 0) finish_chunk(now);
+}
+
+// All bytes of the chunk have come.
+void ServerSession::finish_chunk(Instant now) {
+    const Chunk chunk = *std::exchange(chunk_, {});
+    enter_command(now);
+    std::optional<ServerReply> refusal = chunk.refusal;
+    if (!refusal) {
+        if (chunk.is_last) transaction_->stream->finish_chunks(body_);
+        drop_body_if_refused();
+        if (chunk.is_last) return finish_message(now, "BDAT");
+        if (const auto problem = transaction_->stream->problem()) refusal = reply_to(*problem);
+        if (transaction_->refusal) refusal = transaction_->refusal;
+    }
+    if (!refusal) {
+        return say(250, {2, 0, 0}, std::to_string(chunk.bytes) + " bytes received");
+    }
+    if (transaction_) {
+        transaction_->chunk_failed = true;
+        if (chunk.is_last) reset_transaction("refused");
+    }
+    refuse_command("BDAT", *refusal);
+}
+
+// The real end has come.
+void ServerSession::finish_message(Instant now, std::string_view command) {
+    std::optional<ServerReply> refusal = transaction_->refusal;
+    const auto& stream = *transaction_->stream;
+    if (!refusal && stream.problem()) refusal = reply_to(*stream.problem());
+    if (refusal) {
+        transaction_.reset();
+        enter_command(now);
+        return refuse_command(command, *refusal);
+    }
+    transaction_->is_announced = false;
+    events_.emplace_back(MessageEnds{stream.facts(), stream.message_id()});
+    state_ = State::awaiting_store;
+    deadline_.reset();
+}
+
+// The message has its answer.
+void ServerSession::leave_store(Instant now) {
+    transaction_.reset();
+    enter_command(now);
+    if (is_shutting_down_) return shutdown(now);
+    process_held(now);
+}
+
+// From here on the body only passes by.
+void ServerSession::drop_body_if_refused() {
+    const auto& problem = transaction_->stream->problem();
+    if (!problem && !transaction_->refusal) return;
+    body_.clear();
+    if (transaction_->is_announced) abort_message(problem ? describe(*problem) : "refused");
+}
+
+void ServerSession::abort_message(std::string_view reason) {
+    transaction_->is_announced = false;
+    events_.emplace_back(MessageAborted{std::string(reason)});
+    body_ = {};
+}
+
+void ServerSession::reset_transaction(std::string_view reason) {
+    if (transaction_ && transaction_->is_announced) abort_message(reason);
+    transaction_.reset();
+}
+
+bool ServerSession::is_body_full() const {
+    return (state_ == State::data || state_ == State::chunk) &&
+           body_.size() >= limits::body_chunk_bytes_max;
+}
+
+// ---- Answers and ends ----
+
+void ServerSession::say(std::uint16_t code, EnhancedStatus status, std::string_view text) {
+    append_reply(output_, {code, status, std::string(text)});
+}
+
+void ServerSession::say_refused(std::string_view line, const ServerReply& reply) {
+    events_.emplace_back(Refused{std::string(line.substr(0, logged_bytes_max)), reply});
+    append_reply(output_, reply);
+}
+
+// Counted: who only makes mistakes has to go.
+void ServerSession::refuse_command(std::string_view line, const ServerReply& reply) {
+    if (++errors_ < limits::session_errors_max) return say_refused(line, reply);
+    events_.emplace_back(Refused{std::string(line.substr(0, logged_bytes_max)), reply});
+    end_with({421, {4, 7, 0}, options_.hostname + " closes the connection: too many errors"},
+             EndReason::too_many_errors, {});
+}
+
+void ServerSession::enter_command(Instant now) {
+    state_ = State::command;
+    deadline_ = now + options_.command_timeout;
+}
+
+void ServerSession::on_early_input(std::string_view input) {
+    const ServerReply reply{554, {5, 5, 0}, "protocol error: input before our reply"};
+    events_.emplace_back(Refused{std::string(input.substr(0, logged_bytes_max)), reply});
+    end_with(reply, EndReason::violation, "input before our reply");
+}
+
+void ServerSession::end_with(const ServerReply& reply, EndReason reason, std::string_view text) {
+    append_reply(output_, reply);
+    end(reason, text);
+}
+
+void ServerSession::end(EndReason reason, std::string_view text) {
+    if (transaction_ && transaction_->is_announced) abort_message(text);
+    state_ = State::ended;
+    deadline_.reset();
+    events_.emplace_back(SessionEnded{reason, std::string(text)});
+}
+
+// ---- Time ----
+
+void ServerSession::on_deadline(Instant now) {
+    if (!deadline_ || now < *deadline_) return;
+    const auto time_out = [&](std::string_view what) {
+        end_with(
+            {421, {4, 4, 2}, options_.hostname + " closes the connection: " + std::string(what)},
+            EndReason::timed_out, what);
+    };
+    if (state_ == State::command) return time_out("no command came in time");
+    if (now >= last_byte_ + options_.data_timeout) return time_out("the message stopped coming");
+    if (options_.data_rate_bytes_min > 0 && now >= rate_window_start_ + rate_window) {
+        const auto least = options_.data_rate_bytes_min * std::uint64_t{60};
+        if (rate_window_bytes_ < least) return time_out("the message comes too slowly");
+        rate_window_start_ = now;
+        rate_window_bytes_ = 0;
+    }
+    set_data_deadline();
+}
+
+void ServerSession::start_data_clock(Instant now) {
+    last_byte_ = now;
+    rate_window_start_ = now;
+    rate_window_bytes_ = 0;
+    set_data_deadline();
+}
+
+// May be earlier than needed: bytes do not move it, on_deadline() does.
+void ServerSession::set_data_deadline() {
+    deadline_ = last_byte_ + options_.data_timeout;
+    if (options_.data_rate_bytes_min > 0) {
+        deadline_ = std::min(*deadline_, rate_window_start_ + rate_window);
+    }
+}
+
+void ServerSession::on_data_bytes(Instant now, std::size_t count) {
+    last_byte_ = now;
+    rate_window_bytes_ += count;
+}
+
+}  // namespace mta::smtp

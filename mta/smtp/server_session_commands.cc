@@ -1,0 +1,174 @@
+// What each command does to the transaction, and what the client hears.
+#include <utility>
+
+#include "mta/base/domain.h"
+#include "mta/base/limits.h"
+#include "mta/smtp/server_session.h"
+
+namespace mta::smtp {
+namespace {
+
+ServerReply out_of_order(std::string_view text) { return {503, {5, 5, 1}, std::string(text)}; }
+
+}  // namespace
+
+void ServerSession::on_command(Instant now, const Command& command, std::string_view line) {
+    enter_command(now);
+    switch (command.verb) {
+        case Verb::ehlo:
+        case Verb::helo: return on_hello(command.verb, std::get<HelloArguments>(command.arguments));
+        case Verb::mail: return on_mail(std::get<MailArguments>(command.arguments), line);
+        case Verb::rcpt: return on_rcpt(std::get<RcptArguments>(command.arguments), line);
+        case Verb::data: return on_data(line);
+        case Verb::bdat: return on_bdat(now, std::get<BdatArguments>(command.arguments));
+        case Verb::rset:
+            reset_transaction("RSET");
+            return on_idle_command({250, {2, 0, 0}, "forgotten"});
+        case Verb::noop: return on_idle_command({250, {2, 0, 0}, "here"});
+        case Verb::vrfy:
+            return on_idle_command({252, {2, 0, 0}, "cannot verify, send to the address to see"});
+        case Verb::help:
+            return on_idle_command({214,
+                                    {2, 0, 0},
+                                    "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
+                                    "this is Posthouse, a mail relay; its postmaster is " +
+                                        postmaster().address});
+        case Verb::quit:
+            say(221, {2, 0, 0}, options_.hostname + " says goodbye");
+            return end(EndReason::quit, "QUIT");
+        case Verb::expn:
+        case Verb::etrn:
+        case Verb::starttls:
+        case Verb::auth:
+        case Verb::unknown: break;  // the parser has refused them
+    }
+    std::unreachable();
+}
+
+// RFC 5321 section 4.1.4: a name that means nothing is no reason to refuse; EHLO in the middle is
+// RSET.
+void ServerSession::on_hello(Verb verb, const HelloArguments& arguments) {
+    reset_transaction("EHLO");
+    helo_name_ = arguments.name;
+    is_extended_ = verb == Verb::ehlo;
+    on_idle_command({250, {}, is_extended_ ? ehlo_text() : options_.hostname});
+}
+
+std::string ServerSession::ehlo_text() const {
+    auto text = options_.hostname + "\nPIPELINING\nSIZE " +
+                std::to_string(options_.message_bytes_max) + "\n8BITMIME\nENHANCEDSTATUSCODES";
+    if (options_.extensions.smtputf8) text += "\nSMTPUTF8";
+    if (options_.extensions.dsn) text += "\nDSN";
+    if (options_.extensions.chunking) text += "\nCHUNKING";
+    text += "\nHELP";
+    return text;
+}
+
+void ServerSession::on_mail(const MailArguments& arguments, std::string_view line) {
+    if (helo_name_.empty()) return refuse_command(line, out_of_order("send EHLO first"));
+    if (transaction_) {
+        return refuse_command(line, out_of_order("a MAIL is under way already; RSET forgets it"));
+    }
+    if (arguments.size.value_or(0) > options_.message_bytes_max) {
+        return refuse_command(line, reply_to(DataProblem::too_large));
+    }
+    transaction_.emplace();
+    transaction_->declared_size = arguments.size;
+    transaction_->smtputf8 = arguments.smtputf8;
+    transaction_->envelope = {.reverse_path = arguments.reverse_path.text(),
+                              .recipients = {},
+                              .body_type = arguments.body_type,
+                              .smtputf8 = arguments.smtputf8,
+                              .ret = arguments.ret,
+                              .envid = arguments.envid};
+    say(250, {2, 1, 0}, "sender ok");
+}
+
+void ServerSession::on_rcpt(const RcptArguments& arguments, std::string_view line) {
+    if (!transaction_) return refuse_command(line, out_of_order("send MAIL first"));
+    if (transaction_->has_begun) {
+        return refuse_command(line, out_of_order("the message has begun; RSET forgets it"));
+    }
+    auto& recipients = transaction_->envelope.recipients;
+    if (recipients.size() >= options_.recipients_max) {
+        // No mistake: the client sends the rest with the next message (RFC 5321
+        // section 4.5.3.1.10).
+        return say_refused(line, {452, {4, 5, 3}, "too many recipients, send the rest later"});
+    }
+    const auto& path = arguments.forward_path;
+    Recipient recipient;
+    if (path.is_bare_postmaster()) {
+        recipient = postmaster();
+    } else {
+        if (const auto refusal = check_(path)) {
+            transaction_->has_refused_recipients = true;
+            return refuse_command(line, *refusal);
+        }
+        recipient.address = path.text();
+        recipient.domain = path.canonical_domain;
+    }
+    recipient.notify = arguments.notify;
+    recipient.orcpt = arguments.orcpt;
+    recipients.push_back(std::move(recipient));
+    say(250, {2, 1, 5}, "recipient ok");
+}
+
+Recipient ServerSession::postmaster() const {
+    Recipient recipient;
+    if (const auto address = parse_mailbox(options_.postmaster)) {
+        recipient.address = address->text();
+        recipient.domain = address->canonical_domain;
+    } else {
+        recipient.address = "postmaster@" + options_.hostname;
+        recipient.domain = to_a_labels(options_.hostname).value_or(to_lower(options_.hostname));
+    }
+    return recipient;
+}
+
+// Why a message cannot begin now.
+std::optional<ServerReply> ServerSession::refusal_to_begin() const {
+    if (!transaction_) return out_of_order("send MAIL and RCPT first");
+    if (!transaction_->envelope.recipients.empty()) return std::nullopt;
+    if (transaction_->has_refused_recipients) {
+        return ServerReply{554, {5, 5, 1}, "no recipient was accepted"};
+    }
+    return out_of_order("send RCPT first");
+}
+
+void ServerSession::on_data(std::string_view line) {
+    if (transaction_ && transaction_->has_begun) {
+        return refuse_command(line, out_of_order("a message that began with BDAT ends with BDAT"));
+    }
+    if (const auto refusal = refusal_to_begin()) return refuse_command(line, *refusal);
+    announce();
+    state_ = State::awaiting_begin;
+}
+
+// Whatever the answer will be, first the bytes are taken: they are never commands.
+void ServerSession::on_bdat(Instant now, const BdatArguments& arguments) {
+    chunk_ = Chunk{.bytes = arguments.size, .left = arguments.size, .is_last = arguments.is_last};
+    if (transaction_ && transaction_->has_begun) {
+        if (transaction_->chunk_failed) {
+            chunk_->refusal = out_of_order("a chunk before this one failed; send RSET");
+        } else if (transaction_->refusal) {
+            chunk_->refusal = transaction_->refusal;
+        }
+    } else {
+        chunk_->refusal = refusal_to_begin();
+        if (!chunk_->refusal) {
+            announce();
+            state_ = State::awaiting_begin;
+            return;
+        }
+    }
+    enter_chunk(now);
+}
+
+// Harmless, but no reason to stay for ever.
+void ServerSession::on_idle_command(const ServerReply& reply) {
+    if (++idle_commands_ <= limits::session_idle_commands_max) return append_reply(output_, reply);
+    end_with({421, {4, 7, 0}, options_.hostname + " closes the connection: no mail for too long"},
+             EndReason::too_many_errors, {});
+}
+
+}  // namespace mta::smtp
