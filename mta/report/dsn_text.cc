@@ -1,0 +1,180 @@
+#include "mta/report/dsn_text.h"
+
+#include <utility>
+
+#include "mta/base/domain.h"
+#include "mta/base/time_format.h"
+#include "mta/report/delivery_status.h"
+#include "mta/report/explanation.h"
+#include "mta/report/mime.h"
+#include "mta/report/original.h"
+
+namespace mta::report {
+namespace {
+
+using outbound::RecipientOutcome;
+using outbound::ReportKind;
+using outbound::ReportRequest;
+
+constexpr std::size_t subject_bytes_max = 400;
+constexpr std::size_t header_looked_at_bytes_max = 50'000;
+constexpr std::size_t short_text_bytes_max = 500;
+
+std::string original_subject(const ReportRequest& request) {
+    return field_of(header_of(request.original, request.head, header_looked_at_bytes_max),
+                    "Subject");
+}
+
+// As its author wrote it, not as the DNS knows it: "büro.example", not "xn--bro-hoa.example".
+std::string domain_of(const queue::Recipient& recipient) {
+    const auto at = recipient.address.rfind('@');
+    if (at == recipient.address.npos) return "the recipient";
+    return to_one_line(std::string_view(recipient.address).substr(at + 1), Charset::utf8);
+}
+
+// Our own words, or a host's name, in one line.
+std::string shortened(std::string_view text) {
+    return to_one_line(text.substr(0, short_text_bytes_max), Charset::utf8);
+}
+
+bool is_one(const ReportRequest& request) { return request.outcomes.size() == 1; }
+
+std::string what_happened(const ReportRequest& request) {
+    switch (request.kind) {
+        case ReportKind::failure:
+            return is_one(request)
+                       ? "Your message could not be delivered to the address below. It was not "
+                         "delivered there, and nothing more will be tried."
+                       : "Your message could not be delivered to the addresses below. It was not "
+                         "delivered there, and nothing more will be tried.";
+        case ReportKind::delay:
+            return "This is only to let you know: your message has not been delivered yet. You "
+                   "need not do anything, and you need not send it again. We keep trying until " +
+                   format_rfc5322(request.give_up_at) +
+                   ". Should it not get through by then, you will hear from us again.";
+        case ReportKind::relayed:
+            return is_one(request)
+                       ? "You asked for a confirmation. Your message was handed on to the next "
+                         "mail server, which does not send confirmations. You will hear nothing "
+                         "more unless the delivery fails."
+                       : "You asked for a confirmation. Your message was handed on to the next "
+                         "mail servers, which do not send confirmations. You will hear nothing "
+                         "more unless a delivery fails.";
+    }
+    return {};
+}
+
+std::string quote(const RecipientOutcome& outcome) {
+    const auto lines = quoted_reply(outcome.error, Charset::utf8);
+    std::string out;
+    if (lines.empty()) return out;
+    const auto host = shortened(outcome.error.remote);
+    out += wrap("The answer of the mail server" + (host.empty() ? "" : ' ' + host) + ':', "  ");
+    for (const auto& line : lines) out += wrap(line, "    ");
+    return out;
+}
+
+std::string too_old(const ReportRequest& request, const RecipientOutcome& outcome,
+                    const std::string& domain) {
+    const auto age = in_words(request.now - request.original.arrival);
+    if (outcome.error.reply_code == 0) {
+        return "We tried for " + age + " and could not deliver the message. " +
+               explain(outcome.error, domain).what;
+    }
+    return "We tried for " + age + ", and the mail server of " + domain +
+           " put us off every time. " + explain(outcome.error, domain).what;
+}
+
+std::string words_about(const ReportRequest& request, const RecipientOutcome& outcome) {
+    const auto& recipient = request.original.envelope.recipients.at(outcome.recipient);
+    const auto domain = domain_of(recipient);
+    const auto explanation = explain(outcome.error, domain);
+    std::string out;
+    if (request.kind == ReportKind::relayed) {
+        return wrap("Handed on to " +
+                        (outcome.error.remote.empty() ? std::string("the next mail server")
+                                                      : shortened(outcome.error.remote)) +
+                        '.',
+                    "  ") +
+               quote(outcome);
+    }
+    if (request.kind == ReportKind::delay) {
+        out += wrap("Not delivered so far. " + explanation.what, "  ");
+    } else if (outcome.has_expired) {
+        out += wrap(too_old(request, outcome, domain), "  ");
+    } else {
+        out += wrap(explanation.what, "  ");
+    }
+    if (outcome.is_in_doubt) {
+        out += wrap(
+            "The connection was lost just after the whole message had been sent, so it may "
+            "have arrived all the same. Please ask the recipient before you send it again.",
+            "  ");
+    }
+    if (request.kind == ReportKind::failure) out += wrap(explanation.advice, "  ");
+    // Our own words about a host that said nothing: for the administrator, but short.
+    if (outcome.error.reply_code == 0 && !outcome.error.text.empty()) {
+        out += wrap(
+            "(Technical detail: " + shortened(outcome.error.text) +
+                (outcome.error.remote.empty() ? "" : ", " + shortened(outcome.error.remote)) + ')',
+            "  ");
+    }
+    return out + quote(outcome);
+}
+
+}  // namespace
+
+std::string text_beginning(const ReportRequest& request, const Reporter& reporter) {
+    auto out = wrap("This message was made by the mail server " + reporter.hostname + '.', "");
+    out += "\r\n" + wrap(what_happened(request), "") + "\r\n";
+    const auto subject = to_one_line(original_subject(request), Charset::utf8);
+    if (!subject.empty()) out += wrap("Subject: " + subject, "  ");
+    out += "  Sent:    " + format_rfc5322(request.original.arrival) + "\r\n";
+    return out;
+}
+
+std::string text_about(const ReportRequest& request, const RecipientOutcome& outcome) {
+    const auto& recipient = request.original.envelope.recipients.at(outcome.recipient);
+    return "\r\n" + wrap('<' + to_one_line(recipient.address, Charset::utf8) + '>', "") +
+           words_about(request, outcome);
+}
+
+std::string text_end(const ReportRequest& request, const Reporter& reporter) {
+    std::string out = "\r\n";
+    if (request.kind == ReportKind::failure) {
+        out += wrap("If you need help, please forward this whole message to your administrator, " +
+                        postmaster_of(reporter) +
+                        ". The parts below are for mail programs and administrators.",
+                    "");
+    } else {
+        out += wrap("If you have questions, please write to " + postmaster_of(reporter) + '.', "");
+    }
+    return out;
+}
+
+std::string subject_of(const ReportRequest& request) {
+    const auto subject = to_header_text(original_subject(request), subject_bytes_max);
+    std::string out = "Undeliverable: ";
+    if (request.kind == ReportKind::delay) out = "Delayed: ";
+    if (request.kind == ReportKind::relayed) out = "Handed on: ";
+    return out + (subject.empty() ? "your message" : subject);
+}
+
+std::string postmaster_of(const Reporter& reporter) {
+    return reporter.postmaster.empty() ? "postmaster@" + reporter.hostname : reporter.postmaster;
+}
+
+std::string in_words(Millis duration) {
+    using namespace std::chrono_literals;
+    constexpr std::pair<Millis, const char*> units[] = {
+        {24h, "day"}, {1h, "hour"}, {1min, "minute"}};
+    for (const auto& [unit, name] : units) {
+        // The unit that leaves at least two of it, so that "36 hours" does not become "2 days".
+        if (duration < 2 * unit && unit != Millis(1min)) continue;
+        const auto count = std::max<std::int64_t>((duration + unit / 2) / unit, 1);
+        return std::to_string(count) + ' ' + name + (count == 1 ? "" : "s");
+    }
+    return {};
+}
+
+}  // namespace mta::report

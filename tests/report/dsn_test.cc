@@ -1,0 +1,518 @@
+#include "mta/report/dsn.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mta/base/limits.h"
+#include "mta/base/time_format.h"
+#include "mta/report/mime.h"
+
+namespace mta::report {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using outbound::RecipientOutcome;
+using outbound::ReportKind;
+using testing::HasSubstr;
+using testing::Not;
+
+const Instant sent = from_unix_ms(1'795'000'000'000);
+constexpr std::string_view plain_body =
+    "Received: from pc (pc [192.0.2.9]) by mail.office.example\r\n"
+    "From: Ann <ann@office.example>\r\n"
+    "Subject: Lunch on Friday\r\n"
+    "Message-ID: <lunch@office.example>\r\n"
+    "\r\n"
+    "Shall we?\r\n"
+    ".. a line with dots\r\n"
+    "--=_posthouse_000034\r\n"
+    "Ann\r\n";
+
+// A case: what is asked for, and what the report has to say.
+struct Case {
+    std::string name;
+    ReportKind kind = ReportKind::failure;
+    queue::Message original;
+    std::vector<RecipientOutcome> outcomes;
+    std::string returned = "all";  // "header", "part"
+    std::string returned_type = "message/rfc822";
+    std::string report_type = "delivery-status";
+    std::string subject_start = "Undeliverable: Lunch on Friday";
+    std::string envid;
+    std::vector<std::string> words;
+    std::vector<json> fields;  // of each recipient, beside the usual
+};
+
+queue::Message message_with(std::string body) {
+    queue::Message message;
+    message.id = 77;
+    message.arrival = sent;
+    message.envelope.reverse_path = "ann@office.example";
+    message.envelope.recipients = {{.address = "bob@them.example",
+                                    .domain = "them.example",
+                                    .notify = queue::notify_unspecified,
+                                    .orcpt = {}}};
+    message.facts = facts_of(body);
+    message.body = std::move(body);
+    message.message_id = "<lunch@office.example>";
+    return message;
+}
+
+RecipientOutcome refused(std::size_t recipient, EnhancedStatus status, std::uint16_t code,
+                         std::string text) {
+    RecipientOutcome outcome;
+    outcome.recipient = recipient;
+    outcome.error = {.status = status,
+                     .scope = Scope::recipient,
+                     .reply_code = code,
+                     .text = std::move(text),
+                     .remote = "mx1.them.example [192.0.2.1]:25"};
+    outcome.last_attempt = sent + 2min;
+    return outcome;
+}
+
+std::vector<std::shared_ptr<const queue::Message>> dsns_of(const Case& test) {
+    queue::MessageId next_id = 100;
+    return make_dsns({.kind = test.kind,
+                      .original = test.original,
+                      .head = test.original.body,
+                      .outcomes = test.outcomes,
+                      .now = sent + 5 * 24h,
+                      .give_up_at = sent + 6 * 24h},
+                     {.hostname = "mail.office.example", .postmaster = ""},
+                     [&] { return next_id++; });
+}
+
+json usual_fields(const Case& test, const RecipientOutcome& outcome) {
+    const auto& recipient = test.original.envelope.recipients.at(outcome.recipient);
+    json fields = {
+        {"Final-Recipient",
+         (test.report_type == "delivery-status" ? "rfc822; " : "utf-8; ") + recipient.address},
+        {"Action", test.kind == ReportKind::failure ? "failed"
+                   : test.kind == ReportKind::delay ? "delayed"
+                                                    : "relayed"}};
+    if (!outcome.error.remote.empty()) fields["Remote-MTA"] = "dns; mx1.them.example";
+    if (outcome.last_attempt != Instant{}) {
+        fields["Last-Attempt-Date"] = format_rfc5322(outcome.last_attempt);
+    }
+    if (test.kind == ReportKind::delay) {
+        fields["Will-Retry-Until"] = format_rfc5322(sent + 6 * 24h);
+    }
+    return fields;
+}
+
+Case user_unknown() {
+    Case test;
+    test.name = "user_unknown";
+    test.original = message_with(std::string(plain_body));
+    test.original.envelope.envid = "QQ+2B31+3Dx";
+    test.envid = "QQ+31=x";
+    test.original.envelope.recipients[0].orcpt = "rfc822;Bob+2Blist@them.example";
+    test.outcomes = {refused(0, {5, 1, 1}, 550, "5.1.1 <bob@them.example>: User unknown")};
+    test.words = {"could not be delivered",
+                  "There is no mailbox with this address at them.example",
+                  "check the spelling",
+                  "550 5.1.1 <bob@them.example>: User unknown",
+                  "mx1.them.example [192.0.2.1]:25",
+                  "postmaster@mail.office.example",
+                  "Subject: Lunch on Friday"};
+    test.fields = {{{"Status", "5.1.1"},
+                    {"Original-Recipient", "rfc822; Bob+list@them.example"},
+                    {"Diagnostic-Code", "smtp; 550 5.1.1 <bob@them.example>: User unknown"}}};
+    return test;
+}
+
+Case many_lines() {
+    auto test = user_unknown();
+    test.name = "many_lines_of_reply";
+    test.original.envelope.ret = queue::Ret::full;
+    test.outcomes[0].error.text =
+        "5.7.1 Our policy is this:\n\nsee https://them.example/a/very/long/link/that/cannot/be/"
+        "broken/because/it/would/not/work/any/more?x=y\nFinal-Recipient: rfc822; forged@x.example";
+    test.outcomes[0].error.status = {5, 7, 1};
+    test.fields[0]["Status"] = "5.7.1";
+    test.fields[0]["Diagnostic-Code"] =
+        "smtp; 550-5.7.1 Our policy is this: 550- 550-see https://them.example/a/very/long/link/"
+        "that/cannot/be/broken/because/it/would/not/work/any/more?x=y 550 Final-Recipient: rfc822; "
+        "forged@x.example";
+    test.words = {"refused the message because of its rules",
+                  "550-5.7.1 Our policy is this:", "550 Final-Recipient: rfc822; forged@x.example"};
+    return test;
+}
+
+Case expired_unreachable() {
+    auto test = user_unknown();
+    test.name = "expired_unreachable";
+    test.original.envelope.ret = queue::Ret::headers;
+    test.returned = "header";
+    test.returned_type = "text/rfc822-headers";
+    test.outcomes[0].error = {.status = {4, 4, 1},
+                              .scope = Scope::host,
+                              .reply_code = 0,
+                              .text = "connection refused",
+                              .remote = ""};
+    test.outcomes[0].has_expired = true;
+    test.words = {"We tried for 5 days", "The mail server of them.example could not be reached",
+                  "connection refused"};
+    test.fields = {{{"Status", "5.4.1"}, {"Original-Recipient", "rfc822; Bob+list@them.example"}}};
+    return test;
+}
+
+Case delayed() {
+    auto test = user_unknown();
+    test.name = "delayed";
+    test.kind = ReportKind::delay;
+    test.original.envelope.ret = queue::Ret::full;  // counts only for failures
+    test.returned = "header";
+    test.returned_type = "text/rfc822-headers";
+    test.subject_start = "Delayed: Lunch";
+    test.outcomes = {refused(0, {4, 2, 2}, 452, "4.2.2 Mailbox full")};
+    test.words = {"need not do anything", "keep trying until Tue, 24 Nov 2026",
+                  "Not delivered so far. The recipient's mailbox is full.",
+                  "452 4.2.2 Mailbox full"};
+    test.fields = {{{"Status", "4.2.2"},
+                    {"Original-Recipient", "rfc822; Bob+list@them.example"},
+                    {"Diagnostic-Code", "smtp; 452 4.2.2 Mailbox full"}}};
+    return test;
+}
+
+Case relayed() {
+    auto test = user_unknown();
+    test.name = "relayed";
+    test.kind = ReportKind::relayed;
+    test.returned = "header";
+    test.returned_type = "text/rfc822-headers";
+    test.subject_start = "Handed on: Lunch";
+    test.outcomes = {refused(0, {2, 0, 0}, 250, "2.0.0 queued as 4711")};
+    test.words = {"does not send confirmations", "Handed on to mx1.them.example [192.0.2.1]:25",
+                  "250 2.0.0 queued as 4711"};
+    test.fields = {{{"Status", "2.0.0"},
+                    {"Original-Recipient", "rfc822; Bob+list@them.example"},
+                    {"Diagnostic-Code", "smtp; 250 2.0.0 queued as 4711"}}};
+    return test;
+}
+
+Case international() {
+    auto test = user_unknown();
+    test.name = "international";
+    test.original = message_with(
+        "From: J\u00f6rg <j\u00f6rg@b\u00fcro.example>\r\nSubject: Gr\u00fc\u00dfe aus "
+        "K\u00f6ln\r\n\r\nsch\u00f6n\r\n");
+    test.original.envelope.smtputf8 = true;
+    test.original.envelope.reverse_path = "j\u00f6rg@b\u00fcro.example";
+    test.original.envelope.recipients = {{.address = "\u5b57@\u4f8b.example",
+                                          .domain = "xn--fsq.example",
+                                          .notify = queue::notify_unspecified,
+                                          .orcpt = "utf-8;\\x{5B57}@\u4f8b.example"}};
+    test.outcomes = {refused(0, {5, 6, 7}, 553, "5.6.7 kein \u00e4\u00f6\u00fc")};
+    test.envid = "";
+    test.report_type = "global-delivery-status";
+    test.returned_type = "message/global";
+    test.subject_start = "Undeliverable: Gr\u00fc\u00dfe aus K\u00f6ln";
+    test.words = {"letters beyond A to Z", "553 5.6.7 kein \u00e4\u00f6\u00fc",
+                  "Subject: Gr\u00fc\u00dfe aus K\u00f6ln", "<\u5b57@\u4f8b.example>"};
+    test.fields = {{{"Status", "5.6.7"},
+                    {"Original-Recipient", "utf-8; \u5b57@\u4f8b.example"},
+                    {"Diagnostic-Code", "smtp; 553 5.6.7 kein \u00e4\u00f6\u00fc"}}};
+    return test;
+}
+
+Case international_headers() {
+    auto test = international();
+    test.name = "international_headers_to_an_ascii_sender";
+    test.original.envelope.reverse_path = "ann@office.example";
+    test.original.envelope.ret = queue::Ret::headers;
+    test.returned = "header";
+    test.returned_type = "message/global-headers";
+    return test;
+}
+
+Case eight_bit_body() {
+    auto test = user_unknown();
+    test.name = "eight_bit_body";
+    test.original = message_with(
+        "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\n\xe4 latin-1, not UTF-8\r\nno line end");
+    test.original.message_id = "<a@b> (\r\nBcc: x)";
+    test.original.envelope.body_type = queue::BodyType::eight_bit_mime;
+    test.outcomes = {refused(0, {5, 2, 2}, 552, "\xe4 quota")};
+    test.envid = "";
+    test.subject_start = "Undeliverable: Gr\u00fc\u00dfe";
+    test.words = {"mailbox is full", "552 ? quota"};
+    test.fields = {{{"Status", "5.2.2"}, {"Diagnostic-Code", "smtp; 552 ? quota"}}};
+    return test;
+}
+
+Case odd_header() {
+    auto test = user_unknown();
+    test.name = "odd_header";
+    test.original = message_with(
+        "Subject: two\r\n\tlines and \xe4 and \x01 and\r\n"
+        "X-Long: " +
+        std::string(5000, 'x') + "\r\nX-Raw: \xe4\r\n\r\n" + std::string(60'000, 'y') + "\r\n");
+    test.original.message_id = "";
+    test.returned = "header";
+    test.returned_type = "text/rfc822-headers";
+    test.envid = "";
+    test.subject_start = "Undeliverable: two lines and ? and and";
+    test.words = {};
+    test.fields = {{{"Status", "5.1.1"},
+                    {"Diagnostic-Code", "smtp; 550 5.1.1 <bob@them.example>: User unknown"}}};
+    return test;
+}
+
+Case huge_header() {
+    auto test = odd_header();
+    test.name = "huge_header";
+    std::string header = "Subject: Lunch on Friday\r\n";
+    for (int i = 0; i < 3000; ++i) {
+        header += "X-Number-" + std::to_string(i) + ": something\r\n\tgoes on here\r\n";
+    }
+    test.original = message_with(header + "\r\nbody\r\n");
+    test.original.message_id = "no brackets@x";
+    test.returned = "part";
+    test.subject_start = "Undeliverable: Lunch on Friday";
+    return test;
+}
+
+Case no_header() {
+    auto test = odd_header();
+    test.name = "no_header";
+    test.original = message_with("\r\nSubject: this is text\r\n");
+    test.original.message_id = "";
+    test.returned = "all";
+    test.returned_type = "message/rfc822";
+    test.subject_start = "Undeliverable: your message";
+    return test;
+}
+
+Case empty_body() {
+    auto test = no_header();
+    test.name = "empty_body";
+    test.original = message_with("");
+    test.original.message_id = "";
+    test.returned = "header";
+    test.returned_type = "text/rfc822-headers";
+    return test;
+}
+
+Case injected() {
+    auto test = user_unknown();
+    test.name = "injected";
+    test.original.envelope.envid = "a+0D+0AAction: delivered";
+    test.envid = "a Action: delivered";
+    test.original.envelope.recipients[0].orcpt = "rfc822;x+0D+0A+0D+0AFinal-Recipient: y";
+    test.original.envelope.recipients[0].address = "bob\r\nBcc: all@them.example";
+    test.outcomes[0].error.remote = "mx\r\n\r\nevil [192.0.2.1]:25";
+    test.outcomes[0].error.text = "no\r\nStatus: 2.0.0\r\n\r\n--=_posthouse_000034\r\n";
+    test.words = {};
+    test.fields = {
+        {{"Status", "5.1.1"},
+         {"Original-Recipient", "rfc822; x Final-Recipient: y"},
+         {"Final-Recipient", "rfc822; bob Bcc: all@them.example"},
+         {"Remote-MTA", "dns; mx evil"},
+         {"Diagnostic-Code", "smtp; 550-no 550-Status: 2.0.0 550- 550 --=_posthouse_000034"}}};
+    return test;
+}
+
+Case two_recipients() {
+    auto test = user_unknown();
+    test.name = "two_recipients";
+    test.original.envelope.recipients.push_back({.address = "carl@there.example",
+                                                 .domain = "there.example",
+                                                 .notify = queue::notify_unspecified,
+                                                 .orcpt = {}});
+    test.outcomes.push_back(refused(1, {4, 0, 0}, 451, "try later"));
+    test.outcomes[1].has_expired = true;
+    test.outcomes[1].is_in_doubt = true;
+    test.words.emplace_back("put us off every time");
+    test.words.emplace_back("it may have arrived all the same");
+    test.fields.push_back({{"Status", "5.4.7"}, {"Diagnostic-Code", "smtp; 451 try later"}});
+    return test;
+}
+
+std::vector<Case> all_cases() {
+    return {user_unknown(),
+            many_lines(),
+            expired_unreachable(),
+            delayed(),
+            relayed(),
+            international(),
+            international_headers(),
+            eight_bit_body(),
+            odd_header(),
+            huge_header(),
+            no_header(),
+            empty_body(),
+            injected(),
+            two_recipients()};
+}
+
+void write_file(const std::filesystem::path& path, std::string_view bytes) {
+    std::ofstream(path, std::ios::binary)
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+json wanted_of(const Case& test, const queue::Message& made) {
+    const auto& id = test.original.message_id;
+    json recipients = json::array();
+    for (std::size_t i = 0; i < test.outcomes.size(); ++i) {
+        auto fields = usual_fields(test, test.outcomes[i]);
+        fields.update(test.fields.at(i));
+        recipients.push_back({{"address", std::to_string(i)}, {"fields", fields}});
+    }
+    return {{"sender", test.original.envelope.reverse_path},
+            {"hostname", "mail.office.example"},
+            {"reference", id == "<lunch@office.example>" ? id : ""},
+            {"subject_start", test.subject_start},
+            {"report_type", test.report_type},
+            {"returned", test.returned},
+            {"returned_type", test.returned_type},
+            {"envid", test.envid},
+            {"words", test.words},
+            {"recipients", recipients},
+            {"facts",
+             {{"size", made.facts.size},
+              {"header_bytes", made.facts.header_bytes},
+              {"has_8bit", made.facts.has_8bit},
+              {"header_has_8bit", made.facts.header_has_8bit},
+              {"has_leading_dots", made.facts.has_leading_dots},
+              {"line_bytes_max", made.facts.line_bytes_max}}}};
+}
+
+TEST(Dsn, another_mime_reader_finds_in_it_what_we_meant) {
+    const auto folder =
+        std::filesystem::path(testing::TempDir()) / ("posthouse_dsn_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder);
+    for (const auto& test : all_cases()) {
+        const auto made = dsns_of(test);
+        ASSERT_EQ(made.size(), 1u) << test.name;
+        write_file(folder / (test.name + ".eml"), made[0]->body);
+        write_file(folder / (test.name + ".original"), test.original.body);
+        write_file(folder / (test.name + ".json"),
+                   wanted_of(test, *made[0]).dump(1, ' ', false, json::error_handler_t::replace));
+    }
+    const auto command = "/usr/bin/python3 tests/report/check_dsn.py " + folder.string() + " 2>&1";
+    std::FILE* pipe = ::popen(command.c_str(), "r");
+    ASSERT_NE(pipe, nullptr);
+    std::string said;
+    for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) said += static_cast<char>(c);
+    EXPECT_EQ(::pclose(pipe), 0) << said;
+    EXPECT_THAT(said, HasSubstr("checked " + std::to_string(all_cases().size())));
+    if (!HasFailure()) std::filesystem::remove_all(folder);
+}
+
+TEST(Dsn, goes_from_the_null_sender_to_the_original_sender_and_asks_for_no_report_itself) {
+    const auto made = dsns_of(user_unknown());
+    ASSERT_EQ(made.size(), 1u);
+    const auto& message = *made[0];
+    EXPECT_EQ(message.envelope.reverse_path, "");
+    ASSERT_EQ(message.envelope.recipients.size(), 1u);
+    EXPECT_EQ(message.envelope.recipients[0].address, "ann@office.example");
+    EXPECT_EQ(message.envelope.recipients[0].domain, "office.example");
+    EXPECT_EQ(message.envelope.recipients[0].notify, queue::notify_never);
+    EXPECT_EQ(message.id, 100u);
+    EXPECT_EQ(message.about, 77u);
+    EXPECT_EQ(message.arrival, sent + 5 * 24h);
+    EXPECT_TRUE(message.is_body_inline());
+    EXPECT_FALSE(message.envelope.smtputf8);
+    EXPECT_EQ(message.envelope.body_type, queue::BodyType::seven_bit);
+    EXPECT_THAT(message.body, HasSubstr("Message-ID: " + message.message_id + "\r\n"));
+}
+
+TEST(Dsn, needs_smtputf8_only_for_a_sender_in_utf8) {
+    const auto to_utf8 = dsns_of(international());
+    ASSERT_EQ(to_utf8.size(), 1u);
+    EXPECT_TRUE(to_utf8[0]->envelope.smtputf8);
+    EXPECT_EQ(to_utf8[0]->envelope.recipients[0].domain, "xn--bro-hoa.example");
+    const auto to_ascii = dsns_of(international_headers());
+    ASSERT_EQ(to_ascii.size(), 1u);
+    EXPECT_FALSE(to_ascii[0]->envelope.smtputf8);
+    EXPECT_FALSE(to_ascii[0]->facts.header_has_8bit);
+    EXPECT_EQ(to_ascii[0]->envelope.body_type, queue::BodyType::eight_bit_mime);
+}
+
+TEST(Dsn, nobody_is_told_where_nobody_can_be) {
+    for (const auto* const sender :
+         {"", "ann", "@office.example", "ann@", "ann@no..domain", "a\r\nb@office.example",
+          "a>b@office.example", "\xff@office.example"}) {
+        auto test = user_unknown();
+        test.original.envelope.reverse_path = sender;
+        EXPECT_TRUE(dsns_of(test).empty()) << sender;
+    }
+    auto literal = user_unknown();
+    literal.original.envelope.reverse_path = "ann@[192.0.2.7]";
+    ASSERT_EQ(dsns_of(literal).size(), 1u);
+    EXPECT_EQ(dsns_of(literal)[0]->envelope.recipients[0].domain, "[192.0.2.7]");
+}
+
+TEST(Dsn, very_many_recipients_get_several_reports_each_of_them_once) {
+    auto test = user_unknown();
+    test.original.envelope.recipients.clear();
+    test.outcomes.clear();
+    for (std::size_t i = 0; i < 1000; ++i) {
+        test.original.envelope.recipients.push_back(
+            {.address = "user" + std::to_string(i) + "@them.example",
+             .domain = "them.example",
+             .notify = queue::notify_unspecified,
+             .orcpt = {}});
+        test.outcomes.push_back(refused(i, {5, 1, 1}, 550, std::string(200, '\xe4')));
+    }
+    const auto made = dsns_of(test);
+    EXPECT_GT(made.size(), 5u);
+    EXPECT_LT(made.size(), 50u);
+    std::string all;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+        EXPECT_EQ(made[i]->id, 100 + i);
+        EXPECT_LE(made[i]->body.size(), limits::body_inline_bytes_max);
+        all += made[i]->body;
+    }
+    for (std::size_t i = 0; i < 1000; ++i) {
+        const auto field = "Final-Recipient: rfc822; user" + std::to_string(i) + "@";
+        const auto first = all.find(field);
+        ASSERT_NE(first, all.npos) << field;
+        EXPECT_EQ(all.find(field, first + 1), all.npos) << field;
+    }
+}
+
+TEST(Dsn, an_endless_reply_is_cut) {
+    auto test = user_unknown();
+    for (const auto* const piece : {"x", "x\n", "word ", "\u00e4"}) {
+        test.outcomes[0].error.text.clear();
+        while (test.outcomes[0].error.text.size() < 70'000) test.outcomes[0].error.text += piece;
+        const auto made = dsns_of(test);
+        ASSERT_EQ(made.size(), 1u);
+        EXPECT_LT(made[0]->body.size(), 50'000u) << piece;
+        EXPECT_LE(made[0]->facts.line_bytes_max, 1000u) << piece;
+        EXPECT_THAT(made[0]->body, HasSubstr("[...]"));
+    }
+}
+
+TEST(Dsn, a_boundary_in_the_original_is_stepped_aside_of) {
+    auto test = user_unknown();
+    test.original =
+        message_with("Subject: x\r\n\r\n--=_posthouse_000034\r\n--=_posthouse_000034_1--\r\n");
+    const auto made = dsns_of(test);
+    ASSERT_EQ(made.size(), 1u);
+    EXPECT_THAT(made[0]->body, HasSubstr("boundary=\"=_posthouse_000034_2\""));
+}
+
+TEST(Dsn, without_the_original_there_is_still_a_report) {
+    auto test = user_unknown();
+    test.original.body.clear();
+    const auto made = dsns_of(test);
+    ASSERT_EQ(made.size(), 1u);
+    EXPECT_THAT(made[0]->body, HasSubstr("Subject: Undeliverable: your message\r\n"));
+    EXPECT_THAT(made[0]->body, HasSubstr("text/rfc822-headers"));
+    EXPECT_THAT(made[0]->body, Not(HasSubstr("message/rfc822")));
+}
+
+}  // namespace
+}  // namespace mta::report
