@@ -1,0 +1,253 @@
+#include "dns/caching_resolver.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace dns {
+namespace {
+using namespace std::chrono_literals;
+using Kind = LookupError::Kind;
+
+Answer mx_records(const std::string& exchange, mta::Millis ttl = 60s) {
+    return {RecordSet{{{10, exchange}}, {}}, ttl};
+}
+Answer addresses(const std::string& text, mta::Millis ttl = 60s) {
+    return {RecordSet{{}, {*mta::IpAddress::parse(text)}}, ttl};
+}
+Answer error(Kind kind, mta::Millis ttl = 0s) {
+    return {std::unexpected(LookupError{kind, "why"}), ttl};
+}
+
+// A network that answers when it is told to, and a clock that goes when it is told to.
+class CachingResolverTest : public testing::Test {
+protected:
+    struct Asked {
+        Question question;
+        CachingResolver::OnAnswer on_answer;
+    };
+
+    explicit CachingResolverTest(CachingResolver::Limits limits = {}) {
+        resolver = std::make_unique<CachingResolver>(
+            CachingResolver::World{
+                .ask =
+                    [this](const Question& question, CachingResolver::OnAnswer on_answer) {
+                        asked.push_back({question, std::move(on_answer)});
+                    },
+                .now = [this] { return now; },
+                .defer = [this](auto work) { deferred.push_back(std::move(work)); }},
+            limits);
+    }
+
+    void run_deferred() {
+        while (!deferred.empty()) {
+            auto work = std::move(deferred.front());
+            deferred.pop_front();
+            work();
+        }
+    }
+    void answer(const Question& question, Answer with) {
+        for (auto at = asked.begin(); at != asked.end(); ++at) {
+            if (at->question != question) continue;
+            auto on_answer = std::move(at->on_answer);
+            asked.erase(at);
+            return on_answer(std::move(with));
+        }
+        FAIL() << "nobody has asked for " << to_string(question);
+    }
+    void look_up_mx(const std::string& domain) {
+        resolver->look_up_mx(domain, [this](const auto& found) { mx.push_back(found); });
+    }
+    void look_up_addresses(const std::string& host) {
+        resolver->look_up_addresses(host, [this](const auto& found) { hosts.push_back(found); });
+    }
+
+    const Question them{"them.example", RecordType::mx};
+    const Question mx1_a{"mx1.example", RecordType::a};
+    const Question mx1_aaaa{"mx1.example", RecordType::aaaa};
+    mta::Instant now{1000s};
+    std::vector<Asked> asked;
+    std::deque<std::move_only_function<void()>> deferred;
+    std::unique_ptr<CachingResolver> resolver;
+    std::vector<Lookup<MxAnswer>> mx;
+    std::vector<Lookup<AddressAnswer>> hosts;
+};
+
+TEST_F(CachingResolverTest, asks_once_for_all_who_wait) {
+    for (int i = 0; i < 3; ++i) look_up_mx("them.example");
+    EXPECT_EQ(asked.size(), 1u);
+    EXPECT_EQ(resolver->waiting(), 3u);
+    answer(them, mx_records("mx1.example"));
+    ASSERT_EQ(mx.size(), 3u);
+    for (const auto& found : mx) EXPECT_EQ(found->records[0].exchange, "mx1.example");
+    EXPECT_EQ(resolver->waiting(), 0u);
+}
+
+TEST_F(CachingResolverTest, asks_again_only_when_the_answer_is_too_old) {
+    look_up_mx("them.example");
+    answer(them, mx_records("mx1.example", 60s));
+    now += 59s;
+    look_up_mx("them.example");
+    run_deferred();
+    ASSERT_EQ(mx.size(), 2u);
+    EXPECT_EQ(mx[0]->ttl, 60s);
+    EXPECT_EQ(mx[1]->ttl, 1s);
+    EXPECT_TRUE(asked.empty());
+    now += 1s;
+    look_up_mx("them.example");
+    EXPECT_EQ(asked.size(), 1u);
+}
+
+TEST_F(CachingResolverTest, never_answers_inside_the_call) {
+    look_up_mx("them.example");
+    answer(them, mx_records("mx1.example"));
+    mx.clear();
+    look_up_mx("them.example");
+    look_up_mx("not a domain");
+    EXPECT_TRUE(mx.empty());
+    run_deferred();
+    EXPECT_EQ(mx.size(), 2u);
+}
+
+TEST_F(CachingResolverTest, remembers_a_no_and_a_failure) {
+    look_up_mx("them.example");
+    answer(them, error(Kind::no_such_domain, 60s));
+    look_up_mx("them.example");
+    run_deferred();
+    EXPECT_TRUE(asked.empty());
+    EXPECT_EQ(mx.at(1).error().kind, Kind::no_such_domain);
+
+    const Question slow{"slow.example", RecordType::mx};
+    look_up_mx("slow.example");
+    answer(slow, error(Kind::server_failure));
+    now += 29s;
+    look_up_mx("slow.example");
+    run_deferred();
+    EXPECT_TRUE(asked.empty());
+    now += 1s;
+    look_up_mx("slow.example");
+    EXPECT_EQ(asked.size(), 1u);
+}
+
+TEST_F(CachingResolverTest, one_name_is_the_same_in_any_spelling) {
+    look_up_mx("them.example");
+    look_up_mx("THEM.Example.");
+    EXPECT_EQ(asked.size(), 1u);
+}
+
+TEST_F(CachingResolverTest, what_is_no_domain_is_not_asked_for) {
+    for (const char* name : {"", ".", "a..b", "-x.example", "two words.example"}) {
+        look_up_mx(name);
+        run_deferred();
+        ASSERT_FALSE(mx.empty());
+        EXPECT_EQ(mx.back().error().kind, Kind::no_such_domain) << name;
+    }
+    EXPECT_TRUE(asked.empty());
+}
+
+TEST_F(CachingResolverTest, a_callback_may_ask_the_same_again) {
+    resolver->look_up_mx("them.example", [this](const auto&) { look_up_mx("them.example"); });
+    answer(them, error(Kind::unreachable));  // which is not kept
+    ASSERT_EQ(asked.size(), 1u);
+    answer(them, mx_records("mx1.example"));
+    EXPECT_EQ(mx.size(), 1u);
+}
+
+TEST_F(CachingResolverTest, says_nothing_after_its_end) {
+    look_up_mx("them.example");
+    look_up_addresses("mx1.example");
+    look_up_mx("no domain");
+    resolver.reset();
+    while (!asked.empty()) answer(asked.front().question, error(Kind::timed_out));
+    run_deferred();
+    EXPECT_TRUE(mx.empty());
+    EXPECT_TRUE(hosts.empty());
+}
+
+TEST_F(CachingResolverTest, forgets_on_request) {
+    look_up_mx("them.example");
+    answer(them, mx_records("mx1.example"));
+    EXPECT_EQ(resolver->cached(), 1u);
+    resolver->forget_answers();
+    look_up_mx("them.example");
+    EXPECT_EQ(asked.size(), 1u);
+}
+
+TEST_F(CachingResolverTest, waits_for_both_families) {
+    look_up_addresses("mx1.example");
+    answer(mx1_a, addresses("192.0.2.1", 30s));
+    EXPECT_TRUE(hosts.empty());
+    answer(mx1_aaaa, addresses("2001:db8::1", 60s));
+    ASSERT_EQ(hosts.size(), 1u);
+    ASSERT_TRUE(hosts[0]);
+    EXPECT_EQ(hosts[0]->addresses[0].to_string(), "2001:db8::1");
+    EXPECT_EQ(hosts[0]->addresses[1].to_string(), "192.0.2.1");
+    EXPECT_EQ(hosts[0]->ttl, 30s);
+}
+
+class CachingResolverLimit : public CachingResolverTest {
+protected:
+    CachingResolverLimit() : CachingResolverTest({.cache_entries_max = 2, .waiting_max = 3}) {}
+};
+
+TEST_F(CachingResolverLimit, answers_overloaded_when_too_many_wait) {
+    for (int i = 0; i < 4; ++i) look_up_mx("them.example");
+    run_deferred();
+    ASSERT_EQ(mx.size(), 1u);
+    EXPECT_EQ(mx[0].error().kind, Kind::overloaded);
+    EXPECT_TRUE(mx[0].error().is_temporary());
+    answer(them, mx_records("mx1.example"));
+    EXPECT_EQ(mx.size(), 4u);
+    look_up_mx("us.example");  // there is room again
+    EXPECT_EQ(asked.size(), 1u);
+}
+
+struct JoinCase {
+    std::string name;
+    Answer aaaa;
+    Answer a;
+    std::optional<Kind> want_error;
+};
+void PrintTo(const JoinCase& row, std::ostream* out) { *out << row.name; }
+
+const JoinCase join_cases[] = {
+    {"both", addresses("2001:db8::1"), addresses("192.0.2.1"), {}},
+    {"only_v4", error(Kind::no_data), addresses("192.0.2.1"), {}},
+    {"only_v6", addresses("2001:db8::1"), error(Kind::no_data), {}},
+    {"v4_while_v6_fails", error(Kind::server_failure), addresses("192.0.2.1"), {}},
+    {"v6_while_v4_times_out", addresses("2001:db8::1"), error(Kind::timed_out), {}},
+    {"neither_exists", error(Kind::no_such_domain), error(Kind::no_such_domain),
+     Kind::no_such_domain},
+    {"neither_has_data", error(Kind::no_data), error(Kind::no_data), Kind::no_data},
+    {"nxdomain_says_more_than_no_data", error(Kind::no_data), error(Kind::no_such_domain),
+     Kind::no_such_domain},
+    {"a_passing_trouble_of_v6_never_looks_like_no_address", error(Kind::server_failure),
+     error(Kind::no_data), Kind::server_failure},
+    {"a_passing_trouble_of_v4_never_looks_like_no_address", error(Kind::no_such_domain),
+     error(Kind::timed_out), Kind::timed_out},
+};
+
+class JoinTable : public testing::TestWithParam<JoinCase> {};
+
+TEST_P(JoinTable, joins) {
+    const auto& row = GetParam();
+    const auto joined = join_addresses(row.aaaa, row.a);
+    EXPECT_EQ(joined.has_value(), !row.want_error);
+    if (!joined && row.want_error) {
+        EXPECT_EQ(joined.error().kind, *row.want_error);
+    }
+    if (joined) {
+        EXPECT_EQ(joined->ttl, 60s);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(, JoinTable, testing::ValuesIn(join_cases),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace dns
