@@ -43,6 +43,7 @@ void Loop::end_turn() {
     running_work_.swap(work_);
     for (auto& work : running_work_) work();
     running_work_.clear();
+    if (turn_hook_) turn_hook_();
 }
 
 }  // namespace mta::io

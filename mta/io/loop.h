@@ -30,6 +30,8 @@ public:
     // is on the stack. Work that adds work is served too, with I/O in between, so that it cannot
     // starve the loop.
     void at_turn_end(Work work);
+    // Runs at the end of every turn, after all other work. One hook a loop; it must outlive the loop's last turn.
+    void set_turn_hook(Work hook) { turn_hook_ = std::move(hook); }
 
     [[nodiscard]] uv_loop_t* raw() { return &loop_; }
     // Where reads land. Whatever a read callback wants to keep, it copies.
@@ -43,6 +45,7 @@ private:
     UvHandle<uv_idle_t> idle_;  // active while work waits: then the loop does not sleep
     std::vector<Work> work_;
     std::vector<Work> running_work_;
+    Work turn_hook_;
     std::array<char, 64 << 10> read_buffer_;
 };
 

@@ -1,0 +1,207 @@
+#include "mta/inbound/connection.h"
+
+#include <gtest/gtest.h>
+
+#include "mta/base/limits.h"
+#include "tests/inbound/fake_store.h"
+#include "tests/inbound/fake_stream.h"
+
+namespace mta::inbound {
+namespace {
+
+class InboundConnection : public testing::Test {
+protected:
+    InboundConnection() {
+        conf::Settings settings;
+        settings.hostname = "relay.office.example";
+        settings.relay.networks = {*Network::parse("192.0.2.0/24")};
+        settings.relay.domains = {"office.example"};
+        config_ = std::make_shared<const SessionConfig>(
+            std::make_shared<const conf::Settings>(std::move(settings)));
+    }
+    ~InboundConnection() override {
+        connection_.reset();
+        loop_.run_ready();
+    }
+
+    void connect(const char* client = "192.0.2.7:4711") {
+        connection_ = std::make_shared<Connection>(
+            services_, config_, std::make_unique<FakeStream>(peer_, *parse_endpoint(client)), 1,
+            [this] {
+                ++ended_;
+                connection_.reset();
+            });
+        connection_->start();
+    }
+    // Says it and gives back what it heard.
+    std::string say(std::string_view bytes) {
+        peer_.say(bytes);
+        return peer_.take_heard();
+    }
+    void say_until_data(std::string_view mail_parameters = "") {
+        connect();
+        EXPECT_TRUE(peer_.take_heard().starts_with("220 relay.office.example"));
+        EXPECT_TRUE(say("EHLO client.example\r\n").starts_with("250-relay.office.example"));
+        say("MAIL FROM:<a@office.example>" + std::string(mail_parameters) + "\r\n");
+        say("RCPT TO:<b@them.example>\r\n");
+        EXPECT_TRUE(say("DATA\r\n").starts_with("354 "));
+    }
+
+    io::Loop loop_;
+    io::Clock clock_{loop_};
+    std::string logged_;
+    Log log_{[this](std::string_view lines) { logged_ += lines; }, true};
+    FakeStore store_;
+    std::vector<std::shared_ptr<const queue::Message>> messages_;
+    std::vector<queue::MessageId> lost_;
+    Services services_{.loop = loop_,
+                       .clock = clock_,
+                       .store = store_,
+                       .log = log_,
+                       .on_message = [this](auto message) { messages_.push_back(message); },
+                       .on_lost_message = [this](auto id) { lost_.push_back(id); }};
+    std::shared_ptr<const SessionConfig> config_;
+    FakePeer peer_;
+    std::shared_ptr<Connection> connection_;
+    int ended_ = 0;
+};
+
+TEST_F(InboundConnection, says_250_only_when_the_message_is_durable_but_hands_it_on_at_once) {
+    say_until_data();
+    EXPECT_EQ(say("Subject: x\r\n\r\nhello\r\n.\r\n"), "");
+    ASSERT_EQ(messages_.size(), 1u);
+    EXPECT_TRUE(connection_->is_storing());
+    store_.write_all();
+    EXPECT_EQ(peer_.take_heard(), "250 2.0.0 queued as 000001\r\n");
+    EXPECT_FALSE(connection_->is_storing());
+
+    const auto& message = *messages_[0];
+    EXPECT_EQ(message.id, 1u);
+    EXPECT_EQ(message.envelope.reverse_path, "a@office.example");
+    ASSERT_EQ(message.envelope.recipients.size(), 1u);
+    EXPECT_EQ(message.envelope.recipients[0].address, "b@them.example");
+    EXPECT_TRUE(message.body.starts_with("Received: from client.example ([192.0.2.7])"));
+    EXPECT_TRUE(message.body.ends_with("Subject: x\r\n\r\nhello\r\n"));
+    EXPECT_EQ(message.facts.size, message.body.size());
+    log_.flush();
+    EXPECT_NE(logged_.find("received session=1 client=192.0.2.7 id=000001 helo=client.example "
+                           "from=a@office.example to=b@them.example size="),
+              logged_.npos)
+        << logged_;
+}
+
+TEST_F(InboundConnection, says_451_and_takes_the_message_back_when_the_store_breaks) {
+    say_until_data();
+    store_.fails = queue::StoreError{.kind = queue::StoreError::Kind::broken, .text = "EIO"};
+    say("Subject: x\r\n\r\nhello\r\n.\r\n");
+    store_.write_all();
+    EXPECT_TRUE(peer_.take_heard().starts_with("451 4.3.0 "));
+    EXPECT_EQ(lost_, std::vector<queue::MessageId>{1});
+}
+
+TEST_F(InboundConnection, says_452_while_the_store_has_no_room_and_takes_mail_again_afterwards) {
+    connect();
+    say("EHLO client.example\r\n");
+    store_.refuses = queue::StoreError{.kind = queue::StoreError::Kind::no_space, .text = "full"};
+    say("MAIL FROM:<a@office.example>\r\nRCPT TO:<b@them.example>\r\n");
+    EXPECT_TRUE(say("DATA\r\n").starts_with("452 4.3.1 "));
+    log_.flush();
+    EXPECT_NE(logged_.find("reason=full"), logged_.npos);
+    store_.refuses.reset();
+    say("RSET\r\nMAIL FROM:<a@office.example>\r\nRCPT TO:<b@them.example>\r\n");
+    EXPECT_TRUE(say("DATA\r\n").starts_with("354 "));
+}
+
+TEST_F(InboundConnection, refuses_relaying_for_strangers_but_takes_mail_for_our_domains) {
+    connect("203.0.113.5:9");
+    say("EHLO x.example\r\n");
+    say("MAIL FROM:<a@x.example>\r\n");
+    EXPECT_TRUE(say("RCPT TO:<b@them.example>\r\n").starts_with("550 5.7.1 "));
+    EXPECT_TRUE(say("RCPT TO:<b%them.example@office.example>\r\n").starts_with("550 5.7.1 "));
+    EXPECT_TRUE(say("RCPT TO:<b@OFFICE.example>\r\n").starts_with("250 2.1.5 "));
+    log_.flush();
+    EXPECT_NE(logged_.find("refused session=1 client=203.0.113.5 command=\"RCPT "), logged_.npos);
+}
+
+TEST_F(InboundConnection, streams_a_large_body_and_stops_reading_while_the_store_is_behind) {
+    say_until_data();
+    const std::string text_line = std::string(98, 'x') + "\r\n";
+    std::string sent = "Subject: x\r\n\r\n";
+    peer_.say(sent);
+    for (int i = 0; i < 100'000; ++i) {
+        if (peer_.is_paused) {
+            EXPECT_LE(store_.waiting(), 1u);
+            ASSERT_TRUE(store_.write_one()) << "paused, and nobody will wake it";
+        }
+        peer_.say(text_line);
+        sent += text_line;
+    }
+    EXPECT_GT(store_.bodies[1].size(), 1'000'000u) << "it is kept in memory";
+    peer_.say(".\r\n");
+    store_.write_all();
+    EXPECT_EQ(peer_.take_heard(), "250 2.0.0 queued as 000001\r\n");
+    ASSERT_EQ(messages_.size(), 1u);
+    EXPECT_TRUE(messages_[0]->body.empty());
+    EXPECT_EQ(messages_[0]->facts.size, store_.bodies[1].size());
+    EXPECT_TRUE(store_.bodies[1].ends_with(sent));
+    EXPECT_LE(store_.largest_chunk, limits::body_chunk_bytes_max);
+}
+
+TEST_F(InboundConnection, forgets_what_it_streamed_when_the_client_goes_in_the_middle) {
+    say_until_data();
+    peer_.say("Subject: x\r\n\r\n" + std::string(150'000, 'x') + "\r\n");
+    EXPECT_EQ(store_.bodies.size(), 1u);
+    peer_.hang_up("connection reset by peer");
+    loop_.run_ready();
+    EXPECT_EQ(store_.discarded, std::vector<queue::MessageId>{1});
+    EXPECT_TRUE(messages_.empty());
+    EXPECT_EQ(ended_, 1);
+    store_.write_all();  // the late answer finds nobody
+}
+
+TEST_F(InboundConnection, keeps_a_whole_message_whose_client_went_before_the_250) {
+    say_until_data();
+    say("Subject: x\r\n\r\nhello\r\n.\r\n");
+    peer_.hang_up();
+    loop_.run_ready();
+    EXPECT_EQ(ended_, 1);
+    store_.write_all();
+    EXPECT_EQ(messages_.size(), 1u);
+    EXPECT_TRUE(lost_.empty());
+    EXPECT_TRUE(store_.discarded.empty());
+}
+
+TEST_F(InboundConnection, answers_the_final_dot_before_it_says_421_at_shutdown) {
+    say_until_data();
+    say("Subject: x\r\n\r\nhello\r\n.\r\n");
+    connection_->shutdown();
+    EXPECT_EQ(peer_.take_heard(), "");
+    EXPECT_FALSE(peer_.is_finished);
+    store_.write_all();
+    const auto heard = peer_.take_heard();
+    EXPECT_TRUE(heard.starts_with("250 2.0.0 queued as 000001\r\n421 4.3.2 ")) << heard;
+    EXPECT_TRUE(peer_.is_finished);
+}
+
+TEST_F(InboundConnection, stops_reading_a_client_that_does_not_read_its_replies) {
+    connect();
+    say("EHLO client.example\r\n");
+    peer_.backlog_bytes = limits::stream_backlog_bytes_max;
+    say("MAIL FROM:<a@office.example>\r\n");
+    EXPECT_TRUE(peer_.is_paused);
+    peer_.backlog_bytes = 0;
+    peer_.handlers.on_drained();
+    EXPECT_FALSE(peer_.is_paused);
+}
+
+TEST_F(InboundConnection, ends_once_after_quit_and_finishes_the_stream) {
+    connect();
+    EXPECT_TRUE(say("QUIT\r\n").find("221 2.0.0") != std::string::npos);
+    EXPECT_TRUE(peer_.is_finished);
+    EXPECT_EQ(ended_, 0) << "ended inside a call";
+    loop_.run_ready();
+    EXPECT_EQ(ended_, 1);
+    EXPECT_TRUE(peer_.is_gone);
+}
+}  // namespace
+}  // namespace mta::inbound
