@@ -39,14 +39,18 @@ std::string shortened(std::string_view text) {
 
 bool is_one(const ReportRequest& request) { return request.outcomes.size() == 1; }
 
+bool is_about_all(const ReportRequest& request) {
+    return request.outcomes.size() == request.original.envelope.recipients.size();
+}
+
 std::string what_happened(const ReportRequest& request) {
     switch (request.kind) {
         case ReportKind::failure:
-            return is_one(request)
-                       ? "Your message could not be delivered to the address below. It was not "
-                         "delivered there, and nothing more will be tried."
-                       : "Your message could not be delivered to the addresses below. It was not "
-                         "delivered there, and nothing more will be tried.";
+            return std::string("Your message could not be delivered to the address") +
+                   (is_one(request) ? "" : "es") + " below, and nothing more will be tried." +
+                   (is_about_all(request) ? ""
+                                          : " Recipients that are not listed here are not "
+                                            "concerned.");
         case ReportKind::delay:
             return "This is only to let you know: your message has not been delivered yet. You "
                    "need not do anything, and you need not send it again. We keep trying until " +
@@ -128,7 +132,9 @@ std::string text_beginning(const ReportRequest& request, const Reporter& reporte
     auto out = wrap("This message was made by the mail server " + reporter.hostname + '.', "");
     out += "\r\n" + wrap(what_happened(request), "") + "\r\n";
     const auto subject = to_one_line(original_subject(request), Charset::utf8);
-    if (!subject.empty()) out += wrap("Subject: " + subject, "  ");
+    // Encoded words are for mail programs; they show our own Subject, which has them too.
+    if (!subject.empty() && subject.find("=?") == subject.npos)
+        out += wrap("Subject: " + subject, "  ");
     out += "  Sent:    " + format_rfc5322(request.original.arrival) + "\r\n";
     return out;
 }
