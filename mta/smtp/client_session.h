@@ -69,7 +69,8 @@ struct ClientOptions {
 // (after_hello()).
 class ClientSession {
 public:
-    // Nothing is under way: start() or quit(). After EHLO, and after the last transaction's end.
+    // Nothing is under way: start() if can_start(), or quit(). After EHLO, and when the last
+    // transaction has ended.
     struct Ready {};
 
     struct TransactionEnded {
@@ -155,7 +156,7 @@ private:
         ended,
     };
     enum class Step : std::uint8_t { rset, mail, rcpt, data, none };  // what is to be said next
-    enum class Body : std::uint8_t {
+    enum class BodyPhase : std::uint8_t {
         waiting,   // for its turn
         pulling,   // the caller is asked for pieces
         complete,  // in the output, its end included
@@ -174,11 +175,16 @@ private:
         std::size_t recipients_accepted = 0;
         std::size_t awaited = 0;  // replies
         Step step = Step::none;
-        Body body = Body::waiting;
+        BodyPhase body = BodyPhase::waiting;
         bool is_refused = false;  // by MAIL, or its body by a reply to a piece of it
         bool is_answered = false;
         bool has_open_mail = false;  // the server is in the middle of it: RSET before the next
         Reply final_reply;
+
+        [[nodiscard]] bool is_over() const {
+            return awaited == 0 && step == Step::none &&
+                   (body == BodyPhase::complete || body == BodyPhase::dropped);
+        }
     };
     enum class Question : std::uint8_t {
         greeting,
@@ -190,11 +196,10 @@ private:
         data,
         chunk,  // BDAT, not the last
         body,   // the final dot, BDAT LAST
-        quit,
     };
     struct Awaited {
         Question question;
-        Running* running = nullptr;  // nobody's: greeting, EHLO, HELO, QUIT
+        Running* running = nullptr;  // nobody's: greeting, EHLO, HELO
         std::size_t recipient = 0;   // of RCPT
     };
     using ErrorAt = std::function<DeliveryError(Stage)>;
@@ -207,40 +212,39 @@ private:
 
     // Replies.
     void on_reply(Instant now, const Reply& reply);
-    void on_early_reply(Instant now, const Reply& reply);
-    void on_greeting(Instant now, const Reply& reply);
-    void on_hello_reply(Instant now, Question question, const Reply& reply);
-    void on_transaction_reply(Instant now, const Awaited& awaited, const Reply& reply);
-    void on_mail_reply(Instant now, Running& running, const Reply& reply);
-    void on_rcpt_reply(Instant now, const Awaited& awaited, const Reply& reply);
-    void on_data_reply(Instant now, Running& running, const Reply& reply);
-    void on_body_reply(Instant now, const Awaited& awaited, const Reply& reply);
-    void after_hello(Instant now);
+    void on_unasked_reply(const Reply& reply);
+    void answer(const Awaited& awaited, const Reply& reply);
+    void on_hello_reply(Question question, const Reply& reply);
+    void on_mail_reply(Running& running, const Reply& reply);
+    void on_rcpt_reply(const Awaited& awaited, const Reply& reply);
+    void on_data_reply(Running& running, const Reply& reply);
+    void on_body_reply(const Awaited& awaited, const Reply& reply);
+    void after_hello(const Reply& reply, bool is_esmtp);
 
     // Commands.
     void ask(Question question, std::string_view command, Running* running = nullptr,
              std::size_t recipient = 0);
-    void say_hello(Instant now, Question question);
-    void advance(Instant now, Running& running);
-    [[nodiscard]] bool may_say(const Running& running) const;
+    void say_hello(Question question);
+    void advance(Running& running);
+    [[nodiscard]] bool may_say_next(const Running& running) const;
     void say_next(Running& running);
-    void begin_body(Running& running);
     void append_body(Running& running, std::string_view piece, bool is_last);
     void say_quit(Instant now);
 
     // Ends.
-    void refuse_rest(Running& running, const DeliveryError& error);
+    void refuse_rest(Running& running, DeliveryError error);
     void settle(Instant now);
     void finish_transaction(Running& running, bool in_doubt, bool never_began);
-    void fail(Instant now, const ErrorAt& error_at, Failure failure);
-    void end(EndReason reason, DeliveryError error, bool chunking_refused);
+    void fail(const ErrorAt& error_at, Failure failure);
+    void fail_unexpected(const Reply& reply);
+    void end(EndReason reason, DeliveryError error, Failure failure);
 
+    [[nodiscard]] bool pipelines() const { return options_.pipelining && capabilities_.pipelining; }
+    [[nodiscard]] Stage stage() const;
     [[nodiscard]] Stage stage_of(const Running& running) const;
     [[nodiscard]] bool is_in_doubt(const Running& running) const;
     [[nodiscard]] Millis timeout_of(Question question) const;
-    [[nodiscard]] bool pipelines() const;
     void rearm(Instant now);
-    [[nodiscard]] DeliveryError with_remote(DeliveryError error) const;
 
     ClientOptions options_;
     State state_ = State::idle;
@@ -250,8 +254,10 @@ private:
     std::deque<Awaited> awaited_;         // replies still to come, in order
     std::size_t awaited_handed_out_ = 0;  // of them, those whose command was taken
     TransactionNumber last_number_ = 0;
-    std::uint32_t transactions_ended_ = 0;
+    std::uint32_t mails_said_ = 0;
+    bool has_served_ = false;  // a transaction has ended with an answer
     bool needs_reset_ = false;
+    bool ready_due_ = false;
     bool quit_wanted_ = false;
     bool was_ready_ = false;
     std::string output_;

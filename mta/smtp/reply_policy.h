@@ -30,6 +30,7 @@
 //   been up and willing, and one message that makes a content filter drop the line must not hold up
 //   the others.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -44,6 +45,9 @@ namespace mta::smtp {
 
 enum class Stage : std::uint8_t { greeting, ehlo, rset, mail, rcpt, data, body };
 [[nodiscard]] std::string_view to_string(Stage stage);  // "the greeting", "MAIL", "the message"
+
+// Longer texts are cut. Real ones have a few hundred bytes.
+inline constexpr std::size_t error_text_bytes_max = 4096;
 
 // In all of them `remote` is left empty.
 
