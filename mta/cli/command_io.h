@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "mta/base/time.h"
+#include "mta/cli/exit_status.h"
 
 namespace mta::cli {
 
@@ -16,10 +17,5 @@ struct CommandIo {
     bool is_terminal = false;    // `in` and `out` are one: questions may be asked
     std::uint32_t columns = 80;  // of the terminal; 0: do not shorten lines (a file, a pipe)
 };
-
-// Exit statuses of every command.
-inline constexpr int exit_fine = 0;
-inline constexpr int exit_failed = 1;
-inline constexpr int exit_usage = 2;
 
 }  // namespace mta::cli

@@ -1,0 +1,69 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mta/admin/server.h"
+#include "mta/base/time.h"
+#include "mta/outbound/queue_manager.h"
+
+namespace mta::admin {
+
+// What the daemon knows and no shard does.
+struct RelayStatus {
+    std::string version;
+    std::string hostname;
+    Instant now;
+    Instant started;
+    std::vector<std::string> listeners;  // "0.0.0.0:25"
+    std::uint32_t clients = 0;           // connections open now
+
+    std::string spool_path;
+    std::string spool_refusal;  // why new mail is refused (queue::Store::refusal); empty: it is not
+    std::optional<std::uint64_t> spool_free_bytes;
+    std::optional<std::uint64_t> spool_total_bytes;
+
+    std::string config_path;
+    Instant config_loaded;       // the settings that hold are from then
+    std::string reload_problem;  // why the last reload changed nothing; empty: it worked
+    bool is_draining = false;    // it is about to stop
+};
+
+// Answers the requests of mta/admin/server.h from what the shards say. Every answer is JSON: the
+// thing asked for, or {"error": sentence} with
+//   400  the request makes no sense       404  no such path, or nothing queued for it
+//   405  another method                   503  a shard did not answer in time
+//
+//   GET  /v1/status
+//   GET  /v1/queue?id&from&to&domain&state&limit&cursor    {"messages": [...], "next": cursor}
+//        No "next": that was all. A page may be short, even empty, and still have a "next".
+//   GET  /v1/why/<id | address | domain>    {"what", "found", "lines": [sentences], "messages":
+//   [...]} GET  /v1/destinations                   [...] POST /v1/flush    {"domain"?}
+//   {"recipients": n} POST /v1/cancel, /v1/hold, /v1/release  {"id" | "from" | "to" | "domain" |
+//   "state" |
+//        "all": true, "dry_run"?: true}     {"messages": n, "recipients": n}
+//
+// handle() may be called by many threads at once. It waits for the shards, each at most
+// `patience`. A shard that is asked after it has gone must drop the work unrun (io::Mailbox does).
+class Api {
+public:
+    // Runs its argument on the shard's thread, with its queue manager and its time.
+    using Ask = std::move_only_function<void(outbound::QueueManager&, Instant)>;
+    using Post = std::function<void(Ask)>;
+    using GetStatus = std::function<RelayStatus()>;  // called by any thread
+
+    static constexpr Millis default_patience{5000};
+
+    Api(std::vector<Post> shards, GetStatus get_status, Millis patience = default_patience);
+
+    [[nodiscard]] Response handle(const Request& request) const;
+
+private:
+    std::vector<Post> shards_;
+    GetStatus get_status_;
+    Millis patience_;
+};
+
+}  // namespace mta::admin
