@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <string>
 
 #include "mta/cli/api_client.h"
 #include "mta/cli/command_io.h"
@@ -16,8 +15,8 @@ enum class QueueAction : std::uint8_t {
 
 struct ActionOptions {
     QueueAction action = QueueAction::cancel;
-    std::string filter;  // a queue id, an address (of the recipient) or a domain
-    bool yes = false;    // do not ask
+    Filter filter;     // all empty: everything in the queue
+    bool yes = false;  // do not ask
     bool json = false;
 };
 

@@ -4,7 +4,7 @@
 #include <ostream>
 
 #include "mta/base/time.h"
-#include "mta/cli/exit_status.h"
+#include "mta/cli/invocation.h"
 
 namespace mta::cli {
 

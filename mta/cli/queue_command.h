@@ -1,19 +1,13 @@
 #pragma once
 #include <cstdint>
-#include <string>
 
 #include "mta/cli/api_client.h"
 #include "mta/cli/command_io.h"
 
 namespace mta::cli {
 
-// Filters are joined by "and"; empty ones match everything.
 struct QueueOptions {
-    std::string id;
-    std::string from;           // the sender's address
-    std::string to;             // a recipient's address
-    std::string domain;         // of a recipient
-    std::string state;          // queued, delivering, held, in_doubt
+    Filter filter;
     std::uint32_t limit = 100;  // messages shown; 0: all
     bool json = false;
 };

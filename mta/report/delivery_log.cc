@@ -188,4 +188,15 @@ LogEntry received_entry(const queue::Message& message, std::string_view client) 
     return entry;
 }
 
+void DeliveryLog::write(Instant now, const outbound::DeliveryEvent& event) {
+    const auto entry = log_entry(event);
+    log_.write(now, entry.level, entry.line);
+}
+
+void DeliveryLog::write_received(Instant now, const queue::Message& message,
+                                 std::string_view client) {
+    const auto entry = received_entry(message, client);
+    log_.write(now, entry.level, entry.line);
+}
+
 }  // namespace mta::report

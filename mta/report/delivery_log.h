@@ -32,4 +32,15 @@ struct LogEntry {
 // The first line of a message. `client` is who handed it in: "pc.lan [192.168.0.7]".
 [[nodiscard]] LogEntry received_entry(const queue::Message& message, std::string_view client);
 
+// Writes them: what the queue manager's hook calls.
+class DeliveryLog {
+public:
+    explicit DeliveryLog(Log& log) : log_(log) {}  // `log` outlives it
+    void write(Instant now, const outbound::DeliveryEvent& event);
+    void write_received(Instant now, const queue::Message& message, std::string_view client);
+
+private:
+    Log& log_;
+};
+
 }  // namespace mta::report
