@@ -2,6 +2,8 @@
 #include <cstdint>
 #include <string>
 
+#include "mta/cli/exit_status.h"
+
 namespace mta::cli {
 
 enum class Command : std::uint8_t {
@@ -16,37 +18,33 @@ enum class Command : std::uint8_t {
     status,
 };
 
-// Exit statuses of every command.
-inline constexpr int exit_fine = 0;
-inline constexpr int exit_failed = 1;
-inline constexpr int exit_usage = 2;
-
 inline constexpr const char* default_config_path = "/etc/posthouse/posthouse.toml";
 
-// Which messages or recipients a command is about. What is given must all hold; what is empty does
-// not matter. All empty: everything (for `hold`, `release` and `cancel` only with --all, which the
-// command line sees to).
-struct Filter {
-    std::string id;         // a queue id as the log and `queue` show it, lower case
-    std::string sender;     // an address; "<>" is the null sender
-    std::string recipient;  // an address
-    std::string domain;     // of recipients, in the form of mta::to_a_labels()
-    std::string state;      // "queued", "delivering", "held" or "in_doubt"
-
-    [[nodiscard]] bool is_empty() const {
-        return id.empty() && sender.empty() && recipient.empty() && domain.empty() && state.empty();
-    }
-    bool operator==(const Filter&) const = default;
-};
-
-// What the command line asked for, checked for form: made by parse_command_line().
+// What the command line asked for, checked for form: made by parse_command_line(). Members that a
+// command does not have are at their defaults.
 struct Invocation {
     Command command = Command::serve;
     std::string config_path = default_config_path;
-    bool json = false;  // for queue, why, status, check
-    // queue, hold, release, cancel: as given. why: exactly one of id, recipient (an address: it may
-    // be a sender's too) and domain. flush: `domain`, or empty for every destination.
-    Filter filter;
+    bool json = false;  // all but serve
+
+    // why, hold, release, cancel: a queue id in lower case, an address (it has an '@') or a domain
+    // (it has a '.') in the form of mta::to_a_labels(); never empty. flush: a domain, or empty for
+    // every destination.
+    std::string subject;
+    bool yes = false;  // cancel: do not ask
+
+    // queue: what is given must all hold; what is empty does not matter.
+    struct Queue {
+        std::string id;
+        std::string from;           // an address; "<>" is the null sender
+        std::string to;             // an address
+        std::string domain;         // of a recipient, in the form of mta::to_a_labels()
+        std::string state;          // "queued", "delivering", "held" or "in_doubt"
+        std::uint32_t limit = 100;  // messages; 0: all, which is the default with `json`
+        bool operator==(const Queue&) const = default;
+    };
+    Queue queue;
+
     bool operator==(const Invocation&) const = default;
 };
 
