@@ -33,6 +33,7 @@ import tempfile
 import threading
 import time
 
+PEERS = pathlib.Path(__file__).resolve().parents[2] / "build" / "peers" / "bin"
 READY_SECONDS = 20
 A, NS, SOA, MX, AAAA = 1, 2, 6, 15, 28
 SPECIAL_ZONES = {"tcponly.test": "@ MX 10 mx\nmx A 192.0.2.1"}
@@ -91,6 +92,17 @@ stub-zone:
 
 class DnsFixtureError(Exception):
     """Says what is missing and what to do."""
+
+
+def find_program(name):
+    """The unpacked one of tests/tools/fetch_peers.sh, else the installed one."""
+    path = shutil.which(name, path=f"{PEERS}:/usr/sbin:/usr/bin:/sbin:/bin")
+    if not path:
+        raise DnsFixtureError(
+            f"{name} is missing: run tests/tools/fetch_peers.sh build/peers (as ./dev test does), "
+            "or install the Debian packages knot and unbound."
+        )
+    return path
 
 
 def free_port():
@@ -208,10 +220,7 @@ class Dns:
         self._knot = None
         self._fake = None
         for program in ("knotd", "unbound", "unbound-control"):
-            if not shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin"):
-                raise DnsFixtureError(
-                    f"{program} is missing: the DNS tests need the Debian packages knot and unbound."
-                )
+            find_program(program)
         try:
             self._start({**SPECIAL_ZONES, **zones})
         except BaseException:
@@ -274,7 +283,7 @@ class Dns:
         self._wait_until("unbound", lambda: query(self.resolver, ".", SOA, 0.2) is not None)
 
     def _spawn(self, program, *arguments):
-        path = shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")
+        path = find_program(program)
         log = open(self._folder / f"{program}.out", "wb")
         process = subprocess.Popen(
             [path, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -355,7 +364,7 @@ class Dns:
         """The resolver forgets all answers."""
         for command in (("flush_zone", "."), ("flush_infra", "all")):
             subprocess.run(
-                ["/usr/sbin/unbound-control", "-c", str(self._folder / "unbound.conf"), *command],
+                [find_program("unbound-control"), "-c", str(self._folder / "unbound.conf"), *command],
                 check=True, stdout=subprocess.DEVNULL,
             )  # fmt: skip
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LINES_MAX = 450
+LINES_MAX = 550
 TEST_LINES_MAX = 700  # tables
 COLUMNS_MAX = 120
 
@@ -16,10 +16,10 @@ RULES = [  # (which files, what must not be in a line, why)
     (r"^tests/e2e/test_.*\.py$", r"time\.sleep|pytest\.(skip|mark\.skip)", "wait with harness.wait.until; skip nothing"),
     (r"^(mta|queue|dns|conf)/.*\.h$", r"^#include <(iostream)>", "costs a static initialiser in each file"),
     (r"^(mta|queue|dns|conf)/.*\.(cc|h)$", r"\bsystem_clock::now|steady_clock::now|\btime\(nullptr\)",
-     "time is an argument; only mta/io/clock asks the system"),
+     "time is an argument; only mta/io/clock and the commands ask the system"),
     (r"^(mta|queue|dns|conf)/.*\.(cc|h)$", r"\bassert\(", "MTA_ASSERT stays on in the release"),
 ]  # fmt: skip
-CLOCKS = re.compile(r"^mta/io/.*clock.*\.cc$")
+CLOCKS = re.compile(r"^mta/(io/.*clock.*|cli/operate)\.cc$")
 OWN_NAME = "tests/tools/house_rules.py"
 
 

@@ -1,5 +1,7 @@
 """Messages to send, and how to tell whether what arrived is what was sent."""
 
+import email
+import email.policy
 import random
 import uuid
 
@@ -68,3 +70,9 @@ def ident_of(message):
         if line.lower().startswith(b"x-test-id:"):
             return line.split(b":", 1)[1].strip().decode()
     return None
+
+
+def text_of(message):
+    """The decoded text, for clients that choose an encoding of their own; LF line ends."""
+    payload = email.message_from_bytes(message.replace(b"\r\n", b"\n"), policy=email.policy.default)
+    return payload.get_content() if payload["content-type"] else body_of(message).decode().replace("\r\n", "\n")
