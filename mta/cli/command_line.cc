@@ -1,0 +1,232 @@
+#include "mta/cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "mta/base/domain.h"
+
+namespace mta::cli {
+namespace {
+
+constexpr const char* version_text = "posthouse " POSTHOUSE_VERSION;
+
+constexpr std::array<std::string_view, 3> later_commands = {"bounce", "spool", "sendmail"};
+
+EarlyExit usage_error(std::string text) {
+    return {exit_usage,
+            "posthouse: " + std::move(text) + "\nposthouse --help lists the commands.\n"};
+}
+
+// ---- The words that select mail --------------------------------------------------------------
+
+bool is_address(std::string_view text) {
+    return text == "<>" ||
+           (text.find('@') != text.npos && !text.starts_with('@') && !text.ends_with('@'));
+}
+
+bool is_id(std::string_view text) {
+    return !text.empty() && text.size() <= 20 && std::ranges::all_of(text, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    });
+}
+
+using Checked = std::expected<std::string, std::string>;
+
+Checked check_domain(std::string_view text) {
+    if (auto domain = to_a_labels(text)) return std::move(*domain);
+    return std::unexpected("\"" + std::string(text) + "\" is no domain");
+}
+
+Checked check_address(std::string_view text) {
+    if (is_address(text)) return std::string(text);
+    return std::unexpected("\"" + std::string(text) + "\" is no mail address");
+}
+
+Checked check_id(std::string_view text) {
+    if (is_id(text)) return to_lower(text);
+    return std::unexpected("\"" + std::string(text) +
+                           "\" is no queue id: the log and `posthouse queue` show them, such as "
+                           "00x41r");
+}
+
+Checked check_subject(std::string_view text) {
+    if (text.find('@') != text.npos) return check_address(text);
+    return text.find('.') != text.npos ? check_domain(text) : check_id(text);
+}
+
+// Replaces what was typed by its normal form.
+std::optional<std::string> normalize(std::string& text, Checked (*check)(std::string_view)) {
+    if (text.empty()) return std::nullopt;
+    auto checked = check(text);
+    if (!checked) return std::move(checked).error();
+    text = std::move(*checked);
+    return std::nullopt;
+}
+
+// ---- The commands ----------------------------------------------------------------------------
+
+// The invocation, and the one word that selects mail before it is known what it is.
+struct Typed {
+    Invocation invocation;
+    std::optional<std::string> word;
+};
+
+CLI::App* add_command(CLI::App& app, Typed& typed, Command command, const char* name,
+                      const char* what) {
+    auto& invocation = typed.invocation;
+    auto* const sub = app.add_subcommand(name, what);
+    sub->add_option("--config", invocation.config_path, "the configuration")
+        ->type_name("FILE")
+        ->capture_default_str();
+    if (command != Command::serve) {
+        sub->add_flag("--json", invocation.json, "answer in JSON, for programs");
+    }
+    sub->callback([&invocation, command] { invocation.command = command; });
+    return sub;
+}
+
+CLI::App* with_word(CLI::App* command, Typed& typed) {
+    command->add_option("what", typed.word, "a queue id, a mail address or a domain")
+        ->type_name("ID|ADDRESS|DOMAIN")
+        ->required();
+    return command;
+}
+
+void add_queue_options(CLI::App& command, Invocation& invocation) {
+    auto& filter = invocation.filter;
+    command.add_option("--id", filter.id, "this message")->type_name("ID");
+    command.add_option("--from", filter.sender, "from this sender; <> is the sender of bounces")
+        ->type_name("ADDRESS");
+    command.add_option("--to", filter.recipient, "to this recipient")->type_name("ADDRESS");
+    command.add_option("--domain", filter.domain, "to this domain")->type_name("DOMAIN");
+    command.add_option("--state", filter.state, "in this state")
+        ->check(CLI::IsMember({"queued", "delivering", "held", "in_doubt"}))
+        ->type_name("STATE");
+    command
+        .add_option("--limit", invocation.limit, "show so many messages; 0: all (100; JSON: all)")
+        ->type_name("N");
+}
+
+void add_commands(CLI::App& app, Typed& typed) {
+    add_command(app, typed, Command::serve, "serve", "run the relay in the foreground");
+    add_command(app, typed, Command::check, "check", "tell every mistake in the configuration");
+    add_queue_options(*add_command(app, typed, Command::queue, "queue", "list the mail that waits"),
+                      typed.invocation);
+    with_word(add_command(app, typed, Command::why, "why",
+                          "say where mail is, why, and what happens next"),
+              typed);
+    add_command(app, typed, Command::flush, "flush", "try waiting mail now")
+        ->add_option("domain", typed.word, "only mail to this domain")
+        ->type_name("DOMAIN");
+    with_word(
+        add_command(app, typed, Command::hold, "hold", "keep mail and do not try to deliver it"),
+        typed);
+    with_word(add_command(app, typed, Command::release, "release", "end a hold, and try at once"),
+              typed);
+    with_word(add_command(app, typed, Command::cancel, "cancel",
+                          "drop mail; nobody is told, and it is gone"),
+              typed)
+        ->add_flag("--yes", typed.invocation.yes, "do not ask");
+    add_command(app, typed, Command::status, "status", "say whether the relay is all right");
+}
+
+// Where the word belongs, by its form.
+std::string& place_of(const std::string& word, Invocation& invocation) {
+    const auto command = invocation.command;
+    if (command == Command::why || command == Command::flush) return invocation.subject;
+    auto& filter = invocation.filter;
+    if (word.find('@') != word.npos) return filter.recipient;
+    return word.find('.') != word.npos ? filter.domain : filter.id;
+}
+
+std::optional<std::string> normalize(Typed& typed) {
+    auto& invocation = typed.invocation;
+    auto& filter = invocation.filter;
+    if (typed.word) {
+        // An empty variable in somebody's script must not select everything.
+        if (typed.word->empty()) return "\"\" selects no mail";
+        place_of(*typed.word, invocation) = *typed.word;
+    }
+    const auto check_word = invocation.command == Command::flush ? check_domain : check_subject;
+    const std::array<std::optional<std::string>, 5> complaints = {
+        normalize(invocation.subject, check_word), normalize(filter.id, check_id),
+        normalize(filter.sender, check_address), normalize(filter.recipient, check_address),
+        normalize(filter.domain, check_domain)};
+    for (const auto& complaint : complaints) {
+        if (complaint) return complaint;
+    }
+    return std::nullopt;
+}
+
+bool is_command(const CLI::App& app, const std::string& word) {
+    const auto commands = app.get_subcommands(nullptr);
+    return std::ranges::any_of(commands,
+                               [&](const CLI::App* command) { return command->check_name(word); });
+}
+
+// CLI11 says nothing about what an unknown word was meant to be, so the command's word is looked at
+// before it.
+std::optional<EarlyExit> check_command_word(const CLI::App& app,
+                                            std::span<const char* const> arguments) {
+    const std::string name = std::filesystem::path(arguments[0]).filename();
+    const bool as_sendmail = name == "sendmail" || name == "mailq" || name == "newaliases";
+    if (arguments.size() < 2 && !as_sendmail) {
+        return usage_error("what shall it do? A command is missing, such as \"serve\"");
+    }
+    const std::string word = as_sendmail ? name : arguments[1];
+    if (as_sendmail || std::ranges::find(later_commands, word) != later_commands.end()) {
+        return usage_error("\"" + word + "\" comes in a later release");
+    }
+    const bool about_itself = word == "--help" || word == "-h" || word == "--version";
+    if (about_itself || is_command(app, word)) return std::nullopt;
+    if (word.starts_with('-')) {
+        return usage_error("the command comes first, such as \"posthouse serve --config FILE\"");
+    }
+    return usage_error("there is no command \"" + word + "\"");
+}
+
+}  // namespace
+
+std::expected<Invocation, EarlyExit> parse_command_line(std::span<const char* const> arguments) {
+    Typed typed;
+    CLI::App app("Posthouse takes mail in, keeps it safe, and sends it on.", "posthouse");
+    app.set_version_flag("--version", version_text, "print the version");
+    app.require_subcommand(1);
+    app.footer(
+        "Exit status: 0 fine, 1 failed, 2 wrong usage. More in posthouse(8) and "
+        "posthouse.toml(5).");
+    add_commands(app, typed);
+    if (arguments.empty()) return std::unexpected(usage_error("no command"));
+    if (auto exit = check_command_word(app, arguments)) return std::unexpected(std::move(*exit));
+    try {
+        app.parse(static_cast<int>(arguments.size()), arguments.data());
+    } catch (const CLI::CallForVersion&) {
+        return std::unexpected(EarlyExit{exit_fine, std::string(version_text) + '\n'});
+    } catch (const CLI::CallForHelp&) {
+        const auto chosen = app.get_subcommands();
+        return std::unexpected(
+            EarlyExit{exit_fine, chosen.empty() ? app.help() : chosen[0]->help("posthouse")});
+    } catch (const CLI::CallForAllHelp&) {
+        return std::unexpected(EarlyExit{exit_fine, app.help("", CLI::AppFormatMode::All)});
+    } catch (const CLI::RequiredError&) {
+        return std::unexpected(usage_error("\"" + std::string(arguments[1]) +
+                                           "\" needs a queue id, a mail address or a domain"));
+    } catch (const CLI::ParseError& error) {
+        return std::unexpected(usage_error(error.what()));
+    }
+    if (auto complaint = normalize(typed)) {
+        return std::unexpected(usage_error(std::move(*complaint)));
+    }
+    const auto* const queue = app.get_subcommand("queue");
+    auto& invocation = typed.invocation;
+    if (invocation.json && queue->count("--limit") == 0) invocation.limit = 0;
+    return std::move(invocation);
+}
+
+}  // namespace mta::cli

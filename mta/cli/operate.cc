@@ -1,0 +1,79 @@
+#include "mta/cli/operate.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <iostream>
+
+#include "conf/loader.h"
+#include "conf/problem.h"
+#include "mta/base/assert.h"
+#include "mta/cli/cancel_command.h"
+#include "mta/cli/exit_status.h"
+#include "mta/cli/flush_command.h"
+#include "mta/cli/queue_command.h"
+#include "mta/cli/status_command.h"
+#include "mta/cli/why_command.h"
+
+namespace mta::cli {
+namespace {
+
+// 0: not a terminal.
+std::uint32_t terminal_columns() {
+    winsize size{};
+    if (isatty(STDOUT_FILENO) == 0) return 0;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+    return size.ws_col;
+}
+
+CommandIo process_io() {
+    const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+    return {.out = std::cout,
+            .err = std::cerr,
+            .in = std::cin,
+            .now = Instant{std::chrono::duration_cast<Millis>(since_epoch)},
+            .is_terminal = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0,
+            .columns = terminal_columns()};
+}
+
+int act(QueueAction action, const Invocation& invocation, const ApiClient& api, CommandIo& io) {
+    return run_action(api,
+                      {.action = action,
+                       .filter = invocation.filter,
+                       .yes = invocation.yes,
+                       .json = invocation.json},
+                      io);
+}
+
+}  // namespace
+
+int operate(const Invocation& invocation) {
+    const auto settings = conf::load(invocation.config_path);
+    if (!settings) {
+        for (const auto& problem : settings.error()) std::cerr << to_string(problem) << '\n';
+        return exit_failed;
+    }
+    const ApiClient api(settings->admin.socket);
+    auto io = process_io();
+    switch (invocation.command) {
+        case Command::queue:
+            return run_queue(
+                api,
+                {.filter = invocation.filter, .limit = invocation.limit, .json = invocation.json},
+                io);
+        case Command::why:
+            return run_why(api, {.what = invocation.subject, .json = invocation.json}, io);
+        case Command::flush:
+            return run_flush(api, {.domain = invocation.subject, .json = invocation.json}, io);
+        case Command::status: return run_status(api, invocation.json, io);
+        case Command::cancel: return act(QueueAction::cancel, invocation, api, io);
+        case Command::hold: return act(QueueAction::hold, invocation, api, io);
+        case Command::release: return act(QueueAction::release, invocation, api, io);
+        case Command::serve:
+        case Command::check: break;
+    }
+    MTA_ASSERT(false && "not a command for a running relay");
+}
+
+}  // namespace mta::cli

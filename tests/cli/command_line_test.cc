@@ -1,0 +1,183 @@
+#include "mta/cli/command_line.h"
+
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mta::cli {
+namespace {
+
+using Arguments = std::vector<const char*>;
+
+std::expected<Invocation, EarlyExit> parse(Arguments arguments) {
+    arguments.insert(arguments.begin(), "/usr/sbin/posthouse");
+    return parse_command_line(arguments);
+}
+
+struct InvocationCase {
+    const char* name;
+    Arguments arguments;
+    Invocation want;
+};
+
+const std::string standard = "/etc/posthouse/posthouse.toml";
+
+const InvocationCase invocation_cases[] = {
+    {"serve", {"serve"}, {.command = Command::serve, .config_path = standard}},
+    {"serve_with_a_file",
+     {"serve", "--config", "x.toml"},
+     {.command = Command::serve, .config_path = "x.toml"}},
+    {"serve_with_a_file_behind_an_equals_sign",
+     {"serve", "--config=x.toml"},
+     {.command = Command::serve, .config_path = "x.toml"}},
+    {"check", {"check", "--json"}, {.command = Command::check, .json = true, .limit = 0}},
+    {"queue", {"queue"}, {.command = Command::queue, .limit = 100}},
+    {"queue_in_json_is_whole",
+     {"queue", "--json"},
+     {.command = Command::queue, .json = true, .limit = 0}},
+    {"queue_in_json_with_a_limit",
+     {"queue", "--json", "--limit", "7"},
+     {.command = Command::queue, .json = true, .limit = 7}},
+    {"queue_with_every_filter",
+     {"queue", "--id", "00X41R", "--from", "<>", "--to", "Me@Them.example", "--domain",
+      "B\xc3\xbcro.Example", "--state", "in_doubt", "--limit", "0"},
+     {.command = Command::queue,
+      .filter = {"00x41r", "<>", "Me@Them.example", "xn--bro-hoa.example", "in_doubt"},
+      .limit = 0}},
+    {"why_an_id", {"why", "00X41R"}, {.command = Command::why, .subject = "00x41r"}},
+    {"why_an_address",
+     {"why", "me@them.example"},
+     {.command = Command::why, .subject = "me@them.example"}},
+    {"why_a_domain",
+     {"why", "Them.Example."},
+     {.command = Command::why, .subject = "them.example"}},
+    {"flush", {"flush"}, {.command = Command::flush}},
+    {"flush_a_domain",
+     {"flush", "them.example"},
+     {.command = Command::flush, .subject = "them.example"}},
+    {"flush_a_domain_without_a_dot",
+     {"flush", "exchange"},
+     {.command = Command::flush, .subject = "exchange"}},
+    {"hold",
+     {"hold", "them.example"},
+     {.command = Command::hold, .filter = {.domain = "them.example"}}},
+    {"release", {"release", "00x41r"}, {.command = Command::release, .filter = {.id = "00x41r"}}},
+    {"cancel",
+     {"cancel", "00x41r", "--yes"},
+     {.command = Command::cancel, .filter = {.id = "00x41r"}, .yes = true}},
+    {"cancel_asks", {"cancel", "00x41r"}, {.command = Command::cancel, .filter = {.id = "00x41r"}}},
+    {"status", {"status", "--json"}, {.command = Command::status, .json = true, .limit = 0}},
+};
+
+class CommandLineTable : public testing::TestWithParam<InvocationCase> {};
+
+TEST_P(CommandLineTable, is_understood) {
+    const auto invocation = parse(GetParam().arguments);
+    ASSERT_TRUE(invocation) << invocation.error().text;
+    EXPECT_EQ(invocation->command, GetParam().want.command);
+    EXPECT_EQ(invocation->config_path, GetParam().want.config_path);
+    EXPECT_EQ(invocation->subject, GetParam().want.subject);
+    EXPECT_EQ(invocation->filter, GetParam().want.filter);
+    EXPECT_EQ(*invocation, GetParam().want);
+}
+
+INSTANTIATE_TEST_SUITE_P(, CommandLineTable, testing::ValuesIn(invocation_cases),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+struct MistakeCase {
+    const char* name;
+    Arguments arguments;
+    const char* want;  // the first line begins so
+};
+
+const MistakeCase mistake_cases[] = {
+    {"nothing", {}, "posthouse: what shall it do? A command is missing, such as \"serve\""},
+    {"empty_word", {""}, "posthouse: there is no command \"\""},
+    {"no_such_command", {"quue"}, "posthouse: there is no command \"quue\""},
+    {"later_bounce", {"bounce", "x"}, "posthouse: \"bounce\" comes in a later release"},
+    {"later_spool", {"spool", "ls"}, "posthouse: \"spool\" comes in a later release"},
+    {"later_sendmail", {"sendmail", "-t"}, "posthouse: \"sendmail\" comes in a later release"},
+    {"option_before_the_command", {"--config", "x", "serve"}, "posthouse: the command comes first"},
+    {"no_such_option", {"serve", "--daemon"}, "posthouse: The following argument was not expected"},
+    {"no_such_short_option", {"queue", "-x"}, "posthouse: The following argument was not expected"},
+    {"json_of_serve", {"serve", "--json"}, "posthouse: The following argument was not expected"},
+    {"yes_of_hold", {"hold", "x.example", "--yes"}, "posthouse: The following argument was not"},
+    {"option_without_value", {"serve", "--config"}, "posthouse: --config requires"},
+    {"word_too_many",
+     {"check", "x.toml"},
+     "posthouse: The following argument was not expected: x.toml"},
+    {"two_commands", {"check", "serve"}, "posthouse: "},
+    {"why_without_a_word",
+     {"why"},
+     "posthouse: \"why\" needs a queue id, a mail address or a domain"},
+    {"cancel_without_a_word", {"cancel", "--yes"}, "posthouse: \"cancel\" needs a queue id"},
+    {"cancel_with_an_empty_word", {"cancel", "", "--yes"}, "posthouse: \"\" selects no mail"},
+    {"flush_with_an_empty_word", {"flush", ""}, "posthouse: \"\" selects no mail"},
+    {"flush_an_address",
+     {"flush", "me@them.example"},
+     "posthouse: \"me@them.example\" is no domain"},
+    {"why_no_domain", {"why", "them..example"}, "posthouse: \"them..example\" is no domain"},
+    {"why_no_address", {"why", "@them.example"}, "posthouse: \"@them.example\" is no mail address"},
+    {"why_no_id", {"why", "00x/41r"}, "posthouse: \"00x/41r\" is no queue id"},
+    {"queue_no_id", {"queue", "--id", "x y"}, "posthouse: \"x y\" is no queue id"},
+    {"queue_no_address", {"queue", "--from", "me"}, "posthouse: \"me\" is no mail address"},
+    {"queue_no_domain", {"queue", "--domain", "a b"}, "posthouse: \"a b\" is no domain"},
+    {"queue_no_state", {"queue", "--state", "lost"}, "posthouse: --state: lost not in"},
+    {"queue_negative_limit", {"queue", "--limit", "-1"}, "posthouse: Could not convert: --limit"},
+};
+
+class CommandLineMistakes : public testing::TestWithParam<MistakeCase> {};
+
+TEST_P(CommandLineMistakes, are_told_and_end_with_2) {
+    const auto invocation = parse(GetParam().arguments);
+    ASSERT_FALSE(invocation);
+    EXPECT_EQ(invocation.error().exit_status, 2);
+    EXPECT_THAT(invocation.error().text, testing::StartsWith(GetParam().want));
+    EXPECT_THAT(invocation.error().text,
+                testing::EndsWith("\nposthouse --help lists the commands.\n"));
+}
+
+INSTANTIATE_TEST_SUITE_P(, CommandLineMistakes, testing::ValuesIn(mistake_cases),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST(CommandLine, tells_its_version) {
+    const auto exit = parse({"--version"});
+    ASSERT_FALSE(exit);
+    EXPECT_EQ(exit.error().exit_status, 0);
+    EXPECT_EQ(exit.error().text, "posthouse " POSTHOUSE_VERSION "\n");
+}
+
+TEST(CommandLine, helps) {
+    const auto exit = parse({"--help"});
+    ASSERT_FALSE(exit);
+    EXPECT_EQ(exit.error().exit_status, 0);
+    for (const auto* command :
+         {"serve", "check", "queue", "why", "flush", "hold", "release", "cancel", "status"}) {
+        EXPECT_THAT(exit.error().text, testing::HasSubstr(std::string("\n  ") + command + ' '));
+    }
+    const auto of_queue = parse({"queue", "--help"});
+    ASSERT_FALSE(of_queue);
+    EXPECT_EQ(of_queue.error().exit_status, 0);
+    EXPECT_THAT(of_queue.error().text, testing::HasSubstr("posthouse queue"));
+    EXPECT_THAT(of_queue.error().text, testing::HasSubstr("--state"));
+}
+
+TEST(CommandLine, called_as_sendmail_says_that_it_cannot_yet) {
+    for (const char* name : {"/usr/sbin/sendmail", "mailq", "newaliases"}) {
+        const Arguments arguments = {name};
+        const auto exit = parse_command_line(arguments);
+        ASSERT_FALSE(exit);
+        EXPECT_EQ(exit.error().exit_status, 2);
+        EXPECT_THAT(exit.error().text, testing::HasSubstr("comes in a later release"));
+    }
+}
+
+TEST(CommandLine, needs_no_argument_at_all_to_fail) {
+    const auto exit = parse_command_line({});
+    ASSERT_FALSE(exit);
+    EXPECT_EQ(exit.error().exit_status, 2);
+}
+
+}  // namespace
+}  // namespace mta::cli
