@@ -174,7 +174,7 @@ void ServerSession::process_held(Instant now) {
 }
 
 bool ServerSession::step(Instant now, std::string_view& input) {
-    if (must_wait_ && state_ != State::idle) {
+    if (must_wait_ && state_ != State::idle && state_ != State::ended) {
         on_early_input(input);
         return false;
     }
@@ -286,6 +286,8 @@ void ServerSession::on_line(Instant now, std::string_view line) {
 void ServerSession::announce() {
     transaction_->has_begun = true;
     transaction_->is_announced = true;
+    const auto& recipients = transaction_->envelope.recipients;
+    if (recipients.size() == 1) transaction_->only_recipient = recipients.front().address;
     events_.emplace_back(
         MessageBegins{std::move(transaction_->envelope), transaction_->declared_size, helo_name_});
     transaction_->envelope = {};

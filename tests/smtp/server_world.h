@@ -1,0 +1,146 @@
+// A driver for ServerSession with a store that is an array: what mta/inbound does, in a few lines.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "mta/smtp/server_session.h"
+
+namespace mta::smtp::test {
+
+using namespace std::chrono_literals;
+
+// The message without the Received field that the session put in front.
+inline std::string without_trace(std::string_view body) {
+    if (!body.starts_with("Received: ")) return "no trace: " + std::string(body);
+    auto end = body.find("\r\n");
+    while (end != body.npos && end + 2 < body.size() && body[end + 2] == '\t') {
+        end = body.find("\r\n", end + 2);
+    }
+    return std::string(body.substr(end + 2));
+}
+
+class ServerWorld {
+public:
+    struct Accepted {
+        Envelope envelope;
+        std::string body;
+        BodyFacts facts;
+        std::string message_id;
+    };
+
+    static ServerOptions default_options() {
+        return {.hostname = "relay.us.example", .postmaster = {}};
+    }
+    // Anyone may send to us.example, nobody elsewhere.
+    static std::optional<ServerReply> check(const Address& address) {
+        if (address.canonical_domain == "us.example") return std::nullopt;
+        return ServerReply{550, {5, 7, 1}, "relaying denied"};
+    }
+
+    explicit ServerWorld(ServerOptions server_options = default_options())
+        : options(std::move(server_options)),
+          session(options, {.remote = {*IpAddress::parse("192.0.2.7"), 4000}}, check) {}
+
+    ServerWorld(const ServerWorld&) = delete;
+    ServerWorld& operator=(const ServerWorld&) = delete;
+    ~ServerWorld() = default;
+
+    std::string connect() {
+        session.on_connected(now);
+        pump();
+        return take_said();
+    }
+    // What the session says to these bytes.
+    std::string send(std::string_view bytes) {
+        session.on_bytes(now, bytes);
+        pump();
+        return take_said();
+    }
+    std::string send_by_bytes(std::string_view bytes) {
+        std::string said;
+        for (std::size_t i = 0; i < bytes.size(); ++i) said += send(bytes.substr(i, 1));
+        return said;
+    }
+    // EHLO, MAIL, one RCPT.
+    void greet() {
+        connect();
+        send("EHLO client.example\r\n");
+    }
+    void begin_data() {
+        greet();
+        send("MAIL FROM:<a@them.example>\r\nRCPT TO:<b@us.example>\r\nDATA\r\n");
+    }
+    std::string advance(Millis by) {
+        now += by;
+        session.on_deadline(now);
+        pump();
+        return take_said();
+    }
+
+    void pump() {
+        while (auto event = session.poll_event()) {
+            std::visit([this](auto& known) { on(known); }, *event);
+        }
+        // The output is left alone for who wants to see what comes of early input.
+        if (takes_output) said_ += session.take_output();
+    }
+    std::string take_said() { return std::exchange(said_, {}); }
+
+    // Answers to a message that waits for its store (with `stores_at_once` off).
+    void store() {
+        accepted.push_back(*std::exchange(waiting, {}));
+        session.accepted(now);
+        pump();
+    }
+
+    ServerOptions options;
+    ServerSession session;
+    Instant now = from_unix_ms(1'795'320'306'000);
+    bool takes_output = true;
+    bool stores_at_once = true;
+    bool takes_body_at_once = true;
+    std::optional<ServerReply> refuse_begin;
+    std::optional<ServerReply> refuse_store;
+
+    std::optional<Accepted> waiting;
+    std::vector<Accepted> accepted;
+    std::vector<ServerSession::Refused> refused;
+    std::size_t begun = 0;
+    std::vector<std::string> aborted;
+    std::optional<ServerSession::SessionEnded> ended;
+
+private:
+    void on(ServerSession::MessageBegins& event) {
+        ++begun;
+        envelope_ = std::move(event.envelope);
+        if (refuse_begin) {
+            session.refuse(now, *refuse_begin);
+        } else {
+            session.begin(now, "00001z");
+        }
+    }
+    void on(ServerSession::MessageEnds& event) {
+        waiting = Accepted{std::move(envelope_), session.take_body(now), event.facts,
+                           std::move(event.message_id)};
+        if (refuse_store) {
+            waiting.reset();
+            session.refuse(now, *refuse_store);
+        } else if (stores_at_once) {
+            accepted.push_back(*std::exchange(waiting, {}));
+            session.accepted(now);
+        }
+    }
+    void on(ServerSession::MessageAborted& event) { aborted.push_back(event.reason); }
+    void on(ServerSession::Refused& event) { refused.push_back(std::move(event)); }
+    void on(ServerSession::SessionEnded& event) { ended = std::move(event); }
+
+    Envelope envelope_;
+    std::string said_;
+};
+
+}  // namespace mta::smtp::test
