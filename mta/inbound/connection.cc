@@ -173,7 +173,7 @@ void Connection::handle(smtp::ServerSession::MessageEnds& ends) {
         message->body = std::move(rest);
     }
     MTA_ASSERT(incoming_->is_streamed || message->is_body_inline());
-    log_received(*message, incoming_->helo_name);
+    const auto client = incoming_->helo_name + " [" + remote_.address.to_string() + "]";
     incoming_.reset();
     is_storing_ = true;
     const std::shared_ptr<const queue::Message> shared = std::move(message);
@@ -182,7 +182,7 @@ void Connection::handle(smtp::ServerSession::MessageEnds& ends) {
         if (!result) services->on_lost_message(id);
         if (const auto self = weak.lock()) self->on_stored(id, result);
     });
-    services_.on_message(shared);
+    services_.on_message(shared, client);
 }
 
 void Connection::on_stored(queue::MessageId id, const queue::StoreResult<void>& result) {
@@ -225,19 +225,6 @@ void Connection::handle(smtp::ServerSession::SessionEnded& ended) {
     services_.log.write(
         now(), level,
         line("disconnected").with("reason", words_of(ended.reason)).with_if("text", ended.text));
-}
-
-void Connection::log_received(const queue::Message& message, const std::string& helo_name) {
-    if (!services_.log.shows(Level::info)) return;
-    const auto& envelope = message.envelope;
-    auto event = line("received");
-    event.with("id", queue::format_id(message.id))
-        .with("helo", helo_name)
-        .with("from", envelope.reverse_path)
-        .with("to", envelope.recipients.front().address);
-    if (envelope.recipients.size() > 1) event.with("recipients", envelope.recipients.size());
-    event.with("size", message.facts.size).with_if("message_id", message.message_id);
-    services_.log.write(now(), Level::info, event);
 }
 
 // The timer is not moved at each byte: it fires at the earliest deadline that was ever asked for,

@@ -23,8 +23,8 @@ struct Services {
     queue::Store& store;
     Log& log;
     // Right after a message was handed to the store: delivery may start, the 250 waits for the
-    // disk.
-    std::function<void(std::shared_ptr<const queue::Message>)> on_message;
+    // disk. `client` is for the log: "pc.office.example [192.168.0.7]".
+    std::function<void(std::shared_ptr<const queue::Message>, std::string_view client)> on_message;
     // The store could not keep it, and the client heard so.
     std::function<void(queue::MessageId)> on_lost_message;
 };
@@ -80,7 +80,6 @@ private:
     void stream_body();
     void append(std::string bytes);
     void on_stored(queue::MessageId id, const queue::StoreResult<void>& result);
-    void log_received(const queue::Message& message, const std::string& helo_name);
     void arm_timer();
     void end();
     [[nodiscard]] Instant now() const { return services_.clock.now(); }

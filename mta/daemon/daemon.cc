@@ -1,0 +1,262 @@
+#include "mta/daemon/daemon.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <future>
+#include <utility>
+
+#include "conf/loader.h"
+#include "conf/problem.h"
+#include "mta/base/time_format.h"
+
+namespace mta::daemon {
+namespace {
+
+// What `status` waits for a shard that is busy.
+constexpr std::chrono::seconds status_patience{2};
+
+// The journal reads our stderr: $JOURNAL_STREAM says so (systemd.exec(5)). It adds the time itself.
+bool is_journal_behind_stderr() {
+    return std::getenv("JOURNAL_STREAM") != nullptr;  // NOLINT(concurrency-mt-unsafe)
+}
+
+// A log that cannot be written must not stop the mail.
+void write_to_stderr(std::string_view lines) {
+    while (!lines.empty()) {
+        const auto written = ::write(STDERR_FILENO, lines.data(), lines.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return;
+        lines.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+queue::log::LogOptions log_options(const conf::Spool& spool) {
+    queue::log::LogOptions options;
+    options.segment_bytes = spool.segment_bytes;
+    options.free_percent_min = spool.free_percent_min;
+    options.free_bytes_min = spool.free_bytes_min;
+    options.random_seed = queue::log::system_random();
+    return options;
+}
+
+std::string joined(const std::vector<std::string>& sentences) {
+    std::string text;
+    for (const auto& sentence : sentences) text += (text.empty() ? "" : "; ") + sentence;
+    return text;
+}
+
+}  // namespace
+
+Daemon::Daemon(const std::string& config_path, SettingsPtr settings)
+    : config_path_(config_path), settings_(std::move(settings)) {}
+
+Daemon::~Daemon() {
+    admin_.reset();  // waits for calls that use the shards
+    api_.reset();
+    signals_.clear();
+    shards_.clear();
+}
+
+std::expected<std::unique_ptr<Daemon>, Daemon::Problems> Daemon::open(
+    const std::string& config_path, conf::Settings settings) {
+    std::unique_ptr<Daemon> daemon(
+        new Daemon(config_path, std::make_shared<const conf::Settings>(std::move(settings))));
+    if (auto started = daemon->start(); !started) return std::unexpected(started.error());
+    return daemon;
+}
+
+std::expected<void, Daemon::Problems> Daemon::start() {
+    if (auto opened = open_spool(); !opened) return opened;
+    shards_.push_back(
+        std::make_unique<Shard>(settings_, write_to_stderr, is_journal_behind_stderr()));
+    auto& shard = main_shard();
+    started_ = shard.now();
+    config_loaded_ = started_;
+    report_recovery();
+    shard.open_store([this](auto post) { return spool_->make_store(std::move(post)); });
+    if (auto listening = shard.listen(); !listening) return listening;
+
+    api_ = std::make_unique<admin::Api>(std::vector<admin::Api::Post>{[&shard](auto ask) {
+                                            shard.post([&shard, ask = std::move(ask)]() mutable {
+                                                ask(shard.queue_manager(), shard.now());
+                                            });
+                                        }},
+                                        [this] { return relay_status(); });
+    auto listening = admin::Server::listen(
+        settings_->admin.socket, [this](const auto& request) { return api_->handle(request); });
+    if (!listening) return std::unexpected(Problems{listening.error()});
+    admin_ = std::move(*listening);
+
+    shard.load([this](std::size_t messages) { on_loaded(messages); });
+    auto& loop = shard.loop();
+    signals_.push_back(std::make_unique<io::Signal>(loop, SIGHUP, [this] { reload(); }));
+    signals_.push_back(std::make_unique<io::Signal>(loop, SIGTERM, [this] { drain("SIGTERM"); }));
+    signals_.push_back(std::make_unique<io::Signal>(loop, SIGINT, [this] { drain("SIGINT"); }));
+    return {};
+}
+
+std::expected<void, Daemon::Problems> Daemon::open_spool() {
+    disk_ = std::make_unique<queue::log::PosixDisk>(settings_->spool.path);
+    auto opened = queue::log::LogService::open(
+        *disk_, log_options(settings_->spool), queue::log::LogService::Mode::threads,
+        [this](const std::string& text) {
+            // On the writer's thread.
+            main_shard().post([this, text] { on_spool_failed(text); });
+        });
+    if (!opened) return std::unexpected(Problems{opened.error().text});
+    spool_ = std::move(*opened);
+    return {};
+}
+
+void Daemon::report_recovery() {
+    auto& shard = main_shard();
+    const auto& report = spool_->report();
+    for (const auto& damage : report.damages) {
+        shard.log().write(shard.now(), Level::error,
+                          LogLine("spool_damage")
+                              .with("segment", damage.segment)
+                              .with("offset", damage.offset)
+                              .with("bytes", damage.bytes)
+                              .with("what", damage.what)
+                              .with("kept_in", damage.quarantine_path));
+    }
+    for (const auto& note : report.notes) {
+        shard.log().write(shard.now(), Level::warning, LogLine("spool_note").with("text", note));
+    }
+    shard.log().write(shard.now(), Level::info,
+                      LogLine("spool_open")
+                          .with("path", settings_->spool.path)
+                          .with("messages", report.messages)
+                          .with("segments", report.segments)
+                          .with("torn_tail", report.has_torn_tail));
+}
+
+void Daemon::on_loaded(std::size_t messages) {
+    auto& shard = main_shard();
+    auto line = LogLine("ready");
+    line.with("version", POSTHOUSE_VERSION).with("hostname", settings_->hostname);
+    for (const auto& address : shard.server().listening_on()) {
+        line.with("listening", to_string(address));
+    }
+    line.with("queued", messages);
+    shard.log().write(shard.now(), Level::info, line);
+    notifier_.ready("relaying; " + std::to_string(messages) + " messages were queued");
+}
+
+int Daemon::run() {
+    main_shard().run();
+    auto& shard = main_shard();
+    shard.log().write(shard.now(), Level::info,
+                      LogLine("stopped").with("exit_status", exit_status_));
+    shard.log().flush();
+    return exit_status_;
+}
+
+void Daemon::reload() {
+    if (is_draining_) return;
+    notifier_.reloading();
+    auto& shard = main_shard();
+    const auto result = try_reload();
+    if (result) config_loaded_ = shard.now();
+    reload_problem_ = result ? std::string{} : joined(result.error());
+    if (result) {
+        shard.log().write(shard.now(), Level::info,
+                          LogLine("reloaded").with("config", config_path_));
+    } else {
+        for (const auto& problem : result.error()) {
+            shard.log().write(shard.now(), Level::error,
+                              LogLine("reload_problem").with("problem", problem));
+        }
+        shard.log().write(shard.now(), Level::error,
+                          LogLine("reload_refused")
+                              .with("config", config_path_)
+                              .with("text", "nothing was changed; mend the file and reload again"));
+    }
+    notifier_.ready(result ? "relaying" : "relaying with the old configuration: reload refused");
+}
+
+std::expected<void, Daemon::Problems> Daemon::try_reload() {
+    auto loaded = conf::load(config_path_);
+    if (!loaded) {
+        Problems problems;
+        for (const auto& problem : loaded.error()) problems.push_back(to_string(problem));
+        return std::unexpected(std::move(problems));
+    }
+    Problems problems;
+    if (loaded->spool.path != settings_->spool.path) {
+        problems.push_back("spool.path cannot change while the relay runs; restart it");
+    }
+    if (loaded->admin.socket != settings_->admin.socket) {
+        problems.push_back("admin.socket cannot change while the relay runs; restart it");
+    }
+    if (!problems.empty()) return std::unexpected(std::move(problems));
+    auto settings = std::make_shared<const conf::Settings>(std::move(*loaded));
+    if (auto reloaded = main_shard().reload(settings); !reloaded) return reloaded;
+    settings_ = std::move(settings);
+    return {};
+}
+
+// A second signal does not wait.
+void Daemon::drain(std::string_view signal) {
+    auto& shard = main_shard();
+    if (std::exchange(is_draining_, true)) return shard.stop();
+    notifier_.stopping("finishing what is past the final dot");
+    shard.log().write(shard.now(), Level::info,
+                      LogLine("draining")
+                          .with("signal", signal)
+                          .with("patience", format_duration(drain_patience)));
+    shard.drain(drain_patience);
+}
+
+// Everybody who waited for the disk hears 451; then we go, so that the service manager and the
+// administrator see it. What was acknowledged is on disk, as far as the disk kept its word.
+void Daemon::on_spool_failed(const std::string& text) {
+    auto& shard = main_shard();
+    exit_status_ = 1;
+    shard.log().write(shard.now(), Level::error,
+                      LogLine("spool_failed")
+                          .with("path", settings_->spool.path)
+                          .with("reason", text)
+                          .with("text", "stopping; look at the disk, then start again"));
+    if (std::exchange(is_draining_, true)) return;
+    notifier_.stopping("the spool failed: " + text);
+    shard.drain(Millis{1000});
+}
+
+// On one of the admin server's threads: what the shard knows is asked for on its own.
+admin::RelayStatus Daemon::relay_status() {
+    auto asked = std::make_shared<std::promise<admin::RelayStatus>>();
+    auto answer = asked->get_future();
+    main_shard().post([this, asked] { asked->set_value(relay_status_here()); });
+    if (answer.wait_for(status_patience) == std::future_status::ready) return answer.get();
+    return {.version = POSTHOUSE_VERSION, .config_path = config_path_};
+}
+
+admin::RelayStatus Daemon::relay_status_here() const {
+    const auto& shard = main_shard();
+    admin::RelayStatus status;
+    status.version = POSTHOUSE_VERSION;
+    status.hostname = settings_->hostname;
+    status.now = shard.now();
+    status.started = started_;
+    for (const auto& address : shard.server().listening_on()) {
+        status.listeners.push_back(to_string(address));
+    }
+    status.clients = static_cast<std::uint32_t>(shard.server().connections());
+    status.spool_path = settings_->spool.path;
+    if (const auto refusal = shard.store().refusal()) status.spool_refusal = refusal->text;
+    if (const auto space = disk_->space()) {
+        status.spool_free_bytes = space->free_bytes;
+        status.spool_total_bytes = space->total_bytes;
+    }
+    status.config_path = config_path_;
+    status.config_loaded = config_loaded_;
+    status.reload_problem = reload_problem_;
+    status.is_draining = is_draining_;
+    return status;
+}
+
+}  // namespace mta::daemon

@@ -1,0 +1,75 @@
+#pragma once
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conf/settings.h"
+#include "mta/admin/api.h"
+#include "mta/admin/server.h"
+#include "mta/daemon/service_notifier.h"
+#include "mta/daemon/shard.h"
+#include "mta/io/signal.h"
+#include "queue/log/log_service.h"
+#include "queue/log/posix_disk.h"
+
+namespace mta::daemon {
+
+// What a SIGTERM leaves for messages past their final dot.
+inline constexpr Millis drain_patience{10'000};
+
+// Owns all parts of a running relay: the spool, the shards, the admin socket. Its members are in
+// the order in which they are needed, so that they end in the reverse one.
+//
+//   open -> run (SIGHUP: reload, SIGTERM or SIGINT: drain) -> destroyed: what was asked of the
+//   spool is written
+class Daemon {
+public:
+    using Problems = std::vector<std::string>;
+
+    // Recovers the spool, opens listeners and the admin socket. Sentences for the administrator if
+    // it cannot serve; nothing was changed then but what recovery mends.
+    [[nodiscard]] static std::expected<std::unique_ptr<Daemon>, Problems> open(
+        const std::string& config_path, conf::Settings settings);
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+    ~Daemon();
+
+    // Until it is told to stop. The exit status: 0, or 1 if the spool failed.
+    [[nodiscard]] int run();
+
+private:
+    using SettingsPtr = std::shared_ptr<const conf::Settings>;
+
+    Daemon(const std::string& config_path, SettingsPtr settings);
+    [[nodiscard]] std::expected<void, Problems> start();
+    [[nodiscard]] std::expected<void, Problems> open_spool();
+    void report_recovery();
+    void on_loaded(std::size_t messages);
+    void reload();
+    [[nodiscard]] std::expected<void, Problems> try_reload();
+    void drain(std::string_view signal);
+    void on_spool_failed(const std::string& text);
+    [[nodiscard]] admin::RelayStatus relay_status();
+    [[nodiscard]] admin::RelayStatus relay_status_here() const;
+    // One shard for now: the main thread's.
+    [[nodiscard]] Shard& main_shard() const { return *shards_.front(); }
+
+    std::string config_path_;
+    SettingsPtr settings_;
+    ServiceNotifier notifier_;
+    std::unique_ptr<queue::log::PosixDisk> disk_;
+    std::unique_ptr<queue::log::LogService> spool_;
+    std::vector<std::unique_ptr<Shard>> shards_;
+    std::unique_ptr<admin::Api> api_;
+    std::unique_ptr<admin::Server> admin_;
+    std::vector<std::unique_ptr<io::Signal>> signals_;
+    Instant started_;
+    int exit_status_ = 0;
+    bool is_draining_ = false;
+
+    Instant config_loaded_;
+    std::string reload_problem_;
+};
+
+}  // namespace mta::daemon

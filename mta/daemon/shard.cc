@@ -1,0 +1,144 @@
+#include "mta/daemon/shard.h"
+
+#include <random>
+#include <utility>
+
+#include "mta/io/interfaces.h"
+#include "mta/report/dsn.h"
+
+namespace mta::daemon {
+namespace {
+using namespace std::chrono_literals;
+
+constexpr Millis clock_check_interval = 10s;
+
+dns::CaresOptions cares_options(const conf::Settings& settings) {
+    dns::CaresOptions options;
+    options.servers = settings.dns.servers;
+    options.timeout = settings.dns.timeout;
+    options.tries = settings.dns.tries;
+    return options;
+}
+
+}  // namespace
+
+Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
+    : settings_(std::move(settings)),
+      clock_(loop_),
+      log_(std::move(log_output), log_for_journal, settings_->log.level),
+      mailbox_(loop_),
+      delivery_log_(log_),
+      connector_(loop_),
+      tick_timer_(loop_, [this] { tick(); }),
+      clock_timer_(loop_, [this] { look_at_the_clock(); }),
+      drain_timer_(loop_, [this] { loop_.stop(); }) {
+    loop_.set_turn_hook([this] {
+        if (is_draining_) stop_if_drained();
+        log_.flush();
+    });
+    clock_timer_.repeat(clock_check_interval);
+    dns_ = std::make_unique<dns::CaresDriver>(loop_, clock_, cares_options(*settings_));
+    resolver_ = std::make_unique<dns::CachingResolver>(dns::CachingResolver::World{
+        .ask = [this](const dns::Question& question,
+                      auto on_answer) { dns_->ask(question, std::move(on_answer)); },
+        .now = [this] { return now(); },
+        .defer = [this](auto work) { loop_.at_turn_end(std::move(work)); }});
+}
+
+// Clients first: they speak to everything else.
+Shard::~Shard() {
+    server_.reset();
+    queue_manager_.reset();
+    store_.reset();
+}
+
+void Shard::open_store(const MakeStore& make_store) {
+    store_ = make_store([this](io::Mailbox::Work work) { mailbox_.post(std::move(work)); });
+    queue_manager_ = std::make_unique<outbound::QueueManager>(
+        settings_,
+        outbound::QueueManager::Ports{
+            .store = *store_, .resolver = *resolver_, .connector = connector_},
+        outbound::QueueManager::Hooks{
+            .now = [this] { return now(); },
+            .request_tick = [this] { request_tick(); },
+            .make_reports =
+                [this](const auto& request) {
+                    return report::make_dsns(
+                        request,
+                        {.hostname = settings_->hostname, .postmaster = settings_->postmaster},
+                        [this] { return store_->allocate_id(); });
+                },
+            .on_event = [this](const auto& event) { delivery_log_.write(now(), event); }},
+        std::random_device{}());
+    queue_manager_->set_own_addresses(io::own_addresses());
+    server_ = std::make_unique<inbound::Server>(
+        inbound::Services{.loop = loop_,
+                          .clock = clock_,
+                          .store = *store_,
+                          .log = log_,
+                          .on_message =
+                              [this](auto message, std::string_view client) {
+                                  delivery_log_.write_received(now(), *message, client);
+                                  queue_manager_->accept(std::move(message));
+                              },
+                          .on_lost_message = [this](auto id) { queue_manager_->forget(id); }});
+}
+
+void Shard::load(std::function<void(std::size_t messages)> on_loaded) {
+    store_->load([this, on_loaded = std::move(on_loaded)](std::vector<queue::StoredMessage> batch,
+                                                          bool last) {
+        for (const auto& stored : batch) queue_manager_->load(stored);
+        loaded_ += batch.size();
+        if (last) on_loaded(loaded_);
+    });
+}
+
+std::expected<void, Shard::Problems> Shard::listen() { return server_->configure(settings_); }
+
+std::expected<void, Shard::Problems> Shard::reload(SettingsPtr settings) {
+    if (auto result = server_->configure(settings); !result) return result;
+    settings_ = std::move(settings);
+    log_.set_least(settings_->log.level);
+    dns_->reconfigure(cares_options(*settings_));
+    resolver_->forget_answers();
+    queue_manager_->set_own_addresses(io::own_addresses());
+    queue_manager_->reload(settings_);
+    return {};
+}
+
+void Shard::drain(Millis patience) {
+    is_draining_ = true;
+    drain_timer_.set(patience);
+    server_->shutdown();
+    queue_manager_->drain();
+    request_tick();
+}
+
+void Shard::stop_if_drained() {
+    if (server_->is_idle() && queue_manager_->is_idle()) loop_.stop();
+}
+
+void Shard::request_tick() {
+    if (std::exchange(is_tick_due_, true)) return;
+    loop_.at_turn_end([this] { tick(); });
+}
+
+void Shard::tick() {
+    is_tick_due_ = false;
+    queue_manager_->tick();
+    if (const auto next = queue_manager_->next_wakeup()) {
+        tick_timer_.set(*next - now());
+    } else {
+        tick_timer_.clear();
+    }
+}
+
+void Shard::look_at_the_clock() {
+    const auto leap = clock_.follow_leap();
+    if (leap == Millis{0}) return;
+    log_.write(now(), Level::warning,
+               LogLine("clock_leapt").with("by", std::to_string(leap.count() / 1000) + "s"));
+    request_tick();
+}
+
+}  // namespace mta::daemon

@@ -1,0 +1,94 @@
+#pragma once
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conf/settings.h"
+#include "dns/caching_resolver.h"
+#include "dns/cares_driver.h"
+#include "mta/base/log.h"
+#include "mta/inbound/server.h"
+#include "mta/io/clock.h"
+#include "mta/io/loop.h"
+#include "mta/io/mailbox.h"
+#include "mta/io/tcp_connector.h"
+#include "mta/io/timer.h"
+#include "mta/outbound/queue_manager.h"
+#include "mta/report/delivery_log.h"
+#include "queue/store.h"
+
+namespace mta::daemon {
+
+// One loop thread and what lives in it: listeners and their clients, DNS, deliveries. Shards share
+// nothing but the spool behind the store; work comes in from outside only through post().
+//
+// Order of calls: construct, open_store, load, listen, run (until stop), on the thread that will
+// call run().
+class Shard {
+public:
+    using SettingsPtr = std::shared_ptr<const conf::Settings>;
+    using Problems = std::vector<std::string>;
+    // Makes this shard's side of the spool; `post` brings its callbacks onto the shard's loop.
+    using MakeStore =
+        std::function<std::unique_ptr<queue::Store>(std::function<void(io::Mailbox::Work)> post)>;
+
+    Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal);
+    Shard(const Shard&) = delete;
+    Shard& operator=(const Shard&) = delete;
+    ~Shard();
+
+    void open_store(const MakeStore& make_store);
+    // Takes over what is queued; `on_loaded` is told how many messages that is.
+    void load(std::function<void(std::size_t messages)> on_loaded);
+    // Opens the listeners. Sentences for the administrator if one cannot be opened.
+    [[nodiscard]] std::expected<void, Problems> listen();
+    void run() { loop_.run(); }
+
+    // All or nothing: after an error the old settings hold in every part.
+    [[nodiscard]] std::expected<void, Problems> reload(SettingsPtr settings);
+    // Takes no new mail, finishes what is past a final dot, and stops the loop when nothing is
+    // under way, or at the latest after `patience`.
+    void drain(Millis patience);
+    void stop() { loop_.stop(); }
+
+    // From any thread.
+    void post(io::Mailbox::Work work) { mailbox_.post(std::move(work)); }
+
+    [[nodiscard]] io::Loop& loop() { return loop_; }
+    [[nodiscard]] Log& log() { return log_; }
+    [[nodiscard]] Instant now() const { return clock_.now(); }
+    [[nodiscard]] outbound::QueueManager& queue_manager() { return *queue_manager_; }
+    [[nodiscard]] const inbound::Server& server() const { return *server_; }
+    [[nodiscard]] const queue::Store& store() const { return *store_; }
+    [[nodiscard]] const SettingsPtr& settings() const { return settings_; }
+
+private:
+    void request_tick();
+    void tick();
+    void look_at_the_clock();
+    void stop_if_drained();
+
+    SettingsPtr settings_;
+    io::Loop loop_;
+    io::Clock clock_;
+    Log log_;
+    io::Mailbox mailbox_;
+    report::DeliveryLog delivery_log_;
+    std::unique_ptr<dns::CaresDriver> dns_;
+    std::unique_ptr<dns::CachingResolver> resolver_;
+    io::TcpConnector connector_;
+    std::unique_ptr<queue::Store> store_;
+    std::unique_ptr<outbound::QueueManager> queue_manager_;
+    std::unique_ptr<inbound::Server> server_;
+    io::Timer tick_timer_;
+    io::Timer clock_timer_;
+    io::Timer drain_timer_;
+    std::size_t loaded_ = 0;
+    bool is_tick_due_ = false;
+    bool is_draining_ = false;
+};
+
+}  // namespace mta::daemon
