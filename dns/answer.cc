@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t header_bytes = 12;
 constexpr std::size_t name_bytes_max = 255;  // RFC 1035 section 2.3.4
+// As many as a name of that length has labels; more only serve to keep us busy.
+constexpr std::size_t pointers_max = 127;
 constexpr std::uint16_t class_in = 1;
 constexpr std::uint16_t type_ns = 2;
 constexpr std::uint16_t type_opt = 41;
@@ -25,6 +27,7 @@ struct Header {
     unsigned rcode = 0;
     bool is_reply = false;
     bool is_truncated = false;
+    bool is_from_resolver = false;  // RA: it follows CNAMEs to their end
     std::uint16_t questions = 0;
     std::uint16_t answers = 0;
     std::uint16_t authorities = 0;
@@ -105,20 +108,20 @@ std::optional<std::string> Message::take_name() {
     std::size_t wire_bytes = 1;  // the root's label
     std::size_t position = at_;
     std::size_t run_begin = at_;
-    bool has_jumped = false;
+    std::size_t pointers = 0;
     while (position < bytes_.size()) {
         const unsigned length = byte(position);
         if (length == 0) {
-            if (!has_jumped) at_ = position + 1;
+            if (pointers == 0) at_ = position + 1;
             return name.empty() ? "." : name;
         }
         if ((length & 0xc0) == 0xc0) {
             if (bytes_.size() - position < 2) return std::nullopt;
             const std::size_t target = (length & 0x3f) << 8 | byte(position + 1);
             // Always backwards, before what has been read of this name: so it ends.
-            if (target >= run_begin) return std::nullopt;
-            if (!has_jumped) at_ = position + 2;
-            has_jumped = true;
+            if (target >= run_begin || pointers == pointers_max) return std::nullopt;
+            if (pointers == 0) at_ = position + 2;
+            ++pointers;
             position = run_begin = target;
             continue;
         }
@@ -137,6 +140,7 @@ std::optional<Header> Message::take_header() {
     Header header;
     header.is_reply = (byte(2) & 0x80) != 0 && (byte(2) & 0x78) == 0;  // QR, opcode QUERY
     header.is_truncated = (byte(2) & 0x02) != 0;
+    header.is_from_resolver = (byte(3) & 0x80) != 0;
     header.rcode = byte(3) & 0x0f;
     go_to(4);
     header.questions = *take_u16();
@@ -348,6 +352,10 @@ Answer AnswerReader::negative(const Header& header) {
     const auto ttl = std::min({soa_ttl.value_or(mta::Millis{}), ttl_, negative_ttl_max});
     if (header.rcode == nx_domain) return fail(Kind::no_such_domain, "NXDOMAIN", ttl);
     if (has_name_servers && !soa_ttl) return fail(Kind::server_failure, "only a referral");
+    // An authority stops at the border of what it knows, or when it is tired of a long chain.
+    if (name_ != question_.name && !soa_ttl && !header.is_from_resolver) {
+        return fail(Kind::server_failure, "CNAMEs that it does not follow to their end");
+    }
     return fail(Kind::no_data, "no such record", ttl);
 }
 

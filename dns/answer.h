@@ -37,8 +37,9 @@ inline constexpr mta::Millis negative_ttl_max{5 * 60'000};
 //
 // An MX record whose exchange is no valid host name is dropped; if no usable one remains, the
 // answer is `malformed` and not `no_data`: a domain that has MX records never falls back to its own
-// address (RFC 5321 section 5.1). A referral is a `server_failure`: the server did not look
-// further.
+// address (RFC 5321 section 5.1). A
+// referral, or CNAMEs that a server without recursion leaves unfinished, are a `server_failure`:
+// the server did not look further.
 [[nodiscard]] Answer parse_answer(std::string_view message, const Question& question,
                                   std::string_view server);
 

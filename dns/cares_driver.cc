@@ -82,6 +82,7 @@ void CaresDriver::reconfigure(CaresOptions options) {
     for (const auto& endpoint : options_.servers) {
         servers_->push_back({.endpoint = endpoint});
     }
+    start_waiting();
 }
 
 std::vector<mta::Endpoint> CaresDriver::servers() const { return options_.servers; }
@@ -180,12 +181,16 @@ void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
 
 void CaresDriver::finish(QueryId id, Answer answer) {
     auto finished = in_flight_.extract(id);
+    start_waiting();
+    finished.mapped().on_answer(std::move(answer));
+}
+
+void CaresDriver::start_waiting() {
     while (!waiting_.empty() && in_flight_.size() < options_.in_flight_max) {
         auto next = std::move(waiting_.front());
         waiting_.pop_front();
         start(std::move(next));
     }
-    finished.mapped().on_answer(std::move(answer));
 }
 
 CaresLibrary::CaresLibrary() { MTA_ASSERT(ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS); }

@@ -71,6 +71,7 @@ private:
     using QueryId = std::uint64_t;
 
     void start(Waiting asked);
+    void start_waiting();
     [[nodiscard]] std::vector<std::size_t> order_of_servers();
     void send(QueryId id);
     void on_reply(QueryId id, int status, std::string_view message);
