@@ -110,7 +110,7 @@ TEST_F(Check, answers_programs_in_json) {
     const auto mistakes = nlohmann::json::parse(bad.out);
     EXPECT_EQ(mistakes["fine"], false);
     ASSERT_EQ(mistakes["problems"].size(), 1u);
-    EXPECT_EQ(mistakes["problems"][0]["file"], folder_ / "posthouse.toml");
+    EXPECT_EQ(mistakes["problems"][0]["file"], (folder_ / "posthouse.toml").string());
     EXPECT_EQ(mistakes["problems"][0]["line"], 2);
     EXPECT_EQ(mistakes["problems"][0]["column"], 9);
     EXPECT_EQ(mistakes["problems"][0]["key"], "dns.tries");

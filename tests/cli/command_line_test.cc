@@ -103,7 +103,7 @@ const MistakeCase mistake_cases[] = {
     {"no_such_short_option", {"queue", "-x"}, "posthouse: The following argument was not expected"},
     {"json_of_serve", {"serve", "--json"}, "posthouse: The following argument was not expected"},
     {"yes_of_hold", {"hold", "x.example", "--yes"}, "posthouse: The following argument was not"},
-    {"option_without_value", {"serve", "--config"}, "posthouse: --config requires"},
+    {"option_without_value", {"serve", "--config"}, "posthouse: --config: 1 required FILE missing"},
     {"word_too_many",
      {"check", "x.toml"},
      "posthouse: The following argument was not expected: x.toml"},
