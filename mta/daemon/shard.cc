@@ -47,6 +47,8 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
 
 // Clients first: they speak to everything else.
 Shard::~Shard() {
+    loop_.set_turn_hook({});
+    alive_.reset();
     server_.reset();
     queue_manager_.reset();
     store_.reset();
@@ -120,7 +122,9 @@ void Shard::stop_if_drained() {
 
 void Shard::request_tick() {
     if (std::exchange(is_tick_due_, true)) return;
-    loop_.at_turn_end([this] { tick(); });
+    loop_.at_turn_end([this, alive = std::weak_ptr(alive_)] {
+        if (!alive.expired()) tick();
+    });
 }
 
 void Shard::tick() {

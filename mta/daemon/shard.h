@@ -89,6 +89,8 @@ private:
     std::size_t loaded_ = 0;
     bool is_tick_due_ = false;
     bool is_draining_ = false;
+    std::shared_ptr<char> alive_ =
+        std::make_shared<char>();  // work for the turn's end holds it weakly
 };
 
 }  // namespace mta::daemon

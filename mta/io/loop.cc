@@ -19,8 +19,12 @@ Loop::Loop() {
 }
 
 Loop::~Loop() {
-    // Work may close the last handles, and handles' close callbacks may free what they hold.
-    while (!work_.empty()) end_turn();
+    turn_hook_ = {};
+    // What closes itself in its own time (a stream that lingers) still needs turns and their ends.
+    do {
+        end_turn();
+        uv_run(&loop_, UV_RUN_DEFAULT);
+    } while (!work_.empty());
     prepare_.reset();
     idle_.reset();
     uv_run(&loop_, UV_RUN_DEFAULT);

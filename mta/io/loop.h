@@ -30,7 +30,8 @@ public:
     // is on the stack. Work that adds work is served too, with I/O in between, so that it cannot
     // starve the loop.
     void at_turn_end(Work work);
-    // Runs at the end of every turn, after all other work. One hook a loop; it must outlive the loop's last turn.
+    // Runs at the end of every turn, after all other work. One hook a loop; it must outlive the
+    // loop's last turn.
     void set_turn_hook(Work hook) { turn_hook_ = std::move(hook); }
 
     [[nodiscard]] uv_loop_t* raw() { return &loop_; }

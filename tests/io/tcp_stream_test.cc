@@ -1,9 +1,13 @@
 #include "mta/io/tcp_stream.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <optional>
 
 #include <gtest/gtest.h>
 
+#include "mta/io/socket_address.h"
 #include "mta/io/tcp_connector.h"
 #include "mta/io/tcp_listener.h"
 #include "mta/io/timer.h"
@@ -115,6 +119,33 @@ TEST_F(TcpPair, finish_gets_the_last_words_to_a_peer_that_is_still_talking) {
     run_until([&] { return client_.closed.has_value(); });
     EXPECT_EQ(client_.read, "554 5.5.0 no\r\n");
     EXPECT_EQ(*client_.closed, "");
+}
+
+TEST(TcpStream, still_gets_its_last_words_out_when_its_loop_ends) {
+    const int peer = ::socket(AF_INET, SOCK_STREAM, 0);
+    {
+        Loop loop;
+        std::unique_ptr<ByteStream> server;
+        auto listener = TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"), [&](auto stream) {
+            server = std::move(stream);
+            loop.stop();
+        });
+        const auto name = to_sockaddr((*listener)->address());
+        ASSERT_EQ(::connect(peer, reinterpret_cast<const sockaddr*>(&name), sizeof(sockaddr_in)),
+                  0);
+        ASSERT_EQ(::shutdown(peer, SHUT_WR), 0);
+        loop.run();
+        server->start({.on_read = [](auto) {}, .on_drained = [] {}, .on_closed = [](auto) {}});
+        server->write("421 4.3.2 bye\r\n");
+        server->finish();
+        server.reset();
+        listener->reset();
+    }
+    char heard[64];
+    const auto count = ::read(peer, heard, sizeof heard);
+    ::close(peer);
+    ASSERT_GT(count, 0);
+    EXPECT_EQ(std::string(heard, static_cast<std::size_t>(count)), "421 4.3.2 bye\r\n");
 }
 
 TEST_F(TcpPair, tells_an_orderly_end_from_a_reset) {
