@@ -1,0 +1,158 @@
+#include "mta/smtp/reply_parser.h"
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace mta::smtp {
+namespace {
+
+using Parsed = std::expected<std::optional<Reply>, ReplyError>;
+
+struct ReplyCase {
+    const char* name;
+    std::string bytes;
+    Parsed want;
+};
+
+std::string lines(std::size_t count, std::string_view line) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += line;
+    return text;
+}
+
+const std::string full_text(limits::reply_line_bytes_max - 4, 'x');
+const std::string long_line = "250-" + full_text + "\r\n";
+
+const ReplyCase reply_cases[] = {
+    {"single_line", "250 ok\r\n", Reply{250, {"ok"}}},
+    {"several_lines", "250-a\r\n250-\r\n250 b\r\n", Reply{250, {"a", "", "b"}}},
+    {"code_alone", "250\r\n", Reply{250, {""}}},
+    {"code_and_space", "250 \r\n", Reply{250, {""}}},
+    {"code_alone_ends_several_lines", "250-a\r\n250\r\n", Reply{250, {"a", ""}}},
+    {"bare_line_feed", "220 hi\n", Reply{220, {"hi"}}},
+    {"mixed_line_ends", "250-a\n250 b\r\n", Reply{250, {"a", "b"}}},
+    {"carriage_return_in_the_text", "250 a\rb\r\n", Reply{250, {"a\rb"}}},
+    {"text_is_kept_as_it_is", "250  two spaces \r\n", Reply{250, {" two spaces "}}},
+    {"eight_bit_text", "550 \xc3\xa9\xff\r\n", Reply{550, {"\xc3\xa9\xff"}}},
+    {"nul_in_the_text", std::string("250 a\0b\r\n", 9), Reply{250, {std::string("a\0b", 3)}}},
+    {"unknown_code", "299 what\r\n", Reply{299, {"what"}}},
+    {"nothing", "", std::nullopt},
+    {"incomplete_code", "25", std::nullopt},
+    {"incomplete_line", "250 ok\r", std::nullopt},
+    {"incomplete_reply", "250-a\r\n250-b\r\n", std::nullopt},
+    {"code_changes", "250-a\r\n550 b\r\n", std::unexpected(ReplyError::code_changed)},
+    {"no_digits", "hello there\r\n", std::unexpected(ReplyError::bad_code)},
+    {"two_digits", "25 ok\r\n", std::unexpected(ReplyError::bad_code)},
+    {"four_digits", "2500 ok\r\n", std::unexpected(ReplyError::bad_code)},
+    {"letter_in_the_code", "2x0 ok\r\n", std::unexpected(ReplyError::bad_code)},
+    {"letter_at_the_end_of_the_code", "25x ok\r\n", std::unexpected(ReplyError::bad_code)},
+    {"code_too_low", "199 ok\r\n", std::unexpected(ReplyError::bad_code)},
+    {"code_too_high", "600 ok\r\n", std::unexpected(ReplyError::bad_code)},
+    {"empty_line", "\r\n", std::unexpected(ReplyError::bad_code)},
+    {"leading_space", " 250 ok\r\n", std::unexpected(ReplyError::bad_code)},
+    {"no_separator", "250ok\r\n", std::unexpected(ReplyError::bad_code)},
+    {"longest_line", "250 " + full_text + "\r\n", Reply{250, {full_text}}},
+    {"line_too_long", "250 " + full_text + "x\r\n", std::unexpected(ReplyError::line_too_long)},
+    {"most_lines", lines(limits::reply_lines_max - 1, "250-\r\n") + "250 \r\n",
+     Reply{250, std::vector<std::string>(limits::reply_lines_max)}},
+    {"too_many_lines", lines(limits::reply_lines_max, "250-\r\n") + "250 \r\n",
+     std::unexpected(ReplyError::too_many_lines)},
+    {"most_bytes",
+     lines(limits::reply_bytes_max / limits::reply_line_bytes_max - 1, long_line) + "250 " +
+         full_text + "\r\n",
+     Reply{250, std::vector<std::string>(limits::reply_bytes_max / limits::reply_line_bytes_max,
+                                         full_text)}},
+    {"too_many_bytes",
+     lines(limits::reply_bytes_max / limits::reply_line_bytes_max, long_line) + "250 x\r\n",
+     std::unexpected(ReplyError::too_many_bytes)},
+};
+
+class ReplyParserTable : public testing::TestWithParam<ReplyCase> {};
+
+TEST_P(ReplyParserTable, parses) {
+    std::string_view input = GetParam().bytes;
+    EXPECT_EQ(ReplyParser{}.feed(input), GetParam().want);
+}
+
+// The same bytes mean the same thing wherever TCP happens to cut them.
+TEST_P(ReplyParserTable, parses_the_same_one_byte_at_a_time) {
+    ReplyParser parser;
+    Parsed got = std::nullopt;
+    for (const char& byte : GetParam().bytes) {
+        std::string_view one(&byte, 1);
+        got = parser.feed(one);
+        if (!got || *got) break;
+        EXPECT_TRUE(one.empty());
+    }
+    EXPECT_EQ(got, GetParam().want);
+}
+
+TEST_P(ReplyParserTable, starts_afresh_behind_a_reply) {
+    const std::string twice = GetParam().bytes + GetParam().bytes;
+    std::string_view input = twice;
+    ReplyParser parser;
+    const auto first = parser.feed(input);
+    if (!first || !*first) return;
+    EXPECT_EQ(parser.feed(input), GetParam().want);
+    EXPECT_TRUE(input.empty());
+    EXPECT_FALSE(parser.has_partial());
+}
+
+INSTANTIATE_TEST_SUITE_P(, ReplyParserTable, testing::ValuesIn(reply_cases),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST(ReplyParser, refuses_an_endless_line_before_its_end) {
+    for (const std::size_t piece : {1u, 7u, 4096u}) {
+        ReplyParser parser;
+        std::size_t fed = 0;
+        Parsed got = std::nullopt;
+        while (got && fed < 100'000) {
+            const std::string bytes(piece, '2');
+            std::string_view input = bytes;
+            got = parser.feed(input);
+            fed += piece;
+        }
+        EXPECT_EQ(got, std::unexpected(ReplyError::line_too_long));
+        EXPECT_LE(fed, limits::reply_line_bytes_max + 2 + piece);
+    }
+}
+
+TEST(ReplyParser, stays_in_error) {
+    ReplyParser parser;
+    std::string_view bad = "what?\r\n";
+    EXPECT_FALSE(parser.feed(bad));
+    std::string_view good = "250 ok\r\n";
+    EXPECT_EQ(parser.feed(good), std::unexpected(ReplyError::bad_code));
+}
+
+TEST(ReplyParser, leaves_what_is_behind_a_reply) {
+    std::string_view input = "250 one\r\n354 two\r\n2";
+    ReplyParser parser;
+    EXPECT_EQ(parser.feed(input), (Reply{250, {"one"}}));
+    EXPECT_EQ(input, "354 two\r\n2");
+    EXPECT_EQ(parser.feed(input), (Reply{354, {"two"}}));
+    EXPECT_EQ(parser.feed(input), std::nullopt);
+    EXPECT_TRUE(parser.has_partial());
+}
+
+TEST(ReplyParser, reads_the_replies_of_real_servers) {
+    std::ifstream file("tests/smtp/data/smtp-replies.tsv");
+    ASSERT_TRUE(file) << "run from the top of the source tree";
+    std::size_t count = 0;
+    for (std::string row; std::getline(file, row); ++count) {
+        const std::string reply = row.substr(row.find('\t') + 1);
+        const std::string wire = reply + "\r\n";
+        std::string_view input = wire;
+        const auto got = ReplyParser{}.feed(input);
+        ASSERT_TRUE(got && *got) << reply;
+        EXPECT_EQ(std::to_string((*got)->code), reply.substr(0, 3));
+        EXPECT_EQ((*got)->lines, std::vector<std::string>{reply.substr(4)});
+    }
+    EXPECT_EQ(count, 155u);
+}
+
+}  // namespace
+}  // namespace mta::smtp
