@@ -10,7 +10,10 @@
 #include <vector>
 
 #include "queue/log/disk.h"
+#include "queue/log/index.h"
 #include "queue/log/log_options.h"
+#include "queue/log/segment_header.h"
+#include "queue/log/upload.h"
 #include "queue/store.h"
 
 namespace queue::log {
@@ -82,10 +85,11 @@ struct LogStatistics {
     std::uint64_t damaged_reads = 0;  // since start; the bytes are in quarantine/
 };
 
-class Segments;
-class Index;
 class Batch;
 class LogReader;
+class Segments;
+struct Recovered;
+struct SpoolVersion;
 
 // The segment log (queue/FORMAT.md), without threads and without a clock. Three roles, each of
 // which may have a thread of its own (LogService gives them theirs; a test plays all):
@@ -126,10 +130,15 @@ public:
 private:
     Log(Disk& disk, const LogOptions& options);
     StoreResult<void> start();
-    void take_batch(std::vector<Operation>& operations, std::uint64_t& bytes_max);
+    StoreResult<Uuid> settle_version(const std::optional<SpoolVersion>& known,
+                                     const Recovered& recovered);
+    void adopt(Recovered& recovered);
+    // From the front of the queue, as much as one batch holds; `bytes` gets the room it may need.
+    std::vector<Operation> take_batch(std::uint64_t& bytes);
+    DiskResult<void> make_room(std::uint64_t bytes);
     DiskResult<void> write_batch(Batch& batch);
-    void apply(const Batch& batch);
-    void recycle();
+    void apply(Batch& batch);
+    [[nodiscard]] std::uint64_t id_ceiling() const;
     void break_down(const DiskError& error);
     std::vector<Completion> fail_everything(std::vector<Operation> taken);
 
@@ -144,13 +153,16 @@ private:
     std::optional<StoreError> no_space_;  // under refusal_mutex_
 
     std::unique_ptr<Segments> segments_;
-    std::unique_ptr<Index> index_;
+    Index index_;
     std::unique_ptr<LogReader> reader_;
 
     // The writer's own.
     std::deque<Operation> pending_;
+    Uploads uploads_;
     std::uint64_t next_lsn_ = 1;
     std::uint64_t durable_lsn_ = 0;
+    bool is_closed_ = false;
+
     std::atomic<std::uint64_t> batches_ = 0;
     std::atomic<std::uint64_t> syncs_ = 0;
     std::atomic<std::uint64_t> recycled_ = 0;

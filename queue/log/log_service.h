@@ -76,6 +76,7 @@ private:
     void run_reader();
     bool write_once();
     bool read_once();
+    void post(std::uint32_t shard, std::move_only_function<void(Inbox&)> work);
     void post_completions(std::vector<Completion> completions);
     void post_answer(ReadAnswer answer);
 

@@ -1,9 +1,7 @@
 #pragma once
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <unordered_map>
-#include <variant>
 
 #include "queue/log/log_service.h"
 #include "queue/store.h"
@@ -39,6 +37,7 @@ private:
     LogService& service_;
     std::uint32_t shard_;
     std::shared_ptr<Inbox> inbox_;
+    std::unordered_map<MessageId, std::uint64_t> uploads_;  // bodies begun, and their bytes so far
 };
 
 }  // namespace queue::log

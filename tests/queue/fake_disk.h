@@ -1,11 +1,13 @@
 #pragma once
+#include <algorithm>
+#include <cerrno>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "queue/log/disk.h"
@@ -19,8 +21,8 @@ namespace queue::log {
 // synced, each 512-byte sector may be there or not, each on its own; of the changes of names, each
 // may be there or not.
 //
-// Calls are counted from zero (all but list, size, space, read and lock); fail_at() and
-// cut_power_at() act on that count.
+// Changes (create, write, sync, resize, rename, remove, make_directory, sync_directory) are counted
+// from zero; fail_at() and cut_power_at() act on that count. Folders exist by being named.
 class FakeDisk final : public Disk {
 public:
     enum class Cut : std::uint8_t {
@@ -29,49 +31,165 @@ public:
         in_order,             // a prefix of it, the last write torn
         at_random,            // any part of it
     };
-    // One change, for tests that look at the order of things.
     struct Event {
-        std::string
-            what;  // "create", "write", "sync", "resize", "rename", "remove", "sync_directory"
+        std::string what;  // the call's name
         std::string path;
-        std::uint64_t offset = 0;
-        std::uint64_t bytes = 0;
     };
 
-    FakeDisk();
-    ~FakeDisk() override;
+    FakeDisk() = default;
 
-    [[nodiscard]] std::unique_ptr<FakeDisk> after_power_cut(std::uint64_t seed, Cut cut) const;
+    [[nodiscard]] std::unique_ptr<FakeDisk> after_power_cut(std::uint64_t seed, Cut cut) const {
+        const std::lock_guard guard(mutex_);
+        auto disk = std::make_unique<FakeDisk>();
+        std::mt19937_64 rng(seed);
+        std::map<const Inode*, std::shared_ptr<Inode>> copies;
+        for (const auto& [path, inode] : names_after(rng, cut)) {
+            auto& copy = copies[inode.get()];
+            if (!copy) {
+                copy = std::make_shared<Inode>();
+                copy->synced = content_after(*inode, rng, cut);
+                copy->seen = copy->synced;
+            }
+            disk->seen_[path] = copy;
+        }
+        disk->synced_ = disk->seen_;
+        disk->space_ = space_;
+        return disk;
+    }
 
-    // The call with this number, and with `for_ever` all later ones, fails with `code` (EIO,
+    // The change with this number, and with `for_ever` all later ones, fails with `code` (EIO,
     // ENOSPC). A failing write leaves half of its bytes.
-    void fail_at(std::uint64_t call, int code, bool for_ever = false);
-    // From that call on everything fails and changes nothing: the machine is off.
-    void cut_power_at(std::uint64_t call);
-    [[nodiscard]] std::uint64_t calls() const;
-    void set_space(DiskSpace space);
+    void fail_at(std::uint64_t call, int code, bool for_ever = false) {
+        const std::lock_guard guard(mutex_);
+        fail_call_ = call;
+        fail_code_ = code;
+        fail_for_ever_ = for_ever;
+    }
+    // From that change on everything fails and changes nothing: the machine is off.
+    void cut_power_at(std::uint64_t call) {
+        const std::lock_guard guard(mutex_);
+        off_call_ = call;
+    }
+    [[nodiscard]] std::uint64_t calls() const {
+        const std::lock_guard guard(mutex_);
+        return calls_;
+    }
+    void set_space(DiskSpace space) {
+        const std::lock_guard guard(mutex_);
+        space_ = space;
+    }
 
     // What programs see now (not what a power cut would leave).
-    [[nodiscard]] std::vector<std::string> files() const;
-    [[nodiscard]] std::string content(const std::string& path) const;
-    // Replaces a file's bytes, synced: damage, or a spool made by hand.
-    void put(const std::string& path, std::string bytes);
-    void erase(const std::string& path);
-    [[nodiscard]] std::vector<Event> events() const;
+    [[nodiscard]] std::vector<std::string> files() const {
+        const std::lock_guard guard(mutex_);
+        std::vector<std::string> paths;
+        for (const auto& [path, inode] : seen_) paths.push_back(path);
+        return paths;
+    }
+    [[nodiscard]] std::string content(const std::string& path) const {
+        const std::lock_guard guard(mutex_);
+        const auto found = seen_.find(path);
+        return found == seen_.end() ? std::string() : found->second->seen;
+    }
+    // Makes or replaces a file, synced: damage, or a spool made by hand.
+    void put(const std::string& path, std::string bytes) {
+        const std::lock_guard guard(mutex_);
+        auto& inode = seen_[path];
+        if (!inode) inode = std::make_shared<Inode>();
+        inode->seen = std::move(bytes);
+        inode->synced = inode->seen;
+        inode->unsynced.clear();
+        synced_[path] = inode;
+    }
+    void erase(const std::string& path) {
+        const std::lock_guard guard(mutex_);
+        seen_.erase(path);
+        synced_.erase(path);
+    }
+    [[nodiscard]] std::vector<Event> events() const {
+        const std::lock_guard guard(mutex_);
+        return events_;
+    }
 
     [[nodiscard]] const std::string& root() const override { return root_; }
-    DiskResult<std::unique_ptr<DiskFile>> create(const std::string& path) override;
-    DiskResult<std::unique_ptr<DiskFile>> open(const std::string& path) override;
-    DiskResult<void> rename(const std::string& from, const std::string& to) override;
-    DiskResult<void> remove(const std::string& path) override;
-    DiskResult<std::vector<std::string>> list(const std::string& directory) override;
-    DiskResult<void> make_directory(const std::string& directory) override;
-    DiskResult<void> sync_directory(const std::string& directory) override;
-    DiskResult<DiskSpace> space() override;
-    DiskResult<std::unique_ptr<Lock>> lock(const std::string& path) override;
+
+    DiskResult<std::unique_ptr<DiskFile>> create(const std::string& path) override {
+        const std::lock_guard guard(mutex_);
+        if (auto entered = enter("create", path); !entered) return fail(entered);
+        if (seen_.contains(path)) return error(EEXIST, "create", path);
+        auto inode = std::make_shared<Inode>();
+        seen_[path] = inode;
+        unsynced_names_.push_back({NameChange::Kind::link, path, "", inode});
+        return std::make_unique<FakeFile>(*this, std::move(inode), path);
+    }
+    DiskResult<std::unique_ptr<DiskFile>> open(const std::string& path) override {
+        const std::lock_guard guard(mutex_);
+        const auto found = seen_.find(path);
+        if (found == seen_.end()) return error(ENOENT, "open", path);
+        return std::make_unique<FakeFile>(*this, found->second, path);
+    }
+    DiskResult<void> rename(const std::string& from, const std::string& to) override {
+        const std::lock_guard guard(mutex_);
+        if (auto entered = enter("rename", from); !entered) return entered;
+        const auto found = seen_.find(from);
+        if (found == seen_.end()) return error(ENOENT, "rename", from);
+        auto inode = found->second;
+        seen_.erase(found);
+        seen_[to] = inode;
+        unsynced_names_.push_back({NameChange::Kind::rename, from, to, std::move(inode)});
+        return {};
+    }
+    DiskResult<void> remove(const std::string& path) override {
+        const std::lock_guard guard(mutex_);
+        if (auto entered = enter("remove", path); !entered) return entered;
+        const auto found = seen_.find(path);
+        if (found == seen_.end()) return error(ENOENT, "remove", path);
+        unsynced_names_.push_back({NameChange::Kind::remove, path, "", found->second});
+        seen_.erase(found);
+        return {};
+    }
+    DiskResult<std::vector<std::string>> list(const std::string& directory) override {
+        const std::lock_guard guard(mutex_);
+        std::vector<std::string> names;
+        for (const auto& [path, inode] : seen_) {
+            if (folder_of(path) == directory) names.push_back(path.substr(path.rfind('/') + 1));
+        }
+        std::ranges::sort(names);
+        return names;
+    }
+    DiskResult<void> make_directory(const std::string& directory) override {
+        const std::lock_guard guard(mutex_);
+        return enter("make_directory", directory);
+    }
+    DiskResult<void> sync_directory(const std::string& directory) override {
+        const std::lock_guard guard(mutex_);
+        if (auto entered = enter("sync_directory", directory); !entered) return entered;
+        std::vector<NameChange> left;
+        for (auto& change : unsynced_names_) {
+            const bool touches = folder_of(change.from) == directory ||
+                                 (!change.to.empty() && folder_of(change.to) == directory);
+            if (touches) {
+                apply(synced_, change);
+            } else {
+                left.push_back(std::move(change));
+            }
+        }
+        unsynced_names_ = std::move(left);
+        return {};
+    }
+    DiskResult<DiskSpace> space() override {
+        const std::lock_guard guard(mutex_);
+        return space_;
+    }
+    DiskResult<std::unique_ptr<Lock>> lock(const std::string& path) override {
+        const std::lock_guard guard(mutex_);
+        if (*locked_) return error(EWOULDBLOCK, "lock", path);
+        return std::make_unique<FakeLock>(locked_);
+    }
 
 private:
-    friend class FakeFile;
+    static constexpr std::size_t sector_bytes = 512;
+
     struct Change {  // of a file's content, not synced
         bool is_resize = false;
         std::uint64_t offset = 0;  // or the new size
@@ -90,9 +208,165 @@ private:
     };
     using Names = std::map<std::string, std::shared_ptr<Inode>>;
 
+    class FakeLock final : public Lock {
+    public:
+        explicit FakeLock(std::shared_ptr<bool> locked) : locked_(std::move(locked)) {
+            *locked_ = true;
+        }
+        ~FakeLock() override { *locked_ = false; }
+
+    private:
+        std::shared_ptr<bool> locked_;
+    };
+
+    class FakeFile final : public DiskFile {
+    public:
+        FakeFile(FakeDisk& disk, std::shared_ptr<Inode> inode, std::string path)
+            : disk_(disk), inode_(std::move(inode)), path_(std::move(path)) {}
+
+        DiskResult<void> write(std::uint64_t offset, std::string_view bytes) override {
+            const std::lock_guard guard(disk_.mutex_);
+            auto entered = disk_.enter("write", path_);
+            if (!entered && disk_.is_off()) return entered;
+            if (!entered) bytes = bytes.substr(0, bytes.size() / 2);
+            disk_.change(*inode_, {false, offset, std::string(bytes)});
+            return entered;
+        }
+        DiskResult<std::string> read(std::uint64_t offset, std::size_t length) override {
+            const std::lock_guard guard(disk_.mutex_);
+            const auto& seen = inode_->seen;
+            return offset >= seen.size() ? std::string()
+                                         : seen.substr(static_cast<std::size_t>(offset), length);
+        }
+        DiskResult<void> sync() override {
+            const std::lock_guard guard(disk_.mutex_);
+            if (auto entered = disk_.enter("sync", path_); !entered) return entered;
+            inode_->synced = inode_->seen;
+            inode_->unsynced.clear();
+            return {};
+        }
+        void start_writing(std::uint64_t, std::uint64_t) override {}
+        DiskResult<void> resize(std::uint64_t bytes) override {
+            const std::lock_guard guard(disk_.mutex_);
+            if (auto entered = disk_.enter("resize", path_); !entered) return entered;
+            disk_.change(*inode_, {true, bytes, {}});
+            return {};
+        }
+        DiskResult<std::uint64_t> size() override {
+            const std::lock_guard guard(disk_.mutex_);
+            return inode_->seen.size();
+        }
+
+    private:
+        FakeDisk& disk_;
+        std::shared_ptr<Inode> inode_;
+        std::string path_;
+    };
+
+    static std::string folder_of(const std::string& path) {
+        const auto slash = path.rfind('/');
+        return slash == path.npos ? std::string() : path.substr(0, slash);
+    }
+    std::unexpected<DiskError> error(int code, const std::string& what, const std::string& path) {
+        return std::unexpected(DiskError{
+            code, "cannot " + what + " " + root_ + "/" + path + ": error " + std::to_string(code)});
+    }
+    static std::unexpected<DiskError> fail(DiskResult<void>& result) {
+        return std::unexpected(std::move(result).error());
+    }
+    [[nodiscard]] bool is_off() const { return calls_ > off_call_; }
+
     // Counts the call; an error if it is to fail.
-    DiskResult<void> enter(const std::string& what, const std::string& path);
-    static void apply(std::string& content, const Change& change);
+    DiskResult<void> enter(const std::string& what, const std::string& path) {
+        const auto call = calls_++;
+        if (call >= off_call_) return error(EIO, what, path);
+        if (call == fail_call_ || (fail_for_ever_ && call > fail_call_)) {
+            return error(fail_code_, what, path);
+        }
+        events_.push_back({what, path});
+        return {};
+    }
+
+    void change(Inode& inode, Change made) {
+        apply(inode.seen, made);
+        inode.unsynced.push_back(std::move(made));
+    }
+    static void apply(std::string& content, const Change& change) {
+        const auto offset = static_cast<std::size_t>(change.offset);
+        if (change.is_resize) {
+            content.resize(offset);
+            return;
+        }
+        if (content.size() < offset + change.bytes.size()) {
+            content.resize(offset + change.bytes.size());
+        }
+        content.replace(offset, change.bytes.size(), change.bytes);
+    }
+    static void apply(Names& names, const NameChange& change) {
+        switch (change.kind) {
+            case NameChange::Kind::link: names[change.from] = change.inode; break;
+            case NameChange::Kind::remove: {
+                const auto found = names.find(change.from);
+                if (found != names.end() && found->second == change.inode) names.erase(found);
+                break;
+            }
+            case NameChange::Kind::rename: {
+                // Its creation may have been lost: then there is nothing to rename.
+                const auto found = names.find(change.from);
+                if (found == names.end() || found->second != change.inode) break;
+                names.erase(found);
+                names[change.to] = change.inode;
+                break;
+            }
+        }
+    }
+
+    [[nodiscard]] Names names_after(std::mt19937_64& rng, Cut cut) const {
+        auto names = synced_;
+        auto prefix = rng() % (unsynced_names_.size() + 1);
+        for (const auto& change : unsynced_names_) {
+            if (cut == Cut::nothing_unsynced) break;
+            if (cut == Cut::in_order && prefix-- == 0) break;
+            if (cut == Cut::at_random && rng() % 2 == 0) continue;
+            apply(names, change);
+        }
+        return names;
+    }
+    static std::string content_after(const Inode& inode, std::mt19937_64& rng, Cut cut) {
+        auto content = inode.synced;
+        auto prefix = rng() % (inode.unsynced.size() + 1);
+        // So that mostly lost and mostly written are as frequent as half and half.
+        const auto kept_percent = rng() % 101;
+        for (const auto& change : inode.unsynced) {
+            if (cut == Cut::nothing_unsynced) break;
+            const bool is_torn = cut == Cut::in_order && prefix-- == 0;
+            if (is_torn && !change.is_resize) {
+                apply(content, {false, change.offset,
+                                change.bytes.substr(0, rng() % (change.bytes.size() + 1))});
+            }
+            if (is_torn) break;
+            if (cut != Cut::at_random) {
+                apply(content, change);
+            } else if (change.is_resize) {
+                if (rng() % 100 < kept_percent) apply(content, change);
+            } else {
+                apply_sectors(content, change, rng, kept_percent);
+            }
+        }
+        return content;
+    }
+    static void apply_sectors(std::string& content, const Change& change, std::mt19937_64& rng,
+                              std::uint64_t kept_percent) {
+        for (std::size_t done = 0; done < change.bytes.size();) {
+            const auto offset = change.offset + done;
+            const auto step = std::min<std::size_t>(sector_bytes - offset % sector_bytes,
+                                                    change.bytes.size() - done);
+            if (rng() % 100 < kept_percent) {
+                apply(content, {false, offset, change.bytes.substr(done, step)});
+            }
+            done += step;
+        }
+    }
 
     std::string root_ = "/fake/spool";
     mutable std::mutex mutex_;

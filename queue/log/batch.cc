@@ -1,0 +1,193 @@
+#include "queue/log/batch.h"
+
+#include "mta/base/assert.h"
+#include "queue/log/crc32c.h"
+
+namespace queue::log {
+namespace {
+
+template <class... Fs>
+struct Overloaded : Fs... {
+    using Fs::operator()...;
+};
+
+constexpr std::uint64_t frame(std::uint64_t payload_bytes) {
+    return aligned(record_header_bytes + payload_bytes);
+}
+
+using Reports = std::vector<std::shared_ptr<const Message>>;
+
+std::uint64_t reports_bytes_max(const Reports& reports) {
+    std::uint64_t bytes = 0;
+    for (const auto& report : reports) bytes += frame(enqueue_bytes_max(*report, 0));
+    return bytes;
+}
+
+std::size_t chunk_count(const Uploads& uploads, MessageId id) {
+    const auto upload = uploads.find(id);
+    return upload == uploads.end() ? 0 : upload->second.chunks.size();
+}
+
+}  // namespace
+
+std::uint64_t Batch::bytes_max(const Operation& operation, const Uploads& uploads,
+                               std::size_t pieces_before) {
+    const auto of = Overloaded{
+        [&](const Enqueue& op) {
+            const auto chunks = op.message->is_body_inline()
+                                    ? 0
+                                    : chunk_count(uploads, op.message->id) + pieces_before;
+            return frame(enqueue_bytes_max(*op.message, chunks));
+        },
+        [](const AppendBody& op) { return frame(body_prefix_bytes + op.chunk.size()); },
+        [](const DiscardBody&) { return std::uint64_t{0}; },
+        [](const Update& op) {
+            return frame(state_bytes_max(op.states)) + reports_bytes_max(op.reports);
+        },
+        [](const Finish& op) { return frame(done_bytes) + reports_bytes_max(op.reports); },
+    };
+    return std::visit(of, operation.what);
+}
+
+std::uint32_t Batch::record_count(const Operation& operation) {
+    const auto of = Overloaded{
+        [](const Update& op) { return op.reports.size() + 1; },
+        [](const Finish& op) { return op.reports.size() + 1; },
+        [](const auto&) { return std::size_t{1}; },
+    };
+    return static_cast<std::uint32_t>(std::visit(of, operation.what));
+}
+
+Batch::Batch(Segments& segments, const Index& index, Uploads& uploads, std::uint64_t first_lsn)
+    : segments_(segments),
+      index_(index),
+      uploads_(uploads),
+      segment_(segments.current()),
+      offset_(segments.end()),
+      first_lsn_(first_lsn),
+      next_lsn_(first_lsn + 1) {
+    [[maybe_unused]] const auto lead = begin_record(bytes_);
+    put_batch(bytes_, {});
+}
+
+bool Batch::add(const Operation& operation) {
+    const auto write = Overloaded{
+        [&](const Enqueue& op) {
+            enqueue(*op.message);
+            return true;
+        },
+        [&](const AppendBody& op) {
+            append_body(op);
+            return true;
+        },
+        [&](const DiscardBody& op) {
+            discard_body(op.id);
+            return true;
+        },
+        [&](const Update& op) { return update(op); },
+        [&](const Finish& op) { return finish(op); },
+    };
+    return std::visit(write, operation.what);
+}
+
+Location Batch::end(std::size_t begin, RecordType type) {
+    end_record(bytes_, begin, segments_.generation(), type, next_lsn_++);
+    ++count_;
+    return {.segment = segment_,
+            .offset = static_cast<std::uint32_t>(offset_ + begin),
+            .bytes = static_cast<std::uint32_t>(bytes_.size() - begin)};
+}
+
+std::uint64_t Batch::home_of(MessageId id) const {
+    if (const auto here = here_.find(id); here != here_.end()) return here->second ? segment_ : 0;
+    const auto message = index_.find(id);
+    return message ? message->enqueue.segment : 0;
+}
+
+void Batch::enqueue(const Message& message) {
+    Upload upload;
+    if (auto node = uploads_.extract(message.id); !node.empty()) upload = std::move(node.mapped());
+    if (message.is_body_inline()) {
+        // Pieces of a body that came to be small after all are of no use.
+        for (const auto& body : upload.bodies) segments_.drop_live(body.segment, body.bytes);
+        upload = {.crc = crc32c(message.body)};
+    } else {
+        MTA_ASSERT(upload.size == message.facts.size);
+    }
+    const auto at = begin_record(bytes_);
+    put_enqueue(bytes_, message, upload.crc, upload.chunks);
+    const auto where = end(at, RecordType::enqueue);
+    here_[message.id] = true;
+    needs_sync_ = true;
+    effects_.emplace_back(
+        Added{message.id, {.enqueue = where, .state = {}, .bodies = std::move(upload.bodies)}});
+}
+
+void Batch::append_body(const AppendBody& body) {
+    auto& upload = uploads_[body.id];
+    const auto at = begin_record(bytes_);
+    put_body(bytes_, body.id, static_cast<std::uint32_t>(upload.chunks.size()), body.chunk);
+    const auto where = end(at, RecordType::body);
+    upload.chunks.push_back({.segment = where.segment,
+                             .offset = where.offset,
+                             .length = static_cast<std::uint32_t>(body.chunk.size()),
+                             .crc = crc32c(body.chunk)});
+    upload.size += body.chunk.size();
+    upload.crc = crc32c(body.chunk, upload.crc);
+    if (upload.bodies.empty() || upload.bodies.back().segment != segment_) {
+        upload.bodies.push_back({.segment = segment_, .bytes = 0});
+    }
+    upload.bodies.back().bytes += where.bytes;
+    segments_.add_live(segment_, where.bytes);
+}
+
+void Batch::discard_body(MessageId id) {
+    const auto node = uploads_.extract(id);
+    if (node.empty()) return;
+    for (const auto& body : node.mapped().bodies) {
+        segments_.drop_live(body.segment, body.bytes);
+    }
+}
+
+bool Batch::update(const Update& update) {
+    for (const auto& report : update.reports) enqueue(*report);
+    const auto home = home_of(update.id);
+    if (home == 0) return false;
+    const auto at = begin_record(bytes_);
+    put_state(bytes_, update.id, home, update.states);
+    effects_.emplace_back(StateWritten{update.id, end(at, RecordType::state)});
+    needs_sync_ = true;
+    return true;
+}
+
+bool Batch::finish(const Finish& finish) {
+    for (const auto& report : finish.reports) enqueue(*report);
+    const auto home = home_of(finish.id);
+    if (home == 0) return false;
+    const DoneMark mark{.id = finish.id, .home = home};
+    const auto at = begin_record(bytes_);
+    put_done(bytes_, {.id = mark.id, .home = mark.home});
+    end(at, RecordType::done);
+    here_[finish.id] = false;
+    needs_sync_ = true;
+    effects_.emplace_back(DoneWritten{mark, false});
+    return true;
+}
+
+void Batch::carry(const DoneMark& mark) {
+    const auto at = begin_record(bytes_);
+    put_done(bytes_, {.id = mark.id, .home = mark.home});
+    end(at, RecordType::done);
+    needs_sync_ = true;
+    effects_.emplace_back(DoneWritten{mark, true});
+}
+
+void Batch::complete(std::uint64_t durable_lsn, std::uint64_t id_ceiling) {
+    std::string lead;
+    const auto at = begin_record(lead);
+    put_batch(lead, {.count = count_, .durable_lsn = durable_lsn, .id_ceiling = id_ceiling});
+    end_record(lead, at, segments_.generation(), RecordType::batch, first_lsn_);
+    bytes_.replace(0, lead.size(), lead);
+}
+
+}  // namespace queue::log

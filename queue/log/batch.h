@@ -1,0 +1,89 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "queue/log/index.h"
+#include "queue/log/log.h"
+#include "queue/log/payload.h"
+#include "queue/log/record.h"
+#include "queue/log/segments.h"
+#include "queue/log/upload.h"
+
+namespace queue::log {
+
+// What one write holds, and what is to be noted once it is certain.
+//
+// Makes the bytes of a batch for the place where they will stand: the current segment's end. A
+// BATCH record leads, the operations' records follow in their order.
+class Batch {
+public:
+    struct Added {
+        MessageId id = 0;
+        LiveMessage message;
+    };
+    struct StateWritten {
+        MessageId id = 0;
+        Location where;
+    };
+    struct DoneWritten {
+        DoneMark mark;
+        bool is_carried = false;  // only repeated: its message is long gone from the index
+    };
+    using Effect = std::variant<Added, StateWritten, DoneWritten>;
+
+    // The room that an operation may need, filling and headers included, where the batch already
+    // has `pieces_before` pieces of bodies.
+    [[nodiscard]] static std::uint64_t bytes_max(const Operation& operation, const Uploads& uploads,
+                                                 std::size_t pieces_before);
+    // The lead: a BATCH record.
+    static constexpr std::uint64_t lead_bytes = record_header_bytes + batch_bytes;
+    static constexpr std::uint64_t carried_bytes = aligned(record_header_bytes + done_bytes);
+    [[nodiscard]] static std::uint32_t record_count(const Operation& operation);
+
+    // All must outlive the batch. `segments` and `uploads` are told at once of body pieces, which
+    // nobody else can see.
+    Batch(Segments& segments, const Index& index, Uploads& uploads, std::uint64_t first_lsn);
+
+    // False: the message is not (or no longer) there; its reports are written all the same.
+    [[nodiscard]] bool add(const Operation& operation);
+    void carry(const DoneMark& mark);
+    // Fills in the BATCH record; nothing may be added after it.
+    void complete(std::uint64_t durable_lsn, std::uint64_t id_ceiling);
+
+    // Nothing to write: no record at all (a discarded body).
+    [[nodiscard]] bool is_empty() const { return count_ == 0; }
+    // Somebody waits until it is certain; pieces of a body alone can wait for their ENQ.
+    [[nodiscard]] bool needs_sync() const { return needs_sync_; }
+    [[nodiscard]] std::string& bytes() { return bytes_; }
+    [[nodiscard]] std::uint64_t last_lsn() const { return next_lsn_ - 1; }
+    [[nodiscard]] std::vector<Effect>& effects() { return effects_; }
+
+private:
+    void enqueue(const Message& message);
+    void append_body(const AppendBody& body);
+    void discard_body(MessageId id);
+    bool update(const Update& update);
+    bool finish(const Finish& finish);
+    // Where the message's ENQ is; 0: there is none.
+    [[nodiscard]] std::uint64_t home_of(MessageId id) const;
+    Location end(std::size_t begin, RecordType type);
+
+    Segments& segments_;
+    const Index& index_;
+    Uploads& uploads_;
+    const std::uint64_t segment_;
+    const std::uint64_t offset_;  // of bytes_ in the segment
+    const std::uint64_t first_lsn_;
+    std::uint64_t next_lsn_;
+    std::uint32_t count_ = 0;
+    bool needs_sync_ = false;
+    std::string bytes_;
+    std::vector<Effect> effects_;
+    std::unordered_map<MessageId, bool> here_;  // enqueued (true) or finished (false) in this batch
+};
+
+}  // namespace queue::log

@@ -1,0 +1,56 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "queue/log/index.h"
+#include "queue/log/log.h"
+#include "queue/log/payload.h"
+#include "queue/log/segments.h"
+#include "queue/store.h"
+
+namespace queue::log {
+
+// Reads messages back. One thread at a time, beside the writer; what is finished meanwhile is
+// not_found.
+class LogReader {
+public:
+    // All must outlive it. `order`: what load_next() hands over, in that order.
+    LogReader(Disk& disk, const Index& index, const Segments& segments, std::deque<MessageId> order)
+        : disk_(disk), index_(index), segments_(segments), order_(std::move(order)) {}
+
+    [[nodiscard]] StoreResult<StoredMessage> read_message(MessageId id);
+    [[nodiscard]] StoreResult<std::string> read_body(MessageId id, std::uint64_t offset,
+                                                     std::uint32_t length);
+    // Leaves out the bodies, and what cannot be read: that is counted, and its bytes quarantined.
+    [[nodiscard]] LoadedBatch load_next();
+    // Reads that met damage.
+    [[nodiscard]] std::uint64_t damaged() const { return damaged_; }
+
+private:
+    struct Loaded {
+        std::string bytes;  // the whole record, found whole
+        std::size_t payload_bytes = 0;
+
+        [[nodiscard]] std::string_view payload() const {
+            return std::string_view(bytes).substr(record_header_bytes, payload_bytes);
+        }
+    };
+
+    StoreResult<Loaded> read_record(const Location& where, RecordType type);
+    // With the index looked at again if the record went away meanwhile.
+    StoreResult<EnqueuePayload> read_enqueue(MessageId id);
+    StoreResult<StoredMessage> read_once(MessageId id, const LiveMessage& live);
+    StoreResult<std::string> read_chunk(MessageId id, const ChunkRef& chunk);
+    StoreError damage(const Location& where, std::string_view bytes);
+
+    Disk& disk_;
+    const Index& index_;
+    const Segments& segments_;
+    std::deque<MessageId> order_;
+    std::atomic<std::uint64_t> damaged_ = 0;
+};
+
+}  // namespace queue::log

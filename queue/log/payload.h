@@ -1,0 +1,76 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queue/message.h"
+
+namespace queue::log {
+
+// What is inside the records (queue/FORMAT.md). put_* append to `out`; parse_* give nothing if the
+// bytes are not exactly such a payload: no field is believed before it is checked, nothing is
+// allocated by a count that the bytes could not hold.
+
+// One piece of a large body: the payload of a BODY record.
+struct ChunkRef {
+    std::uint64_t segment = 0;
+    std::uint32_t offset = 0;  // of the BODY record
+    std::uint32_t length = 0;  // of the piece
+    std::uint32_t crc = 0;     // crc32c of the piece
+    bool operator==(const ChunkRef&) const = default;
+};
+
+struct EnqueuePayload {
+    Message message;  // body: inline, or empty
+    std::uint32_t body_crc = 0;
+    std::vector<ChunkRef> chunks;  // of a body that is not inline, in order
+};
+
+void put_enqueue(std::string& out, const Message& message, std::uint32_t body_crc,
+                 const std::vector<ChunkRef>& chunks);
+[[nodiscard]] std::optional<EnqueuePayload> parse_enqueue(std::string_view payload);
+// Never less than what put_enqueue appends.
+[[nodiscard]] std::size_t enqueue_bytes_max(const Message& message, std::size_t chunk_count);
+
+struct BodyPayload {
+    MessageId id = 0;
+    std::uint32_t index = 0;  // 0, 1, 2... within the message
+    std::string_view chunk;
+};
+inline constexpr std::size_t body_prefix_bytes = 16;
+void put_body(std::string& out, MessageId id, std::uint32_t index, std::string_view chunk);
+[[nodiscard]] std::optional<BodyPayload> parse_body(std::string_view payload);
+
+struct StatePayload {
+    MessageId id = 0;
+    std::uint64_t home = 0;  // the segment of the message's ENQ record
+    std::vector<RecipientState> states;
+};
+void put_state(std::string& out, MessageId id, std::uint64_t home,
+               const std::vector<RecipientState>& states);
+[[nodiscard]] std::optional<StatePayload> parse_state(std::string_view payload);
+[[nodiscard]] std::size_t state_bytes_max(const std::vector<RecipientState>& states);
+
+struct DonePayload {
+    MessageId id = 0;
+    std::uint64_t home = 0;
+};
+inline constexpr std::size_t done_bytes = 16;
+void put_done(std::string& out, const DonePayload& done);
+[[nodiscard]] std::optional<DonePayload> parse_done(std::string_view payload);
+
+struct BatchPayload {
+    std::uint32_t count = 0;        // records that follow in the same write
+    std::uint64_t durable_lsn = 0;  // everything up to here was synced before this was written
+    std::uint64_t id_ceiling = 0;   // no id from here on has been given away
+};
+inline constexpr std::size_t batch_bytes = 24;
+void put_batch(std::string& out, const BatchPayload& batch);
+[[nodiscard]] std::optional<BatchPayload> parse_batch(std::string_view payload);
+
+// The earliest next_due of the open recipients; far in the future if none is pending.
+[[nodiscard]] mta::Instant earliest_due(const std::vector<RecipientState>& states);
+
+}  // namespace queue::log

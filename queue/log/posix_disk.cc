@@ -1,0 +1,210 @@
+#include "queue/log/posix_disk.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "mta/base/assert.h"
+
+namespace queue::log {
+namespace {
+
+std::unexpected<DiskError> failed(int code, const std::string& what, const std::string& path) {
+    return std::unexpected(DiskError{
+        code, "cannot " + what + " " + path + ": " + std::generic_category().message(code)});
+}
+
+// Owns a descriptor.
+class Descriptor {
+public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&&) = delete;
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    [[nodiscard]] int get() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+class PosixFile final : public DiskFile {
+public:
+    PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+    DiskResult<void> write(std::uint64_t offset, std::string_view bytes) override {
+        while (!bytes.empty()) {
+            const auto done =
+                ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+            if (done < 0 && errno == EINTR) continue;
+            if (done < 0) return failed(errno, "write", path_);
+            // A write of nothing would repeat for ever; no file system that holds mail does it.
+            if (done == 0) return failed(EIO, "write", path_);
+            bytes.remove_prefix(static_cast<std::size_t>(done));
+            offset += static_cast<std::uint64_t>(done);
+        }
+        return {};
+    }
+
+    DiskResult<std::string> read(std::uint64_t offset, std::size_t length) override {
+        std::string bytes(length, '\0');
+        std::size_t filled = 0;
+        while (filled < length) {
+            const auto done = ::pread(fd_.get(), bytes.data() + filled, length - filled,
+                                      static_cast<off_t>(offset + filled));
+            if (done < 0 && errno == EINTR) continue;
+            if (done < 0) return failed(errno, "read", path_);
+            if (done == 0) break;
+            filled += static_cast<std::size_t>(done);
+        }
+        bytes.resize(filled);
+        return bytes;
+    }
+
+    DiskResult<void> sync() override {
+        // EINTR too is an answer that leaves the pages' fate open: no second call.
+        if (::fdatasync(fd_.get()) != 0) return failed(errno, "sync", path_);
+        return {};
+    }
+
+    void start_writing(std::uint64_t offset, std::uint64_t bytes) override {
+        ::sync_file_range(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                          SYNC_FILE_RANGE_WRITE);
+    }
+
+    DiskResult<void> resize(std::uint64_t bytes) override {
+        if (::ftruncate(fd_.get(), static_cast<off_t>(bytes)) != 0) {
+            return failed(errno, "change the size of", path_);
+        }
+        return {};
+    }
+
+    DiskResult<std::uint64_t> size() override {
+        struct stat status{};
+        if (::fstat(fd_.get(), &status) != 0) return failed(errno, "look at", path_);
+        return static_cast<std::uint64_t>(status.st_size);
+    }
+
+private:
+    Descriptor fd_;
+    std::string path_;
+};
+
+class PosixLock final : public Disk::Lock {
+public:
+    explicit PosixLock(Descriptor fd) : fd_(std::move(fd)) {}
+
+private:
+    Descriptor fd_;
+};
+
+}  // namespace
+
+bool DiskError::is_no_space() const { return code == ENOSPC || code == EDQUOT; }
+bool DiskError::is_not_found() const { return code == ENOENT; }
+bool DiskError::is_busy() const { return code == EWOULDBLOCK; }
+
+std::string PosixDisk::full(const std::string& path) const {
+    return path.empty() ? root_ : root_ + "/" + path;
+}
+
+DiskResult<std::unique_ptr<DiskFile>> PosixDisk::open_with(const std::string& path, int flags) {
+    Descriptor fd(::open(full(path).c_str(), flags | O_RDWR | O_CLOEXEC, 0600));
+    if (fd.get() < 0) return failed(errno, (flags & O_CREAT) != 0 ? "create" : "open", full(path));
+    return std::make_unique<PosixFile>(std::move(fd), full(path));
+}
+
+DiskResult<std::unique_ptr<DiskFile>> PosixDisk::create(const std::string& path) {
+    return open_with(path, O_CREAT | O_EXCL);
+}
+
+DiskResult<std::unique_ptr<DiskFile>> PosixDisk::open(const std::string& path) {
+    return open_with(path, 0);
+}
+
+DiskResult<void> PosixDisk::rename(const std::string& from, const std::string& to) {
+    if (::rename(full(from).c_str(), full(to).c_str()) != 0) {
+        return failed(errno, "rename " + full(from) + " to", full(to));
+    }
+    return {};
+}
+
+DiskResult<void> PosixDisk::remove(const std::string& path) {
+    if (::unlink(full(path).c_str()) != 0) return failed(errno, "remove", full(path));
+    return {};
+}
+
+DiskResult<std::vector<std::string>> PosixDisk::list(const std::string& directory) {
+    std::error_code error;
+    std::vector<std::string> names;
+    for (std::filesystem::directory_iterator entry(full(directory), error), end;
+         !error && entry != end; entry.increment(error)) {
+        names.push_back(entry->path().filename().string());
+    }
+    if (error) return failed(error.value(), "list", full(directory));
+    std::ranges::sort(names);
+    return names;
+}
+
+DiskResult<void> PosixDisk::make_directory(const std::string& directory) {
+    const auto path = full(directory);
+    for (auto slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+        const auto part = path.substr(0, slash);
+        if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
+            return failed(errno, "create the folder", part);
+        }
+        if (slash == path.npos) break;
+    }
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) return failed(errno, "look at", path);
+    if (!S_ISDIR(status.st_mode)) return failed(ENOTDIR, "use", path);
+    return {};
+}
+
+DiskResult<void> PosixDisk::sync_directory(const std::string& directory) {
+    const Descriptor fd(::open(full(directory).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd.get() < 0) return failed(errno, "open the folder", full(directory));
+    if (::fsync(fd.get()) != 0) return failed(errno, "sync the folder", full(directory));
+    return {};
+}
+
+DiskResult<DiskSpace> PosixDisk::space() {
+    struct statvfs status{};
+    if (::statvfs(root_.c_str(), &status) != 0) {
+        return failed(errno, "learn the free space of", root_);
+    }
+    return DiskSpace{.free_bytes = std::uint64_t{status.f_bavail} * status.f_frsize,
+                     .total_bytes = std::uint64_t{status.f_blocks} * status.f_frsize};
+}
+
+DiskResult<std::unique_ptr<Disk::Lock>> PosixDisk::lock(const std::string& path) {
+    Descriptor fd(::open(full(path).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (fd.get() < 0) return failed(errno, "open", full(path));
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return failed(errno, "lock", full(path));
+    // Only for people: whether it works is no matter.
+    const auto owner = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(fd.get(), 0) == 0) {
+        [[maybe_unused]] const auto written = ::pwrite(fd.get(), owner.data(), owner.size(), 0);
+    }
+    return std::make_unique<PosixLock>(std::move(fd));
+}
+
+std::uint64_t system_random() {
+    std::uint64_t value = 0;
+    while (::getrandom(&value, sizeof value, 0) < 0) MTA_ASSERT(errno == EINTR);
+    return value;
+}
+
+}  // namespace queue::log

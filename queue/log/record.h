@@ -1,0 +1,56 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace queue::log {
+
+// The frame of everything in a segment behind its header (queue/FORMAT.md):
+//
+//   u32 crc32c | u32 length | u8 type | u8 flags | u16 version | u32 tag | u64 lsn | payload
+//
+// starting at a multiple of 8, filled up to the next one with zeros. The checksum covers everything
+// behind itself up to the payload's end, and is seeded with the lower half of the segment's
+// generation; `tag` is the upper half. So a record left over from the file's earlier life, or one
+// that somebody mailed, is no record here.
+inline constexpr std::size_t record_header_bytes = 24;
+inline constexpr std::size_t record_alignment = 8;
+inline constexpr std::uint32_t payload_bytes_max = 64u << 20;
+inline constexpr std::uint16_t record_version = 1;
+
+enum class RecordType : std::uint8_t { enqueue = 1, body = 2, state = 3, done = 4, batch = 5 };
+
+// A segment's random number. Never zero in its upper half, so that zeros are no record.
+struct Generation {
+    std::uint64_t value = 0;
+
+    [[nodiscard]] std::uint32_t seed() const { return static_cast<std::uint32_t>(value); }
+    [[nodiscard]] std::uint32_t tag() const { return static_cast<std::uint32_t>(value >> 32); }
+    bool operator==(const Generation&) const = default;
+};
+
+struct Record {
+    RecordType type = RecordType::batch;
+    std::uint8_t flags = 0;  // none is defined: written as zero, ignored in reading
+    std::uint16_t version = record_version;
+    std::uint64_t lsn = 0;
+    std::string_view payload;  // into the bytes that were given
+
+    [[nodiscard]] std::size_t bytes() const;  // with header and filling
+};
+
+[[nodiscard]] constexpr std::uint64_t aligned(std::uint64_t bytes) {
+    return (bytes + record_alignment - 1) / record_alignment * record_alignment;
+}
+
+// Appends room for a header to `out` (whose size must be aligned); append the payload, then call
+// end_record with what begin_record returned.
+[[nodiscard]] std::size_t begin_record(std::string& out);
+void end_record(std::string& out, std::size_t begin, Generation generation, RecordType type,
+                std::uint64_t lsn);
+
+// The record that starts `bytes`, or nothing if there is none that is whole and unhurt.
+[[nodiscard]] std::optional<Record> parse_record(std::string_view bytes, Generation generation);
+
+}  // namespace queue::log

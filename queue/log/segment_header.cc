@@ -1,0 +1,104 @@
+#include "queue/log/segment_header.h"
+
+#include <algorithm>
+
+#include "queue/log/bytes.h"
+#include "queue/log/crc32c.h"
+
+namespace queue::log {
+namespace {
+
+constexpr std::string_view magic = "PHOUSE\r\n";
+constexpr std::string_view suffix = ".log";
+constexpr std::string_view hex_digits = "0123456789abcdef";
+constexpr std::size_t at_crc = segment_header_bytes - 4;
+
+std::optional<std::uint64_t> parse_hex(std::string_view text) {
+    std::uint64_t value = 0;
+    for (const char c : text) {
+        const auto digit = hex_digits.find(c);
+        if (digit == hex_digits.npos) return std::nullopt;
+        value = value << 4 | digit;
+    }
+    return value;
+}
+
+}  // namespace
+
+std::string format_header(const SegmentHeader& header) {
+    std::string out(magic);
+    put(out, header.version);
+    put(out, std::uint16_t{0});
+    put(out, static_cast<std::uint32_t>(segment_header_bytes));
+    for (const auto byte : header.spool) put(out, byte);
+    put(out, header.number);
+    put(out, header.generation.value);
+    put(out, header.first_lsn);
+    put(out, header.id_ceiling);
+    put(out, header.previous);
+    put(out, header.previous_end);
+    out.append(at_crc - out.size(), '\0');
+    put(out, crc32c(out));
+    return out;
+}
+
+std::optional<SegmentHeader> parse_header(std::string_view bytes) {
+    if (bytes.size() < segment_header_bytes || !bytes.starts_with(magic)) return std::nullopt;
+    if (crc32c(bytes.substr(0, at_crc)) != get_at<std::uint32_t>(bytes, at_crc)) {
+        return std::nullopt;
+    }
+    ByteReader in(bytes.substr(magic.size()));
+    SegmentHeader header;
+    header.version = in.take<std::uint16_t>();
+    in.take<std::uint16_t>();
+    in.take<std::uint32_t>();
+    for (auto& byte : header.spool) byte = in.take<std::uint8_t>();
+    header.number = in.take<std::uint64_t>();
+    header.generation.value = in.take<std::uint64_t>();
+    header.first_lsn = in.take<std::uint64_t>();
+    header.id_ceiling = in.take<std::uint64_t>();
+    header.previous = in.take<std::uint64_t>();
+    header.previous_end = in.take<std::uint64_t>();
+    return header;
+}
+
+std::string hex16(std::uint64_t number) {
+    std::string text(16, '0');
+    for (auto digit = text.rbegin(); number != 0; ++digit, number >>= 4) {
+        *digit = hex_digits[number & 15];
+    }
+    return text;
+}
+
+std::string segment_file_name(std::uint64_t number) { return hex16(number) + std::string(suffix); }
+std::string segment_path(std::uint64_t number) { return "seg/" + segment_file_name(number); }
+
+std::optional<std::uint64_t> parse_segment_file_name(std::string_view name) {
+    if (name.size() != 16 + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
+    return parse_hex(name.substr(0, 16));
+}
+
+std::string format_uuid(const Uuid& uuid) {
+    std::string text;
+    for (std::size_t i = 0; i < uuid.size(); ++i) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+        text += hex_digits[uuid[i] >> 4];
+        text += hex_digits[uuid[i] & 15];
+    }
+    return text;
+}
+
+std::optional<Uuid> parse_uuid(std::string_view text) {
+    std::string digits(text);
+    std::erase(digits, '-');
+    if (digits.size() != 32) return std::nullopt;
+    Uuid uuid{};
+    for (std::size_t i = 0; i < uuid.size(); ++i) {
+        const auto byte = parse_hex(std::string_view(digits).substr(2 * i, 2));
+        if (!byte) return std::nullopt;
+        uuid[i] = static_cast<std::uint8_t>(*byte);
+    }
+    return uuid;
+}
+
+}  // namespace queue::log

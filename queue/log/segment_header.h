@@ -1,0 +1,45 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "queue/log/record.h"
+
+namespace queue::log {
+
+inline constexpr std::size_t segment_header_bytes = 4096;
+inline constexpr std::uint16_t format_version = 1;
+
+using Uuid = std::array<std::uint8_t, 16>;
+
+// The first 4 KiB of a segment (queue/FORMAT.md), written and synced before the file gets its name.
+struct SegmentHeader {
+    std::uint16_t version = format_version;
+    Uuid spool{};              // the same in all segments of a spool
+    std::uint64_t number = 0;  // the file's name; grows, never used twice
+    Generation generation;
+    std::uint64_t first_lsn = 0;     // of the first record
+    std::uint64_t id_ceiling = 0;    // no id from here on had been given away
+    std::uint64_t previous = 0;      // the segment before; 0: none
+    std::uint64_t previous_end = 0;  // where its records end; all before it was synced
+    bool operator==(const SegmentHeader&) const = default;
+};
+
+[[nodiscard]] std::string format_header(const SegmentHeader& header);
+// Nothing if the bytes are no header, or a damaged one. The version may be a newer one: then only
+// `version` and `number` mean anything.
+[[nodiscard]] std::optional<SegmentHeader> parse_header(std::string_view bytes);
+
+// "seg/00000000000000ff.log" and back.
+[[nodiscard]] std::string segment_file_name(std::uint64_t number);  // without the folder
+[[nodiscard]] std::string segment_path(std::uint64_t number);
+[[nodiscard]] std::optional<std::uint64_t> parse_segment_file_name(std::string_view name);
+[[nodiscard]] std::string hex16(std::uint64_t number);
+
+[[nodiscard]] std::string format_uuid(const Uuid& uuid);
+[[nodiscard]] std::optional<Uuid> parse_uuid(std::string_view text);
+
+}  // namespace queue::log

@@ -1,0 +1,98 @@
+#include "queue/log/segment_scan.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "queue/log/bytes.h"
+#include "queue/log/payload.h"
+
+namespace queue::log {
+namespace {
+
+struct Found {
+    std::uint64_t offset = 0;
+    Record record;
+};
+
+// The first whole record at or behind `from` whose lsn is at least `lsn_min`: a record inside a
+// mailed copy of this very segment has a lower one.
+std::optional<Found> find_record(std::string_view bytes, std::uint64_t from, Generation generation,
+                                 std::uint64_t lsn_min) {
+    for (auto at = aligned(from); at + record_header_bytes <= bytes.size();
+         at += record_alignment) {
+        const auto record = parse_record(bytes.substr(at), generation);
+        if (record && record->lsn >= lsn_min) return Found{at, *record};
+    }
+    return std::nullopt;
+}
+
+// Some BATCH from `found` on says that `lsn` was certain when it was written.
+bool was_certain(std::string_view bytes, std::optional<Found> found, Generation generation,
+                 std::uint64_t lsn) {
+    while (found) {
+        if (found->record.type == RecordType::batch) {
+            const auto batch = parse_batch(found->record.payload);
+            if (batch && batch->durable_lsn >= lsn) return true;
+        }
+        found = find_record(bytes, found->offset + found->record.bytes(), generation,
+                            found->record.lsn + 1);
+    }
+    return false;
+}
+
+std::uint64_t lsn_max_behind(std::string_view bytes, std::optional<Found> found,
+                             Generation generation) {
+    std::uint64_t lsn = 0;
+    while (found) {
+        lsn = std::max(lsn, found->record.lsn);
+        found = find_record(bytes, found->offset + found->record.bytes(), generation, 0);
+    }
+    return lsn;
+}
+
+bool has_tag(std::string_view bytes, std::uint64_t offset, Generation generation) {
+    constexpr std::size_t at_tag = 12;
+    return offset + record_header_bytes <= bytes.size() &&
+           get_at<std::uint32_t>(bytes, offset + at_tag) == generation.tag();
+}
+
+}  // namespace
+
+SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
+                         std::uint64_t end_known, const OnRecord& on_record) {
+    const bool is_last = end_known == 0;
+    if (!is_last) bytes = bytes.substr(0, end_known);
+    SegmentScan scan;
+    std::uint64_t at = segment_header_bytes;
+    std::uint64_t lsn_next = header.first_lsn;
+    bool after_hole = false;
+    while (at < bytes.size()) {
+        const auto record = parse_record(bytes.substr(at), header.generation);
+        if (record && (record->lsn == lsn_next || (after_hole && record->lsn > lsn_next))) {
+            on_record(at, *record);
+            ++scan.records;
+            scan.lsn_max = record->lsn;
+            lsn_next = record->lsn + 1;
+            at += record->bytes();
+            after_hole = false;
+            continue;
+        }
+        const auto next = find_record(bytes, at + record_alignment, header.generation, lsn_next);
+        if (is_last && !was_certain(bytes, next, header.generation, lsn_next)) {
+            scan.is_torn = next.has_value() || has_tag(bytes, at, header.generation);
+            scan.lsn_max = std::max(scan.lsn_max, lsn_max_behind(bytes, next, header.generation));
+            break;
+        }
+        const auto hole_end = next ? next->offset : bytes.size();
+        scan.damages.push_back({at, hole_end - at});
+        at = hole_end;
+        after_hole = true;
+    }
+    scan.end = at;
+    if (!is_last && bytes.size() < end_known) {
+        scan.damages.push_back({bytes.size(), end_known - bytes.size()});
+    }
+    return scan;
+}
+
+}  // namespace queue::log

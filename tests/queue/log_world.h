@@ -1,0 +1,172 @@
+#pragma once
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "mta/base/limits.h"
+#include "queue/log/log_service.h"
+#include "queue/message.h"
+#include "queue/store.h"
+#include "tests/queue/fake_disk.h"
+
+namespace queue::log {
+
+inline LogOptions small_options(std::uint64_t seed = 1) {
+    LogOptions options;
+    options.segment_bytes = 64u << 10;
+    options.batch_bytes_max = 32u << 10;
+    options.zero_ahead_bytes = 4096;
+    options.free_segments_max = 2;
+    options.random_seed = seed;
+    return options;
+}
+
+// A message whose every field differs from its default, told apart by its id.
+inline Message make_message(MessageId id, std::string body) {
+    Message message;
+    message.id = id;
+    message.arrival = mta::from_unix_ms(1'700'000'000'000 + static_cast<std::int64_t>(id));
+    message.envelope.reverse_path = "sender" + std::to_string(id) + "@us.example";
+    message.envelope.recipients = {{"a" + std::to_string(id) + "@them.example", "them.example",
+                                    notify_failure, "rfc822;a+2B@them.example"},
+                                   {"b@other.example", "other.example", notify_unspecified, ""}};
+    message.envelope.body_type = BodyType::eight_bit_mime;
+    message.envelope.smtputf8 = true;
+    message.envelope.ret = Ret::headers;
+    message.envelope.envid = "QQ" + std::to_string(id);
+    message.facts.size = body.size();
+    message.facts.header_bytes = 10;
+    message.facts.has_8bit = true;
+    message.facts.has_leading_dots = id % 2 == 0;
+    message.facts.line_bytes_max = 78;
+    message.body = std::move(body);
+    message.message_id = "<" + std::to_string(id) + "@us.example>";
+    return message;
+}
+
+inline std::shared_ptr<const Message> shared_message(MessageId id, std::string body) {
+    return std::make_shared<const Message>(make_message(id, std::move(body)));
+}
+
+// A message whose body is in the store already.
+inline std::shared_ptr<const Message> large_message(MessageId id, std::uint64_t size) {
+    auto message = make_message(id, "");
+    message.facts.size = size;
+    return std::make_shared<const Message>(std::move(message));
+}
+
+inline std::vector<RecipientState> make_states(std::uint16_t attempts) {
+    RecipientState tried;
+    tried.in_doubt = true;
+    tried.delay_notices = 1;
+    tried.attempts = attempts;
+    tried.next_due = mta::from_unix_ms(1'700'000'500'000);
+    tried.last_attempt = mta::from_unix_ms(1'700'000'400'000);
+    tried.last_error = {.status = {4, 7, 1},
+                        .scope = mta::Scope::message,
+                        .reply_code = 451,
+                        .text = "greylisted, come back later",
+                        .remote = "mx1.them.example [192.0.2.1]:25"};
+    RecipientState done;
+    done.phase = RecipientPhase::delivered;
+    done.attempts = 1;
+    return {tried, done};
+}
+
+inline void expect_equal(const Message& a, const Message& b) {
+    EXPECT_EQ(a.id, b.id);
+    EXPECT_EQ(a.arrival, b.arrival);
+    EXPECT_EQ(a.envelope, b.envelope);
+    EXPECT_EQ(a.facts, b.facts);
+    EXPECT_EQ(a.body, b.body);
+    EXPECT_EQ(a.message_id, b.message_id);
+    EXPECT_EQ(a.about, b.about);
+}
+
+// The disk with one file's bytes changed.
+inline std::unique_ptr<FakeDisk> copy_of(const FakeDisk& disk) {
+    return disk.after_power_cut(0, FakeDisk::Cut::everything_unsynced);
+}
+
+// A store on a fake disk, run by hand.
+class Spool {
+public:
+    explicit Spool(Disk& disk, LogOptions options = small_options()) {
+        auto opened = LogService::open(disk, options, LogService::Mode::steps,
+                                       [this](const std::string& text) { fatal = text; });
+        if (!opened) {
+            error = opened.error();
+            return;
+        }
+        service = std::move(*opened);
+        store = service->make_store([this](auto work) { posted.push_back(std::move(work)); });
+    }
+    // Tidy; kill() is the other end.
+    ~Spool() { store.reset(); }
+    Spool(const Spool&) = delete;
+    Spool& operator=(const Spool&) = delete;
+
+    // Until nothing is left to do.
+    void run() {
+        while (service->step() || !posted.empty()) run_posted();
+    }
+    void run_posted() {
+        while (!posted.empty()) {
+            auto work = std::move(posted.front());
+            posted.pop_front();
+            work();
+        }
+    }
+    std::map<MessageId, StoredMessage> load() {
+        std::map<MessageId, StoredMessage> messages;
+        bool was_last = false;
+        store->load([&](std::vector<StoredMessage> batch, bool last) {
+            for (auto& stored : batch) messages[stored.message->id] = stored;
+            was_last = last;
+        });
+        run();
+        EXPECT_TRUE(was_last);
+        return messages;
+    }
+    StoreResult<StoredMessage> read(MessageId id) {
+        std::optional<StoreResult<StoredMessage>> result;
+        store->read(id, [&](auto answer) { result = std::move(answer); });
+        run();
+        return std::move(*result);
+    }
+    StoreResult<std::string> read_body(MessageId id, std::uint64_t offset, std::uint32_t length) {
+        std::optional<StoreResult<std::string>> result;
+        store->read_body(id, offset, length, [&](auto answer) { result = std::move(answer); });
+        run();
+        return std::move(*result);
+    }
+    // Until durable.
+    StoreResult<void> enqueue(std::shared_ptr<const Message> message) {
+        std::optional<StoreResult<void>> result;
+        store->enqueue(std::move(message), [&](auto answer) { result = std::move(answer); });
+        run();
+        return std::move(*result);
+    }
+    StoreResult<void> finish(MessageId id,
+                             std::vector<std::shared_ptr<const Message>> reports = {}) {
+        std::optional<StoreResult<void>> result;
+        store->finish(id, std::move(reports), [&](auto answer) { result = std::move(answer); });
+        run();
+        return std::move(*result);
+    }
+
+    std::optional<StoreError> error;  // of opening
+    std::string fatal;
+    std::unique_ptr<LogService> service;
+    std::deque<std::move_only_function<void()>> posted;
+    std::unique_ptr<Store> store;
+};
+
+}  // namespace queue::log
