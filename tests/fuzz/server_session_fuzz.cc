@@ -1,0 +1,90 @@
+// A client's bytes, in turns that are separated by 0x1e (a turn ends when the client waits for our
+// replies). However a turn is cut, the session says and does the same; what it says is replies and
+// nothing else; what it accepts is clean.
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "mta/base/assert.h"
+#include "tests/smtp/server_world.h"
+
+namespace {
+
+using namespace mta::smtp;
+using test::ServerWorld;
+
+void play(ServerWorld& world, std::string_view turns, std::size_t step, std::string& said) {
+    said += world.connect();
+    while (!turns.empty()) {
+        const auto turn = turns.substr(0, turns.find('\x1e'));
+        turns.remove_prefix(std::min(turn.size() + 1, turns.size()));
+        for (std::size_t at = 0; at < turn.size(); at += step) {
+            world.session.on_bytes(world.now, turn.substr(at, step));
+        }
+        world.pump();
+        said += world.take_said();
+    }
+}
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }
+
+void check_replies(std::string_view said) {
+    MTA_ASSERT(said.ends_with("\r\n"));
+    while (!said.empty()) {
+        const auto line = said.substr(0, said.find("\r\n"));
+        said.remove_prefix(line.size() + 2);
+        MTA_ASSERT(line.size() >= 4 && line[0] >= '2' && line[0] <= '5');
+        MTA_ASSERT(line[3] == ' ' || line[3] == '-');
+        MTA_ASSERT(std::ranges::none_of(line, is_control));
+    }
+}
+
+void check_message(const ServerWorld::Accepted& message) {
+    const auto is_clean = [](std::string_view text) {
+        return std::ranges::none_of(text, is_control);
+    };
+    MTA_ASSERT(is_clean(message.envelope.reverse_path) && is_clean(message.envelope.envid));
+    MTA_ASSERT(!message.envelope.recipients.empty());
+    for (const auto& recipient : message.envelope.recipients) {
+        MTA_ASSERT(is_clean(recipient.address) && is_clean(recipient.orcpt));
+        MTA_ASSERT(recipient.domain == "us.example" || recipient.domain == "relay.us.example");
+    }
+    MTA_ASSERT(is_clean(message.message_id));
+    MTA_ASSERT(message.facts.size == message.body.size());
+    for (std::size_t i = 0; i < message.body.size(); ++i) {
+        MTA_ASSERT(message.body[i] != '\0');
+        MTA_ASSERT((message.body[i] == '\r') ==
+                   (i + 1 < message.body.size() && message.body[i + 1] == '\n'));
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size == 0 || size > 20'000) return 0;
+    const std::string_view turns(reinterpret_cast<const char*>(data + 1), size - 1);
+    ServerWorld whole;
+    ServerWorld cut;
+    std::string whole_said;
+    std::string cut_said;
+    play(whole, turns, turns.size() + 1, whole_said);
+    play(cut, turns, std::size_t{data[0]} % 50 + 1, cut_said);
+
+    MTA_ASSERT(whole_said == cut_said);
+    MTA_ASSERT(whole.accepted.size() == cut.accepted.size());
+    for (std::size_t i = 0; i < whole.accepted.size(); ++i) {
+        MTA_ASSERT(whole.accepted[i].envelope == cut.accepted[i].envelope);
+        MTA_ASSERT(whole.accepted[i].body == cut.accepted[i].body);
+        MTA_ASSERT(whole.accepted[i].facts == cut.accepted[i].facts);
+        check_message(whole.accepted[i]);
+    }
+    MTA_ASSERT(whole.refused.size() == cut.refused.size());
+    MTA_ASSERT(whole.aborted.size() == cut.aborted.size());
+    MTA_ASSERT(whole.begun == cut.begun);
+    MTA_ASSERT(whole.ended.has_value() == cut.ended.has_value());
+    check_replies(whole_said);
+    // Each message that began has one end, but for the last of a session that goes on.
+    const auto closed = whole.accepted.size() + whole.aborted.size();
+    MTA_ASSERT(whole.begun == closed || (!whole.ended && whole.begun == closed + 1));
+    return 0;
+}
