@@ -1,0 +1,136 @@
+#include "mta/admin/json.h"
+
+#include "mta/admin/selection.h"
+#include "mta/base/time_format.h"
+
+namespace mta::admin {
+namespace {
+
+using nlohmann::json;
+
+json time_or_null(const std::optional<Instant>& time) {
+    return time && *time != Instant{} ? json(format_rfc3339(*time)) : json(nullptr);
+}
+
+json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+
+template <class T>
+json value_or_null(const std::optional<T>& value) {
+    return value ? json(*value) : json(nullptr);
+}
+
+json error_or_null(const std::optional<DeliveryError>& error) {
+    if (!error) return nullptr;
+    return {{"code", error->reply_code},
+            {"status", to_string(error->status)},
+            {"text", error->text},
+            {"host", text_or_null(error->remote)}};
+}
+
+std::string_view name_of(outbound::WaitReason reason) {
+    using outbound::WaitReason;
+    switch (reason) {
+        case WaitReason::next_attempt: return "next_attempt";
+        case WaitReason::dns_answer: return "dns_answer";
+        case WaitReason::dns_down: return "dns_down";
+        case WaitReason::destination_down: return "destination_down";
+        case WaitReason::destination_limit: return "destination_limit";
+        case WaitReason::connections_limit: return "connections_limit";
+        case WaitReason::delivering: return "delivering";
+        case WaitReason::report: return "report";
+        case WaitReason::held: return "held";
+        case WaitReason::draining: return "draining";
+        case WaitReason::not_waiting: return "not_waiting";
+    }
+    return "next_attempt";
+}
+
+json recipient_json(const outbound::RecipientView& view) {
+    const bool has_error = view.last_error && !view.last_error->text.empty();
+    return {{"address", view.address.empty() ? "@" + view.domain : view.address},
+            {"domain", view.domain},
+            {"destination", text_or_null(view.destination)},
+            {"state", to_string(view.state)},
+            {"attempts", view.attempts},
+            {"next_attempt", time_or_null(view.next_attempt)},
+            {"last_attempt", time_or_null(view.last_attempt)},
+            {"last_reply", has_error ? json(reply_of(*view.last_error)) : json(nullptr)},
+            {"last_host", has_error ? text_or_null(view.last_error->remote) : json(nullptr)},
+            {"waits_for", name_of(view.reason)},
+            {"waits_until", time_or_null(view.until)},
+            {"expires", time_or_null(view.expires)}};
+}
+
+}  // namespace
+
+std::string reply_of(const DeliveryError& error) {
+    if (error.reply_code == 0) return error.text;
+    return std::to_string(error.reply_code) + (error.text.empty() ? "" : ' ' + error.text);
+}
+
+json to_json(const outbound::MessageView& message) {
+    json recipients = json::array();
+    for (const auto& view : message.recipients) recipients.push_back(recipient_json(view));
+    json out = {
+        {"id", queue::format_id(message.id)},
+        {"sender", message.message ? json(message.message->envelope.reverse_path) : json(nullptr)},
+        {"size", message.size_bytes},
+        {"arrived", format_rfc3339(message.arrived)},
+        {"recipients", std::move(recipients)}};
+    if (message.message) out["message_id"] = text_or_null(message.message->message_id);
+    return out;
+}
+
+json to_json(const outbound::DestinationView& view) {
+    return {{"name", view.name},
+            {"waiting", view.waiting},
+            {"delivering", view.delivering},
+            {"connections", view.connections},
+            {"connections_limit", view.connections_limit},
+            {"down_since", time_or_null(view.down_since)},
+            {"next_probe", time_or_null(view.next_probe)},
+            {"last_error", error_or_null(view.last_error)}};
+}
+
+json to_json(const RelayStatus& status) {
+    return {{"version", status.version},
+            {"hostname", status.hostname},
+            {"now", format_rfc3339(status.now)},
+            {"started", format_rfc3339(status.started)},
+            {"listeners", status.listeners},
+            {"clients", status.clients},
+            {"draining", status.is_draining},
+            {"spool",
+             {{"path", status.spool_path},
+              {"refusal", text_or_null(status.spool_refusal)},
+              {"free_bytes", value_or_null(status.spool_free_bytes)},
+              {"total_bytes", value_or_null(status.spool_total_bytes)}}},
+            {"config",
+             {{"path", status.config_path},
+              {"loaded", format_rfc3339(status.config_loaded)},
+              {"reload_problem", text_or_null(status.reload_problem)}}}};
+}
+
+json to_json(const outbound::Counters& counters) {
+    return {{"messages", counters.messages},
+            {"recipients", counters.recipients},
+            {"delivering", counters.delivering},
+            {"held", counters.held},
+            {"connections", counters.connections},
+            {"destinations_down", counters.destinations_down},
+            {"body_bytes_in_memory", counters.body_bytes_in_memory},
+            {"delivered_total", counters.delivered_total},
+            {"deferred_total", counters.deferred_total},
+            {"failed_total", counters.failed_total},
+            {"expired_total", counters.expired_total},
+            {"in_doubt_total", counters.in_doubt_total},
+            {"reports_total", counters.reports_total},
+            {"transactions_total", counters.transactions_total},
+            {"connects_total", counters.connects_total}};
+}
+
+std::string dump(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace mta::admin

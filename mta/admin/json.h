@@ -1,0 +1,25 @@
+#pragma once
+#include <nlohmann/json.hpp>
+
+#include "mta/admin/api.h"
+#include "mta/outbound/queue_view.h"
+
+namespace mta::admin {
+
+// What the API says, in JSON. Times are RFC 3339 strings or null; text from outside may be anything
+// and is made valid UTF-8 by dump().
+
+// {id, sender, size, arrived, recipients: [{address, state, attempts, next_attempt, last_reply,
+// ...}]}
+[[nodiscard]] nlohmann::json to_json(const outbound::MessageView& message);
+[[nodiscard]] nlohmann::json to_json(const outbound::DestinationView& destination);
+[[nodiscard]] nlohmann::json to_json(const RelayStatus& status);
+[[nodiscard]] nlohmann::json to_json(const outbound::Counters& counters);
+
+// "450 4.7.1 greylisted", lines joined by '\n'; our own words if the host said nothing.
+[[nodiscard]] std::string reply_of(const DeliveryError& error);
+
+// Never throws: bytes that are not UTF-8 are replaced.
+[[nodiscard]] std::string dump(const nlohmann::json& json);
+
+}  // namespace mta::admin

@@ -1,0 +1,310 @@
+#include "mta/admin/api.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/admin/queue_manager_double.h"
+
+namespace mta::admin {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using outbound::ViewState;
+using outbound::WaitReason;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const Instant now = from_unix_ms(1'795'003'200'000);  // 2026-11-18T12:00:00Z
+
+outbound::RecipientView waiting(const std::string& address, ViewState state = ViewState::queued) {
+    outbound::RecipientView view;
+    view.address = address;
+    view.domain = address.substr(address.rfind('@') + 1);
+    view.destination = "mx." + view.domain;
+    view.state = state;
+    view.attempts = 3;
+    view.next_attempt = now + 4min;
+    view.until = view.next_attempt;
+    view.last_attempt = now - 11min;
+    view.last_error = DeliveryError{.status = {4, 7, 1},
+                                    .scope = Scope::recipient,
+                                    .reply_code = 450,
+                                    .text = "4.7.1 greylisted\ncome back \xe4",
+                                    .remote = "mx1.them.example [192.0.2.1]:25"};
+    view.expires = now + 4 * 24h;
+    return view;
+}
+
+class ApiTest : public testing::Test {
+protected:
+    ApiTest()
+        : shards_{std::make_unique<FakeShard>(now), std::make_unique<FakeShard>(now)},
+          api_({shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }, 5s) {}
+
+    void add(std::size_t shard, queue::MessageId id, const std::string& sender,
+             std::vector<outbound::RecipientView> recipients) {
+        auto message = std::make_shared<queue::Message>();
+        message->id = id;
+        message->envelope.reverse_path = sender;
+        shards_[shard]->queue.messages[id] = {.id = id,
+                                              .arrived = now - 2h,
+                                              .size_bytes = 4711,
+                                              .message = message,
+                                              .recipients = std::move(recipients)};
+    }
+    json ask(std::uint32_t status, const std::string& path,
+             std::map<std::string, std::string> query = {}) {
+        return check(status, api_.handle({"GET", path, std::move(query), ""}));
+    }
+    json order(std::uint32_t status, const std::string& path, const json& body) {
+        return check(status, api_.handle({"POST", path, {}, body.dump()}));
+    }
+    static json check(std::uint32_t status, const Response& response) {
+        EXPECT_EQ(response.status, status) << response.body;
+        auto answer = json::parse(response.body, nullptr, false);
+        EXPECT_FALSE(answer.is_discarded()) << response.body;
+        EXPECT_EQ(answer.contains("error"), status != 200) << response.body;
+        return answer;
+    }
+    std::vector<std::string> ids(std::map<std::string, std::string> query) {
+        std::vector<std::string> found;
+        for (int page = 0; page < 100; ++page) {
+            const auto answer = ask(200, "/v1/queue", query);
+            for (const auto& message : answer["messages"]) found.push_back(message["id"]);
+            if (!answer.contains("next")) return found;
+            query["cursor"] = answer["next"];
+        }
+        ADD_FAILURE() << "the pages have no end";
+        return found;
+    }
+
+    std::array<std::unique_ptr<FakeShard>, 2> shards_;
+    RelayStatus status_;
+    Api api_;
+};
+
+TEST_F(ApiTest, the_queue_has_the_promised_form) {
+    add(0, 63, "ann@office.example", {waiting("bob@them.example")});
+    const auto answer = ask(200, "/v1/queue");
+    ASSERT_EQ(answer["messages"].size(), 1u);
+    EXPECT_FALSE(answer.contains("next"));
+    const auto& message = answer["messages"][0];
+    EXPECT_EQ(message["id"], "00001z");
+    EXPECT_EQ(message["sender"], "ann@office.example");
+    EXPECT_EQ(message["size"], 4711);
+    EXPECT_EQ(message["arrived"], "2026-11-18T10:00:00.000Z");
+    const auto& recipient = message["recipients"][0];
+    EXPECT_EQ(recipient["address"], "bob@them.example");
+    EXPECT_EQ(recipient["state"], "queued");
+    EXPECT_EQ(recipient["attempts"], 3);
+    EXPECT_EQ(recipient["next_attempt"], "2026-11-18T12:04:00.000Z");
+    EXPECT_EQ(recipient["last_reply"], "450 4.7.1 greylisted\ncome back \xef\xbf\xbd");
+}
+
+TEST_F(ApiTest, filters_are_joined_by_and) {
+    add(0, 1, "ann@office.example", {waiting("bob@them.example")});
+    add(0, 2, "", {waiting("bob@them.example"), waiting("carl@there.example", ViewState::held)});
+    add(1, 3, "ann@office.example", {waiting("Carl@there.example", ViewState::in_doubt)});
+    struct Row {
+        std::map<std::string, std::string> query;
+        std::vector<std::string> ids;
+    };
+    const Row rows[] = {
+        {{}, {"000001", "000002", "000003"}},
+        {{{"id", "000002"}}, {"000002"}},
+        {{{"id", "000009"}}, {}},
+        {{{"from", "Ann@office.example"}}, {"000001", "000003"}},
+        {{{"from", "<>"}}, {"000002"}},
+        {{{"to", "carl@there.example"}}, {"000002", "000003"}},
+        {{{"domain", "THERE.example"}}, {"000002", "000003"}},
+        {{{"state", "held"}}, {"000002"}},
+        {{{"state", "in_doubt"}, {"domain", "there.example"}}, {"000003"}},
+        // Both of one recipient, not of two.
+        {{{"state", "held"}, {"to", "bob@them.example"}}, {}},
+        {{{"from", "ann@office.example"}, {"to", "bob@them.example"}}, {"000001"}},
+        {{{"limit", "1"}}, {"000001", "000002", "000003"}},
+    };
+    for (const auto& row : rows) EXPECT_EQ(ids(row.query), row.ids) << json(row.query);
+}
+
+TEST_F(ApiTest, a_long_queue_comes_in_pages_without_gap_or_repetition) {
+    std::vector<std::string> all;
+    for (queue::MessageId id = 1; id <= 700; ++id) {
+        add(id % 2, id, "ann@office.example", {waiting("bob@them.example")});
+    }
+    for (const auto& shard : shards_) {
+        for (const auto& [id, message] : shard->queue.messages) all.push_back(queue::format_id(id));
+    }
+    EXPECT_EQ(ids({{"limit", "64"}}), all);
+    EXPECT_EQ(ids({}), all);
+    const auto answer = ask(200, "/v1/queue", {{"limit", "100000"}});
+    EXPECT_EQ(answer["messages"].size(), 700u);
+}
+
+TEST_F(ApiTest, nonsense_is_answered_with_a_sentence) {
+    const std::pair<const char*, const char*> queries[] = {
+        {"state", "sleeping"}, {"id", "!"},     {"domain", "a..b"}, {"limit", "0"},
+        {"limit", "many"},     {"cursor", "x"}, {"cursor", "0-"},   {"colour", "red"}};
+    for (const auto& [name, value] : queries) ask(400, "/v1/queue", {{name, value}});
+    ask(404, "/v2/queue");
+    ask(404, "/");
+    ask(405, "/v1/flush");
+    ask(400, "/v1/why/");
+    ask(400, "/v1/why/a..b");
+    order(405, "/v1/queue", {});
+    order(400, "/v1/cancel", json::object());
+    order(400, "/v1/cancel", {{"id", 63}});
+    order(400, "/v1/cancel", {{"all", "yes"}});
+    order(400, "/v1/cancel", {{"colour", "red"}});
+    order(400, "/v1/cancel", json::array());
+    check(400, api_.handle({"POST", "/v1/cancel", {}, "{"}));
+    check(405, api_.handle({"DELETE", "/v1/queue", {}, ""}));
+    EXPECT_TRUE(shards_[0]->queue.orders.empty());
+}
+
+TEST_F(ApiTest, a_shard_that_does_not_answer_is_a_503) {
+    const Api impatient({shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }, 50ms);
+    shards_[1]->hang(true);
+    for (const auto* const path :
+         {"/v1/status", "/v1/queue", "/v1/destinations", "/v1/why/them.example"}) {
+        const auto answer = check(503, impatient.handle({"GET", path, {}, ""}));
+        EXPECT_THAT(answer["error"], HasSubstr("too busy"));
+    }
+    check(503, impatient.handle({"POST", "/v1/flush", {}, ""}));
+    check(503, impatient.handle({"POST", "/v1/cancel", {}, R"({"all": true})"}));
+    shards_[1]->hang(false);
+    ask(200, "/v1/status");
+}
+
+TEST_F(ApiTest, a_shard_that_is_gone_drops_the_work) {
+    const Api orphan({[](Api::Ask) {}}, [this] { return status_; }, 50ms);
+    check(503, orphan.handle({"GET", "/v1/status", {}, ""}));
+}
+
+TEST_F(ApiTest, status_adds_up_the_shards_and_shows_trouble) {
+    shards_[0]->queue.counters.messages = 2;
+    shards_[1]->queue.counters.messages = 3;
+    shards_[1]->queue.destinations = {
+        {.name = "mx.up.example"},
+        {.name = "mx.them.example",
+         .waiting = 7,
+         .down_since = now - 2h,
+         .next_probe = now + 1min,
+         .last_error = DeliveryError{.status = {4, 4, 1}, .text = "connection refused"}}};
+    status_ = {.version = "0.1.0",
+               .hostname = "mail.office.example",
+               .now = now,
+               .started = now - 3h,
+               .listeners = {"0.0.0.0:25"},
+               .spool_path = "/var/lib/posthouse",
+               .spool_refusal = "no space",
+               .spool_free_bytes = 17};
+    const auto answer = ask(200, "/v1/status");
+    EXPECT_EQ(answer["queue"]["messages"], 5);
+    ASSERT_EQ(answer["destinations_in_trouble"].size(), 1u);
+    EXPECT_EQ(answer["destinations_in_trouble"][0]["name"], "mx.them.example");
+    EXPECT_EQ(answer["destinations_in_trouble"][0]["last_error"]["text"], "connection refused");
+    EXPECT_EQ(answer["spool"]["refusal"], "no space");
+    EXPECT_EQ(answer["spool"]["free_bytes"], 17);
+    EXPECT_EQ(answer["spool"]["total_bytes"], nullptr);
+    EXPECT_EQ(answer["config"]["reload_problem"], nullptr);
+    EXPECT_EQ(ask(200, "/v1/destinations").size(), 2u);
+}
+
+TEST_F(ApiTest, flush_goes_to_every_shard) {
+    EXPECT_EQ(order(200, "/v1/flush", {{"domain", "Them.Example"}})["recipients"], 2);
+    check(200, api_.handle({"POST", "/v1/flush", {}, ""}));
+    for (const auto& shard : shards_) {
+        EXPECT_THAT(shard->queue.orders, ElementsAre("flush them.example", "flush"));
+    }
+}
+
+TEST_F(ApiTest, orders_reach_the_messages_that_match_and_no_others) {
+    add(0, 1, "ann@office.example", {waiting("bob@them.example")});
+    add(0, 2, "ann@office.example", {waiting("carl@there.example")});
+    add(1, 3, "", {waiting("bob@them.example"), waiting("dora@them.example")});
+    const json only_asking = {{"to", "bob@them.example"}, {"dry_run", true}};
+    EXPECT_EQ(order(200, "/v1/cancel", only_asking), (json{{"messages", 2}, {"recipients", 3}}));
+    EXPECT_TRUE(shards_[0]->queue.orders.empty());
+    EXPECT_EQ(order(200, "/v1/cancel", {{"to", "bob@them.example"}}),
+              (json{{"messages", 2}, {"recipients", 3}}));
+    EXPECT_THAT(shards_[0]->queue.orders, ElementsAre("cancel 000001", "cancel 000003"));
+    EXPECT_EQ(order(200, "/v1/hold", {{"id", "000002"}})["messages"], 1);
+    EXPECT_EQ(order(200, "/v1/release", {{"all", true}})["messages"], 3);
+    EXPECT_THAT(shards_[0]->queue.orders,
+                ElementsAre("cancel 000001", "cancel 000003", "hold 000002", "release 000001",
+                            "release 000002", "release 000003"));
+    EXPECT_EQ(order(200, "/v1/cancel", {{"id", "000009"}})["messages"], 0);
+}
+
+TEST_F(ApiTest, why_tells_the_story_of_a_message) {
+    add(1, 63, "ann@office.example", {waiting("bob@them.example")});
+    const auto answer = ask(200, "/v1/why/00001z");
+    EXPECT_EQ(answer["found"], true);
+    EXPECT_EQ(answer["lines"],
+              (json{"Message 00001z from ann@office.example, 4.7 kB, arrived 2h ago (10:00:00 "
+                    "UTC). It is safe on disk and waits for 1 recipient.",
+                    "bob@them.example: waits for its next attempt, in 4m (12:04:00 UTC).",
+                    "  Answered 3 times, last tried 11m ago (11:49:00 UTC). The last answer, from "
+                    "mx1.them.example [192.0.2.1]:25: \"450 4.7.1 greylisted / come back "
+                    "\xef\xbf\xbd\"",
+                    "  If it stays like this, it is given up in 4d (2026-11-22 12:00:00 UTC), and "
+                    "the sender gets a report.",
+                    "  To try at once: posthouse flush them.example"}));
+    EXPECT_EQ(answer["messages"][0]["id"], "00001z");
+}
+
+TEST_F(ApiTest, why_finds_an_address_as_sender_and_as_recipient) {
+    add(0, 1, "ann@office.example", {waiting("bob@them.example")});
+    add(1, 2, "", {waiting("ann@office.example")});
+    EXPECT_EQ(ask(200, "/v1/why/ann@office.example")["messages"].size(), 2u);
+    EXPECT_EQ(ask(200, "/v1/why/bob@them.example")["messages"].size(), 1u);
+}
+
+TEST_F(ApiTest, why_tells_about_a_domain_with_its_destination) {
+    add(0, 1, "ann@office.example", {waiting("bob@them.example")});
+    auto& domain = shards_[0]->queue.domains["them.example"];
+    domain.domain = "them.example";
+    domain.destination = "mx.them.example";
+    domain.recipients = 1;
+    domain.site = outbound::DestinationView{
+        .name = "mx.them.example",
+        .down_since = now - 2h,
+        .next_probe = now + 1min,
+        .last_error = DeliveryError{.status = {4, 4, 1}, .text = "connection refused"}};
+    const auto answer = ask(200, "/v1/why/them.example");
+    EXPECT_EQ(answer["found"], true);
+    const auto lines = answer["lines"].dump();
+    EXPECT_THAT(lines, HasSubstr("Its MX records send its mail to mx.them.example."));
+    EXPECT_THAT(lines, HasSubstr("mx.them.example has taken no mail since 2h ago"));
+    EXPECT_THAT(lines, HasSubstr("It is tried again in 1m"));
+    EXPECT_THAT(lines, HasSubstr("connection refused"));
+    EXPECT_THAT(lines, HasSubstr("Message 000001 from ann@office.example"));
+}
+
+TEST_F(ApiTest, why_of_the_unknown_points_at_the_log) {
+    for (const auto* const what : {"00001z", "nobody@them.example", "nowhere.example"}) {
+        const auto answer = ask(200, std::string("/v1/why/") + what);
+        EXPECT_EQ(answer["found"], false);
+        EXPECT_THAT(answer["lines"][0], HasSubstr(what));
+        EXPECT_THAT(answer["lines"][1], HasSubstr("log"));
+    }
+}
+
+TEST_F(ApiTest, an_envelope_that_cannot_be_read_does_not_hide_the_message) {
+    add(0, 63, "ann@office.example", {waiting("bob@them.example")});
+    auto& unreadable = shards_[0]->queue.unreadable;
+    unreadable = queue::StoreError{.kind = queue::StoreError::Kind::broken, .text = "EIO"};
+    EXPECT_THAT(ask(200, "/v1/why/00001z")["lines"][0], HasSubstr("cannot be read from the spool"));
+    EXPECT_EQ(ask(200, "/v1/queue")["messages"][0]["recipients"][0]["address"], "@them.example");
+    unreadable->kind = queue::StoreError::Kind::not_found;
+    EXPECT_EQ(ask(200, "/v1/why/00001z")["found"], false);
+    EXPECT_TRUE(ask(200, "/v1/queue")["messages"].empty());
+}
+
+}  // namespace
+}  // namespace mta::admin

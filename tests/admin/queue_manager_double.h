@@ -1,0 +1,204 @@
+// A QueueManager that shows what a test put into it and remembers its orders, on a thread of its
+// own. All members are defined here, so the linker never looks for the real ones: include this in
+// one file of a program only.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "mta/admin/api.h"
+#include "mta/outbound/queue_manager.h"
+
+namespace mta::admin {
+
+// What the test decides about, and what it looks at afterwards.
+struct FakeQueue {
+    std::map<queue::MessageId, outbound::MessageView> messages;  // with their envelopes
+    std::vector<outbound::DestinationView> destinations;
+    std::map<std::string, outbound::DomainView> domains;
+    outbound::Counters counters;
+    std::vector<std::string> orders;                     // "cancel 00001z", "flush them.example"
+    std::optional<queue::StoreError> unreadable;         // the answer of describe()
+    std::vector<std::move_only_function<void()>> later;  // callbacks of describe()
+};
+
+class NoStore : public queue::Store {
+public:
+    queue::MessageId allocate_id() override { return 0; }
+    [[nodiscard]] std::optional<queue::StoreError> refusal() const override { return {}; }
+    void append_body(queue::MessageId, std::string, OnDone) override {}
+    void discard_body(queue::MessageId) override {}
+    void enqueue(std::shared_ptr<const queue::Message>, OnDone) override {}
+    void update(queue::MessageId, std::vector<queue::RecipientState>,
+                std::vector<std::shared_ptr<const queue::Message>>) override {}
+    void finish(queue::MessageId, std::vector<std::shared_ptr<const queue::Message>>,
+                OnDone) override {}
+    void read(queue::MessageId, OnMessage) override {}
+    void read_body(queue::MessageId, std::uint64_t, std::uint32_t, OnBytes) override {}
+    void load(OnLoaded) override {}
+};
+class NoResolver : public dns::Resolver {
+public:
+    void look_up_mx(const std::string&, OnMx) override {}
+    void look_up_addresses(const std::string&, OnAddresses) override {}
+};
+class NoConnector : public io::Connector {
+public:
+    ConnectId connect(const Endpoint&, const std::optional<IpAddress>&, OnConnected) override {
+        return 0;
+    }
+    void cancel(ConnectId) override {}
+};
+
+}  // namespace mta::admin
+
+namespace mta::outbound {
+
+struct QueueManager::Impl {
+    admin::FakeQueue* queue = nullptr;
+
+    std::size_t order(const std::string& what, queue::MessageId id) {
+        queue->orders.push_back(what + ' ' + queue::format_id(id));
+        const auto found = queue->messages.find(id);
+        return found == queue->messages.end() ? 0 : found->second.recipients.size();
+    }
+};
+
+// The queue comes in place of the seed.
+QueueManager::QueueManager(SettingsPtr, Ports, Hooks, std::uint64_t queue)
+    : impl_(std::make_unique<Impl>(Impl{reinterpret_cast<admin::FakeQueue*>(queue)})) {}
+QueueManager::~QueueManager() = default;
+
+Counters QueueManager::counters() const { return impl_->queue->counters; }
+MessageList QueueManager::list(const MessageFilter& filter, std::size_t limit, ListCursor cursor,
+                               std::size_t) const {
+    MessageList list;
+    ListCursor place = 0;
+    for (const auto& [id, message] : impl_->queue->messages) {
+        if (place++ < cursor) continue;
+        if (list.messages.size() == limit) {
+            list.next = place - 1;
+            break;
+        }
+        auto view = message;
+        view.message = nullptr;
+        const bool matches = std::ranges::any_of(view.recipients, [&](const auto& recipient) {
+            return (filter.domain.empty() || recipient.domain == filter.domain) &&
+                   (!filter.state || recipient.state == *filter.state);
+        });
+        for (auto& recipient : view.recipients) recipient.address.clear();
+        if (matches) list.messages.push_back(std::move(view));
+    }
+    return list;
+}
+std::optional<MessageView> QueueManager::find(queue::MessageId id) const {
+    const auto found = impl_->queue->messages.find(id);
+    if (found == impl_->queue->messages.end()) return std::nullopt;
+    auto view = found->second;
+    view.message = nullptr;
+    for (auto& recipient : view.recipients) recipient.address.clear();
+    return view;
+}
+void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
+    auto& queue = *impl_->queue;
+    queue.later.emplace_back([&queue, id, answer = std::move(on_described)]() mutable {
+        if (queue.unreadable) return answer(std::unexpected(*queue.unreadable));
+        answer(queue.messages.at(id));
+    });
+}
+std::vector<DestinationView> QueueManager::destinations(const std::string&) const {
+    return impl_->queue->destinations;
+}
+std::optional<DomainView> QueueManager::domain(const std::string& domain) const {
+    const auto found = impl_->queue->domains.find(domain);
+    if (found == impl_->queue->domains.end()) return std::nullopt;
+    return found->second;
+}
+std::size_t QueueManager::flush() {
+    impl_->queue->orders.emplace_back("flush");
+    return impl_->queue->messages.size();
+}
+std::size_t QueueManager::flush_domain(const std::string& domain) {
+    impl_->queue->orders.push_back("flush " + domain);
+    return 1;
+}
+std::size_t QueueManager::hold(queue::MessageId id) { return impl_->order("hold", id); }
+std::size_t QueueManager::release(queue::MessageId id) { return impl_->order("release", id); }
+std::size_t QueueManager::cancel(queue::MessageId id) { return impl_->order("cancel", id); }
+
+}  // namespace mta::outbound
+
+namespace mta::admin {
+
+// A thread that runs what is posted to it, the callbacks of describe() last one first.
+class FakeShard {
+public:
+    explicit FakeShard(Instant now) : now_(now), thread_([this] { run(); }) {}
+    FakeShard(const FakeShard&) = delete;
+    FakeShard& operator=(const FakeShard&) = delete;
+    ~FakeShard() {
+        {
+            const std::lock_guard lock(mutex_);
+            is_over_ = true;
+        }
+        posted_.notify_one();
+        thread_.join();
+    }
+    [[nodiscard]] Api::Post post() {
+        return [this](Api::Ask ask) {
+            {
+                const std::lock_guard lock(mutex_);
+                work_.push_back(std::move(ask));
+            }
+            posted_.notify_one();
+        };
+    }
+    // Before the first request and after the last: the shard's thread uses it meanwhile.
+    FakeQueue queue;
+    // As if the shard were busy with something else for ever.
+    void hang(bool hangs) {
+        const std::lock_guard lock(mutex_);
+        hangs_ = hangs;
+    }
+
+private:
+    void run() {
+        NoStore store;
+        NoResolver resolver;
+        NoConnector connector;
+        QueueManager manager(nullptr, {store, resolver, connector}, {},
+                             reinterpret_cast<std::uintptr_t>(&queue));
+        std::unique_lock lock(mutex_);
+        while (true) {
+            posted_.wait(lock, [this] { return is_over_ || (!work_.empty() && !hangs_); });
+            if (is_over_) return;
+            auto ask = std::move(work_.front());
+            work_.pop_front();
+            lock.unlock();
+            ask(manager, now_);
+            while (!queue.later.empty()) {
+                auto callback = std::move(queue.later.back());
+                queue.later.pop_back();
+                callback();
+            }
+            lock.lock();
+        }
+    }
+
+    using QueueManager = outbound::QueueManager;
+    Instant now_;
+    std::mutex mutex_;
+    std::condition_variable posted_;
+    std::deque<Api::Ask> work_;
+    bool is_over_ = false;
+    bool hangs_ = false;
+    std::thread thread_;
+};
+
+}  // namespace mta::admin
