@@ -1,0 +1,284 @@
+// Keeps the folders' dependencies one-way, and the outside world at the edges (ARCHITECTURE.md).
+// What it does not know, it refuses: a new folder, arrow or library is a design decision, and made
+// here, in review.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+using Names = std::set<std::string>;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Every folder of the program, and whom it may include.
+const std::map<std::string, Names> arrows = {
+    {"mta/base", {}},
+    {"mta/smtp", {"mta/base"}},
+    {"mta/io", {"mta/base"}},
+    {"conf", {"mta/base"}},
+    {"queue", {"mta/base"}},
+    {"queue/log", {"mta/base", "queue"}},
+    {"dns", {"mta/base", "mta/io"}},
+    {"mta/inbound", {"mta/base", "mta/smtp", "mta/io", "conf", "queue"}},
+    {"mta/outbound", {"mta/base", "mta/smtp", "mta/io", "conf", "queue", "dns"}},
+    {"mta/report", {"mta/base", "mta/smtp", "conf", "queue", "mta/outbound"}},
+    {"mta/admin", {"mta/base", "mta/io", "conf", "queue", "mta/outbound"}},
+    {"mta/cli", {"mta/base", "conf"}},
+    {"mta/daemon",
+     {"mta/base", "mta/smtp", "mta/io", "conf", "queue", "queue/log", "dns", "mta/inbound",
+      "mta/outbound", "mta/report", "mta/admin"}},
+    // main.cc alone: the command line, and what the process needs once.
+    {"mta", {"mta/base", "mta/cli", "mta/daemon", "conf", "dns"}},
+    {"conf/examples", {}},
+};
+
+// Libraries, and the only folders that may see them. A name that ends in '/' is a folder of
+// headers.
+const std::map<std::string, Names> edge_headers = {
+    {"uv.h", {"mta/io"}},
+    {"openssl/", {"mta/io"}},
+    {"ares.h", {"dns"}},
+    {"toml++/", {"conf"}},
+    {"microhttpd.h", {"mta/admin"}},
+    {"curl/", {"mta/cli"}},
+    {"CLI/", {"mta/cli"}},
+    {"nlohmann/", {"mta/admin", "mta/cli"}},
+    {"isa-l/", {"queue/log"}},
+    {"idn2.h", {"mta/base"}},
+    {"fmt/", {"mta/base"}},
+};
+
+// The C++ library has no ".h"; these are the system's.
+const Names system_headers = {
+    "arpa/inet.h",   "errno.h",    "fcntl.h",       "netdb.h",      "netinet/in.h",
+    "netinet/tcp.h", "poll.h",     "pthread.h",     "signal.h",     "sys/file.h",
+    "sys/ioctl.h",   "sys/mman.h", "sys/prctl.h",   "sys/random.h", "sys/resource.h",
+    "sys/socket.h",  "sys/stat.h", "sys/statvfs.h", "sys/types.h",  "sys/uio.h",
+    "sys/un.h",      "sys/wait.h", "termios.h",     "time.h",       "unistd.h"};
+
+// Files that are no source, by folder.
+const std::map<std::string, Names> other_files = {
+    {"conf", {".toml", ".service", ".sysusers", ".tmpfiles"}},
+    {"conf/examples", {".toml"}},
+    {"queue", {".md"}},
+};
+
+const std::vector<std::string> roots = {"mta", "queue", "dns", "conf"};
+
+std::string edge_of(const std::string& header) {
+    for (const auto& [edge, folders] : edge_headers) {
+        if (header == edge || (edge.ends_with('/') && header.starts_with(edge))) return edge;
+    }
+    return {};
+}
+
+// "foo/bar.h" of `#include "foo/bar.h"`, with its quote or bracket in front: `"foo/bar.h`.
+std::optional<std::string> included_by(std::string line) {
+    std::erase_if(line, [](char c) { return c == ' ' || c == '\t'; });
+    if (!line.starts_with("#include")) return std::nullopt;
+    const auto end = line.find_first_of("\">", 9);
+    return line.substr(8, end == line.npos ? end : end - 8);
+}
+
+std::optional<std::string> complaint_about(const std::string& folder, const std::string& include) {
+    const auto header = include.substr(1);
+    if (include[0] == '"') {
+        const auto from = fs::path(header).parent_path().string();
+        if (!arrows.contains(from)) return "includes \"" + header + "\" of an unknown folder";
+        if (from == folder || arrows.at(folder).contains(from)) return std::nullopt;
+        return "may not include " + from + " (" + header + ")";
+    }
+    if (const auto edge = edge_of(header); !edge.empty()) {
+        if (edge_headers.at(edge).contains(folder)) return std::nullopt;
+        return "may not include <" + header + ">";
+    }
+    const bool standard = header.find_first_of("./") == header.npos;
+    if (standard || system_headers.contains(header)) return std::nullopt;
+    return "includes <" + header + ">, which the layering test does not know";
+}
+
+void check_file(const fs::path& path, const std::string& name, const std::string& folder,
+                std::vector<std::string>& complaints) {
+    const auto extension = path.extension().string();
+    if (extension != ".h" && extension != ".cc") {
+        const auto others = other_files.find(folder);
+        if (others == other_files.end() || !others->second.contains(extension)) {
+            complaints.push_back(name + ": a file that the layering test does not know");
+        }
+        return;
+    }
+    std::ifstream in(path);
+    for (std::string line; std::getline(in, line);) {
+        const auto include = included_by(line);
+        if (!include) continue;
+        if (const auto complaint = complaint_about(folder, *include)) {
+            complaints.push_back(name + ": " + folder + ' ' + *complaint);
+        }
+    }
+}
+
+std::vector<std::string> check_tree(const fs::path& tree) {
+    std::vector<std::string> complaints;
+    for (const auto& root : roots) {
+        if (!fs::exists(tree / root)) continue;
+        for (const auto& entry : fs::recursive_directory_iterator(tree / root)) {
+            const auto relative = entry.path().lexically_relative(tree);
+            const auto folder = relative.parent_path().string();
+            if (entry.is_directory()) {
+                if (!arrows.contains(relative)) {
+                    complaints.push_back(relative.string() + ": an unknown folder");
+                }
+            } else if (arrows.contains(folder)) {
+                check_file(entry.path(), relative, folder, complaints);
+            }
+        }
+    }
+    std::ranges::sort(complaints);
+    return complaints;
+}
+
+TEST(Layering, includes_follow_the_arrows) {
+    EXPECT_THAT(check_tree("."), IsEmpty());
+    // It has really looked: the tests run in the root of the repository.
+    for (const auto& [folder, names] : arrows) EXPECT_TRUE(fs::is_directory(folder)) << folder;
+}
+
+TEST(Layering, the_toml_parser_is_seen_by_one_file) {
+    std::vector<std::string> seeing;
+    for (const auto& entry : fs::directory_iterator("conf")) {
+        if (!entry.is_regular_file()) continue;
+        std::ifstream in(entry.path());
+        const std::string text{std::istreambuf_iterator<char>(in), {}};
+        if (text.find("<toml++/") != text.npos) seeing.push_back(entry.path().filename());
+    }
+    EXPECT_THAT(seeing, ElementsAre("document.cc"));
+}
+
+TEST(Layering, arrows_have_no_circle) {
+    // Takes away, again and again, the folders that need none of those that are left.
+    auto left = arrows;
+    for (auto size = left.size() + 1; size > left.size();) {
+        size = left.size();
+        std::erase_if(left, [&](const auto& entry) {
+            return std::ranges::none_of(entry.second,
+                                        [&](const auto& name) { return left.contains(name); });
+        });
+    }
+    EXPECT_TRUE(left.empty()) << left.begin()->first;
+}
+
+std::string folder_of_library(const std::string& library) {
+    for (const auto* folder : {"conf", "queue", "dns"}) {
+        if (library == folder) return folder;
+    }
+    return "mta/" + library;
+}
+
+TEST(Layering, the_link_lines_are_the_arrows) {
+    std::ifstream in("CMakeLists.txt");
+    int libraries = 0;
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with("posthouse_library(")) continue;
+        std::istringstream words(line.substr(18, line.find(')') - 18));
+        std::string library;
+        std::string folders;
+        words >> library >> folders;
+        Names links;
+        for (std::string word; words >> word;) {
+            if (word.find("::") == word.npos) links.insert(folder_of_library(word));
+        }
+        auto want = arrows.at(folder_of_library(library));
+        want.erase("queue/log");  // one library with queue
+        EXPECT_EQ(links, want) << library;
+        ++libraries;
+    }
+    EXPECT_EQ(libraries, 12);
+}
+
+// A tree with one file, to see that the test itself can fail.
+class LayeringOfATree : public testing::Test {
+protected:
+    LayeringOfATree() {
+        std::string name = testing::TempDir() + "posthouse-layering-XXXXXX";
+        tree_ = ::mkdtemp(name.data());
+    }
+    ~LayeringOfATree() override { fs::remove_all(tree_); }
+
+    std::vector<std::string> with(const std::string& name, const std::string& text) {
+        fs::create_directories((tree_ / name).parent_path());
+        std::ofstream(tree_ / name) << text;
+        return check_tree(tree_);
+    }
+
+    fs::path tree_;
+};
+
+TEST_F(LayeringOfATree, takes_what_is_allowed) {
+    EXPECT_THAT(with("mta/inbound/x.cc",
+                     "#include \"mta/inbound/x.h\"\n#include <vector>\n#include <sys/stat.h>\n"
+                     "#include \"queue/store.h\"\n// #include \"mta/daemon/x.h\"\n"),
+                IsEmpty());
+    EXPECT_THAT(with("mta/io/x.cc", "#include <uv.h>\n#include <openssl/ssl.h>\n"), IsEmpty());
+    EXPECT_THAT(with("conf/examples/x.toml", ""), IsEmpty());
+    EXPECT_THAT(with("queue/FORMAT.md", ""), IsEmpty());
+}
+
+TEST_F(LayeringOfATree, refuses_an_arrow_that_is_not_there) {
+    EXPECT_THAT(with("queue/x.h", "#pragma once\n  #  include \"mta/smtp/address.h\"\n"),
+                ElementsAre("queue/x.h: queue may not include mta/smtp (mta/smtp/address.h)"));
+}
+
+TEST_F(LayeringOfATree, refuses_an_arrow_back) {
+    EXPECT_THAT(with("queue/x.h", "#include \"queue/log/record.h\"\n"),
+                ElementsAre(HasSubstr("may not include queue/log")));
+}
+
+TEST_F(LayeringOfATree, refuses_a_library_beyond_its_edge) {
+    EXPECT_THAT(
+        with("mta/outbound/x.cc", "#include <uv.h>\n#include <ares.h>\n#include <openssl/x.h>"),
+        ElementsAre("mta/outbound/x.cc: mta/outbound may not include <ares.h>",
+                    "mta/outbound/x.cc: mta/outbound may not include <openssl/x.h>",
+                    "mta/outbound/x.cc: mta/outbound may not include <uv.h>"));
+    EXPECT_EQ(with("mta/daemon/x.cc",
+                   "#include <toml++/toml.h>\n#include <microhttpd.h>\n#include <curl/curl.h>\n"
+                   "#include <CLI/CLI.hpp>\n")
+                  .size(),
+              7u);
+}
+
+TEST_F(LayeringOfATree, refuses_a_library_that_it_does_not_know) {
+    EXPECT_THAT(with("mta/base/x.cc", "#include <boost/asio.hpp>\n#include <zlib.h>\n"),
+                ElementsAre(HasSubstr("<boost/asio.hpp>, which"), HasSubstr("<zlib.h>, which")));
+}
+
+TEST_F(LayeringOfATree, refuses_an_include_from_nowhere) {
+    EXPECT_THAT(with("mta/base/x.cc", "#include \"x.h\"\n#include \"tests/x.h\"\n"),
+                ElementsAre(HasSubstr("\"tests/x.h\" of an unknown folder"),
+                            HasSubstr("\"x.h\" of an unknown folder")));
+}
+
+TEST_F(LayeringOfATree, refuses_a_folder_that_it_does_not_know) {
+    EXPECT_THAT(with("mta/utils/x.h", "#include <uv.h>\n"),
+                ElementsAre("mta/utils: an unknown folder"));
+    EXPECT_THAT(with("dns/cache/x.h", ""), testing::Contains("dns/cache: an unknown folder"));
+}
+
+TEST_F(LayeringOfATree, refuses_a_file_that_it_does_not_know) {
+    EXPECT_THAT(with("mta/base/x.hpp", ""),
+                ElementsAre("mta/base/x.hpp: a file that the layering test does not know"));
+    EXPECT_EQ(with("dns/README.md", "").size(), 2u);
+}
+
+}  // namespace
