@@ -74,7 +74,7 @@ public:
     std::optional<std::uint16_t> take_u16() {
         if (bytes_.size() - at_ < 2) return std::nullopt;
         at_ += 2;
-        return static_cast<std::uint16_t>(byte(at_ - 2) << 8 | byte(at_ - 1));
+        return u16_at(at_ - 2);
     }
     std::optional<std::uint32_t> take_u32() {
         const auto high = take_u16();
@@ -97,6 +97,9 @@ public:
 private:
     [[nodiscard]] unsigned byte(std::size_t at) const {
         return static_cast<unsigned char>(bytes_[at]);
+    }
+    [[nodiscard]] std::uint16_t u16_at(std::size_t at) const {
+        return static_cast<std::uint16_t>(byte(at) << 8 | byte(at + 1));
     }
 
     std::string_view bytes_;
@@ -142,11 +145,11 @@ std::optional<Header> Message::take_header() {
     header.is_truncated = (byte(2) & 0x02) != 0;
     header.is_from_resolver = (byte(3) & 0x80) != 0;
     header.rcode = byte(3) & 0x0f;
-    go_to(4);
-    header.questions = *take_u16();
-    header.answers = *take_u16();
-    header.authorities = *take_u16();
-    header.additionals = *take_u16();
+    header.questions = u16_at(4);
+    header.answers = u16_at(6);
+    header.authorities = u16_at(8);
+    header.additionals = u16_at(10);
+    go_to(header_bytes);
     return header;
 }
 
@@ -362,13 +365,14 @@ Answer AnswerReader::negative(const Header& header) {
 std::optional<mta::Millis> AnswerReader::negative_ttl(const Record& soa) {
     message_.go_to(soa.data_at);
     if (!message_.take_name() || !message_.take_name()) return std::nullopt;
-    std::optional<std::uint32_t> minimum_s;  // after serial, refresh, retry and expire
+    std::uint32_t minimum_s = 0;  // the last, after serial, refresh, retry and expire
     for (int field = 0; field < 5; ++field) {
-        minimum_s = message_.take_u32();
-        if (!minimum_s) return std::nullopt;
+        const auto value = message_.take_u32();
+        if (!value) return std::nullopt;
+        minimum_s = *value;
     }
     if (message_.at() != soa.data_end) return std::nullopt;
-    return seconds(std::min(soa.ttl_s, *minimum_s));
+    return seconds(std::min(soa.ttl_s, minimum_s));
 }
 
 bool AnswerReader::is_at_or_above_name(const std::string& zone) const {

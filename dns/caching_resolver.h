@@ -37,6 +37,8 @@ public:
 
     explicit CachingResolver(World world);
     CachingResolver(World world, Limits limits);
+    CachingResolver(const CachingResolver&) = delete;
+    CachingResolver& operator=(const CachingResolver&) = delete;
     // Callers that still wait hear nothing more.
     ~CachingResolver() override;
 
