@@ -50,7 +50,8 @@ public:
     [[nodiscard]] std::size_t size() const { return count_; }
 
 private:
-    static constexpr std::uint32_t chunk_entries = 1024;
+    static constexpr std::uint32_t chunk_entries =
+        sizeof(T) >= 4096 ? 16 : std::bit_floor(std::uint32_t{65536} / sizeof(T));
 
     std::vector<std::unique_ptr<T[]>> chunks_;
     std::vector<std::uint32_t> free_;

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -144,6 +145,12 @@ public:
     // business, how many transactions into this session is in can_start().
     [[nodiscard]] const Capabilities& capabilities() const { return capabilities_; }
     [[nodiscard]] bool has_ended() const { return state_ == State::ended; }
+    // The whole body of a transaction has left: it may be delivered, whatever becomes of the
+    // connection.
+    [[nodiscard]] bool is_body_out() const {
+        return std::ranges::any_of(
+            running_, [](const Running& each) { return each.body == BodyPhase::complete; });
+    }
     // Past the greeting and EHLO: the host is up and takes mail.
     [[nodiscard]] bool was_ready() const { return was_ready_; }
 

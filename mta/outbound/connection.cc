@@ -1,0 +1,264 @@
+#include "mta/outbound/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/assert.h"
+#include "mta/base/limits.h"
+
+namespace mta::outbound {
+namespace {
+
+std::string describe(const Connection::Target& target) {
+    const auto port = ":" + std::to_string(target.endpoint.port);
+    const auto literal = "[" + target.endpoint.address.to_string() + "]";
+    return (target.host.empty() ? literal : target.host + " " + literal) + port;
+}
+
+smtp::ClientOptions options_for(const conf::Settings& settings, const Connection::Target& target) {
+    const auto& delivery = settings.delivery;
+    smtp::ClientOptions options;
+    options.ehlo_name = settings.hostname;
+    options.remote = describe(target);
+    options.timeouts.greeting = delivery.greeting_timeout;
+    options.timeouts.command = delivery.command_timeout;
+    options.timeouts.data_command = delivery.data_command_timeout;
+    options.timeouts.data_block = delivery.data_block_timeout;
+    options.timeouts.final_dot = delivery.final_dot_timeout;
+    options.chunking = target.use_chunking;
+    return options;
+}
+
+smtp::Transaction transaction_for(const queue::Message& message,
+                                  const std::vector<std::uint32_t>& recipients) {
+    smtp::Transaction transaction;
+    const auto& envelope = message.envelope;
+    if (recipients.size() == envelope.recipients.size()) {
+        transaction.envelope = envelope;
+    } else {
+        transaction.envelope.reverse_path = envelope.reverse_path;
+        transaction.envelope.body_type = envelope.body_type;
+        transaction.envelope.smtputf8 = envelope.smtputf8;
+        transaction.envelope.ret = envelope.ret;
+        transaction.envelope.envid = envelope.envid;
+        transaction.envelope.recipients.reserve(recipients.size());
+        for (const auto number : recipients)
+            transaction.envelope.recipients.push_back(envelope.recipients[number]);
+    }
+    transaction.facts = message.facts;
+    if (message.is_body_inline()) transaction.body = message.body;
+    return transaction;
+}
+
+}  // namespace
+
+Connection::Connection(Core& core, Target target, Handlers handlers)
+    : core_(core),
+      target_(std::move(target)),
+      remote_(describe(target_)),
+      handlers_(std::move(handlers)),
+      session_(options_for(*core.settings, target_)),
+      connect_deadline_(core.now() + core.settings->delivery.connect_timeout) {
+    ++core_.totals.connects_total;
+    connecting_ = core_.ports.connector.connect(
+        target_.endpoint, std::nullopt,
+        [this](std::expected<std::unique_ptr<io::ByteStream>, std::string> stream) {
+            on_connected(std::move(stream));
+        });
+}
+
+Connection::~Connection() { abort(); }
+
+void Connection::on_connected(std::expected<std::unique_ptr<io::ByteStream>, std::string> stream) {
+    connecting_.reset();
+    if (!stream) {
+        end(DeliveryError{.status = {4, 4, 1},
+                          .scope = Scope::host,
+                          .text = "cannot connect: " + stream.error(),
+                          .remote = remote_});
+        return;
+    }
+    stream_ = std::move(*stream);
+    stream_->start({.on_read =
+                        [this](std::string_view bytes) {
+                            session_.on_bytes(core_.now(), bytes);
+                            pump();
+                        },
+                    .on_drained = [this] { pump(); },
+                    .on_closed =
+                        [this](std::string_view reason) {
+                            session_.on_closed(core_.now(), reason);
+                            pump();
+                        }});
+    session_.on_connected(core_.now());
+    pump();
+}
+
+bool Connection::can_start() const {
+    return !has_ended_ && stream_ != nullptr && session_.can_start();
+}
+
+void Connection::start(std::shared_ptr<const queue::Message> message,
+                       const std::vector<std::uint32_t>& recipients) {
+    MTA_ASSERT(can_start());
+    Body body{.message = std::move(message), .recipients = recipients.size()};
+    auto transaction = transaction_for(*body.message, recipients);
+    body.is_complete = transaction.body.has_value();
+    body.number = session_.start(core_.now(), std::move(transaction));
+    bodies_.push_back(std::move(body));
+    ++started_;
+    ++core_.totals.transactions_total;
+    write_output();
+    handlers_.on_deadline_change();
+}
+
+bool Connection::is_past_final_dot() const { return !has_ended_ && session_.is_body_out(); }
+
+void Connection::quit() {
+    MTA_ASSERT(bodies_.empty());
+    if (has_ended_) return;
+    if (stream_ == nullptr) {
+        end(std::nullopt);
+        return;
+    }
+    session_.quit(core_.now());
+    write_output();
+    handlers_.on_deadline_change();
+}
+
+void Connection::abort() {
+    has_ended_ = true;
+    if (connecting_) core_.ports.connector.cancel(*std::exchange(connecting_, std::nullopt));
+    if (stream_) stream_->abort();
+    bodies_.clear();
+}
+
+std::optional<Instant> Connection::deadline() const {
+    if (has_ended_) return std::nullopt;
+    if (stream_ == nullptr) return connect_deadline_;
+    return session_.deadline();
+}
+
+void Connection::on_deadline() {
+    if (has_ended_) return;
+    if (stream_ != nullptr) {
+        session_.on_deadline(core_.now());
+        pump();
+        return;
+    }
+    core_.ports.connector.cancel(*std::exchange(connecting_, std::nullopt));
+    end(DeliveryError{.status = {4, 4, 1},
+                      .scope = Scope::host,
+                      .text = "cannot connect: no answer in " +
+                              std::to_string(core_.settings->delivery.connect_timeout.count()) +
+                              " ms",
+                      .remote = remote_});
+}
+
+void Connection::write_output() {
+    if (auto output = session_.take_output(); !output.empty()) stream_->write(std::move(output));
+}
+
+// Handlers may start transactions, which brings more to hand over: until there is no more.
+void Connection::pump() {
+    if (is_pumping_ || has_ended_ || stream_ == nullptr) return;
+    is_pumping_ = true;
+    std::vector<smtp::ClientSession::Event> events;
+    bool is_more = true;
+    while (is_more && !has_ended_) {
+        events.clear();
+        write_output();
+        feed_body();
+        while (auto event = session_.poll_event()) events.push_back(std::move(*event));
+        handle(events);
+        const auto before = started_;
+        if (!bodies_.empty() && can_start()) handlers_.on_room();
+        is_more = !events.empty() || started_ != before;
+    }
+    is_pumping_ = false;
+    handlers_.on_deadline_change();
+}
+
+void Connection::handle(std::vector<smtp::ClientSession::Event>& events) {
+    using Session = smtp::ClientSession;
+    bool refuses_chunking = false;
+    for (const auto& event : events) {
+        const auto* ended = std::get_if<Session::SessionEnded>(&event);
+        refuses_chunking = refuses_chunking || (ended != nullptr && ended->chunking_refused);
+    }
+    for (auto& event : events) {
+        if (has_ended_) return;
+        if (std::holds_alternative<Session::Ready>(event)) {
+            handlers_.on_ready();
+        } else if (auto* transaction = std::get_if<Session::TransactionEnded>(&event)) {
+            std::erase_if(bodies_,
+                          [&](const Body& body) { return body.number == transaction->number; });
+            handlers_.on_transaction_end({std::move(*transaction), refuses_chunking});
+        } else {
+            const auto& ended = std::get<Session::SessionEnded>(event);
+            const bool is_failure = ended.reason == Session::EndReason::failed;
+            end(is_failure ? std::optional(ended.error) : std::nullopt);
+        }
+    }
+}
+
+void Connection::end(const std::optional<DeliveryError>& error) {
+    if (std::exchange(has_ended_, true)) return;
+    if (stream_) {
+        write_output();
+        stream_->finish();
+    }
+    bodies_.clear();
+    handlers_.on_end(error);
+}
+
+void Connection::feed_body() {
+    const auto number = session_.wants_body();
+    if (number == 0 || stream_->backlog_bytes() > limits::stream_backlog_bytes_max) return;
+    const auto body = std::ranges::find(bodies_, number, &Body::number);
+    MTA_ASSERT(body != bodies_.end());
+    if (body->is_reading || body->is_complete) return;
+    body->is_reading = true;
+    core_.ports.store.read_body(
+        body->message->id, body->next_byte,
+        static_cast<std::uint32_t>(limits::body_chunk_bytes_max),
+        [this, alive = std::weak_ptr(is_alive_), number](queue::StoreResult<std::string> bytes) {
+            if (!alive.expired()) on_body_read(number, std::move(bytes));
+        });
+}
+
+void Connection::on_body_read(smtp::TransactionNumber number,
+                              queue::StoreResult<std::string> bytes) {
+    const auto body = std::ranges::find(bodies_, number, &Body::number);
+    if (has_ended_ || body == bodies_.end()) return;
+    body->is_reading = false;
+    const auto size = body->message->facts.size;
+    if (!bytes || (bytes->empty() && body->next_byte < size)) {
+        break_off(number, {.status = {4, 3, 0},
+                           .scope = Scope::message,
+                           .text = "the message cannot be read from the spool: " +
+                                   (bytes ? std::string("it is shorter than it was")
+                                          : bytes.error().text)});
+        return;
+    }
+    body->next_byte += bytes->size();
+    body->is_complete = body->next_byte >= size;
+    session_.body(core_.now(), number, *bytes, body->is_complete);
+    pump();
+}
+
+// The host has half a message and there is no more: the only way out is to hang up.
+void Connection::break_off(smtp::TransactionNumber number, const DeliveryError& error) {
+    stream_->abort();
+    has_ended_ = true;
+    for (const auto& body : std::exchange(bodies_, {})) {
+        smtp::ClientSession::TransactionEnded outcome;
+        outcome.number = body.number;
+        outcome.never_began = body.number != number;
+        outcome.recipients.assign(body.recipients, std::unexpected(error));
+        handlers_.on_transaction_end({std::move(outcome), false});
+    }
+    handlers_.on_end(std::nullopt);
+}
+
+}  // namespace mta::outbound

@@ -1,0 +1,84 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "mta/base/timer_wheel.h"
+#include "mta/outbound/connection.h"
+#include "mta/outbound/core.h"
+#include "mta/outbound/site.h"
+#include "queue/slab.h"
+
+namespace mta::outbound {
+
+// Owns every connection of the shard: counts them (for each site and in all), keeps idle ones for
+// the next delivery, watches their deadlines, and destroys them in tick(), when none of their
+// callbacks can be on the stack.
+//
+// Connections are named by their index, which is good until on_end.
+class ConnectionPool {
+public:
+    struct Handlers {
+        std::function<void(std::uint32_t connection)> on_ready;
+        std::function<void(std::uint32_t connection)> on_room;
+        std::function<void(std::uint32_t connection, Connection::TransactionEnd)>
+            on_transaction_end;
+        // Already out of the site's and the total count.
+        std::function<void(std::uint32_t connection, const std::optional<DeliveryError>&)> on_end;
+    };
+
+    ConnectionPool(Core& core, SiteTable& sites, Handlers handlers)
+        : core_(core), sites_(sites), handlers_(std::move(handlers)), wheel_(core.now()) {}
+
+    // Open in all: on the way, at work, idle, closing.
+    [[nodiscard]] std::uint32_t total() const { return total_; }
+    [[nodiscard]] Connection& operator[](std::uint32_t index) {
+        return *connections_[index].connection;
+    }
+    [[nodiscard]] std::uint32_t site_of(std::uint32_t index) const {
+        return connections_[index].site;
+    }
+
+    [[nodiscard]] std::uint32_t open(std::uint32_t site, Connection::Target target);
+    // An idle connection of the site, no longer idle; queue::nothing: there is none.
+    [[nodiscard]] std::uint32_t take_idle(std::uint32_t site);
+    // Nothing is active on it: it is kept for `delivery.idle_timeout`, or closed if it has carried
+    // enough or may not be kept.
+    void park(std::uint32_t index);
+    // Closes the connection that has been idle longest, of whatever site. False: none is idle.
+    bool close_longest_idle();
+    void close_idle();
+    // Ends it without on_end.
+    void abort(std::uint32_t index);
+
+    void tick();
+    [[nodiscard]] std::optional<Instant> next_wakeup() const;
+
+private:
+    struct Held {
+        std::unique_ptr<Connection> connection;
+        std::uint32_t site = queue::nothing;
+        bool is_idle = false;
+        Instant idle_until;
+        std::list<std::uint32_t>::iterator in_idle;
+    };
+
+    void take_out_of_idle(std::uint32_t index);
+    void release(std::uint32_t index);
+    void rearm(std::uint32_t index);
+
+    Core& core_;
+    SiteTable& sites_;
+    Handlers handlers_;
+    queue::Slab<Held> connections_;
+    std::list<std::uint32_t> idle_;  // of all sites, the longest idle first
+    std::vector<std::uint32_t> ended_;
+    std::uint32_t total_ = 0;
+    TimerWheel wheel_;
+    std::vector<std::uint32_t> fired_;
+};
+
+}  // namespace mta::outbound

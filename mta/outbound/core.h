@@ -1,0 +1,50 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "conf/settings.h"
+#include "mta/base/time.h"
+#include "mta/outbound/queue_manager.h"
+#include "queue/bundle.h"
+#include "queue/scheduler.h"
+
+namespace mta::outbound {
+
+[[nodiscard]] queue::RetryPolicy retry_policy(const conf::Retry& retry);
+
+// What the parts of the queue manager share.
+struct Core {
+    Core(QueueManager::SettingsPtr initial, QueueManager::Ports world, QueueManager::Hooks driver,
+         queue::Scheduler::LifetimeOf lifetime_of, std::uint64_t seed)
+        : settings(std::move(initial)),
+          ports(world),
+          hooks(std::move(driver)),
+          scheduler(retry_policy(settings->retry), std::move(lifetime_of), seed, hooks.now()) {}
+
+    [[nodiscard]] Instant now() const { return hooks.now(); }
+    void event(const DeliveryEvent& event) const {
+        if (hooks.on_event) hooks.on_event(event);
+    }
+    // Something is left for tick().
+    void request_tick() {
+        if (is_tick_requested) return;
+        is_tick_requested = true;
+        hooks.request_tick();
+    }
+    [[nodiscard]] queue::MessageTable& table() { return scheduler.table(); }
+
+    QueueManager::SettingsPtr settings;
+    QueueManager::Ports ports;
+    QueueManager::Hooks hooks;
+    queue::Scheduler scheduler;
+    queue::BundleSlab bundles;
+    Counters totals;  // only the *_total ones
+    std::vector<IpAddress> own_addresses;
+    bool is_tick_requested = false;
+    bool is_draining = false;
+    // Callbacks given to ports hold it weakly: gone, when the queue manager is.
+    std::shared_ptr<bool> is_alive = std::make_shared<bool>(true);
+};
+
+}  // namespace mta::outbound

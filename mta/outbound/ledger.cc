@@ -1,0 +1,298 @@
+#include "mta/outbound/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/assert.h"
+
+namespace mta::outbound {
+
+using queue::RecipientPhase;
+using Reports = std::vector<std::shared_ptr<const queue::Message>>;
+
+void Ledger::settle(std::uint32_t message, const std::shared_ptr<const queue::Message>& content,
+                    std::string_view destination, std::span<const Outcome> outcomes) {
+    if (outcomes.empty()) return;
+    Job job{.id = core_.table().message(message).id, .content = content};
+    for (const auto& outcome : outcomes) {
+        RecipientRef who{.id = job.id, .recipient = outcome.recipient, .destination = destination};
+        if (content) who.address = content->envelope.recipients[outcome.recipient].address;
+        const auto& entry = core_.table().message(message);
+        who.domain =
+            core_.table().domain(core_.table().recipient(entry, outcome.recipient).domain).name;
+        enter(message, outcome, who, job);
+    }
+    if (job.failures.empty() && job.relayed.empty()) {
+        commit(message, {});
+    } else {
+        begin(message, std::move(job));
+    }
+}
+
+void Ledger::enter(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
+                   Job& job) {
+    auto& table = core_.table();
+    auto& entry = table.message(message);
+    auto& recipient = table.recipient(entry, outcome.recipient);
+    MTA_ASSERT(recipient.is_open() && recipient.bundle == queue::nothing && outcome.error);
+    const auto now = core_.now();
+    const auto& error = *outcome.error;
+    switch (outcome.kind) {
+        case Outcome::Kind::delivered:
+            core_.scheduler.conclude(entry, recipient, RecipientPhase::delivered, nullptr, now);
+            ++core_.totals.delivered_total;
+            core_.event(Delivered{who, error.remote, error.reply_code, error.text,
+                                  recipient.attempts, now - entry.arrival});
+            if (!outcome.is_dsn_passed_on && is_wanted(entry, recipient, ReportKind::relayed)) {
+                job.relayed.push_back(
+                    {.recipient = outcome.recipient, .error = error, .last_attempt = now});
+            }
+            return;
+        case Outcome::Kind::in_doubt:
+        case Outcome::Kind::deferred:
+            core_.scheduler.defer(entry, recipient, error, now);
+            if (outcome.kind == Outcome::Kind::in_doubt) {
+                recipient.is_in_doubt = true;
+                ++core_.totals.in_doubt_total;
+                core_.event(InDoubt{who, error, recipient.due});
+            } else {
+                ++core_.totals.deferred_total;
+                core_.event(Deferred{who, error, recipient.attempts, recipient.due});
+            }
+            if (!core_.scheduler.has_expired(entry, recipient, now)) return;
+            enter_failure(message, {outcome.recipient, Outcome::Kind::expired, &error}, who, job);
+            return;
+        case Outcome::Kind::failed:
+        case Outcome::Kind::expired:
+        case Outcome::Kind::bounced: enter_failure(message, outcome, who, job); return;
+    }
+}
+
+void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
+                           Job& job) {
+    auto& table = core_.table();
+    auto& entry = table.message(message);
+    auto& recipient = table.recipient(entry, outcome.recipient);
+    const auto now = core_.now();
+    const bool has_expired = outcome.kind == Outcome::Kind::expired;
+    const bool was_attempt = outcome.kind == Outcome::Kind::failed;
+    ++(has_expired ? core_.totals.expired_total : core_.totals.failed_total);
+    if (has_expired) {
+        core_.event(Expired{who, *outcome.error});
+    } else {
+        core_.event(Failed{who, *outcome.error});
+    }
+    if (!is_wanted(entry, recipient, ReportKind::failure)) {
+        core_.event(ReportDropped{who, entry.is_null_sender ? ReportDropped::Reason::null_sender
+                                                            : ReportDropped::Reason::not_wanted});
+        const auto phase = has_expired ? RecipientPhase::expired : RecipientPhase::failed;
+        core_.scheduler.conclude(entry, recipient, phase, outcome.error, now);
+        return;
+    }
+    // Pending until the report is in the same step of the store.
+    if (recipient.phase == RecipientPhase::held)
+        table.set_phase(entry, recipient, RecipientPhase::pending);
+    recipient.is_reported = true;
+    table.set_error(recipient, *outcome.error);
+    const auto last_attempt =
+        was_attempt ? now : from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
+    job.failures.push_back({.recipient = outcome.recipient,
+                            .error = *outcome.error,
+                            .last_attempt = last_attempt,
+                            .has_expired = has_expired,
+                            .is_in_doubt = recipient.is_in_doubt});
+}
+
+void Ledger::send_delay_notice(std::uint32_t message) {
+    auto& table = core_.table();
+    auto& entry = table.message(message);
+    const auto now = core_.now();
+    Job job{.id = entry.id, .content = copies_.get(message)};
+    auto recipients = table.recipients(message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        auto& recipient = recipients[number];
+        if (!core_.scheduler.is_delay_notice_due(entry, recipient, now)) continue;
+        core_.scheduler.count_delay_notice(entry, recipient, now);
+        job.delays.push_back(
+            {.recipient = number,
+             .error = table.error(recipient),
+             .last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000),
+             .is_in_doubt = recipient.is_in_doubt});
+    }
+    if (job.delays.empty()) {
+        core_.scheduler.rearm(message);
+    } else {
+        begin(message, std::move(job));
+    }
+}
+
+bool Ledger::is_wanted(const queue::MessageEntry& message, const queue::RecipientEntry& recipient,
+                       ReportKind kind) const {
+    if (message.is_null_sender || (recipient.notify & queue::notify_never) != 0) return false;
+    switch (kind) {
+        case ReportKind::failure:
+            return recipient.notify == queue::notify_unspecified ||
+                   (recipient.notify & queue::notify_failure) != 0;
+        case ReportKind::delay:
+            return recipient.notify == queue::notify_unspecified ||
+                   (recipient.notify & queue::notify_delay) != 0;
+        case ReportKind::relayed: return (recipient.notify & queue::notify_success) != 0;
+    }
+    return false;
+}
+
+// The report at once, if the head of the body is at hand, in the same step as the rest; otherwise
+// what is certain now, and the rest with the report.
+void Ledger::begin(std::uint32_t message, Job job) {
+    ++core_.table().message(message).reports_under_way;
+    ++jobs_;
+    if (job.content && job.content->is_body_inline()) {
+        const auto content = job.content;
+        finish(std::move(job), content->body);
+        return;
+    }
+    commit(message, {});
+    if (job.content) {
+        read_head(std::move(job));
+    } else {
+        read_content(std::move(job));
+    }
+}
+
+void Ledger::read_content(Job job) {
+    const auto id = job.id;
+    core_.ports.store.read(id, [this, alive = std::weak_ptr(core_.is_alive), job = std::move(job)](
+                                   queue::StoreResult<queue::StoredMessage> stored) mutable {
+        if (alive.expired()) return;
+        if (!stored) {
+            give_up_reports(std::move(job), stored.error());
+            return;
+        }
+        job.content = stored->message;
+        if (job.content->is_body_inline()) {
+            const auto content = job.content;
+            finish(std::move(job), content->body);
+        } else {
+            read_head(std::move(job));
+        }
+    });
+}
+
+void Ledger::read_head(Job job) {
+    const auto id = job.id;
+    core_.ports.store.read_body(id, 0, report_head_bytes,
+                                [this, alive = std::weak_ptr(core_.is_alive), job = std::move(job)](
+                                    queue::StoreResult<std::string> head) mutable {
+                                    if (!alive.expired())
+                                        finish(std::move(job), head ? *head : std::string{});
+                                });
+}
+
+void Ledger::finish(Job job, std::string_view head) {
+    --jobs_;
+    const auto message = core_.table().find(job.id);
+    if (!message) return;  // forgotten meanwhile
+    auto& table = core_.table();
+    auto& entry = table.message(*message);
+    --entry.reports_under_way;
+    const auto now = core_.now();
+    for (const auto& failure : job.failures) {
+        auto& recipient = table.recipient(entry, static_cast<std::uint32_t>(failure.recipient));
+        recipient.is_reported = false;
+        const auto phase = failure.has_expired ? RecipientPhase::expired : RecipientPhase::failed;
+        core_.scheduler.conclude(entry, recipient, phase, nullptr, now);
+    }
+    std::erase_if(job.delays, [&](const RecipientOutcome& delay) {
+        return !table.recipient(entry, static_cast<std::uint32_t>(delay.recipient)).is_open();
+    });
+    Reports reports;
+    make(job, ReportKind::failure, head, reports);
+    make(job, ReportKind::relayed, head, reports);
+    make(job, ReportKind::delay, head, reports);
+    commit(*message, std::move(reports));
+    core_.request_tick();
+}
+
+void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Reports& reports) {
+    const auto& outcomes = kind == ReportKind::failure ? job.failures
+                           : kind == ReportKind::delay ? job.delays
+                                                       : job.relayed;
+    if (outcomes.empty()) return;
+    const auto& table = core_.table();
+    const auto& entry = table.message(*table.find(job.id));
+    auto give_up_at = Instant::max();
+    for (const auto& outcome : outcomes) {
+        const auto& recipient =
+            table.recipient(entry, static_cast<std::uint32_t>(outcome.recipient));
+        give_up_at = std::min(give_up_at, core_.scheduler.expiry(entry, recipient));
+    }
+    Reports made;
+    if (core_.hooks.make_reports) {
+        made =
+            core_.hooks.make_reports({kind, *job.content, head, outcomes, core_.now(), give_up_at});
+    }
+    for (const auto& outcome : outcomes) {
+        if (!made.empty()) break;
+        core_.event(
+            ReportDropped{{.id = job.id,
+                           .recipient = outcome.recipient,
+                           .address = job.content->envelope.recipients[outcome.recipient].address,
+                           .domain = job.content->envelope.recipients[outcome.recipient].domain},
+                          ReportDropped::Reason::not_made});
+    }
+    for (auto& report : made) {
+        MTA_ASSERT(report && report->id != 0 && report->envelope.reverse_path.empty());
+        core_.event(
+            ReportQueued{job.id, report->id, kind, report->envelope.recipients.front().address});
+        ++core_.totals.reports_total;
+        reports.push_back(std::move(report));
+    }
+}
+
+void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
+    --jobs_;
+    const auto message = core_.table().find(job.id);
+    if (!message) return;
+    auto& entry = core_.table().message(*message);
+    --entry.reports_under_way;
+    if (note_unreadable(*message, error)) return;
+    // The store is in trouble: what was to be reported is tried again later.
+    for (const auto& failure : job.failures) {
+        auto& recipient =
+            core_.table().recipient(entry, static_cast<std::uint32_t>(failure.recipient));
+        recipient.is_reported = false;
+        core_.scheduler.postpone(entry, recipient, core_.now());
+    }
+    commit(*message, {});
+}
+
+bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& error) {
+    core_.event(Unreadable{core_.table().message(message).id, error});
+    using Kind = queue::StoreError::Kind;
+    if (error.kind != Kind::not_found && error.kind != Kind::corrupt) return false;
+    handlers_.on_lost(message);
+    return true;
+}
+
+void Ledger::commit(std::uint32_t message, Reports reports) {
+    auto& entry = core_.table().message(message);
+    const auto id = entry.id;
+    if (entry.open_count == 0 && entry.reports_under_way == 0) {
+        core_.event(Completed{id, core_.now() - entry.arrival});
+        drop(message);
+        core_.ports.store.finish(id, reports, nullptr);
+    } else {
+        if (entry.first_bundle == queue::nothing && entry.reports_under_way == 0)
+            copies_.drop(message);
+        core_.scheduler.rearm(message);
+        core_.ports.store.update(id, core_.table().states(message), reports);
+    }
+    for (auto& report : reports) handlers_.on_report(std::move(report));
+}
+
+void Ledger::drop(std::uint32_t message) {
+    copies_.drop(message);
+    core_.scheduler.remove(message);
+}
+
+}  // namespace mta::outbound

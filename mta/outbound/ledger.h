@@ -1,0 +1,102 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mta/outbound/core.h"
+#include "mta/outbound/message_copies.h"
+
+namespace mta::outbound {
+
+// What has become of one recipient in an attempt or without one.
+struct Outcome {
+    enum class Kind : std::uint8_t {
+        delivered,
+        failed,    // for good
+        deferred,  // charged: the remote answered about this message or recipient
+        in_doubt,  // deferred, but it may have arrived
+        expired,
+        bounced,  // by an operator: failed, without an attempt
+    };
+    std::uint32_t recipient = 0;  // its number in the envelope
+    Kind kind = Kind::delivered;
+    // Valid during the call. delivered: the reply that took it, of class 2.
+    const DeliveryError* error = nullptr;
+    bool is_dsn_passed_on = false;  // delivered: the next hop answers NOTIFY=SUCCESS
+};
+
+// Enters what has happened into the scheduler and the store, in one step with the reports that it
+// calls for. All rules on who is told what are here (RFC 3461 section 5):
+//
+//   - A failure or expiry is reported unless NOTIFY forbids it; never to the null sender (a double
+//     bounce: dropped, with an event).
+//   - A delivery is reported ("relayed") if NOTIFY=SUCCESS asks for it and the next hop does not
+//     answer DSN requests itself.
+//   - A delay is reported when the message reaches an age of `retry.delay_notices`, unless NOTIFY
+//     is given without DELAY.
+//   - All recipients with the same fate at the same time share one report.
+//
+// A recipient is failed in the store only together with its report: until the report is made (its
+// text needs the head of the body, which may have to be read first) it stays pending there.
+class Ledger {
+public:
+    struct Handlers {
+        // A report was handed to the store; it is now mail to be delivered.
+        std::function<void(std::shared_ptr<const queue::Message>)> on_report;
+        // The store has lost the message: out with it, wherever it is.
+        std::function<void(std::uint32_t message)> on_lost;
+    };
+
+    Ledger(Core& core, MessageCopies& copies, Handlers handlers)
+        : core_(core), copies_(copies), handlers_(std::move(handlers)) {}
+
+    // The recipients must be in no bundle any more. `content`: the message, if it is at hand. When
+    // the last recipient is done the message leaves the queue: its index is void after the call.
+    void settle(std::uint32_t message, const std::shared_ptr<const queue::Message>& content,
+                std::string_view destination, std::span<const Outcome> outcomes);
+    // To all who are due for one.
+    void send_delay_notice(std::uint32_t message);
+    // The states were changed by an order: to the store, and out of the queue if that was the last.
+    void commit(std::uint32_t message) { commit(message, {}); }
+    // Out of the queue without the store's being told.
+    void drop(std::uint32_t message);
+    // The store cannot give the message back. True: it is out of the queue now.
+    bool note_unreadable(std::uint32_t message, const queue::StoreError& error);
+
+    // No report is being made.
+    [[nodiscard]] bool is_idle() const { return jobs_ == 0; }
+
+private:
+    struct Job {
+        queue::MessageId id = 0;
+        std::shared_ptr<const queue::Message> content;
+        std::vector<RecipientOutcome> failures;
+        std::vector<RecipientOutcome> relayed;
+        std::vector<RecipientOutcome> delays;
+    };
+
+    [[nodiscard]] bool is_wanted(const queue::MessageEntry& message,
+                                 const queue::RecipientEntry& recipient, ReportKind kind) const;
+    void enter(std::uint32_t message, const Outcome& outcome, const RecipientRef& who, Job& job);
+    void enter_failure(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
+                       Job& job);
+    void begin(std::uint32_t message, Job job);
+    void read_content(Job job);
+    void read_head(Job job);
+    void finish(Job job, std::string_view head);
+    void give_up_reports(Job job, const queue::StoreError& error);
+    void make(const Job& job, ReportKind kind, std::string_view head,
+              std::vector<std::shared_ptr<const queue::Message>>& reports);
+    void commit(std::uint32_t message, std::vector<std::shared_ptr<const queue::Message>> reports);
+
+    Core& core_;
+    MessageCopies& copies_;
+    Handlers handlers_;
+    std::size_t jobs_ = 0;
+};
+
+}  // namespace mta::outbound

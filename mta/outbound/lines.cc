@@ -1,0 +1,174 @@
+#include "mta/outbound/lines.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "mta/base/assert.h"
+
+namespace mta::outbound {
+
+using State = queue::Bundle::State;
+
+void Lines::line_up_due(std::uint32_t message) {
+    const auto now = core_.now();
+    auto& table = core_.table();
+    for (auto& recipient : table.recipients(message)) {
+        if (!recipient.is_waiting() || recipient.due > now) continue;
+        const auto site = router_->site_for(recipient.domain);
+        const auto state = site ? State::lined_up : State::routing;
+        const auto place = site ? *site : recipient.domain;
+        auto bundle = find(message, state, place);
+        if (bundle == queue::nothing) {
+            bundle = add(message, state, place);
+            core_.bundles[bundle].is_retry = recipient.attempts > 0 || recipient.stalls > 0;
+            if (site) {
+                sites_[*site].destination.line_up(core_.bundles, bundle);
+            } else {
+                router_->park(recipient.domain, bundle);
+            }
+        }
+        recipient.bundle = bundle;
+        ++core_.bundles[bundle].recipients;
+        if (site) sites_.refresh(*site);
+    }
+}
+
+void Lines::on_routed(std::uint32_t domain) {
+    const auto site = router_->site_for(domain);
+    MTA_ASSERT(site);
+    for (auto bundle = router_->first_parked(domain); bundle != queue::nothing;
+         bundle = router_->first_parked(domain)) {
+        router_->unpark(domain, bundle);
+        const auto message = core_.bundles[bundle].message;
+        const auto present = find(message, State::lined_up, *site);
+        if (present != queue::nothing) {
+            move_recipients(bundle, present, 0, std::numeric_limits<std::size_t>::max());
+            remove(bundle);
+            continue;
+        }
+        core_.bundles[bundle].state = State::lined_up;
+        core_.bundles[bundle].place = *site;
+        sites_[*site].destination.line_up(core_.bundles, bundle);
+    }
+    sites_.refresh(*site);
+}
+
+void Lines::leave(std::uint32_t message, queue::RecipientEntry& recipient) {
+    const auto bundle = std::exchange(recipient.bundle, queue::nothing);
+    if (bundle == queue::nothing) return;
+    MTA_ASSERT(core_.bundles[bundle].message == message);
+    recipient.is_delivering = false;
+    if (--core_.bundles[bundle].recipients > 0) return;
+    leave_line(bundle);
+    remove(bundle);
+}
+
+std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
+    auto& destination = sites_[site].destination;
+    const auto first = destination.next_bundle();
+    auto taken = first;
+    if (core_.bundles[first].recipients > recipients_max) {
+        const auto message = core_.bundles[first].message;
+        taken = add(message, State::delivering, site);
+        core_.bundles[taken].is_retry = core_.bundles[first].is_retry;
+        move_recipients(first, taken, 0, recipients_max);
+    } else {
+        destination.leave(core_.bundles, first);
+        core_.bundles[first].state = State::delivering;
+    }
+    for (auto& recipient : core_.table().recipients(core_.bundles[taken].message))
+        if (recipient.bundle == taken) recipient.is_delivering = true;
+    return taken;
+}
+
+std::vector<std::uint32_t> Lines::recipients_of(std::uint32_t bundle) const {
+    std::vector<std::uint32_t> numbers;
+    numbers.reserve(core_.bundles[bundle].recipients);
+    const auto recipients = core_.table().recipients(core_.bundles[bundle].message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number)
+        if (recipients[number].bundle == bundle) numbers.push_back(number);
+    return numbers;
+}
+
+void Lines::put_back(std::uint32_t bundle) {
+    auto& returned = core_.bundles[bundle];
+    MTA_ASSERT(returned.state == State::delivering);
+    const auto site = returned.place;
+    for (auto& recipient : core_.table().recipients(returned.message))
+        if (recipient.bundle == bundle) recipient.is_delivering = false;
+    returned.state = State::lined_up;
+    sites_[site].destination.line_up(core_.bundles, bundle);
+    core_.scheduler.rearm(returned.message);
+    sites_.refresh(site);
+}
+
+void Lines::put_back_excess(std::uint32_t bundle, std::size_t keep) {
+    if (core_.bundles[bundle].recipients <= keep) return;
+    const auto rest =
+        add(core_.bundles[bundle].message, State::delivering, core_.bundles[bundle].place);
+    core_.bundles[rest].is_retry = core_.bundles[bundle].is_retry;
+    move_recipients(bundle, rest, keep, std::numeric_limits<std::size_t>::max());
+    put_back(rest);
+}
+
+void Lines::dissolve_lined_up(std::uint32_t message) {
+    for (auto& recipient : core_.table().recipients(message)) {
+        if (recipient.bundle == queue::nothing || recipient.is_delivering) continue;
+        recipient.due = core_.now();
+        leave(message, recipient);
+    }
+}
+
+std::uint32_t Lines::find(std::uint32_t message, State state, std::uint32_t place) const {
+    for (auto bundle = core_.table().message(message).first_bundle; bundle != queue::nothing;
+         bundle = core_.bundles[bundle].next_of_message) {
+        if (core_.bundles[bundle].state == state && core_.bundles[bundle].place == place)
+            return bundle;
+    }
+    return queue::nothing;
+}
+
+std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place) {
+    auto& entry = core_.table().message(message);
+    queue::Bundle bundle;
+    bundle.message = message;
+    bundle.place = place;
+    bundle.state = state;
+    bundle.next_of_message = entry.first_bundle;
+    entry.first_bundle = core_.bundles.add(bundle);
+    return entry.first_bundle;
+}
+
+void Lines::remove(std::uint32_t bundle) {
+    auto* link = &core_.table().message(core_.bundles[bundle].message).first_bundle;
+    while (*link != bundle) link = &core_.bundles[*link].next_of_message;
+    *link = core_.bundles[bundle].next_of_message;
+    core_.bundles.remove(bundle);
+}
+
+void Lines::leave_line(std::uint32_t bundle) {
+    const auto& left = core_.bundles[bundle];
+    if (left.state == State::routing) {
+        router_->unpark(left.place, bundle);
+    } else if (left.state == State::lined_up) {
+        const auto site = left.place;
+        sites_[site].destination.leave(core_.bundles, bundle);
+        sites_.refresh(site);
+    }
+}
+
+void Lines::move_recipients(std::uint32_t from, std::uint32_t to, std::size_t skip,
+                            std::size_t count) {
+    std::size_t seen = 0;
+    std::uint32_t moved = 0;
+    for (auto& recipient : core_.table().recipients(core_.bundles[from].message)) {
+        if (recipient.bundle != from || seen++ < skip) continue;
+        if (moved == count) break;
+        recipient.bundle = to;
+        ++moved;
+    }
+    core_.bundles[from].recipients -= moved;
+    core_.bundles[to].recipients += moved;
+}
+
+}  // namespace mta::outbound

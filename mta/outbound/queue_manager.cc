@@ -1,0 +1,226 @@
+#include "mta/outbound/queue_manager.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/assert.h"
+#include "mta/outbound/queue_manager_impl.h"
+
+namespace mta::outbound {
+
+using queue::RecipientPhase;
+
+queue::RetryPolicy retry_policy(const conf::Retry& retry) {
+    return {.schedule = retry.schedule,
+            .max_interval = retry.max_interval,
+            .jitter_percent = retry.jitter_percent,
+            .lifetime = retry.lifetime,
+            .bounce_lifetime = retry.bounce_lifetime,
+            .delay_notices = retry.delay_notices};
+}
+
+QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed)
+    : core(
+          std::move(settings), ports, std::move(hooks),
+          [this](std::string_view domain) { return Router::lifetime_of(router.routes(), domain); },
+          seed),
+      sites(core),
+      copies(core),
+      lines(core, sites),
+      router(core, sites,
+             {.on_routed = [this](std::uint32_t domain) { lines.on_routed(domain); },
+              .on_unroutable = [this](std::uint32_t domain,
+                                      const DeliveryError& error) { fail_parked(domain, error); }}),
+      ledger(
+          core, copies,
+          {.on_report =
+               [this](std::shared_ptr<const queue::Message> report) { accept(std::move(report)); },
+           .on_lost = [this](std::uint32_t message) { forget(message); }}),
+      deliveries(core, {sites, lines, ledger, copies}) {
+    lines.set_router(router);
+}
+
+// ---- Mail comes in ----
+
+void QueueManager::Impl::accept(std::shared_ptr<const queue::Message> message) {
+    const auto index = core.scheduler.add(*message, {});
+    copies.keep(index, std::move(message));
+    core.request_tick();
+    if (!core.is_draining) lines.line_up_due(index);
+    core.scheduler.rearm(index);
+}
+
+void QueueManager::Impl::forget(std::uint32_t message) {
+    deliveries.forget(message);
+    for (auto& recipient : core.table().recipients(message)) lines.leave(message, recipient);
+    ledger.drop(message);
+    core.request_tick();
+}
+
+// The DNS has said for good that there is nowhere to go.
+void QueueManager::Impl::fail_parked(std::uint32_t domain, const DeliveryError& error) {
+    for (auto bundle = router.first_parked(domain); bundle != queue::nothing;
+         bundle = router.first_parked(domain)) {
+        const auto message = core.bundles[bundle].message;
+        std::vector<Outcome> outcomes;
+        for (const auto number : lines.recipients_of(bundle)) {
+            lines.leave(message, core.table().recipient(core.table().message(message), number));
+            outcomes.push_back({number, Outcome::Kind::failed, &error});
+        }
+        ledger.settle(message, copies.get(message), {}, outcomes);
+    }
+}
+
+// ---- Time ----
+
+void QueueManager::Impl::tick() {
+    core.is_tick_requested = false;
+    deliveries.tick();
+    sites.tick();
+    router.tick();
+    if (!core.is_draining) {
+        queue::Scheduler::Work work;
+        core.scheduler.tick(core.now(), work);
+        serve(work);
+        dispatch();
+    }
+    router.note_unused(core.table().take_unused_domains());
+}
+
+// Messages may leave the queue on the way, and their indices be used again: each list is gone
+// through with that in mind. A message in several lists is served for one thing at a time, the
+// timer that is still due brings the rest.
+void QueueManager::Impl::serve(const queue::Scheduler::Work& work) {
+    for (const auto message : work.expired)
+        if (core.table().message(message).id != 0) expire(message);
+    for (const auto message : work.delayed)
+        if (core.table().message(message).id != 0) ledger.send_delay_notice(message);
+    for (const auto message : work.due) {
+        if (core.table().message(message).id == 0) continue;
+        lines.line_up_due(message);
+        core.scheduler.rearm(message);
+    }
+}
+
+void QueueManager::Impl::expire(std::uint32_t message) {
+    static const DeliveryError untried{
+        .status = {4, 4, 7}, .scope = Scope::message, .text = "it could not be delivered in time"};
+    auto& table = core.table();
+    const auto& entry = table.message(message);
+    const auto recipients = table.recipients(message);
+    std::vector<DeliveryError> errors(recipients.size());
+    std::vector<Outcome> outcomes;
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        auto& recipient = recipients[number];
+        if (!core.scheduler.has_expired(entry, recipient, core.now())) continue;
+        const auto* reason = reason_of(recipient);
+        errors[number] = reason != nullptr ? *reason : untried;
+        lines.leave(message, recipient);
+        outcomes.push_back({number, Outcome::Kind::expired, &errors[number]});
+    }
+    if (outcomes.empty()) {
+        core.scheduler.rearm(message);
+    } else {
+        ledger.settle(message, copies.get(message), {}, outcomes);
+    }
+}
+
+// Sites take turns, one delivery each, as long as there are connections to be had.
+void QueueManager::Impl::dispatch() {
+    for (auto index = sites.front(); index != queue::nothing; index = sites.front()) {
+        auto& site = sites[index];
+        const auto now = core.now();
+        if (!site.destination.may_start(now)) {
+            sites.pass();
+            sites.refresh(index);
+            continue;
+        }
+        if (site.idle.empty()) {
+            if (site.connections + site.unconnected >= site.destination.limit()) {
+                sites.pass();  // its last connections are closing: refreshed when they are gone
+                continue;
+            }
+            if (deliveries.connections() >= core.settings->delivery.connections_max) {
+                // Refreshed when the connection that is closed now is gone, or any other.
+                deliveries.pool().close_longest_idle();
+                return;
+            }
+        }
+        sites.pass();
+        deliveries.start(index);
+        sites.refresh(index);
+    }
+}
+
+std::optional<Instant> QueueManager::Impl::next_wakeup() const {
+    auto next = deliveries.pool().next_wakeup();
+    const auto consider = [&next](std::optional<Instant> other) {
+        if (other && (!next || *other < *next)) next = other;
+    };
+    consider(router.next_wakeup());
+    consider(sites.next_wakeup());
+    if (!core.is_draining) consider(core.scheduler.next_wakeup());
+    return next;
+}
+
+// ---- The daemon's life ----
+
+void QueueManager::Impl::reload(SettingsPtr settings) {
+    const auto former = std::exchange(core.settings, std::move(settings));
+    const bool are_routes_new = former->routes != core.settings->routes;
+    router.apply_settings();
+    sites.apply_settings();
+    core.scheduler.set_policy(retry_policy(core.settings->retry));
+    if (!are_routes_new) return;
+    // What is in line was routed by the old ones.
+    for (std::uint32_t message = 0; message < core.table().message_index_end(); ++message) {
+        if (core.table().message(message).first_bundle == queue::nothing) continue;
+        lines.dissolve_lined_up(message);
+        core.scheduler.rearm(message);
+    }
+    core.request_tick();
+}
+
+// ---- The outside ----
+
+QueueManager::QueueManager(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed)
+    : impl_(std::make_unique<Impl>(std::move(settings), ports, std::move(hooks), seed)) {}
+QueueManager::~QueueManager() = default;
+
+void QueueManager::accept(std::shared_ptr<const queue::Message> message) {
+    impl_->accept(std::move(message));
+}
+
+void QueueManager::forget(queue::MessageId id) {
+    if (const auto message = impl_->core.table().find(id)) impl_->forget(*message);
+}
+
+void QueueManager::load(const queue::StoredMessage& stored) {
+    const auto message = impl_->core.scheduler.add(*stored.message, stored.states);
+    impl_->core.request_tick();
+    if (impl_->core.table().message(message).open_count == 0) {
+        // The end came between the last state and its removal.
+        impl_->ledger.commit(message);
+    } else {
+        impl_->core.scheduler.rearm(message);
+    }
+}
+
+void QueueManager::tick() { impl_->tick(); }
+std::optional<Instant> QueueManager::next_wakeup() const { return impl_->next_wakeup(); }
+void QueueManager::reload(SettingsPtr settings) { impl_->reload(std::move(settings)); }
+void QueueManager::set_own_addresses(std::vector<IpAddress> addresses) {
+    impl_->core.own_addresses = std::move(addresses);
+}
+
+void QueueManager::drain() {
+    if (std::exchange(impl_->core.is_draining, true)) return;
+    impl_->deliveries.drain();
+    impl_->core.request_tick();
+}
+
+bool QueueManager::is_idle() const {
+    return impl_->deliveries.count() == 0 && impl_->ledger.is_idle();
+}
+
+}  // namespace mta::outbound

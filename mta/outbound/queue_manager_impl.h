@@ -1,0 +1,60 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mta/outbound/core.h"
+#include "mta/outbound/deliveries.h"
+#include "mta/outbound/ledger.h"
+#include "mta/outbound/lines.h"
+#include "mta/outbound/message_copies.h"
+#include "mta/outbound/queue_manager.h"
+#include "mta/outbound/router.h"
+#include "mta/outbound/site.h"
+
+namespace mta::outbound {
+
+// The parts and how they hang together. A recipient's way through them:
+//
+//   scheduler (due) -> lines (bundle) -> router (site) -> site's line -> deliveries (attempt)
+//   -> ledger (outcome: store, reports) -> scheduler (next due, or done)
+struct QueueManager::Impl {
+    Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed);
+    ~Impl() { core.is_alive.reset(); }
+
+    void accept(std::shared_ptr<const queue::Message> message);
+    void forget(std::uint32_t message);
+    void fail_parked(std::uint32_t domain, const DeliveryError& error);
+    void tick();
+    void serve(const queue::Scheduler::Work& work);
+    void expire(std::uint32_t message);
+    void dispatch();
+    [[nodiscard]] std::optional<Instant> next_wakeup() const;
+    void reload(SettingsPtr settings);
+
+    // Runs `change` for each recipient that an order may touch: open, and neither being delivered
+    // nor reported. It is out of its bundle then. The number touched.
+    template <class Change>
+    std::size_t change_recipients(std::uint32_t message, const Change& change);
+    std::size_t make_due(std::uint32_t message, std::optional<std::uint32_t> domain);
+
+    // Why a recipient came to nothing so far: its own last error, else its destination's.
+    [[nodiscard]] const DeliveryError* reason_of(const queue::RecipientEntry& recipient) const;
+    [[nodiscard]] MessageView view_of(std::uint32_t message) const;
+    [[nodiscard]] RecipientView view_of(const queue::MessageEntry& message,
+                                        const queue::RecipientEntry& recipient) const;
+    void describe_wait(const queue::RecipientEntry& recipient, RecipientView& view) const;
+    [[nodiscard]] DestinationView view_of(const Site& site) const;
+
+    Core core;
+    SiteTable sites;
+    MessageCopies copies;
+    Lines lines;
+    Router router;
+    Ledger ledger;
+    Deliveries deliveries;
+};
+
+}  // namespace mta::outbound

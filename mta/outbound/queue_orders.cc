@@ -1,0 +1,149 @@
+// What operators order: each touches what is not being delivered at the moment.
+#include <algorithm>
+#include <utility>
+
+#include "mta/outbound/queue_manager.h"
+#include "mta/outbound/queue_manager_impl.h"
+
+namespace mta::outbound {
+
+using queue::RecipientPhase;
+
+template <class Change>
+std::size_t QueueManager::Impl::change_recipients(std::uint32_t message, const Change& change) {
+    std::size_t changed = 0;
+    auto& entry = core.table().message(message);
+    const auto recipients = core.table().recipients(message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        auto& recipient = recipients[number];
+        if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported) continue;
+        if (change(entry, recipient, number)) ++changed;
+    }
+    return changed;
+}
+
+// Those that wait for a time; what is in a line is due already.
+std::size_t QueueManager::Impl::make_due(std::uint32_t message,
+                                         std::optional<std::uint32_t> domain) {
+    const auto now = core.now();
+    const auto changed = change_recipients(
+        message, [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t) {
+            if (recipient.phase != RecipientPhase::pending) return false;
+            if (domain && recipient.domain != *domain) return false;
+            if (recipient.is_waiting()) recipient.due = std::min(recipient.due, now);
+            return true;
+        });
+    if (changed > 0) core.scheduler.rearm(message);
+    core.request_tick();
+    return changed;
+}
+
+std::size_t QueueManager::flush() {
+    auto& core = impl_->core;
+    std::size_t flushed = 0;
+    for (std::uint32_t i = 0; i < core.table().message_index_end(); ++i)
+        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, std::nullopt);
+    for (std::uint32_t i = 0; i < core.table().domain_index_end(); ++i)
+        if (!core.table().domain(i).name.empty()) impl_->router.probe_now(i);
+    for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
+        if (!impl_->sites.is_used(i)) continue;
+        impl_->sites[i].destination.probe_now(core.now());
+        impl_->sites.refresh(i);
+    }
+    return flushed;
+}
+
+std::size_t QueueManager::flush_domain(const std::string& domain) {
+    auto& core = impl_->core;
+    const auto index = core.table().find_domain(domain);
+    if (!index) return 0;
+    std::size_t flushed = 0;
+    for (std::uint32_t i = 0; i < core.table().message_index_end(); ++i)
+        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, *index);
+    impl_->router.probe_now(*index);
+    if (const auto site = impl_->router.view(*index).site; site != queue::nothing) {
+        impl_->sites[site].destination.probe_now(core.now());
+        impl_->sites.refresh(site);
+    }
+    return flushed;
+}
+
+std::size_t QueueManager::flush_message(queue::MessageId id) {
+    auto& core = impl_->core;
+    const auto message = core.table().find(id);
+    if (!message) return 0;
+    for (const auto& recipient : core.table().recipients(*message)) {
+        impl_->router.probe_now(recipient.domain);
+        const auto site = impl_->router.view(recipient.domain).site;
+        if (!recipient.is_open() || site == queue::nothing) continue;
+        impl_->sites[site].destination.probe_now(core.now());
+        impl_->sites.refresh(site);
+    }
+    return impl_->make_due(*message, std::nullopt);
+}
+
+std::size_t QueueManager::hold(queue::MessageId id) {
+    const auto message = impl_->core.table().find(id);
+    if (!message) return 0;
+    const auto held = impl_->change_recipients(
+        *message, [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
+            if (recipient.phase == RecipientPhase::held) return false;
+            impl_->lines.leave(*message, recipient);
+            impl_->core.table().set_phase(entry, recipient, RecipientPhase::held);
+            return true;
+        });
+    if (held > 0) impl_->ledger.commit(*message);
+    return held;
+}
+
+std::size_t QueueManager::release(queue::MessageId id) {
+    const auto message = impl_->core.table().find(id);
+    if (!message) return 0;
+    const auto now = impl_->core.now();
+    const auto released = impl_->change_recipients(
+        *message, [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
+            if (recipient.phase != RecipientPhase::held) return false;
+            impl_->core.table().set_phase(entry, recipient, RecipientPhase::pending);
+            recipient.due = now;
+            return true;
+        });
+    if (released > 0) impl_->ledger.commit(*message);
+    impl_->core.request_tick();
+    return released;
+}
+
+std::size_t QueueManager::cancel(queue::MessageId id) {
+    const auto message = impl_->core.table().find(id);
+    if (!message) return 0;
+    const auto cancelled = impl_->change_recipients(
+        *message, [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
+            impl_->lines.leave(*message, recipient);
+            impl_->core.table().set_phase(entry, recipient, RecipientPhase::cancelled);
+            return true;
+        });
+    if (cancelled > 0) {
+        impl_->core.event(Cancelled{id, cancelled});
+        impl_->ledger.commit(*message);
+    }
+    impl_->core.request_tick();
+    return cancelled;
+}
+
+std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason) {
+    const auto message = impl_->core.table().find(id);
+    if (!message) return 0;
+    const DeliveryError error{.status = {5, 3, 0}, .scope = Scope::message, .text = reason};
+    std::vector<Outcome> outcomes;
+    impl_->change_recipients(*message, [&](queue::MessageEntry&, queue::RecipientEntry& recipient,
+                                           std::uint32_t number) {
+        impl_->lines.leave(*message, recipient);
+        outcomes.push_back({number, Outcome::Kind::bounced, &error});
+        return true;
+    });
+    const auto content = impl_->copies.get(*message);
+    if (!outcomes.empty()) impl_->ledger.settle(*message, content, {}, outcomes);
+    impl_->core.request_tick();
+    return outcomes.size();
+}
+
+}  // namespace mta::outbound

@@ -1,0 +1,251 @@
+// What operators ask: everything here only reads.
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/domain.h"
+#include "mta/outbound/queue_manager.h"
+#include "mta/outbound/queue_manager_impl.h"
+
+namespace mta::outbound {
+namespace {
+
+using queue::RecipientPhase;
+
+ViewState state_of(const queue::RecipientEntry& recipient) {
+    if (!recipient.is_open()) return ViewState::done;
+    if (recipient.is_delivering) return ViewState::delivering;
+    if (recipient.phase == RecipientPhase::held) return ViewState::held;
+    return recipient.is_in_doubt ? ViewState::in_doubt : ViewState::queued;
+}
+
+bool matches_domain(std::string_view wanted, std::string_view domain) {
+    if (wanted.starts_with('.')) return is_under(domain, wanted);
+    return domain == wanted;
+}
+
+bool matches(const MessageFilter& filter, const RecipientView& recipient) {
+    return (filter.domain.empty() || matches_domain(filter.domain, recipient.domain)) &&
+           (!filter.state || *filter.state == recipient.state) &&
+           (filter.destination.empty() || filter.destination == recipient.destination);
+}
+
+}  // namespace
+
+const DeliveryError* QueueManager::Impl::reason_of(const queue::RecipientEntry& recipient) const {
+    if (recipient.bundle != queue::nothing) {
+        const auto& bundle = core.bundles[recipient.bundle];
+        const auto* health = bundle.state == queue::Bundle::State::routing
+                                 ? router.view(bundle.place).health
+                                 : &sites[bundle.place].destination.health();
+        if (health != nullptr && !health->is_up()) return &health->last_error();
+    }
+    if (recipient.error != queue::nothing) return &core.scheduler.table().error(recipient);
+    return nullptr;
+}
+
+void QueueManager::Impl::describe_wait(const queue::RecipientEntry& recipient,
+                                       RecipientView& view) const {
+    if (!recipient.is_open()) {
+        view.reason = WaitReason::not_waiting;
+    } else if (recipient.is_reported) {
+        view.reason = WaitReason::report;
+    } else if (recipient.phase == RecipientPhase::held) {
+        view.reason = WaitReason::held;
+    } else if (recipient.is_delivering) {
+        view.reason = WaitReason::delivering;
+    } else if (core.is_draining) {
+        view.reason = WaitReason::draining;
+    } else if (recipient.bundle == queue::nothing) {
+        view.reason = WaitReason::next_attempt;
+        view.until = recipient.due;
+    } else {
+        const auto& bundle = core.bundles[recipient.bundle];
+        using Wait = queue::Destination::Wait;
+        if (bundle.state == queue::Bundle::State::routing) {
+            const auto domain = router.view(bundle.place);
+            const bool is_down = domain.health != nullptr && !domain.health->is_up();
+            view.reason = is_down ? WaitReason::dns_down : WaitReason::dns_answer;
+            if (is_down) view.until = domain.health->next_probe();
+            return;
+        }
+        const auto& destination = sites[bundle.place].destination;
+        switch (destination.wait(core.now())) {
+            case Wait::down:
+                view.reason = WaitReason::destination_down;
+                view.until = destination.health().next_probe();
+                return;
+            case Wait::limit: view.reason = WaitReason::destination_limit; return;
+            case Wait::turn:
+            case Wait::empty: view.reason = WaitReason::connections_limit; return;
+        }
+    }
+}
+
+RecipientView QueueManager::Impl::view_of(const queue::MessageEntry& message,
+                                          const queue::RecipientEntry& recipient) const {
+    const auto& table = core.scheduler.table();
+    RecipientView view;
+    view.domain = table.domain(recipient.domain).name;
+    view.state = state_of(recipient);
+    view.attempts = recipient.attempts;
+    view.expires = core.scheduler.expiry(message, recipient);
+    if (recipient.last_attempt_s != 0)
+        view.last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
+    if (const auto* reason = reason_of(recipient)) view.last_error = *reason;
+    const auto routed = router.view(recipient.domain).site;
+    if (recipient.bundle != queue::nothing &&
+        core.bundles[recipient.bundle].state != queue::Bundle::State::routing) {
+        view.destination = sites[core.bundles[recipient.bundle].place].plan.name;
+    } else if (routed != queue::nothing) {
+        view.destination = sites[routed].plan.name;
+    }
+    describe_wait(recipient, view);
+    if (recipient.is_waiting()) view.next_attempt = recipient.due;
+    if (view.reason == WaitReason::destination_down || view.reason == WaitReason::dns_down)
+        view.next_attempt = view.until;
+    return view;
+}
+
+MessageView QueueManager::Impl::view_of(std::uint32_t message) const {
+    const auto& table = core.scheduler.table();
+    const auto& entry = table.message(message);
+    MessageView view{.id = entry.id,
+                     .arrived = entry.arrival,
+                     .size_bytes = std::uint64_t{entry.size_kib} * 1024,
+                     .message = nullptr,
+                     .recipients = {}};
+    for (const auto& recipient : table.recipients(message))
+        if (recipient.is_open()) view.recipients.push_back(view_of(entry, recipient));
+    return view;
+}
+
+DestinationView QueueManager::Impl::view_of(const Site& site) const {
+    const auto& destination = site.destination;
+    const auto& health = destination.health();
+    DestinationView view{.name = site.plan.name,
+                         .waiting = destination.waiting(),
+                         .delivering = destination.delivering(),
+                         .connections = site.connections,
+                         .connections_limit = destination.limit(),
+                         .down_since = health.down_since(),
+                         .next_probe = health.next_probe(),
+                         .last_error = std::nullopt};
+    if (!health.is_up()) view.last_error = health.last_error();
+    return view;
+}
+
+Counters QueueManager::counters() const {
+    const auto& core = impl_->core;
+    const auto& table = core.scheduler.table();
+    auto counters = core.totals;
+    counters.messages = table.message_count();
+    counters.recipients = table.open_count();
+    counters.held = table.held_count();
+    counters.delivering = impl_->deliveries.count();
+    counters.connections = impl_->deliveries.pool().total();
+    counters.body_bytes_in_memory = impl_->copies.bytes();
+    for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
+        if (impl_->sites.is_used(i) && !impl_->sites[i].destination.health().is_up())
+            ++counters.destinations_down;
+    }
+    return counters;
+}
+
+MessageList QueueManager::list(const MessageFilter& filter, std::size_t limit, ListCursor cursor,
+                               std::size_t scan_max) const {
+    const auto& table = impl_->core.scheduler.table();
+    // Most filters can be answered without making views of what does not match.
+    const auto may_match = [&](std::uint32_t message) {
+        if (filter.domain.empty()) return true;
+        return std::ranges::any_of(
+            table.recipients(message), [&](const queue::RecipientEntry& recipient) {
+                return recipient.is_open() &&
+                       matches_domain(filter.domain, table.domain(recipient.domain).name);
+            });
+    };
+    MessageList list;
+    for (std::size_t looked = 0; cursor < table.message_index_end(); ++cursor, ++looked) {
+        if (list.messages.size() == limit || looked == scan_max) {
+            list.next = cursor;
+            break;
+        }
+        if (table.message(cursor).id == 0 || !may_match(cursor)) continue;
+        auto view = impl_->view_of(cursor);
+        const auto matching = [&](const RecipientView& recipient) {
+            return matches(filter, recipient);
+        };
+        if (std::ranges::any_of(view.recipients, matching))
+            list.messages.push_back(std::move(view));
+    }
+    return list;
+}
+
+std::optional<MessageView> QueueManager::find(queue::MessageId id) const {
+    const auto message = impl_->core.scheduler.table().find(id);
+    if (!message) return std::nullopt;
+    return impl_->view_of(*message);
+}
+
+void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
+    auto& core = impl_->core;
+    core.ports.store.read(id, [this, id, alive = std::weak_ptr(core.is_alive),
+                               on_described = std::move(on_described)](auto stored) mutable {
+        if (alive.expired()) return;
+        const auto message = impl_->core.table().find(id);
+        if (!stored || !message) {
+            on_described(std::unexpected(
+                stored ? queue::StoreError{queue::StoreError::Kind::not_found, "it is done"}
+                       : std::move(stored.error())));
+            return;
+        }
+        auto view = impl_->view_of(*message);
+        view.message = std::move(stored->message);
+        view.size_bytes = view.message->facts.size;
+        const auto& recipients = view.message->envelope.recipients;
+        std::size_t next = 0;
+        const auto entries = std::as_const(impl_->core.table()).recipients(*message);
+        for (std::size_t number = 0; number < entries.size(); ++number) {
+            if (entries[number].is_open())
+                view.recipients[next++].address = recipients[number].address;
+        }
+        on_described(std::move(view));
+    });
+}
+
+std::vector<DestinationView> QueueManager::destinations(const std::string& name) const {
+    std::vector<DestinationView> views;
+    for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
+        if (!impl_->sites.is_used(i)) continue;
+        const auto& site = impl_->sites[i];
+        const bool is_quiet = site.destination.waiting() == 0 &&
+                              site.destination.delivering() == 0 && site.connections == 0 &&
+                              site.destination.health().is_up();
+        if (name.empty() ? !is_quiet : site.plan.name == name)
+            views.push_back(impl_->view_of(site));
+    }
+    std::ranges::sort(views, {}, &DestinationView::name);
+    return views;
+}
+
+std::optional<DomainView> QueueManager::domain(const std::string& name) const {
+    const auto& table = impl_->core.scheduler.table();
+    const auto domain = table.find_domain(name);
+    if (!domain || table.domain(*domain).recipients == 0) return std::nullopt;
+    DomainView view;
+    view.domain = name;
+    view.is_static_route = impl_->router.is_static(*domain);
+    view.recipients = table.domain(*domain).recipients;
+    const auto routed = impl_->router.view(*domain);
+    if (routed.site != queue::nothing) {
+        view.destination = impl_->sites[routed.site].plan.name;
+        view.site = impl_->view_of(impl_->sites[routed.site]);
+    }
+    if (routed.health != nullptr && !routed.health->is_up()) {
+        view.dns_down_since = routed.health->down_since();
+        view.next_look_up = routed.health->next_probe();
+        view.dns_error = routed.health->last_error();
+    }
+    return view;
+}
+
+}  // namespace mta::outbound

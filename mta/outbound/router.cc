@@ -1,0 +1,172 @@
+#include "mta/outbound/router.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dns/mx_plan.h"
+#include "mta/base/assert.h"
+
+namespace mta::outbound {
+
+Router::Router(Core& core, SiteTable& sites, Handlers handlers)
+    : core_(core),
+      sites_(sites),
+      handlers_(std::move(handlers)),
+      routed_by_(core.settings),
+      routes_(routed_by_->routes),
+      wheel_(core.now()) {}
+
+std::optional<Millis> Router::lifetime_of(const RouteTable& routes, std::string_view domain) {
+    const auto* route = routes.find(domain);
+    return route == nullptr ? std::nullopt : route->lifetime;
+}
+
+std::optional<std::uint32_t> Router::site_for(std::uint32_t domain) {
+    auto& known = entry(domain);
+    const auto now = core_.now();
+    if (known.site != queue::nothing && now < known.valid_until) return known.site;
+    const auto& name = core_.table().domain(domain).name;
+    if (const auto* route = routes_.find(name)) {
+        set_site(known, sites_.find_or_add(plan_for_route(*route)));
+        known.valid_until = Instant::max();
+    } else if (dns::address_of_literal(name)) {
+        set_site(known, sites_.find_or_add(plan_for_literal(name)));
+        known.valid_until = Instant::max();
+    } else {
+        return std::nullopt;
+    }
+    return known.site;
+}
+
+void Router::park(std::uint32_t domain, std::uint32_t bundle) {
+    auto& waiting = entry(domain);
+    waiting.line.push_back(core_.bundles, bundle);
+    if (waiting.is_looking_up) return;
+    if (waiting.health.is_up() || waiting.health.may_probe(core_.now())) {
+        look_up(domain);
+    } else if (const auto probe = waiting.health.next_probe()) {
+        wheel_.set(domain, *probe);
+    }
+}
+
+void Router::unpark(std::uint32_t domain, std::uint32_t bundle) {
+    entry(domain).line.remove(core_.bundles, bundle);
+}
+
+std::uint32_t Router::first_parked(std::uint32_t domain) const {
+    if (domain >= entries_.size() || !entries_[domain]) return queue::nothing;
+    return entries_[domain]->line.front();
+}
+
+Router::View Router::view(std::uint32_t domain) const {
+    if (domain >= entries_.size() || !entries_[domain]) return {};
+    const auto& known = *entries_[domain];
+    return {known.site, known.is_looking_up, &known.health};
+}
+
+bool Router::is_static(std::uint32_t domain) const {
+    return routes_.find(core_.table().domain(domain).name) != nullptr;
+}
+
+void Router::apply_settings() {
+    routed_by_ = core_.settings;
+    routes_ = RouteTable(routed_by_->routes);
+    for (const auto& known : entries_)
+        if (known) known->valid_until = Instant{};
+}
+
+void Router::note_unused(const std::vector<std::uint32_t>& domains) {
+    for (const auto domain : domains)
+        if (core_.table().domain(domain).recipients == 0) wheel_.set(domain, core_.now() + linger);
+}
+
+void Router::probe_now(std::uint32_t domain) {
+    if (domain >= entries_.size() || !entries_[domain]) return;
+    auto& known = *entries_[domain];
+    known.health.probe_now(core_.now());
+    if (!known.line.empty() && !known.is_looking_up) look_up(domain);
+}
+
+void Router::tick() {
+    fired_.clear();
+    wheel_.advance(core_.now(), fired_);
+    for (const auto domain : fired_) {
+        if (core_.table().domain(domain).name.empty()) continue;
+        auto& known = entry(domain);
+        if (!known.line.empty()) {
+            if (!known.is_looking_up) look_up(domain);
+        } else if (core_.table().domain(domain).recipients == 0) {
+            if (known.is_looking_up) {
+                wheel_.set(domain, core_.now() + linger);
+                continue;
+            }
+            set_site(known, queue::nothing);
+            entries_[domain].reset();
+            core_.table().remove_domain(domain);
+        }
+    }
+}
+
+Router::Entry& Router::entry(std::uint32_t domain) {
+    if (domain >= entries_.size()) entries_.resize(domain + 1);
+    if (!entries_[domain]) entries_[domain] = std::make_unique<Entry>();
+    return *entries_[domain];
+}
+
+void Router::set_site(Entry& entry, std::uint32_t site) {
+    const auto former = std::exchange(entry.site, site);
+    if (former == site) return;
+    if (site != queue::nothing) ++sites_[site].domains;
+    if (former != queue::nothing) {
+        --sites_[former].domains;
+        sites_.refresh(former);
+    }
+}
+
+void Router::look_up(std::uint32_t domain) {
+    auto& asked = entry(domain);
+    MTA_ASSERT(!asked.is_looking_up);
+    asked.is_looking_up = true;
+    if (!asked.health.is_up() && !asked.health.is_probing()) asked.health.begin_probe();
+    wheel_.clear(domain);
+    core_.ports.resolver.look_up_mx(core_.table().domain(domain).name,
+                                    [this, domain, alive = std::weak_ptr(core_.is_alive)](
+                                        const dns::Lookup<dns::MxAnswer>& answer) {
+                                        if (!alive.expired()) on_answer(domain, answer);
+                                    });
+}
+
+void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer) {
+    auto& known = entry(domain);
+    known.is_looking_up = false;
+    const auto now = core_.now();
+    const auto& name = core_.table().domain(domain).name;
+    // Only the planner knows what an answer means.
+    const auto hosts =
+        dns::plan_hosts(name, answer, {core_.settings->hostname}, core_.scheduler.rng());
+    const auto down_since = known.health.down_since();
+    if ((hosts || hosts.error().is_permanent()) && known.health.on_success())
+        core_.event(DestinationUp{name, now - *down_since, known.line.size()});
+    if (hosts) {
+        set_site(known, sites_.find_or_add(plan_for_mx(name, answer)));
+        const auto ttl = answer ? answer->ttl : route_ttl_min;
+        known.valid_until = now + std::clamp(ttl, route_ttl_min, route_ttl_max);
+        handlers_.on_routed(domain);
+    } else if (hosts.error().is_permanent()) {
+        set_site(known, queue::nothing);
+        handlers_.on_unroutable(domain, hosts.error());
+    } else {
+        const auto was_probe = known.health.is_probing();
+        const bool went_down = known.health.on_failure(
+            {hosts.error(), was_probe, core_.scheduler.jitter()}, now, queue::dns_probes);
+        if (went_down) {
+            core_.event(DestinationDown{name, hosts.error(), *known.health.next_probe(),
+                                        known.line.size()});
+        }
+        if (!known.line.empty()) wheel_.set(domain, *known.health.next_probe());
+    }
+    if (core_.table().domain(domain).recipients == 0) wheel_.set(domain, now + linger);
+    core_.request_tick();
+}
+
+}  // namespace mta::outbound

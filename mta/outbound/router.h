@@ -1,0 +1,90 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dns/resolver.h"
+#include "mta/base/timer_wheel.h"
+#include "mta/outbound/core.h"
+#include "mta/outbound/route.h"
+#include "mta/outbound/site.h"
+#include "queue/health.h"
+
+namespace mta::outbound {
+
+// Knows for each domain with mail the site that its mail goes to: by static route, or by MX, looked
+// up when the first bundle needs it and again when the records have aged. Bundles wait here, in
+// their domain's line, while the DNS is asked; a domain that cannot be looked up is down as a
+// destination can be, and looked up again by one probe at a time.
+class Router {
+public:
+    struct Handlers {
+        // The site for the bundles in the domain's line is known now.
+        std::function<void(std::uint32_t domain)> on_routed;
+        // There is none and never will be: NXDOMAIN, null MX. What is in line has failed.
+        std::function<void(std::uint32_t domain, const DeliveryError& error)> on_unroutable;
+    };
+
+    Router(Core& core, SiteTable& sites, Handlers handlers);
+
+    [[nodiscard]] static std::optional<Millis> lifetime_of(const RouteTable& routes,
+                                                           std::string_view domain);
+
+    // Where mail for the domain goes now. Nothing: not known; park() the bundle.
+    [[nodiscard]] std::optional<std::uint32_t> site_for(std::uint32_t domain);
+    void park(std::uint32_t domain, std::uint32_t bundle);
+    void unpark(std::uint32_t domain, std::uint32_t bundle);
+    // The first bundle in line; queue::nothing if there is none.
+    [[nodiscard]] std::uint32_t first_parked(std::uint32_t domain) const;
+
+    struct View {
+        std::uint32_t site = queue::nothing;
+        bool is_looking_up = false;
+        const queue::Health* health = nullptr;
+    };
+    [[nodiscard]] View view(std::uint32_t domain) const;
+    [[nodiscard]] bool is_static(std::uint32_t domain) const;
+
+    // After core.settings was replaced: every domain is routed anew at its next attempt.
+    void apply_settings();
+    // The table has domains that no recipient has any more: they are forgotten after a while.
+    void note_unused(const std::vector<std::uint32_t>& domains);
+    void probe_now(std::uint32_t domain);
+
+    void tick();
+    [[nodiscard]] std::optional<Instant> next_wakeup() const { return wheel_.next(); }
+    [[nodiscard]] const RouteTable& routes() const { return routes_; }
+
+private:
+    static constexpr Millis linger{60'000};
+    // The records' TTL is kept, within these: a short one would cost a look-up a message.
+    static constexpr Millis route_ttl_min{60'000};
+    static constexpr Millis route_ttl_max{3'600'000};
+
+    struct Entry {
+        std::uint32_t site = queue::nothing;
+        Instant valid_until;
+        queue::Health health;  // of the DNS for it
+        queue::BundleLine line;
+        bool is_looking_up = false;
+    };
+
+    [[nodiscard]] Entry& entry(std::uint32_t domain);
+    void set_site(Entry& entry, std::uint32_t site);
+    void look_up(std::uint32_t domain);
+    void on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer);
+
+    Core& core_;
+    SiteTable& sites_;
+    Handlers handlers_;
+    QueueManager::SettingsPtr routed_by_;  // routes_ refers into it
+    RouteTable routes_;
+    std::vector<std::unique_ptr<Entry>> entries_;  // by domain index; null: nothing known
+    TimerWheel wheel_;                             // DNS probes, and the end of the unused
+    std::vector<std::uint32_t> fired_;
+};
+
+}  // namespace mta::outbound

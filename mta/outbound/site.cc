@@ -1,0 +1,133 @@
+#include "mta/outbound/site.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/assert.h"
+
+namespace mta::outbound {
+namespace {
+
+std::string join(const std::vector<std::string>& names) {
+    std::string joined;
+    for (const auto& name : names) joined += (joined.empty() ? "" : ",") + name;
+    return joined;
+}
+
+std::string name_of(const conf::NextHopHost& host) {
+    const bool is_v6 = host.host.contains(':');
+    return (is_v6 ? "[" + host.host + "]" : host.host) + ":" + std::to_string(host.port);
+}
+
+}  // namespace
+
+SitePlan plan_for_route(const conf::Route& route) {
+    std::vector<std::string> names;
+    for (const auto& host : route.hosts) names.push_back(name_of(host));
+    SitePlan plan;
+    plan.name = join(names);
+    plan.key = "route " + plan.name;
+    plan.is_static = true;
+    plan.hosts = route.hosts;
+    return plan;
+}
+
+SitePlan plan_for_mx(const std::string& domain, const dns::Lookup<dns::MxAnswer>& answer) {
+    std::vector<std::string> names;
+    if (answer) {
+        for (const auto& record : answer->records) names.push_back(record.exchange);
+    } else {
+        names.push_back(domain);
+    }
+    std::ranges::sort(names);
+    const auto [first, last] = std::ranges::unique(names);
+    names.erase(first, last);
+    SitePlan plan;
+    plan.name = join(names);
+    plan.key = "mx " + plan.name;
+    plan.mx_domain = domain;
+    plan.mx = answer;
+    return plan;
+}
+
+SitePlan plan_for_literal(const std::string& domain) {
+    SitePlan plan;
+    plan.name = domain;
+    plan.key = "literal " + domain;
+    plan.mx_domain = domain;
+    return plan;
+}
+
+std::uint32_t SiteTable::find_or_add(SitePlan plan) {
+    const auto known = by_key_.find(plan.key);
+    if (known != by_key_.end()) {
+        sites_[known->second].plan = std::move(plan);
+        return known->second;
+    }
+    const auto key = plan.key;
+    const auto policy = policy_for(plan.is_static);
+    const auto index = sites_.add(Site(std::move(plan), policy));
+    by_key_.emplace(key, index);
+    return index;
+}
+
+void SiteTable::refresh(std::uint32_t index) {
+    auto& site = sites_[index];
+    const auto now = core_.now();
+    if (site.is_unused()) {
+        const auto linger = site.destination.health().is_up() ? linger_up : linger_down;
+        wheel_.set(index, now + linger);
+        return;
+    }
+    wheel_.clear(index);
+    using Wait = queue::Destination::Wait;
+    switch (site.destination.wait(now)) {
+        case Wait::turn:
+            if (core_.is_draining || std::exchange(site.is_in_ring, true)) return;
+            ring_.push_back(index);
+            core_.request_tick();
+            return;
+        case Wait::down:
+            if (const auto probe = site.destination.health().next_probe())
+                wheel_.set(index, *probe);
+            return;
+        case Wait::limit:
+        case Wait::empty: return;
+    }
+}
+
+void SiteTable::pass() {
+    sites_[ring_.front()].is_in_ring = false;
+    ring_.pop_front();
+}
+
+void SiteTable::tick() {
+    fired_.clear();
+    wheel_.advance(core_.now(), fired_);
+    for (const auto index : fired_) {
+        if (sites_[index].is_unused() && !sites_[index].is_in_ring) {
+            by_key_.erase(sites_[index].plan.key);
+            sites_.remove(index);
+        } else {
+            refresh(index);
+        }
+    }
+}
+
+void SiteTable::apply_settings() {
+    for (std::uint32_t i = 0; i < sites_.index_end(); ++i) {
+        if (!is_used(i)) continue;
+        sites_[i].destination.set_policy(policy_for(sites_[i].plan.is_static));
+        refresh(i);
+    }
+}
+
+queue::DestinationPolicy SiteTable::policy_for(bool is_static) const {
+    constexpr std::uint32_t start_static = 5;
+    constexpr std::uint32_t start_mx = 2;
+    return {.concurrency = {.start = is_static ? start_static : start_mx,
+                            .max = core_.settings->delivery.connections_per_destination_max},
+            .probes = is_static ? queue::static_route_probes : queue::mx_probes};
+}
+
+}  // namespace mta::outbound

@@ -1,0 +1,102 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "dns/resolver.h"
+#include "mta/base/timer_wheel.h"
+#include "mta/outbound/core.h"
+#include "queue/destination.h"
+#include "queue/slab.h"
+
+namespace mta::outbound {
+
+// Where a destination's hosts come from, and by that what is one destination: domains with the same
+// static route, or with the same set of MX hosts, share it with its limits and connections.
+struct SitePlan {
+    std::string key;   // of the site: what is the same is one
+    std::string name;  // for people: "exchange.lan:25", "mx1.them.example,mx2.them.example"
+    bool is_static = false;
+    std::vector<conf::NextHopHost> hosts;          // static: in order of preference
+    std::string mx_domain;                         // by MX: one of the domains,
+    std::optional<dns::Lookup<dns::MxAnswer>> mx;  // and what the DNS said; nothing: a literal
+};
+[[nodiscard]] SitePlan plan_for_route(const conf::Route& route);
+// Nothing if the look-up failed in a way that leaves no hosts to try. `answer`: records, or no_data
+// (the domain itself is the host).
+[[nodiscard]] SitePlan plan_for_mx(const std::string& domain,
+                                   const dns::Lookup<dns::MxAnswer>& answer);
+[[nodiscard]] SitePlan plan_for_literal(const std::string& domain);
+
+// A destination with what the queue manager needs beside it.
+struct Site {
+    Site() : destination({}, {}) {}
+    Site(SitePlan site_plan, queue::DestinationPolicy policy)
+        : plan(std::move(site_plan)), destination(plan.name, policy) {}
+
+    SitePlan plan;
+    queue::Destination destination;
+    std::vector<std::uint32_t> idle;  // in the pool; the last one used is taken first
+    std::uint32_t connections = 0;    // on the way, at work, idle, closing
+    std::uint32_t unconnected = 0;    // deliveries that have yet to open one
+    std::uint32_t domains = 0;        // that are routed here
+    bool is_in_ring = false;
+    std::set<std::string, std::less<>> hosts_without_chunking;
+
+    [[nodiscard]] bool is_unused() const {
+        return domains == 0 && connections == 0 && destination.delivering() == 0 &&
+               destination.waiting() == 0;
+    }
+};
+
+// All sites of the shard, and the ring of those that could start a delivery at once, which take
+// turns at what the relay has in connections.
+class SiteTable {
+public:
+    explicit SiteTable(Core& core) : core_(core), wheel_(core.now()) {}
+
+    // The site of that key, with the plan brought up to date; made if there is none.
+    std::uint32_t find_or_add(SitePlan plan);
+    [[nodiscard]] Site& operator[](std::uint32_t index) { return sites_[index]; }
+    [[nodiscard]] const Site& operator[](std::uint32_t index) const { return sites_[index]; }
+    [[nodiscard]] std::uint32_t index_end() const { return sites_.index_end(); }
+    [[nodiscard]] bool is_used(std::uint32_t index) const {
+        return index < sites_.index_end() && !sites_[index].plan.key.empty();
+    }
+
+    // To be called after anything that changes what a site waits for: puts it into the ring, or
+    // sets the timer of its probe.
+    void refresh(std::uint32_t index);
+    // Whose turn it is; nothing: nobody could start. The caller starts something and refresh()es,
+    // or pass()es it over.
+    [[nodiscard]] std::uint32_t front() const {
+        return ring_.empty() ? queue::nothing : ring_.front();
+    }
+    // Out of the ring until the next refresh().
+    void pass();
+
+    void tick();
+    [[nodiscard]] std::optional<Instant> next_wakeup() const { return wheel_.next(); }
+    void apply_settings();
+
+private:
+    // A site that nothing uses is forgotten after a while, one in trouble later: its probes'
+    // interval is worth remembering.
+    static constexpr Millis linger_up{60'000};
+    static constexpr Millis linger_down{3'600'000};
+
+    [[nodiscard]] queue::DestinationPolicy policy_for(bool is_static) const;
+
+    Core& core_;
+    queue::Slab<Site> sites_;
+    std::unordered_map<std::string, std::uint32_t> by_key_;
+    std::deque<std::uint32_t> ring_;
+    TimerWheel wheel_;  // probes, and the end of the unused
+    std::vector<std::uint32_t> fired_;
+};
+
+}  // namespace mta::outbound
