@@ -72,7 +72,7 @@ void ServerSession::on_mail(const MailArguments& arguments, std::string_view lin
     if (arguments.size.value_or(0) > options_.message_bytes_max) {
         return refuse_command(line, reply_to(DataProblem::too_large));
     }
-    transaction_.emplace();
+    transaction_ = Transaction{};
     transaction_->declared_size = arguments.size;
     transaction_->smtputf8 = arguments.smtputf8;
     transaction_->envelope = {.reverse_path = arguments.reverse_path.text(),
