@@ -22,7 +22,7 @@ mta::DeliveryError error(mta::EnhancedStatus status, std::string text) {
 
 mta::DeliveryError try_again_later(const std::string& name, const LookupError& why) {
     return error(dns_trouble,
-                 "The DNS could not be asked about " + name + " for now: " + why.text + ".");
+                 "The DNS gave no usable answer about " + name + " for now: " + why.text + ".");
 }
 
 bool is_own_name(const std::vector<std::string>& own_names, const std::string& host) {
