@@ -28,8 +28,9 @@ std::string_view take_word(std::string_view& text, char separator = ' ') {
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
     Number value = 0;
-    const auto* const end = text.data() + text.size();
-    const auto [at, error] = std::from_chars(text.data(), end, value);
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const auto [at, error] = std::from_chars(begin, end, value);
     if (text.empty() || error != std::errc{} || at != end) return std::nullopt;
     return value;
 }

@@ -86,14 +86,13 @@ TransactionNumber ClientSession::start(Instant now, Transaction transaction) {
     } else {
         for (std::size_t i = 0; i < running.errors.size(); ++i) {
             if (running.plan.recipients[i]) continue;
-            running.errors[i] = running.plan.recipients[i].error();
-            running.errors[i]->remote = options_.remote;
+            running.errors[i] = with_remote(running.plan.recipients[i].error());
         }
     }
     if (std::ranges::all_of(running.errors, [](const auto& error) { return error.has_value(); })) {
         running.body = BodyPhase::dropped;
     } else {
-        running.encoder.emplace(running.plan.encoding);
+        running.encoder = BodyEncoder(running.plan.encoding);
         running.step = needs_reset_ || is_behind_bdat ? Step::rset : Step::mail;
         needs_reset_ = false;
     }
@@ -235,9 +234,7 @@ void ClientSession::on_rcpt_reply(const Awaited& awaited, const Reply& reply) {
     if (reply.first_digit() == 2) {
         ++running.recipients_accepted;
     } else {
-        auto& error = running.errors[awaited.recipient];
-        error = error_from_reply(Stage::rcpt, reply);
-        error->remote = options_.remote;
+        running.errors[awaited.recipient] = with_remote(error_from_reply(Stage::rcpt, reply));
     }
     const bool is_last = running.recipients_answered == running.recipients_asked;
     if (running.step == Step::data && is_last && running.recipients_accepted == 0) {
@@ -360,14 +357,14 @@ void ClientSession::say_next(Running& running) {
 void ClientSession::append_body(Running& running, std::string_view piece, bool is_last) {
     if (is_last) running.body = BodyPhase::complete;
     if (!running.plan.uses_bdat) {
-        running.encoder->append(piece, output_);
+        running.encoder.append(piece, output_);
         if (!is_last) return;
-        running.encoder->finish(output_);
+        running.encoder.finish(output_);
         return ask(Question::body, "", &running);
     }
     std::string chunk;
-    running.encoder->append(piece, chunk);
-    if (is_last) running.encoder->finish(chunk);
+    running.encoder.append(piece, chunk);
+    if (is_last) running.encoder.finish(chunk);
     if (chunk.empty() && !is_last) return;
     ask(is_last ? Question::body : Question::chunk,
         "BDAT " + std::to_string(chunk.size()) + (is_last ? " LAST\r\n" : "\r\n"), &running);
@@ -382,8 +379,13 @@ void ClientSession::say_quit(Instant now) {
 
 // ---- Ends ----
 
-void ClientSession::refuse_rest(Running& running, DeliveryError error) {
+DeliveryError ClientSession::with_remote(DeliveryError error) const {
     error.remote = options_.remote;
+    return error;
+}
+
+void ClientSession::refuse_rest(Running& running, DeliveryError error) {
+    error = with_remote(std::move(error));
     for (auto& own : running.errors) {
         if (!own) own = error;
     }
@@ -431,8 +433,7 @@ void ClientSession::fail_unexpected(const Reply& reply) {
 }
 
 void ClientSession::fail(const ErrorAt& error_at, Failure failure) {
-    DeliveryError error = error_at(stage());
-    error.remote = options_.remote;
+    DeliveryError error = with_remote(error_at(stage()));
     const bool had_served = has_served_;
     bool is_stale = failure.may_be_stale && state_ == State::open;
     while (!running_.empty()) {

@@ -175,7 +175,7 @@ private:
         Transaction transaction;
         TransactionPlan plan;
         std::vector<std::optional<DeliveryError>> errors;  // one for each recipient
-        std::optional<BodyEncoder> encoder;
+        BodyEncoder encoder{BodyEncoding::dot_stuffed};
         std::size_t next_recipient = 0;
         std::size_t recipients_asked = 0;
         std::size_t recipients_answered = 0;
@@ -252,6 +252,7 @@ private:
     [[nodiscard]] bool is_in_doubt(const Running& running) const;
     [[nodiscard]] Millis timeout_of(Question question) const;
     void rearm(Instant now);
+    [[nodiscard]] DeliveryError with_remote(DeliveryError error) const;
 
     ClientOptions options_;
     State state_ = State::idle;

@@ -113,7 +113,7 @@ public:
           reverse_path_(in_ascii_if_possible(envelope_.reverse_path)),
           says_smtputf8_(capabilities.smtputf8 && wants_smtputf8()) {}
 
-    TransactionPlan plan() const {
+    [[nodiscard]] TransactionPlan plan() const {
         TransactionPlan plan;
         plan.error = obstacle();
         if (plan.error) return plan;
@@ -131,13 +131,13 @@ public:
     }
 
 private:
-    bool is_binary() const { return envelope_.body_type == BodyType::binary_mime; }
-    bool message_needs_smtputf8() const {
+    [[nodiscard]] bool is_binary() const { return envelope_.body_type == BodyType::binary_mime; }
+    [[nodiscard]] bool message_needs_smtputf8() const {
         return !is_ascii(reverse_path_) || (envelope_.smtputf8 && facts_.header_has_8bit);
     }
     // Whoever came with SMTPUTF8 and has any 8-bit byte may mean UTF-8 in a MIME part's header:
     // where it is offered, it goes along.
-    bool wants_smtputf8() const {
+    [[nodiscard]] bool wants_smtputf8() const {
         if (message_needs_smtputf8() || (envelope_.smtputf8 && facts_.has_8bit)) return true;
         return std::ranges::any_of(envelope_.recipients, [](const Recipient& recipient) {
             return !is_ascii(recipient.address) &&
@@ -145,7 +145,7 @@ private:
         });
     }
 
-    std::optional<DeliveryError> obstacle() const {
+    [[nodiscard]] std::optional<DeliveryError> obstacle() const {
         if (!is_writable_address(reverse_path_)) {
             return local_error({5, 1, 7}, Scope::message,
                                "the sender's address has characters that cannot be sent");
@@ -180,7 +180,7 @@ private:
         return std::nullopt;
     }
 
-    std::string mail_command() const {
+    [[nodiscard]] std::string mail_command() const {
         std::string out = "MAIL FROM:<" + reverse_path_ + '>';
         if (capabilities_.size) {
             out += " SIZE=";
@@ -200,7 +200,7 @@ private:
         return out += "\r\n";
     }
 
-    Result<std::string> rcpt_command(const Recipient& recipient) const {
+    [[nodiscard]] Result<std::string> rcpt_command(const Recipient& recipient) const {
         const auto address = in_ascii_if_possible(recipient.address);
         if (address.empty() || !is_writable_address(address)) {
             return std::unexpected(
