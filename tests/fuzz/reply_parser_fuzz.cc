@@ -1,0 +1,79 @@
+// Any bytes: the parser keeps its limits, consumes what it says, and gives the same replies however
+// the bytes are cut. What it finds goes through the EHLO reader and the failure policy.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "mta/base/assert.h"
+#include "mta/smtp/capabilities.h"
+#include "mta/smtp/reply_parser.h"
+#include "mta/smtp/reply_policy.h"
+
+namespace {
+
+using namespace mta::smtp;
+
+struct Outcome {
+    std::vector<Reply> replies;
+    std::optional<ReplyError> error;
+    bool has_partial = false;
+    bool operator==(const Outcome&) const = default;
+};
+
+Outcome parse(std::string_view bytes, std::size_t piece_bytes) {
+    Outcome outcome;
+    ReplyParser parser;
+    while (!bytes.empty()) {
+        auto piece = bytes.substr(0, piece_bytes);
+        bytes.remove_prefix(piece.size());
+        while (!piece.empty()) {
+            const auto before = piece.size();
+            auto reply = parser.feed(piece);
+            if (!reply) {
+                outcome.error = reply.error();
+                return outcome;
+            }
+            MTA_ASSERT(piece.size() < before);
+            if (!*reply) {
+                MTA_ASSERT(piece.empty());
+                continue;
+            }
+            outcome.replies.push_back(std::move(**reply));
+        }
+    }
+    outcome.has_partial = parser.has_partial();
+    return outcome;
+}
+
+void check(const Reply& reply) {
+    MTA_ASSERT(reply.code >= 200 && reply.code <= 599);
+    MTA_ASSERT(!reply.lines.empty() && reply.lines.size() <= mta::limits::reply_lines_max);
+    std::size_t bytes = 0;
+    for (const auto& line : reply.lines) {
+        MTA_ASSERT(line.size() <= mta::limits::reply_line_bytes_max);
+        MTA_ASSERT(line.find('\n') == line.npos);
+        bytes += line.size();
+    }
+    MTA_ASSERT(bytes <= mta::limits::reply_bytes_max);
+    (void)parse_capabilities(reply);
+    for (const Stage stage : {Stage::greeting, Stage::mail, Stage::rcpt, Stage::body}) {
+        const auto error = error_from_reply(stage, reply);
+        MTA_ASSERT(error.status.klass == 4 || error.status.klass == 5);
+        MTA_ASSERT(!error.is_permanent() || reply.first_digit() == 5);
+        MTA_ASSERT(error.text.size() <= error_text_bytes_max + 100);
+    }
+    const auto hint = parse_retry_hint(text_of(reply));
+    MTA_ASSERT(!hint || (hint->count() >= 1000 && hint->count() <= 86'400'000));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+    const auto whole = parse(bytes, SIZE_MAX);
+    MTA_ASSERT(parse(bytes, 1) == whole);
+    MTA_ASSERT(parse(bytes, 3) == whole);
+    for (const auto& reply : whole.replies) check(reply);
+    return 0;
+}
