@@ -1,0 +1,108 @@
+#include "mta/cli/status_command.h"
+
+#include <string>
+#include <vector>
+
+#include "mta/base/time_format.h"
+#include "mta/cli/answer.h"
+#include "mta/cli/table.h"
+
+namespace mta::cli {
+namespace {
+
+using nlohmann::json;
+
+std::string joined(const json& list) {
+    std::string out;
+    for (const auto& item : list) {
+        if (item.is_string()) out += (out.empty() ? "" : ", ") + item.get<std::string>();
+    }
+    return out;
+}
+
+std::string queue_words(const json& queue) {
+    const auto number = [&](const char* name) { return number_of(queue, name); };
+    return plural(number("messages"), "message") + ", " +
+           plural(number("recipients"), "recipient") + " (" + std::to_string(number("held")) +
+           " held); " + std::to_string(number("delivering")) + " being delivered over " +
+           plural(number("connections"), "connection");
+}
+
+std::string totals_words(const json& queue) {
+    const auto number = [&](const char* name) { return std::to_string(number_of(queue, name)); };
+    return number("delivered_total") + " delivered, " + number("deferred_total") + " deferred, " +
+           number("failed_total") + " bounced, " + number("expired_total") + " expired, " +
+           number("in_doubt_total") + " in doubt";
+}
+
+std::string spool_words(const json& spool) {
+    auto out = text_of(spool, "path");
+    const auto refusal = text_of(spool, "refusal");
+    out += refusal.empty() ? ": takes mail" : ": REFUSES NEW MAIL: " + refusal;
+    if (member_of(spool, "free_bytes").is_number()) {
+        out += "; " + format_size(number_of(spool, "free_bytes"));
+        if (member_of(spool, "total_bytes").is_number()) {
+            out += " of " + format_size(number_of(spool, "total_bytes"));
+        }
+        out += " free";
+    }
+    return out;
+}
+
+std::string config_words(const json& config, Instant now) {
+    auto out = text_of(config, "path") + ", read " + relative(text_of(config, "loaded"), now);
+    const auto problem = text_of(config, "reload_problem");
+    if (!problem.empty()) {
+        out += "; THE LAST RELOAD FAILED, the older settings hold: " + problem;
+    }
+    return out;
+}
+
+std::string trouble_words(const json& destination, Instant now) {
+    auto out = "down since " + relative(text_of(destination, "down_since"), now) + ", ";
+    const auto next = text_of(destination, "next_probe");
+    out += next.empty() ? "being tried now" : "next try " + relative(next, now);
+    out += ", " + std::to_string(number_of(destination, "waiting")) + " waiting";
+    const auto& error = member_of(destination, "last_error");
+    const auto text = text_of(error, "text");
+    return text.empty() ? out : out + ": " + text;
+}
+
+}  // namespace
+
+int run_status(const ApiClient& api, bool json_wanted, CommandIo& io) {
+    const auto answer = api.get("/v1/status");
+    if (!answer) return fail(io, answer.error());
+    const auto& status = *answer;
+    const auto& spool = member_of(status, "spool");
+    const auto& draining = member_of(status, "draining");
+    const bool is_draining = draining.is_boolean() && draining.get<bool>();
+    const int exit_status =
+        text_of(spool, "refusal").empty() && !is_draining ? exit_fine : exit_failed;
+    if (json_wanted) {
+        write_json(io.out, status);
+        return exit_status;
+    }
+    io.out << "posthouse " << printable(text_of(status, "version")) << " on "
+           << printable(text_of(status, "hostname")) << ", started "
+           << relative(text_of(status, "started"), io.now) << (is_draining ? ", IS STOPPING" : "")
+           << '\n';
+    const auto& queue = member_of(status, "queue");
+    Table table({"", ""});
+    table.add({"listening", joined(list_of(status, "listeners")) + "; " +
+                                plural(number_of(status, "clients"), "client")});
+    table.add({"queue", queue_words(queue)});
+    table.add({"since start", totals_words(queue)});
+    table.add({"spool", spool_words(spool)});
+    table.add({"configuration", config_words(member_of(status, "config"), io.now)});
+    const auto& in_trouble = list_of(status, "destinations_in_trouble");
+    if (in_trouble.empty()) table.add({"destinations", "none in trouble"});
+    for (const auto& destination : in_trouble) {
+        table.add({"in trouble",
+                   text_of(destination, "name") + ' ' + trouble_words(destination, io.now)});
+    }
+    table.write(io.out, 0);
+    return exit_status;
+}
+
+}  // namespace mta::cli

@@ -1,0 +1,338 @@
+// The commands against a real admin server on a socket, whose answers the test decides about.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "mta/admin/server.h"
+#include "mta/cli/cancel_command.h"
+#include "mta/cli/flush_command.h"
+#include "mta/cli/queue_command.h"
+#include "mta/cli/status_command.h"
+#include "mta/cli/why_command.h"
+
+namespace mta::cli {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+const Instant now = from_unix_ms(1'795'003'200'000);  // 2026-11-18T12:00:00Z
+
+class OperatorCommands : public testing::Test {
+protected:
+    OperatorCommands() {
+        std::string name = "/tmp/posthouse_cli_XXXXXX";
+        folder_ = ::mkdtemp(name.data());
+        path_ = folder_ + "/admin.sock";
+    }
+    ~OperatorCommands() override {
+        server_.reset();
+        fs::remove_all(folder_);
+    }
+    // Answers in this order; what was asked is in asked_.
+    void serve(std::vector<admin::Response> answers) {
+        answers_ = std::move(answers);
+        auto server = admin::Server::listen(path_, [this](const admin::Request& request) {
+            const std::lock_guard lock(mutex_);
+            std::string line = request.method + ' ' + request.path;
+            for (const auto& [key, value] : request.query) line += ' ' + key + '=' + value;
+            asked_.push_back(line + (request.body.empty() ? "" : ' ' + request.body));
+            if (asked_.size() > answers_.size()) return admin::Response{500, "no more answers"};
+            return answers_[asked_.size() - 1];
+        });
+        ASSERT_TRUE(server) << server.error();
+        server_ = std::move(*server);
+    }
+    template <class Command>
+    int run(Command command) {
+        return command(ApiClient(path_), io_);
+    }
+    int queue(const QueueOptions& options) {
+        return run([&](const auto& api, auto& io) { return run_queue(api, options, io); });
+    }
+    int act(const ActionOptions& options) {
+        return run([&](const auto& api, auto& io) { return run_action(api, options, io); });
+    }
+
+    std::string folder_;
+    std::string path_;
+    std::mutex mutex_;
+    std::vector<admin::Response> answers_;
+    std::vector<std::string> asked_;
+    std::unique_ptr<admin::Server> server_;
+    std::ostringstream out_;
+    std::ostringstream err_;
+    std::istringstream in_;
+    CommandIo io_{.out = out_, .err = err_, .in = in_, .now = now, .columns = 0};
+};
+
+json message(const std::string& id) {
+    return {{"id", id},
+            {"sender", "ann@office.example"},
+            {"size", 4711},
+            {"arrived", "2026-11-18T10:00:00.000Z"},
+            {"recipients",
+             {{{"address", "bob@them.example"},
+               {"state", "queued"},
+               {"attempts", 3},
+               {"next_attempt", "2026-11-18T12:04:00.000Z"},
+               {"last_reply", "450 4.7.1 greylisted"}},
+              {{"address", "carl@them.example"},
+               {"state", "held"},
+               {"attempts", 0},
+               {"next_attempt", nullptr},
+               {"last_reply", nullptr}}}}};
+}
+admin::Response page(const json& messages, const std::string& next = {}) {
+    json body = {{"messages", messages}};
+    if (!next.empty()) body["next"] = next;
+    return {200, body.dump()};
+}
+
+TEST_F(OperatorCommands, queue_shows_a_line_a_recipient) {
+    serve({page(json::array({message("00001z")}))});
+    EXPECT_EQ(queue({}), exit_fine);
+    EXPECT_EQ(
+        out_.str(),
+        "ID      ARRIVED  SIZE    FROM                TO                 STATE   TRIES  NEXT  "
+        " LAST REPLY\n"
+        "00001z  2h ago   4.7 kB  ann@office.example  bob@them.example   queued  3      in 4m "
+        " 450 4.7.1 greylisted\n"
+        "                                             carl@them.example  held    0      -\n"
+        "1 message, 2 recipients.\n");
+    EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(OperatorCommands, queue_passes_filters_on_and_follows_the_pages) {
+    serve({page(json::array({message("000001")}), "0-1"), page(json::array(), "1-0"),
+           page(json::array({message("000002")}))});
+    EXPECT_EQ(queue({.filter = {.id = "",
+                                .sender = "<>",
+                                .recipient = "b+c@them.example",
+                                .domain = "them.example",
+                                .state = "held"},
+                     .limit = 0,
+                     .json = true}),
+              exit_fine);
+    const std::string filter =
+        " domain=them.example from=<> limit=1000 state=held to=b+c@them.example";
+    EXPECT_EQ(asked_.size(), 3u);
+    EXPECT_EQ(asked_[0], "GET /v1/queue" + filter);
+    EXPECT_EQ(asked_[1], "GET /v1/queue cursor=0-1" + filter);
+    EXPECT_EQ(asked_[2], "GET /v1/queue cursor=1-0" + filter);
+    EXPECT_EQ(json::parse(out_.str()), json::array({message("000001"), message("000002")}));
+}
+
+TEST_F(OperatorCommands, queue_stops_at_the_limit_and_says_so) {
+    serve({page(json::array({message("000001")}), "0-1"),
+           page(json::array({message("000002")}), "0-2")});
+    EXPECT_EQ(queue({.filter = {}, .limit = 2}), exit_fine);
+    EXPECT_THAT(asked_, ElementsAre("GET /v1/queue limit=2", "GET /v1/queue cursor=0-1 limit=1"));
+    EXPECT_THAT(out_.str(), HasSubstr("2 messages, 4 recipients; there are more: --limit 0"));
+}
+
+TEST_F(OperatorCommands, an_empty_queue_is_fine) {
+    serve({page(json::array()), page(json::array()), page(json::array())});
+    EXPECT_EQ(queue({}), exit_fine);
+    EXPECT_EQ(out_.str(), "The queue is empty.\n");
+    EXPECT_EQ(queue({.filter = {.id = "000001"}}), exit_fine);
+    EXPECT_THAT(out_.str(), HasSubstr("Nothing in the queue matches.\n"));
+    out_.str("");
+    EXPECT_EQ(queue({.json = true}), exit_fine);
+    EXPECT_EQ(json::parse(out_.str()), json::array());
+}
+
+TEST_F(OperatorCommands, say_when_the_relay_is_not_running) {
+    EXPECT_EQ(queue({}), exit_failed);
+    EXPECT_THAT(err_.str(), HasSubstr("the relay is not running (nobody listens on " + path_));
+    EXPECT_EQ(out_.str(), "");
+    std::ofstream(path_) << "a file, and no socket";
+    err_.str("");
+    EXPECT_EQ(queue({}), exit_failed);
+    EXPECT_THAT(err_.str(), HasSubstr("the relay is not running"));
+}
+
+TEST_F(OperatorCommands, say_when_the_socket_is_forbidden) {
+    if (::geteuid() == 0) GTEST_SKIP() << "root may use every socket";
+    serve({});
+    fs::permissions(path_, fs::perms::none);
+    EXPECT_EQ(queue({}), exit_failed);
+    EXPECT_THAT(err_.str(), HasSubstr("no permission to use " + path_));
+}
+
+TEST_F(OperatorCommands, pass_the_relays_own_words_on) {
+    serve({{503, R"({"error": "the relay is too busy"})"},
+           {200, "<html>"},
+           {500, "oops"},
+           {200, R"({"messages": {"a": 17}, "next": {}})"}});
+    EXPECT_EQ(queue({}), exit_failed);
+    EXPECT_EQ(err_.str(), "posthouse: the relay is too busy\n");
+    for (int i = 0; i < 2; ++i) {
+        err_.str("");
+        EXPECT_EQ(queue({}), exit_failed);
+        EXPECT_THAT(err_.str(), HasSubstr("does not speak like a relay"));
+    }
+    // JSON, but not as promised: nothing to show, and nothing breaks.
+    EXPECT_EQ(queue({}), exit_fine);
+    EXPECT_THAT(out_.str(), HasSubstr("The queue is empty."));
+}
+
+TEST_F(OperatorCommands, why_is_told_in_lines_that_fit) {
+    const json answer = {{"what", "a b@c"},
+                         {"found", true},
+                         {"lines", {"Message 00001z.", "  waits for its next attempt", ""}}};
+    serve({{200, answer.dump()}, {200, answer.dump()}});
+    io_.columns = 20;
+    EXPECT_EQ(run([](const auto& api, auto& io) { return run_why(api, {.what = "a b@c/d"}, io); }),
+              exit_fine);
+    EXPECT_THAT(asked_, ElementsAre("GET /v1/why/a b@c/d"));
+    EXPECT_EQ(out_.str(), "Message 00001z.\n  waits for its next\n  attempt\n\n");
+    out_.str("");
+    EXPECT_EQ(run([](const auto& api, auto& io) {
+                  return run_why(api, {.what = "a", .json = true}, io);
+              }),
+              exit_fine);
+    EXPECT_EQ(json::parse(out_.str()), answer);
+}
+
+TEST_F(OperatorCommands, why_of_the_unknown_fails) {
+    serve({{200, R"({"found": false, "lines": ["There is no message 00001z in the queue."]})"}});
+    EXPECT_EQ(run([](const auto& api, auto& io) { return run_why(api, {.what = "00001z"}, io); }),
+              exit_failed);
+    EXPECT_EQ(out_.str(), "There is no message 00001z in the queue.\n");
+}
+
+TEST_F(OperatorCommands, flush_says_how_much_is_tried) {
+    serve({{200, R"({"recipients": 3})"}, {200, R"({"recipients": 0})"}});
+    EXPECT_EQ(run([](const auto& api, auto& io) { return run_flush(api, {}, io); }), exit_fine);
+    EXPECT_EQ(run([](const auto& api, auto& io) {
+                  return run_flush(api, {.domain = "them.example"}, io);
+              }),
+              exit_fine);
+    EXPECT_THAT(asked_,
+                ElementsAre("POST /v1/flush {}", R"(POST /v1/flush {"domain":"them.example"})"));
+    EXPECT_EQ(out_.str(), "3 recipients are tried now.\nNothing was waiting for them.example.\n");
+}
+
+const admin::Response two = {200, R"({"messages": 2, "recipients": 3})"};
+const admin::Response one = {200, R"({"messages": 1, "recipients": 1})"};
+const admin::Response none = {200, R"({"messages": 0, "recipients": 0})"};
+const ActionOptions cancel_for_bob = {.action = QueueAction::cancel,
+                                      .filter = {.recipient = "bob@them.example"}};
+
+TEST_F(OperatorCommands, cancel_asks_first_on_a_terminal) {
+    io_.is_terminal = true;
+    for (const auto& [answer, is_yes] :
+         {std::pair{"y\n", true}, {"yes\n", true}, {"n\n", false}, {"\n", false}, {"", false}}) {
+        asked_.clear();
+        out_.str("");
+        server_.reset();
+        serve({two, two});
+        in_.clear();
+        in_.str(answer);
+        EXPECT_EQ(act(cancel_for_bob), is_yes ? exit_fine : exit_failed) << answer;
+        EXPECT_EQ(asked_.size(), is_yes ? 2u : 1u) << answer;
+        EXPECT_EQ(asked_[0], R"(POST /v1/cancel {"dry_run":true,"to":"bob@them.example"})");
+        EXPECT_THAT(out_.str(), HasSubstr("Cancel 2 messages (3 recipients): mail to "
+                                          "bob@them.example?\nWhole messages are cancelled"));
+        EXPECT_THAT(out_.str(), HasSubstr(is_yes ? "2 messages (3 recipients) cancelled.\n"
+                                                 : "Nothing was changed.\n"));
+        if (is_yes) {
+            EXPECT_EQ(asked_[1], R"(POST /v1/cancel {"to":"bob@them.example"})");
+        }
+    }
+}
+
+TEST_F(OperatorCommands, cancel_without_a_terminal_wants_a_clear_yes) {
+    serve({two, two, two});
+    EXPECT_EQ(act(cancel_for_bob), exit_usage);
+    EXPECT_THAT(err_.str(), HasSubstr("--yes"));
+    EXPECT_EQ(asked_.size(), 1u);
+    auto sure = cancel_for_bob;
+    sure.yes = true;
+    EXPECT_EQ(act(sure), exit_fine);
+    EXPECT_EQ(out_.str(), "2 messages (3 recipients) cancelled.\n");
+}
+
+TEST_F(OperatorCommands, what_was_not_touched_is_counted) {
+    serve({two, one});
+    EXPECT_EQ(act({.action = QueueAction::hold, .filter = {}}), exit_fine);
+    EXPECT_THAT(asked_, ElementsAre(R"(POST /v1/hold {"all":true,"dry_run":true})",
+                                    R"(POST /v1/hold {"all":true})"));
+    EXPECT_EQ(out_.str(),
+              "1 message (1 recipient) held.\n"
+              "1 message left alone: being delivered right now, or already in that state.\n");
+}
+
+TEST_F(OperatorCommands, nothing_found_is_a_failure_that_names_what_was_looked_for) {
+    serve({none});
+    EXPECT_EQ(act({.action = QueueAction::release, .filter = {.id = "00001z"}}), exit_failed);
+    EXPECT_THAT(err_.str(), HasSubstr("nothing like that in the queue: message 00001z"));
+}
+
+json healthy() {
+    return {{"version", "0.1.0"},
+            {"hostname", "mail.office.example"},
+            {"started", "2026-11-18T09:00:00.000Z"},
+            {"listeners", {"0.0.0.0:25", "[::]:25"}},
+            {"clients", 3},
+            {"draining", false},
+            {"queue", {{"messages", 5}, {"recipients", 7}, {"held", 1}, {"delivered_total", 120}}},
+            {"spool",
+             {{"path", "/var/lib/posthouse"},
+              {"refusal", nullptr},
+              {"free_bytes", 12'000'000'000},
+              {"total_bytes", 50'000'000'000}}},
+            {"config",
+             {{"path", "/etc/posthouse/posthouse.toml"},
+              {"loaded", "2026-11-18T10:00:00.000Z"},
+              {"reload_problem", nullptr}}},
+            {"destinations_in_trouble", json::array()}};
+}
+int status(const ApiClient& api, CommandIo& io) { return run_status(api, false, io); }
+
+TEST_F(OperatorCommands, status_of_a_healthy_relay) {
+    serve({{200, healthy().dump()}});
+    EXPECT_EQ(run(status), exit_fine);
+    EXPECT_EQ(out_.str(),
+              "posthouse 0.1.0 on mail.office.example, started 3h ago\n"
+              "listening      0.0.0.0:25, [::]:25; 3 clients\n"
+              "queue          5 messages, 7 recipients (1 held); 0 being delivered over 0 "
+              "connections\n"
+              "since start    120 delivered, 0 deferred, 0 bounced, 0 expired, 0 in doubt\n"
+              "spool          /var/lib/posthouse: takes mail; 12 GB of 50 GB free\n"
+              "configuration  /etc/posthouse/posthouse.toml, read 2h ago\n"
+              "destinations   none in trouble\n");
+}
+
+TEST_F(OperatorCommands, status_shouts_when_something_is_wrong) {
+    auto refusing = healthy();
+    refusing["spool"]["refusal"] = "only 1 GB is free";
+    refusing["config"]["reload_problem"] = "line 3: unknown key";
+    refusing["destinations_in_trouble"] = {{{"name", "mx.them.example"},
+                                            {"waiting", 7},
+                                            {"down_since", "2026-11-18T11:00:00.000Z"},
+                                            {"next_probe", "2026-11-18T12:01:00.000Z"},
+                                            {"last_error", {{"text", "connection refused"}}}}};
+    auto draining = healthy();
+    draining["draining"] = true;
+    serve({{200, refusing.dump()}, {200, draining.dump()}});
+    EXPECT_EQ(run(status), exit_failed);
+    EXPECT_THAT(out_.str(), HasSubstr("REFUSES NEW MAIL: only 1 GB is free"));
+    EXPECT_THAT(out_.str(), HasSubstr("THE LAST RELOAD FAILED, the older settings hold: line 3"));
+    EXPECT_THAT(out_.str(), HasSubstr("in trouble     mx.them.example down since 1h ago, next try "
+                                      "in 1m, 7 waiting: connection refused"));
+    EXPECT_EQ(run(status), exit_failed);
+    EXPECT_THAT(out_.str(), HasSubstr("IS STOPPING"));
+}
+
+}  // namespace
+}  // namespace mta::cli
