@@ -66,6 +66,9 @@ function(posthouse_tests)
     add_executable(test_${name} ${sources})
     if(name IN_LIST every)
       set(links ph_${name})
+      if(name STREQUAL "cli")
+        list(APPEND links ph_admin) # the commands are tried on a real admin server
+      endif()
     elseif(name STREQUAL "layering")
       set(links) # reads the sources and nothing else
     else()
