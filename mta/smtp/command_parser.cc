@@ -221,8 +221,9 @@ std::expected<MailArguments, ServerReply> parse_mail(std::string_view input,
     while (true) {
         const auto parameter = reader.next();
         if (!parameter) return std::unexpected(parameter.error());
-        if (!*parameter) break;
-        if (auto problem = read_mail_parameter(mail, **parameter, extensions)) {
+        const std::optional<Parameter>& found = *parameter;
+        if (!found) break;
+        if (auto problem = read_mail_parameter(mail, *found, extensions)) {
             return std::unexpected(*std::move(problem));
         }
     }
@@ -243,8 +244,9 @@ std::expected<RcptArguments, ServerReply> parse_rcpt(std::string_view input,
     while (true) {
         const auto parameter = reader.next();
         if (!parameter) return std::unexpected(parameter.error());
-        if (!*parameter) return rcpt;
-        if (auto problem = read_rcpt_parameter(rcpt, **parameter, extensions, transaction_utf8)) {
+        const std::optional<Parameter>& found = *parameter;
+        if (!found) return rcpt;
+        if (auto problem = read_rcpt_parameter(rcpt, *found, extensions, transaction_utf8)) {
             return std::unexpected(*std::move(problem));
         }
     }

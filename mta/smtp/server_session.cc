@@ -65,24 +65,24 @@ void ServerSession::shutdown(Instant /*now*/) {
 void ServerSession::begin(Instant now, std::string queue_id) {
     if (state_ == State::ended) return;
     MTA_ASSERT(state_ == State::awaiting_begin);
-    auto& transaction = *transaction_;
-    transaction.queue_id = std::move(queue_id);
+    auto& current = transaction();
+    current.queue_id = std::move(queue_id);
     const auto trace = format_received({.helo_name = helo_name_,
                                         .remote = client_.remote.address,
                                         .hostname = options_.hostname,
                                         .is_extended = is_extended_,
-                                        .is_smtputf8 = transaction.smtputf8,
+                                        .is_smtputf8 = current.smtputf8,
                                         .is_tls = client_.is_tls,
                                         .is_authenticated = client_.is_authenticated,
-                                        .queue_id = transaction.queue_id,
-                                        .only_recipient = transaction.only_recipient,
+                                        .queue_id = current.queue_id,
+                                        .only_recipient = current.only_recipient,
                                         .now = now});
-    const auto expected_bytes = std::min<std::uint64_t>(transaction.declared_size.value_or(0),
-                                                        limits::body_inline_bytes_max);
+    const auto expected_bytes =
+        std::min<std::uint64_t>(current.declared_size.value_or(0), limits::body_inline_bytes_max);
     body_.clear();
     body_.reserve(trace.size() + expected_bytes);
-    transaction.stream.emplace(DataLimits{options_.message_bytes_max, options_.received_hops_max},
-                               trace, body_);
+    current.stream.emplace(DataLimits{options_.message_bytes_max, options_.received_hops_max},
+                           trace, body_);
     if (chunk_) {
         enter_chunk(now);
     } else {
@@ -98,22 +98,22 @@ void ServerSession::accepted(Instant now) {
     MTA_ASSERT(state_ == State::awaiting_store);
     errors_ = 0;
     idle_commands_ = 0;
-    say(250, {2, 0, 0}, "queued as " + transaction_->queue_id);
+    say(250, {2, 0, 0}, "queued as " + transaction().queue_id);
     leave_store(now);
 }
 
 void ServerSession::refuse(Instant now, ServerReply reply) {
     // It has been aborted meanwhile.
-    if (state_ == State::ended || !transaction_ || !transaction_->has_begun) return;
+    if (state_ == State::ended || !transaction_ || !transaction().has_begun) return;
     if (state_ == State::awaiting_store) {
         say_refused("message", reply);
         return leave_store(now);
     }
-    if (!transaction_->is_announced) return;
-    transaction_->is_announced = false;
+    if (!transaction().is_announced) return;
+    transaction().is_announced = false;
     if (state_ == State::awaiting_begin) {
         if (chunk_) {
-            chunk_->refusal = std::move(reply);
+            chunk().refusal = std::move(reply);
             enter_chunk(now);
         } else {
             transaction_.reset();
@@ -122,7 +122,7 @@ void ServerSession::refuse(Instant now, ServerReply reply) {
         }
     } else {
         const bool was_full = is_body_full();
-        transaction_->refusal = std::move(reply);
+        transaction().refusal = std::move(reply);
         drop_body_if_refused();
         if (was_full) start_data_clock(now);
     }
@@ -236,7 +236,7 @@ bool ServerSession::step_data(Instant now, std::string_view& input) {
     }
     auto piece = input.substr(0, limits::body_chunk_bytes_max - body_.size());
     const auto offered = piece.size();
-    const bool has_ended = transaction_->stream->feed_dotted(piece, body_);
+    const bool has_ended = stream().feed_dotted(piece, body_);
     const auto taken = offered - piece.size();
     input.remove_prefix(taken);
     on_data_bytes(now, taken);
@@ -246,10 +246,10 @@ bool ServerSession::step_data(Instant now, std::string_view& input) {
 }
 
 bool ServerSession::step_chunk(Instant now, std::string_view& input) {
-    if (chunk_->refusal) {
-        const auto taken = std::min<std::uint64_t>(chunk_->left, input.size());
+    if (chunk().refusal) {
+        const auto taken = std::min<std::uint64_t>(chunk().left, input.size());
         input.remove_prefix(taken);
-        chunk_->left -= taken;
+        chunk().left -= taken;
         on_data_bytes(now, taken);
     } else {
         if (is_body_full()) {
@@ -257,14 +257,14 @@ bool ServerSession::step_chunk(Instant now, std::string_view& input) {
             return false;
         }
         const auto room = limits::body_chunk_bytes_max - body_.size();
-        const auto piece = input.substr(0, std::min<std::uint64_t>(chunk_->left, room));
-        transaction_->stream->feed_chunk(piece, body_);
+        const auto piece = input.substr(0, std::min<std::uint64_t>(chunk().left, room));
+        stream().feed_chunk(piece, body_);
         input.remove_prefix(piece.size());
-        chunk_->left -= piece.size();
+        chunk().left -= piece.size();
         on_data_bytes(now, piece.size());
         drop_body_if_refused();
     }
-    if (chunk_->left == 0) finish_chunk(now);
+    if (chunk().left == 0) finish_chunk(now);
     return true;
 }
 
@@ -283,57 +283,73 @@ void ServerSession::on_line(Instant now, std::string_view line) {
 
 // ---- A message ----
 
+ServerSession::Transaction& ServerSession::transaction() {
+    MTA_ASSERT(transaction_.has_value());
+    return *transaction_;
+}
+
+DataStream& ServerSession::stream() {
+    MTA_ASSERT(transaction_.has_value() && transaction_->stream.has_value());
+    return *transaction_->stream;
+}
+
+ServerSession::Chunk& ServerSession::chunk() {
+    MTA_ASSERT(chunk_.has_value());
+    return *chunk_;
+}
+
 void ServerSession::announce() {
-    transaction_->has_begun = true;
-    transaction_->is_announced = true;
-    const auto& recipients = transaction_->envelope.recipients;
-    if (recipients.size() == 1) transaction_->only_recipient = recipients.front().address;
+    transaction().has_begun = true;
+    transaction().is_announced = true;
+    const auto& recipients = transaction().envelope.recipients;
+    if (recipients.size() == 1) transaction().only_recipient = recipients.front().address;
     events_.emplace_back(
-        MessageBegins{std::move(transaction_->envelope), transaction_->declared_size, helo_name_});
-    transaction_->envelope = {};
+        MessageBegins{std::move(transaction().envelope), transaction().declared_size, helo_name_});
+    transaction().envelope = {};
     deadline_.reset();
 }
 
 void ServerSession::enter_chunk(Instant now) {
     state_ = State::chunk;
     start_data_clock(now);
-    if (chunk_->left == 0) finish_chunk(now);
+    if (chunk().left == 0) finish_chunk(now);
 }
 
 // All bytes of the chunk have come.
 void ServerSession::finish_chunk(Instant now) {
-    const Chunk chunk = *std::exchange(chunk_, {});
+    const Chunk done = std::move(chunk());
+    chunk_.reset();
     enter_command(now);
-    std::optional<ServerReply> refusal = chunk.refusal;
+    std::optional<ServerReply> refusal = done.refusal;
     if (!refusal) {
-        if (chunk.is_last) transaction_->stream->finish_chunks(body_);
+        if (done.is_last) stream().finish_chunks(body_);
         drop_body_if_refused();
-        if (chunk.is_last) return finish_message(now, "BDAT");
-        if (const auto problem = transaction_->stream->problem()) refusal = reply_to(*problem);
-        if (transaction_->refusal) refusal = transaction_->refusal;
+        if (done.is_last) return finish_message(now, "BDAT");
+        if (const auto problem = stream().problem()) refusal = reply_to(*problem);
+        if (transaction().refusal) refusal = transaction().refusal;
     }
     if (!refusal) {
-        return say(250, {2, 0, 0}, std::to_string(chunk.bytes) + " bytes received");
+        return say(250, {2, 0, 0}, std::to_string(done.bytes) + " bytes received");
     }
     if (transaction_) {
-        transaction_->chunk_failed = true;
-        if (chunk.is_last) reset_transaction("refused");
+        transaction().chunk_failed = true;
+        if (done.is_last) reset_transaction("refused");
     }
     refuse_command("BDAT", *refusal);
 }
 
 // The real end has come.
 void ServerSession::finish_message(Instant now, std::string_view command) {
-    std::optional<ServerReply> refusal = transaction_->refusal;
-    const auto& stream = *transaction_->stream;
-    if (!refusal && stream.problem()) refusal = reply_to(*stream.problem());
+    std::optional<ServerReply> refusal = transaction().refusal;
+    const auto problem = stream().problem();
+    if (!refusal && problem) refusal = reply_to(*problem);
     if (refusal) {
         transaction_.reset();
         enter_command(now);
         return refuse_command(command, *refusal);
     }
-    transaction_->is_announced = false;
-    events_.emplace_back(MessageEnds{stream.facts(), stream.message_id()});
+    transaction().is_announced = false;
+    events_.emplace_back(MessageEnds{stream().facts(), stream().message_id()});
     state_ = State::awaiting_store;
     deadline_.reset();
 }
@@ -348,14 +364,14 @@ void ServerSession::leave_store(Instant now) {
 
 // From here on the body only passes by.
 void ServerSession::drop_body_if_refused() {
-    const auto& problem = transaction_->stream->problem();
-    if (!problem && !transaction_->refusal) return;
+    const auto& problem = stream().problem();
+    if (!problem && !transaction().refusal) return;
     body_.clear();
-    if (transaction_->is_announced) abort_message(problem ? describe(*problem) : "refused");
+    if (transaction().is_announced) abort_message(problem ? describe(*problem) : "refused");
 }
 
 void ServerSession::abort_message(std::string_view reason) {
-    transaction_->is_announced = false;
+    transaction().is_announced = false;
     events_.emplace_back(MessageAborted{std::string(reason)});
     body_ = {};
 }

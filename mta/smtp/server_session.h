@@ -193,7 +193,10 @@ private:
     [[nodiscard]] Recipient postmaster() const;
     [[nodiscard]] std::optional<ServerReply> refusal_to_begin() const;
 
-    // A message.
+    // A message. The first three are for where the state says that there is one.
+    [[nodiscard]] Transaction& transaction();
+    [[nodiscard]] DataStream& stream();
+    [[nodiscard]] Chunk& chunk();
     void announce();
     void enter_chunk(Instant now);
     void finish_chunk(Instant now);

@@ -427,6 +427,19 @@ TEST(ServerSession, takes_nothing_before_the_banner) {
     EXPECT_EQ(codes(late.send(ehlo)), "220,554 5.5.0");
 }
 
+// The replies to MAIL and RCPT may leave while the driver thinks about DATA; its own has not.
+TEST(ServerSession, takes_nothing_before_the_answer_to_data) {
+    ServerWorld world;
+    world.greet();
+    world.session.on_bytes(world.now, mail + rcpt + "DATA\r\n");
+    EXPECT_EQ(codes(world.session.take_output()), "250 2.1.0,250 2.1.5");
+    world.session.on_bytes(world.now, "S");
+    world.pump();
+    EXPECT_EQ(codes(world.take_said()), "554 5.5.0");
+    EXPECT_TRUE(world.ended);
+    EXPECT_EQ(world.aborted.size(), 1U);
+}
+
 TEST(ServerSession, obeys_nothing_behind_quit) {
     ServerWorld world;
     world.greet();
