@@ -43,9 +43,8 @@ std::optional<Record> parse_record(std::string_view bytes, Generation generation
     // megabytes.
     if (get_at<std::uint32_t>(bytes, at_tag) != generation.tag()) return std::nullopt;
     const auto length = get_at<std::uint32_t>(bytes, at_length);
-    if (length > payload_bytes_max || length > bytes.size() - record_header_bytes) {
-        return std::nullopt;
-    }
+    if (length > payload_bytes_max) return std::nullopt;
+    if (aligned(record_header_bytes + length) > bytes.size()) return std::nullopt;
     const auto covered = bytes.substr(at_length, record_header_bytes - at_length + length);
     if (crc32c(covered, generation.seed()) != get_at<std::uint32_t>(bytes, at_crc)) {
         return std::nullopt;

@@ -168,11 +168,18 @@ public:
         for (auto& change : unsynced_names_) {
             const bool touches = folder_of(change.from) == directory ||
                                  (!change.to.empty() && folder_of(change.to) == directory);
-            if (touches) {
-                apply(synced_, change);
-            } else {
+            if (!touches) {
                 left.push_back(std::move(change));
+                continue;
             }
+            if (change.kind == NameChange::Kind::rename) {
+                // A file whose new name is certain has lost its old one, certain or not.
+                std::erase_if(left, [&](const NameChange& earlier) {
+                    return earlier.inode == change.inode && earlier.from == change.from;
+                });
+                synced_[change.to] = change.inode;
+            }
+            apply(synced_, change);
         }
         unsynced_names_ = std::move(left);
         return {};
