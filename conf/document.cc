@@ -4,6 +4,16 @@
 #include <optional>
 #include <utility>
 
+namespace conf {
+// The parser's own asserts hold back no mistyped file, and a relay that is told to reload must not
+// stop for one.
+struct ParserAtALoss {};
+constexpr void expect_of_parser(bool condition) {
+    if (!condition) throw ParserAtALoss();
+}
+}  // namespace conf
+
+#define TOML_ASSERT(condition) ::conf::expect_of_parser(static_cast<bool>(condition))
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
@@ -25,32 +35,86 @@ std::optional<std::size_t> end_of_string(std::string_view line, std::size_t at) 
     return std::nullopt;
 }
 
-std::optional<SyntaxError> check_line(std::string_view line, std::uint32_t number) {
-    std::uint32_t dots = 0;
-    for (std::size_t i = 0; i < line.size() && line[i] != '#'; ++i) {
-        const Position position{number, static_cast<std::uint32_t>(i + 1)};
-        if (line[i] == '"' || line[i] == '\'') {
-            if (line.substr(i, 3) == "\"\"\"" || line.substr(i, 3) == "'''") {
-                return SyntaxError{position, "a string over several lines is never needed here"};
-            }
-            const auto end = end_of_string(line, i);
-            if (!end) return SyntaxError{position, "this string has no closing quote"};
-            i = *end - 1;
-        } else if (line[i] == '.' && ++dots > dots_a_line_max) {
-            return SyntaxError{position, "too many dots; strings are written in quotes"};
-        }
-    }
-    return std::nullopt;
+bool starts_key(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '"' || c == '\'';
 }
 
-std::optional<SyntaxError> check_lines(std::string_view text) {
-    for (std::uint32_t number = 1; !text.empty(); ++number) {
-        const auto end = std::min(text.find('\n'), text.size());
-        if (auto error = check_line(text.substr(0, end), number)) return error;
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return std::nullopt;
+// Behind the bracket of "[table]" the parser takes it for granted (by assert) that a key begins.
+bool is_header_without_key(std::string_view line) {
+    constexpr std::string_view blanks = " \t";
+    line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    if (!line.starts_with('[')) return false;
+    line.remove_prefix(1);
+    if (line.starts_with('[')) line.remove_prefix(1);
+    line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    return line.empty() || !starts_key(line[0]);
 }
+
+// Looks a text over before the parser does: for what no setting needs, and for what the parser
+// takes for granted (by assert) and a mistyped file can break. It also tells a bracket that is
+// missing by the place where it was opened.
+class Proofreader {
+public:
+    std::optional<SyntaxError> read(std::string_view text) {
+        constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+        if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+        for (std::uint32_t number = 1; !text.empty(); ++number) {
+            const auto end = std::min(text.find('\n'), text.size());
+            if (auto error = read_line(text.substr(0, end), number)) return error;
+            text.remove_prefix(std::min(end + 1, text.size()));
+        }
+        if (open_.empty()) return std::nullopt;
+        return SyntaxError{open_.back().position,
+                           std::string("the \"") + open_.back().bracket + "\" is never closed"};
+    }
+
+private:
+    struct Open {
+        char bracket;
+        Position position;
+    };
+
+    std::optional<SyntaxError> read_line(std::string_view line, std::uint32_t number) {
+        if (open_.empty() && is_header_without_key(line)) {
+            return SyntaxError{{number, 1},
+                               "the name of a table is missing, as in [spool] or [[route]]"};
+        }
+        std::uint32_t dots = 0;
+        for (std::size_t i = 0; i < line.size() && line[i] != '#'; ++i) {
+            const Position position{number, static_cast<std::uint32_t>(i + 1)};
+            if (line[i] == '"' || line[i] == '\'') {
+                if (line.substr(i, 3) == "\"\"\"" || line.substr(i, 3) == "'''") {
+                    return SyntaxError{position,
+                                       "a string over several lines is never needed here"};
+                }
+                const auto end = end_of_string(line, i);
+                if (!end) return SyntaxError{position, "this string has no closing quote"};
+                i = *end - 1;
+            } else if (static_cast<unsigned char>(line[i]) >= 0x80) {
+                return SyntaxError{position, "such a letter may only stand in a text in quotes"};
+            } else if (line[i] == '.' && ++dots > dots_a_line_max) {
+                return SyntaxError{position, "too many dots; strings are written in quotes"};
+            } else if (auto error = read_bracket(line[i], position)) {
+                return error;
+            }
+        }
+        return std::nullopt;
+    }
+
+    std::optional<SyntaxError> read_bracket(char c, Position position) {
+        if (c == '[' || c == '{') open_.push_back({c, position});
+        if (c != ']' && c != '}') return std::nullopt;
+        const char opening = c == ']' ? '[' : '{';
+        if (open_.empty() || open_.back().bracket != opening) {
+            return SyntaxError{position, std::string("this \"") + c + "\" closes nothing"};
+        }
+        open_.pop_back();
+        return std::nullopt;
+    }
+
+    std::vector<Open> open_;
+};
 
 // Everything of a node but what is inside of it.
 Value shell_of(const toml::node& node) {
@@ -87,8 +151,7 @@ Children children_of(const toml::node& node) {
             children.emplace_back(&child, std::move(value));
         }
         // The parser hands a table out sorted by name.
-        std::ranges::stable_sort(children, {},
-                                 [](const auto& pair) { return pair.second.key_position; });
+        std::ranges::sort(children, {}, [](const auto& pair) { return pair.second.key_position; });
     } else if (const auto* array = node.as_array()) {
         for (const auto& child : *array) children.emplace_back(&child, shell_of(child));
     }
@@ -119,14 +182,19 @@ const Value* Value::find(std::string_view name) const {
 }
 
 std::expected<Value, SyntaxError> parse_document(std::string_view text) {
-    if (auto error = check_lines(text)) return std::unexpected(std::move(*error));
-    const auto parsed = toml::parse(text);
-    if (!parsed) {
-        const auto& error = parsed.error();
+    if (auto error = Proofreader().read(text)) return std::unexpected(std::move(*error));
+    try {
+        const auto parsed = toml::parse(text);
+        if (!parsed) {
+            const auto& error = parsed.error();
+            return std::unexpected(
+                SyntaxError{position_of(error.source()), std::string(error.description())});
+        }
+        return copy_of(parsed.table());
+    } catch (const ParserAtALoss&) {
         return std::unexpected(
-            SyntaxError{position_of(error.source()), std::string(error.description())});
+            SyntaxError{{1, 1}, "somewhere in this file is a mistake that cannot be told better"});
     }
-    return copy_of(parsed.table());
 }
 
 }  // namespace conf

@@ -36,7 +36,7 @@ struct SyntaxError {
 
 // A table. TOML 1.0, less what no setting needs: strings over several lines, and more than
 // dots_a_line_max dots outside strings on one line (the parser would build a table for each dot and
-// fall over its own stack when it takes them down).
+// fall over its own stack when it takes them down). No text whatever makes it stop the program.
 inline constexpr std::uint32_t dots_a_line_max = 16;
 [[nodiscard]] std::expected<Value, SyntaxError> parse_document(std::string_view text);
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "conf/document.h"
@@ -58,7 +59,8 @@ std::string suggestion(const std::string& path, const std::string& key,
 
 void add_unknown(Reading& reading, const std::vector<std::string>& known) {
     for (const auto& [path, value] : reading.unknown) {
-        const auto full = path.empty() ? value->key : path + '.' + value->key;
+        const auto key = shortened(value->key);
+        const auto full = path.empty() ? key : path + '.' + key;
         const bool is_table = value->kind == Value::Kind::table ||
                               (value->kind == Value::Kind::array && !value->items.empty() &&
                                value->items[0].kind == Value::Kind::table);
@@ -100,8 +102,8 @@ std::expected<Settings, std::vector<Problem>> parse(std::string_view text, const
     auto settings = read_settings(*document, machine_name, reading);
     if (!reading.unknown.empty()) add_unknown(reading, known_keys());
     if (!reading.problems.empty()) {
-        std::ranges::stable_sort(reading.problems, {}, [](const Problem& problem) {
-            return std::pair(problem.line, problem.column);
+        std::ranges::sort(reading.problems, {}, [](const Problem& problem) {
+            return std::tie(problem.line, problem.column, problem.key, problem.what);
         });
         return std::unexpected(std::move(reading.problems));
     }

@@ -1,6 +1,28 @@
 #include "conf/problem.h"
 
+#include <string_view>
+
 namespace conf {
+namespace {
+
+// A key in quotes may hold anything, and so may the name of a file.
+std::string on_one_line(const std::string& text) {
+    constexpr std::string_view hex = "0123456789abcdef";
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7f) {
+            out += c;
+        } else {
+            out += "\\x";
+            out += hex[byte >> 4];
+            out += hex[byte & 15];
+        }
+    }
+    return out;
+}
+
+}  // namespace
 
 std::string to_string(const Problem& problem) {
     std::string text = problem.file;
@@ -11,7 +33,7 @@ std::string to_string(const Problem& problem) {
     text += problem.key;
     if (!problem.value.empty()) text += " = " + problem.value;
     if (!problem.key.empty()) text += ": ";
-    return text + problem.what;
+    return on_one_line(text + problem.what);
 }
 
 std::string to_string(const std::vector<Problem>& problems) {

@@ -17,7 +17,7 @@ struct Problem {
 };
 
 // `posthouse.toml:12:14: relay.networks[1] = "10.0.0.1/8": bits are set behind the prefix; write
-// "10.0.0.0/8"`. One line, without a line end.
+// "10.0.0.0/8"`. One line, whatever is in it, and without a line end.
 [[nodiscard]] std::string to_string(const Problem& problem);
 
 // All of them, each on a line of its own.

@@ -41,7 +41,7 @@ void Reading::problem(const Value& value, const std::string& key, std::string wh
     if (value.kind == Value::Kind::text) {
         shown = in_quotes(value.text);
     } else if (value.kind != Value::Kind::array && value.kind != Value::Kind::table) {
-        shown = value.text.substr(0, shown_bytes_max);
+        shown = value.text;
     }
     problems.push_back(
         {file, value.position.line, value.position.column, key, std::move(shown), std::move(what)});
@@ -240,13 +240,18 @@ const Value* Reader::find(std::string_view key) {
 
 std::string Reader::full(std::string_view key) const { return join(path_, key); }
 
+std::string shortened(std::string_view text) {
+    if (text.size() <= shown_bytes_max) return std::string(text);
+    std::size_t length = shown_bytes_max;
+    while (length > 0 && (text[length] & 0xc0) == 0x80)
+        --length;  // back to the letter's first byte
+    return std::string(text.substr(0, length)) + "...";
+}
+
 std::string in_quotes(std::string_view text) {
     constexpr std::string_view hex = "0123456789abcdef";
-    std::size_t length = std::min(text.size(), shown_bytes_max);
-    // Never half a letter: back to the start of the UTF-8 sequence that is cut.
-    while (length < text.size() && length > 0 && (text[length] & 0xc0) == 0x80) --length;
     std::string out = "\"";
-    for (const char c : text.substr(0, length)) {
+    for (const char c : shortened(text)) {
         if (is_control(c)) {
             out += "\\x";
             out += hex[static_cast<unsigned char>(c) >> 4];
@@ -256,7 +261,7 @@ std::string in_quotes(std::string_view text) {
         if (c == '"' || c == '\\') out += '\\';
         out += c;
     }
-    return out + (text.size() > length ? "...\"" : "\"");
+    return out + '"';
 }
 
 std::string written(mta::Millis duration) {

@@ -92,7 +92,9 @@ private:
     std::vector<std::string> known_;
 };
 
-// In quotes, control characters as \xNN, cut to what fits a line.
+// Cut to what fits a line, never within a letter; "..." shows that it was cut.
+[[nodiscard]] std::string shortened(std::string_view text);
+// In quotes, control characters as \xNN, and shortened.
 [[nodiscard]] std::string in_quotes(std::string_view text);
 // "5m", "90s": as it would be written in the file.
 [[nodiscard]] std::string written(mta::Millis duration);

@@ -169,6 +169,23 @@ const MistakeCase mistake_cases[] = {
      "posthouse.toml:1:12: a string over several lines is never needed here"},
     {"many_dots", "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a = 1\n",
      "posthouse.toml:1:34: too many dots; strings are written in quotes"},
+    {"header_with_a_comment_inside", "\n [[ # route\n",
+     "posthouse.toml:2:1: the name of a table is missing, as in [spool] or [[route]]"},
+    {"header_that_is_only_a_bracket", "[",
+     "posthouse.toml:1:1: the name of a table is missing, as in [spool] or [[route]]"},
+    {"letter_outside_of_quotes", "n\xc3\xa4me = 1\n",
+     "posthouse.toml:1:2: such a letter may only stand in a text in quotes"},
+    {"letter_that_is_no_whitespace", "\xef\xbb\xb7 = 1\n",
+     "posthouse.toml:1:1: such a letter may only stand in a text in quotes"},
+    {"brace_for_a_bracket", "[relay]\ndomains = [\"a.example\", }\n",
+     "posthouse.toml:2:25: this \"}\" closes nothing"},
+    {"bracket_that_closes_nothing", "[relay]]\n", "posthouse.toml:1:8: this \"]\" closes nothing"},
+    {"list_that_is_never_closed", "[relay]\ndomains = [\"a.example\",\n[[route]]\ndomain = 1\n",
+     "posthouse.toml:2:11: the \"[\" is never closed"},
+    {"header_without_name", "[]\n",
+     "posthouse.toml:1:1: the name of a table is missing, as in [spool] or [[route]]"},
+    {"header_behind_a_byte_order_mark", "\xef\xbb\xbf[[\r\n",
+     "posthouse.toml:1:1: the name of a table is missing, as in [spool] or [[route]]"},
     {"unknown_key", "hostnam = \"x.example\"\n",
      "posthouse.toml:1:1: hostnam: unknown key; did you mean \"hostname\"?"},
     {"unknown_key_of_a_table", "[dns]\n  server = []\n",
@@ -178,6 +195,8 @@ const MistakeCase mistake_cases[] = {
     {"unknown_key_of_a_list_of_tables",
      "[[listener]]\naddress = \"0.0.0.0:25\"\n[[listener]]\naddress = \"0.0.0.0:26\"\nport = 25\n",
      "posthouse.toml:5:1: listener.port: unknown key; \"port\" belongs in [delivery]"},
+    {"unknown_key_with_a_line_end", "\"a\\nb.c\" = 1\n",
+     "posthouse.toml:1:1: a\\x0ab.c: unknown key; known here: ..."},
     {"key_in_the_wrong_table", "[spool]\nhostname = \"x.example\"\n",
      "posthouse.toml:2:1: spool.hostname: unknown key; \"hostname\" belongs at the top of the "
      "file, "
@@ -535,6 +554,8 @@ TEST_F(LoaderFiles, are_read_up_to_their_limit) {
 }
 
 TEST(Problem, is_one_line) {
+    EXPECT_EQ(to_string(Problem{"f\n", 1, 1, "a\x7f", "\"\"", "\r"}),
+              "f\\x0a:1:1: a\\x7f = \"\": \\x0d");
     EXPECT_EQ(to_string(Problem{"f", 12, 3, "a.b[1]", "\"x\"", "is wrong"}),
               "f:12:3: a.b[1] = \"x\": is wrong");
     EXPECT_EQ(to_string(Problem{"f", 12, 3, "a.b", "", "is missing"}), "f:12:3: a.b: is missing");
