@@ -300,7 +300,7 @@ void live_and_die(std::uint64_t seed) {
 }
 
 TEST(LogCrash, acknowledged_mail_survives_and_finished_mail_stays_gone) {
-    for (std::uint64_t seed = 0; seed < 1500; ++seed) {
+    for (std::uint64_t seed = 0; seed < 1000; ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         live_and_die(seed);
         if (HasFailure()) break;
@@ -344,7 +344,7 @@ public:
                 EXPECT_NE(spool.error->text, "");
             } else {
                 Driver driver(spool, model, rng);
-                for (int i = 0; i < 150; ++i) driver.act();
+                for (int i = 0; i < 100; ++i) driver.act();
                 spool.run();
                 expect_refusal_once_broken(spool, trouble);
             }

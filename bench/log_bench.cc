@@ -1,0 +1,172 @@
+// The log's append on this machine's disk: producers that each wait until their message is durable.
+// POSTHOUSE_BENCH_SPOOL names the folder of the spool; by default it is below the current one,
+// since a /tmp in memory would measure nothing.
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <benchmark/benchmark.h>
+
+#include "queue/log/crc32c.h"
+#include "queue/log/log_service.h"
+#include "queue/log/posix_disk.h"
+
+namespace {
+
+using queue::log::LogService;
+
+class BenchFolder {
+public:
+    BenchFolder() {
+        const auto* base = std::getenv("POSTHOUSE_BENCH_SPOOL");
+        path_ = std::string(base != nullptr ? base : ".") + "/bench-spool-" +
+                std::to_string(::getpid());
+        std::filesystem::remove_all(path_);
+    }
+    BenchFolder(const BenchFolder&) = delete;
+    BenchFolder& operator=(const BenchFolder&) = delete;
+    ~BenchFolder() { std::filesystem::remove_all(path_); }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+// A shard's loop in one thread.
+class Loop {
+public:
+    void post(std::move_only_function<void()> work) {
+        {
+            const std::lock_guard guard(mutex_);
+            work_.push_back(std::move(work));
+        }
+        ready_.notify_one();
+    }
+    void run_once() {
+        std::deque<std::move_only_function<void()>> taken;
+        {
+            std::unique_lock lock(mutex_);
+            ready_.wait(lock, [&] { return !work_.empty(); });
+            taken.swap(work_);
+        }
+        for (auto& work : taken) work();
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable ready_;
+    std::deque<std::move_only_function<void()>> work_;
+};
+
+queue::Message make_message(std::size_t size) {
+    queue::Message message;
+    message.envelope.reverse_path = "somebody@office.example";
+    message.envelope.recipients = {{"somebody.else@them.example", "them.example", 0, ""}};
+    message.body.assign(size, 'x');
+    message.facts.size = size;
+    message.message_id = "<20261122040506.1234@office.example>";
+    return message;
+}
+
+// Messages a second, each durable; a finished one for each enqueued one, as when all is delivered.
+void LogAppend_Durable(benchmark::State& state) {
+    const auto size = static_cast<std::size_t>(state.range(0));
+    const auto in_flight_max = state.range(1);
+    const BenchFolder folder;
+    queue::log::PosixDisk disk(folder.path());
+    queue::log::LogOptions options;
+    options.random_seed = queue::log::system_random();
+    auto service = LogService::open(disk, options);
+    if (!service) {
+        state.SkipWithError(service.error().text.c_str());
+        return;
+    }
+    Loop loop;
+    {
+        const auto store = (*service)->make_store([&](auto work) { loop.post(std::move(work)); });
+        const auto message = make_message(size);
+        std::int64_t in_flight = 0;
+        for (auto _ : state) {
+            auto copy = message;
+            const auto id = store->allocate_id();
+            copy.id = id;
+            ++in_flight;
+            store->enqueue(std::make_shared<const queue::Message>(std::move(copy)),
+                           [&, id](auto result) {
+                               if (!result) state.SkipWithError(result.error().text.c_str());
+                               --in_flight;
+                               store->finish(id, {}, nullptr);
+                           });
+            while (in_flight >= in_flight_max) loop.run_once();
+        }
+        while (in_flight > 0) loop.run_once();
+    }
+    const auto statistics = (*service)->statistics();
+    state.SetItemsProcessed(state.iterations());
+    state.SetBytesProcessed(state.iterations() * state.range(0));
+    state.counters["messages_a_sync"] =
+        static_cast<double>(state.iterations()) / static_cast<double>(statistics.syncs);
+    state.counters["recycled"] = static_cast<double>(statistics.recycled);
+}
+BENCHMARK(LogAppend_Durable)
+    ->ArgNames({"size", "in_flight"})
+    ->Args({4096, 1})
+    ->Args({4096, 16})
+    ->Args({4096, 128})
+    ->Args({50'000, 16})
+    ->Args({50'000, 128})
+    ->UseRealTime()
+    ->MinTime(2);
+
+void LogRecovery_Scan(benchmark::State& state) {
+    const BenchFolder folder;
+    queue::log::PosixDisk disk(folder.path());
+    queue::log::LogOptions options;
+    options.random_seed = queue::log::system_random();
+    {
+        auto log = queue::log::Log::open(disk, options);
+        if (!log) {
+            state.SkipWithError(log.error().text.c_str());
+            return;
+        }
+        for (auto i = state.range(0); i > 0; --i) {
+            auto message = make_message(1000);
+            message.id = (*log)->allocate_id();
+            (*log)->submit(
+                {0, 0, queue::log::Enqueue{std::make_shared<const queue::Message>(message)}});
+        }
+        while ((*log)->has_work()) benchmark::DoNotOptimize((*log)->commit());
+        (*log)->close();
+    }
+    for (auto _ : state) {
+        const auto log = queue::log::Log::open(disk, options);
+        if (!log || (*log)->report().messages != static_cast<std::uint64_t>(state.range(0))) {
+            state.SkipWithError("messages are missing");
+        }
+    }
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(LogRecovery_Scan)
+    ->ArgName("messages")
+    ->Arg(10'000)
+    ->Arg(100'000)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+void Crc32c_Bytes(benchmark::State& state) {
+    const std::string bytes(static_cast<std::size_t>(state.range(0)), 'x');
+    for (auto _ : state) benchmark::DoNotOptimize(queue::log::crc32c(bytes));
+    state.SetBytesProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(Crc32c_Bytes)->ArgName("size")->Arg(64)->Arg(4096)->Arg(262'144);
+
+}  // namespace
+
+BENCHMARK_MAIN();
