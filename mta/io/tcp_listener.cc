@@ -24,14 +24,6 @@ int TcpListener::listen(const Endpoint& address) {
     if (!handle_) return status;
     handle_->data = this;
 
-    uv_os_fd_t socket = -1;
-    const int yes = 1;
-    if (status = uv_fileno(reinterpret_cast<uv_handle_t*>(handle_.get()), &socket); status != 0) {
-        return status;
-    }
-    if (setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0) {
-        return uv_translate_sys_error(errno);
-    }
     status = uv_tcp_bind(handle_.get(), reinterpret_cast<const sockaddr*>(&name),
                          address.address.is_v6() ? UV_TCP_IPV6ONLY : 0);
     if (status != 0) return status;

@@ -146,7 +146,7 @@ def test_a_domain_that_does_not_exist_comes_back_at_once(world):
 
 def test_a_domain_with_neither_mx_nor_address_comes_back(world, dns):
     zone(dns, "empty.example", "other A 127.0.0.1")
-    world.assert_bounced("bob@empty.example", "5.1.2")
+    world.assert_bounced("bob@empty.example", "5.4.4")
 
 
 @pytest.mark.parametrize("name,word", [("servfail.test", "dns"), ("refused.test", "dns"), ("drop.test", "dns")])

@@ -258,6 +258,16 @@ TEST(TcpListener, says_in_words_why_it_cannot_listen) {
     EXPECT_EQ(foreign.error(), "address not available");
 }
 
+TEST(TcpListener, does_not_share_its_port_with_a_second_relay) {
+    Loop loop;
+    const auto unused = [](auto) {};
+    const auto first = TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"), unused);
+    ASSERT_TRUE(first);
+    const auto second = TcpListener::open(loop, (*first)->address(), unused);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error(), "address already in use");
+}
+
 TEST(TcpListener, on_ipv6_leaves_ipv4_to_others) {
     Loop loop;
     const auto unused = [](auto) {};
