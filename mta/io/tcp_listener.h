@@ -10,8 +10,9 @@
 
 namespace mta::io {
 
-// A listening TCP socket. It shares its port with the other shards' (SO_REUSEPORT); an IPv6
-// listener takes IPv6 only.
+// A listening TCP socket. It has its port to itself: with SO_REUSEPORT, which several shards would
+// need, a second relay of the same user would silently take half of the first one's clients. An
+// IPv6 listener takes IPv6 only.
 class TcpListener {
 public:
     using OnConnection = std::move_only_function<void(std::unique_ptr<TcpStream>)>;
