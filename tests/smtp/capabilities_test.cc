@@ -51,7 +51,8 @@ const Case cases[] = {
 class CapabilitiesTable : public testing::TestWithParam<Case> {};
 
 TEST_P(CapabilitiesTable, reads_the_ehlo_reply) {
-    Reply reply{250, {"mx.them.example PIPELINING DSN greets you"}};
+    // The first line is a greeting, whatever it says.
+    Reply reply{250, {"DSN"}};
     reply.lines.insert(reply.lines.end(), GetParam().lines.begin(), GetParam().lines.end());
     EXPECT_EQ(parse_capabilities(reply), GetParam().want);
 }

@@ -56,6 +56,7 @@ public:
         const Instant begin = now;
         now = session.deadline().value_or(now);
         session.on_deadline(now - Millis{1});
+        if (session.has_ended()) events_.emplace_back("ended before its time");
         session.on_deadline(now);
         pump();
         return now - begin;

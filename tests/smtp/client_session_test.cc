@@ -441,8 +441,11 @@ TEST(ClientSession, pulls_a_large_body_in_chunks_of_which_few_are_unanswered) {
     for (int i = 0; i < 4; ++i) EXPECT_EQ(dialogue.body("1234", false), "BDAT 4\r\n1234");
     EXPECT_EQ(dialogue.session.wants_body(), 0u);
     dialogue.says("250 4 octets\r\n");
-    EXPECT_EQ(dialogue.body("5\r", false), "BDAT 1\r\n5");
+    EXPECT_EQ(dialogue.body("5", false), "BDAT 1\r\n5");
     dialogue.says("250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n");
+    EXPECT_EQ(dialogue.session.deadline(), dialogue.now + 3min);
+    ASSERT_EQ(dialogue.session.wants_body(), 1u);
+    EXPECT_EQ(dialogue.body("\r", false), "");  // held back: no empty chunk
     EXPECT_EQ(dialogue.body("\n", true), "BDAT 2 LAST\r\n\r\n");
     dialogue.says("250 queued\r\n");
     EXPECT_THAT(dialogue.take_events(), ElementsAre("ready", "ended 1: ok", "ready"));
@@ -572,6 +575,26 @@ TEST(ClientSession, the_next_mail_leaves_with_the_final_dot) {
                 ElementsAre("ready", "ended 1: ok", "ended 2: ok", "ready"));
     EXPECT_EQ(dialogue.ended[0].reply, "first");
     EXPECT_EQ(dialogue.ended[1].reply, "second");
+}
+
+TEST(ClientSession, starting_the_next_does_not_prolong_the_wait_for_the_last) {
+    ClientDialogue dialogue;
+    dialogue.greets(pipelining);
+    dialogue.start(transaction_for());
+    dialogue.says("250 a\r\n250 b\r\n354 go\r\n");
+    dialogue.now += 4min;
+    dialogue.start(transaction_for());
+    EXPECT_EQ(dialogue.session.deadline(), dialogue.now + 6min);
+}
+
+TEST(ClientSession, without_pipelining_the_next_waits_for_the_final_reply) {
+    ClientDialogue dialogue;
+    dialogue.greets("250 mx\r\n");
+    dialogue.start(transaction_for());
+    for (const char* reply : {"250 a\r\n", "250 b\r\n", "354 c\r\n"}) dialogue.says(reply);
+    EXPECT_FALSE(dialogue.session.can_start());
+    dialogue.says("250 d\r\n");
+    EXPECT_TRUE(dialogue.session.can_start());
 }
 
 TEST(ClientSession, a_refused_final_dot_does_not_touch_the_transaction_behind_it) {
@@ -843,6 +866,18 @@ TEST(ClientSession, a_connection_that_went_stale_is_nobodys_failure) {
         EXPECT_TRUE(dialogue.ended.at(1).never_began);
         EXPECT_EQ(dialogue.over.at(0).reason, ClientSession::EndReason::idle_closed);
     }
+}
+
+TEST(ClientSession, a_transaction_that_was_answered_is_not_stale) {
+    ClientDialogue dialogue;
+    dialogue.greets(pipelining);
+    dialogue.start(transaction_for());
+    dialogue.says("550 a\r\n503 b\r\n503 c\r\n");
+    dialogue.start(transaction_for());
+    dialogue.says("250 a\r\n");
+    dialogue.closes();
+    EXPECT_FALSE(dialogue.ended.at(1).never_began);
+    EXPECT_EQ(dialogue.over.at(0).reason, ClientSession::EndReason::failed);
 }
 
 TEST(ClientSession, a_first_transaction_is_never_stale) {

@@ -181,6 +181,7 @@ const HintCase hint_cases[] = {
     {"try again in 0 seconds", std::nullopt},
     {"try again in 99999 minutes", std::nullopt},
     {"try again in 1000000000000 seconds", std::nullopt},
+    {"try again in 18446744073709551676 seconds", std::nullopt},
     {"try again in 00:99:00", std::nullopt},
     {"try again at 10:30", std::nullopt},
     {"try again, 192.0.2.5 s", std::nullopt},
