@@ -43,7 +43,7 @@ struct AnswerCase {
     std::string message;
     Want want;
 };
-void PrintTo(const AnswerCase& row, std::ostream* out) { *out << row.name; }
+std::ostream& operator<<(std::ostream& out, const AnswerCase& row) { return out << row.name; }
 
 std::vector<std::string> as_text(const RecordSet& records) {
     std::vector<std::string> lines;

@@ -28,7 +28,7 @@ struct KeepCase {
     Answer answer;
     mta::Millis want;
 };
-void PrintTo(const KeepCase& row, std::ostream* out) { *out << row.name; }
+std::ostream& operator<<(std::ostream& out, const KeepCase& row) { return out << row.name; }
 
 const KeepCase keep_cases[] = {
     {"records_for_their_ttl", records(300s), 300s},

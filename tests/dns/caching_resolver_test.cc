@@ -213,7 +213,7 @@ struct JoinCase {
     Answer a;
     std::optional<Kind> want_error;
 };
-void PrintTo(const JoinCase& row, std::ostream* out) { *out << row.name; }
+std::ostream& operator<<(std::ostream& out, const JoinCase& row) { return out << row.name; }
 
 const JoinCase join_cases[] = {
     {"both", addresses("2001:db8::1"), addresses("192.0.2.1"), {}},

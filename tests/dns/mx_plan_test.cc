@@ -34,7 +34,7 @@ struct PlanCase {
     std::string status;  // of the error, empty: none
     std::string words;   // somewhere in its text
 };
-void PrintTo(const PlanCase& row, std::ostream* out) { *out << row.name; }
+std::ostream& operator<<(std::ostream& out, const PlanCase& row) { return out << row.name; }
 
 const PlanCase plan_cases[] = {
     {"best_preference_first",
@@ -186,7 +186,7 @@ struct AddressCase {
     std::string status;
     std::string words;
 };
-void PrintTo(const AddressCase& row, std::ostream* out) { *out << row.name; }
+std::ostream& operator<<(std::ostream& out, const AddressCase& row) { return out << row.name; }
 
 AddressCase refused(std::string name, const std::string& address) {
     return {std::move(name), found({address}), {}, {}, "5.4.6", "delivery.allow_networks"};

@@ -1,6 +1,6 @@
-// Property: whatever a name server sends, the answer is either records of the asked type or an error
-// with words that are fit for a log. Names are fit to be asked for; TTLs and counts are within their
-// limits. The same holds for the message cut in half.
+// Property: whatever a name server sends, the answer is either records of the asked type or an
+// error with words that are fit for a log. Names are fit to be asked for; TTLs and counts are
+// within their limits. The same holds for the message cut in half.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -47,6 +47,7 @@ void check(const dns::Answer& answer, dns::RecordType type) {
 
 // The first byte chooses the question's type, the rest is the message. The name is always the same,
 // so that the fuzzer gets past the comparison.
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size < 1) return 0;
     constexpr dns::RecordType types[] = {dns::RecordType::mx, dns::RecordType::a,
