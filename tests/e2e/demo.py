@@ -9,6 +9,7 @@ import email.policy
 import os
 import sys
 import tempfile
+import textwrap
 import time
 from contextlib import ExitStack
 
@@ -32,10 +33,11 @@ def say(text):
     print(f"   {text}")
 
 
-def show(command, text, lines_max=6):
+def show(command, text):
     print(f"   {DIM}$ posthouse {command}{PLAIN}")
-    for line in text.strip().split("\n")[:lines_max]:
-        print(f"     {line[:112]}")
+    for line in text.strip().split("\n"):
+        indent = " " * (5 + len(line) - len(line.lstrip()))
+        print(textwrap.fill(line.strip(), 116, initial_indent=indent, subsequent_indent=indent + "  "))
 
 
 def send(relay, address):
@@ -56,7 +58,7 @@ def story(relay, far_away, home):
     message = far_away.wait_for_ident(ident)
     say(f"mail.them.example has it, from {message.ehlo}:")
     trace = message.content[: message.content.index(b"X-Test-Id")].decode().split()
-    say("  " + " ".join(trace)[:110])
+    print(textwrap.fill(" ".join(trace), 116, initial_indent=" " * 5, subsequent_indent=" " * 7))
 
     chapter(2, "The server is off: the mail waits, and says for what")
     far_away.stop()
@@ -79,7 +81,7 @@ def story(relay, far_away, home):
     send(relay, "jones@them.example")
     bounce = email.message_from_bytes(home.wait_for(1)[0].content, policy=email.policy.default)
     say(f"{SENDER} receives \"{bounce['subject']}\":")
-    for line in bounce.get_body(("plain",)).get_content().strip().split("\n")[:14]:
+    for line in bounce.get_body(("plain",)).get_content().strip().split("\n")[8:16]:
         print(f"     | {line}".rstrip())
 
 

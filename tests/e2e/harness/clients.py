@@ -51,7 +51,7 @@ def _s_nail(port, message, sender, recipients):
     header, _, body = message.replace(b"\r\n", b"\n").partition(b"\n\n")
     ident = next(line for line in header.split(b"\n") if line.startswith(b"X-Test-Id: ")).decode()
     _run(["s-nail", "-:/", "-S", "v15-compat", "-S", f"mta=smtp://127.0.0.1:{port}",
-          "-S", "smtp-auth=none", "-S", "hostname=s-nail.test", "-S", "smtp-hostname=s-nail.test",
+          "-S", "smtp-auth=none", "-S", "hostname=s-nail.test",
           "-S", f"from={sender}", "-S", "nosave", "-S", "ttycharset=utf-8", "-S", "mime-encoding=8b",
           "-S", "sendwait", "-C", ident, "-s", "A test", "-r", sender, *recipients],
          body, env={"LC_ALL": "C.UTF-8", "MAILRC": "/dev/null"})  # fmt: skip

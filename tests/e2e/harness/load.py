@@ -89,22 +89,27 @@ async def _send_one(reader, writer, ident, size):
     await _expect(reader, b"250")
 
 
+async def _connect(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await _expect(reader, b"220")
+    writer.write(b"EHLO load.test\r\n")
+    await _expect(reader, b"250")
+    return reader, writer
+
+
 async def _session(port, todo, size, account):
-    writer, reader, ident = None, None, None
-    while todo or ident:
-        ident = ident or todo.pop()
+    """An id is sent once: if its acknowledgement does not come, nobody knows whether it was taken, and it is left."""
+    reader = writer = None
+    while todo:
         try:
             if writer is None:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                await _expect(reader, b"220")
-                writer.write(b"EHLO load.test\r\n")
-                await _expect(reader, b"250")
+                reader, writer = await _connect(port)
+            if not todo:
+                break
+            ident = todo.pop()
             await _send_one(reader, writer, ident, size)
             os.write(account, ident + b"\n")
-            ident = None
         except (OSError, asyncio.IncompleteReadError):
-            # Not acknowledged: whether it was taken is not known. It gets a new id, so that each id is sent once.
-            ident = None
             if writer:
                 writer.close()
             writer = None

@@ -30,17 +30,12 @@ def to_toml(settings):
             return "[" + ", ".join(map(value, item)) + "]"
         return str(item) if isinstance(item, int) else json.dumps(str(item))
 
-    def is_tables(item):
-        return isinstance(item, list) and item and isinstance(item[0], dict)
-
-    lines = [f"{key} = {value(item)}" for key, item in settings.items() if not isinstance(item, dict) and
-             not is_tables(item)]  # fmt: skip
+    lines = [f"{key} = {value(item)}" for key, item in settings.items() if not isinstance(item, (dict, list))]
     for key, item in settings.items():
-        if isinstance(item, dict):
-            lines += ["", f"[{key}]"] + [f"{name} = {value(entry)}" for name, entry in item.items()]
-        elif is_tables(item):
-            for table in item:
-                lines += ["", f"[[{key}]]"] + [f"{name} = {value(entry)}" for name, entry in table.items()]
+        tables = item if isinstance(item, list) else [item] if isinstance(item, dict) else []
+        head = f"[[{key}]]" if isinstance(item, list) else f"[{key}]"
+        for table in tables:
+            lines += ["", head] + [f"{name} = {value(entry)}" for name, entry in table.items()]
     return "\n".join(lines) + "\n"
 
 

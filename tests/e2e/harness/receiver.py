@@ -116,7 +116,8 @@ class _Session:
 
     async def on_rcpt(self, argument):
         path, _, parameters = argument[len("TO:") :].strip().partition(" ")
-        if await self.answer("RCPT", argument, "250 2.1.5 ok"):
+        usual = "250 2.1.5 ok" if self.sender is not None else "503 5.5.1 MAIL first"
+        if await self.answer("RCPT", argument, usual):
             self.recipients.append((path.strip("<>"), parameters))
 
     async def on_data(self, argument):

@@ -315,8 +315,9 @@ class SmtpSink(_Server):
         shutil.rmtree(self.folder)
 
     def messages(self):
-        # The dump ends each message with an empty line of its own.
-        return [path.read_bytes().removesuffix(b"\n") for path in self.folder.iterdir() if path.name != "log"]
+        # The dump ends each message with an empty line of its own: without it, it is still being written.
+        dumps = [path.read_bytes() for path in self.folder.iterdir() if path.name != "log"]
+        return [dump.removesuffix(b"\n") for dump in dumps if dump.endswith(b"\n\n")]
 
     def log(self):
         return self.child.log()
