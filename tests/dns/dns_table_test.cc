@@ -177,7 +177,7 @@ protected:
         const auto& servers = Servers::get();
         world.start({.servers = {via == Via::resolver ? servers.resolver() : servers.authority()},
                      .timeout = timeout,
-                     .tries = 1});
+                     .tries = 2});
         resolver = std::make_unique<CachingResolver>(CachingResolver::World{
             .ask = [this](const Question& question,
                           auto on_answer) { world.driver->ask(question, std::move(on_answer)); },

@@ -39,7 +39,7 @@ public:
             is_late = true;
             loop.stop();
         });
-        deadline.set(mta::Millis{20'000});
+        deadline.set(mta::Millis{60'000});
         while (!is_done() && !is_late) loop.run();
         EXPECT_FALSE(is_late) << "what the test waits for has not come";
     }
