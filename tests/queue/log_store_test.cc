@@ -1,5 +1,7 @@
 #include "queue/log/log_store.h"
 
+#include <cerrno>
+
 #include "tests/queue/log_world.h"
 
 namespace queue::log {
@@ -81,6 +83,290 @@ TEST(LogStore, a_large_body_is_streamed_in_and_read_back_in_pieces) {
     ASSERT_TRUE(spool.finish(id));
     EXPECT_EQ(spool.service->statistics().live_bytes, 0u);
     EXPECT_EQ(spool.service->statistics().segments, 1u);
+}
+
+TEST(LogStore, callbacks_of_one_message_come_in_the_order_of_the_requests) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto id = spool.store->allocate_id();
+    std::vector<std::string> order;
+    const auto note = [&](const char* what) {
+        return [&order, what](const auto& result) {
+            order.push_back(std::string(what) + (result ? "" : " failed"));
+        };
+    };
+    // All asked for at once: the reads see the writes before them, and no callback comes inside a
+    // call.
+    spool.store->append_body(id, std::string(500, 'a'), note("piece 1"));
+    spool.store->append_body(id, std::string(500, 'b'), note("piece 2"));
+    spool.store->enqueue(large_message(id, 1000), note("enqueue"));
+    spool.store->read_body(id, 499, 2, note("body"));
+    spool.store->read(id, note("read"));
+    spool.store->update(id, make_states(4), {});
+    std::uint16_t attempts = 0;
+    spool.store->read(id, [&](auto stored) {
+        order.emplace_back("read again");
+        attempts = stored->states[0].attempts;
+    });
+    EXPECT_TRUE(order.empty());
+    spool.run();
+    EXPECT_EQ(order, (std::vector<std::string>{"piece 1", "piece 2", "enqueue", "body", "read",
+                                               "read again"}));
+    EXPECT_EQ(attempts, 4);
+}
+
+TEST(LogStore, reports_are_queued_with_what_they_report) {
+    FakeDisk disk;
+    MessageId original = 0;
+    MessageId delay = 0;
+    MessageId failure = 0;
+    {
+        Spool spool(disk);
+        original = spool.store->allocate_id();
+        delay = spool.store->allocate_id();
+        failure = spool.store->allocate_id();
+        ASSERT_TRUE(spool.enqueue(shared_message(original, "body")));
+        auto report = make_message(delay, "delayed");
+        report.about = original;
+        spool.store->update(original, make_states(5),
+                            {std::make_shared<const Message>(std::move(report))});
+        // A read of a report waits for what brings it.
+        EXPECT_EQ(spool.read(delay)->message->about, original);
+        ASSERT_TRUE(spool.finish(original, {shared_message(failure, "failed")}));
+    }
+    Spool spool(disk);
+    const auto messages = spool.load();
+    EXPECT_FALSE(messages.contains(original));
+    EXPECT_TRUE(messages.contains(delay) && messages.contains(failure));
+}
+
+TEST(LogStore, reports_are_kept_even_if_the_message_is_gone) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto original = spool.store->allocate_id();
+    const auto report = spool.store->allocate_id();
+    ASSERT_TRUE(spool.enqueue(shared_message(original, "body")));
+    ASSERT_TRUE(spool.finish(original));
+    EXPECT_EQ(spool.finish(original, {shared_message(report, "failed")}).error().kind,
+              StoreError::Kind::not_found);
+    EXPECT_TRUE(spool.read(report));
+}
+
+TEST(LogStore, a_message_larger_than_a_segment_spans_several) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto id = spool.store->allocate_id();
+    const std::string piece(30'000, 'p');
+    for (int i = 0; i < 10; ++i) spool.store->append_body(id, piece, nullptr);
+    ASSERT_TRUE(spool.enqueue(large_message(id, 10 * piece.size())));
+    EXPECT_GE(spool.service->statistics().segments, 4u);
+    EXPECT_EQ(spool.read_body(id, 29'990, 40)->size(), 40u);
+    ASSERT_TRUE(spool.finish(id));
+    EXPECT_EQ(spool.service->statistics().segments, 1u);
+}
+
+TEST(LogStore, an_envelope_larger_than_a_segment_gets_one_of_its_own) {
+    FakeDisk disk;
+    auto options = small_options();
+    options.segment_bytes = 8192;
+    options.batch_bytes_max = 4096;
+    MessageId id = 0;
+    MessageId next = 0;
+    {
+        Spool spool(disk, options);
+        ASSERT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "before")));
+        id = spool.store->allocate_id();
+        next = spool.store->allocate_id();
+        spool.store->enqueue(shared_message(id, std::string(100'000, 'x')), nullptr);
+        spool.store->enqueue(shared_message(next, "behind"), nullptr);
+        spool.run();
+    }
+    Spool spool(disk, options);
+    EXPECT_EQ(spool.load().size(), 3u);
+    EXPECT_EQ(spool.read(id)->message->body.size(), 100'000u);
+}
+
+TEST(LogStore, a_discarded_body_takes_no_room) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto id = spool.store->allocate_id();
+    spool.store->append_body(id, std::string(10'000, 'x'), nullptr);
+    spool.run();
+    EXPECT_GT(spool.service->statistics().live_bytes, 10'000u);
+    spool.store->discard_body(id);
+    spool.store->discard_body(id);
+    spool.run();
+    EXPECT_EQ(spool.service->statistics().live_bytes, 0u);
+}
+
+TEST(LogStore, a_store_that_goes_discards_the_bodies_that_it_began) {
+    FakeDisk disk;
+    Spool spool(disk);
+    auto other = spool.service->make_store([](auto) {});
+    other->append_body(other->allocate_id(), std::string(10'000, 'x'), nullptr);
+    spool.run();
+    EXPECT_GT(spool.service->statistics().live_bytes, 10'000u);
+    other.reset();
+    spool.run();
+    EXPECT_EQ(spool.service->statistics().live_bytes, 0u);
+}
+
+TEST(LogStore, writes_pieces_of_a_body_without_a_sync) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto syncs = spool.service->statistics().syncs;
+    const auto id = spool.store->allocate_id();
+    spool.store->append_body(id, std::string(5000, 'x'), nullptr);
+    spool.run();
+    EXPECT_EQ(spool.service->statistics().syncs, syncs);
+    ASSERT_TRUE(spool.enqueue(large_message(id, 5000)));
+    EXPECT_EQ(spool.service->statistics().syncs, syncs + 1);
+}
+
+TEST(LogStore, one_sync_serves_all_that_waits) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto syncs = spool.service->statistics().syncs;
+    int durable = 0;
+    for (int i = 0; i < 50; ++i) {
+        spool.store->enqueue(shared_message(spool.store->allocate_id(), "body"),
+                             [&](auto result) { durable += result.has_value(); });
+    }
+    spool.service->step();
+    EXPECT_EQ(spool.posted.size(), 1u) << "one wake-up for all";
+    spool.run();
+    EXPECT_EQ(durable, 50);
+    EXPECT_EQ(spool.service->statistics().syncs, syncs + 1);
+}
+
+TEST(LogStore, refuses_new_mail_while_the_disk_is_nearly_full) {
+    FakeDisk disk;
+    auto options = small_options();
+    options.free_percent_min = 10;
+    options.free_bytes_min = 1'000'000;
+    disk.set_space({.free_bytes = 99'000'000, .total_bytes = 1'000'000'000});
+    Spool spool(disk, options);
+    auto refusal = spool.store->refusal();
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->kind, StoreError::Kind::no_space);
+    EXPECT_EQ(refusal->text,
+              "the disk of the spool /fake/spool has only 99 MB left, and the limit is 100 MB: new "
+              "mail is refused for now; make room there, or lower [spool] free_percent and "
+              "free_space");
+    // What is queued goes on: that makes room.
+    EXPECT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+    disk.set_space({.free_bytes = 101'000'000, .total_bytes = 1'000'000'000});
+    spool.service->check_space();
+    EXPECT_FALSE(spool.store->refusal());
+    disk.set_space({.free_bytes = 999'999, .total_bytes = 1'000'000});
+    spool.service->check_space();
+    EXPECT_TRUE(spool.store->refusal()) << "the floor counts where ten percent are less";
+}
+
+TEST(LogStore, looks_at_the_free_space_now_and_then_by_itself) {
+    FakeDisk disk;
+    Spool spool(disk);
+    disk.set_space({.free_bytes = 1, .total_bytes = 1'000'000'000});
+    for (int i = 0; i < 200 && !spool.store->refusal(); ++i) {
+        ASSERT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+    }
+    EXPECT_TRUE(spool.store->refusal());
+}
+
+TEST(LogStore, a_full_disk_is_told_as_such) {
+    FakeDisk disk;
+    Spool spool(disk);
+    disk.fail_at(disk.calls(), ENOSPC);
+    const auto result = spool.enqueue(shared_message(spool.store->allocate_id(), "x"));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, StoreError::Kind::no_space);
+    EXPECT_NE(spool.fatal, "");
+    EXPECT_TRUE(spool.store->refusal());
+    EXPECT_FALSE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")))
+        << "never tried again";
+}
+
+TEST(LogStore, damage_found_in_reading_is_quarantined_and_told) {
+    FakeDisk disk;
+    MessageId id = 0;
+    Spool spool(disk);
+    id = spool.store->allocate_id();
+    ASSERT_TRUE(spool.enqueue(shared_message(id, "find this body")));
+    const std::string path = "seg/0000000000000001.log";
+    auto bytes = disk.content(path);
+    bytes[bytes.find("find this body")] = 'F';
+    disk.put(path, bytes);
+    const auto stored = spool.read(id);
+    ASSERT_FALSE(stored);
+    EXPECT_EQ(stored.error().kind, StoreError::Kind::corrupt);
+    const std::string kept = "quarantine/0000000000000001-0000000000001030.bytes";
+    EXPECT_NE(stored.error().text.find(kept), std::string::npos) << stored.error().text;
+    EXPECT_NE(disk.content(kept).find("Find this body"), std::string::npos);
+    EXPECT_EQ(spool.service->statistics().damaged_reads, 1u);
+}
+
+// ---- segments that are used again ----
+
+TEST(Segments, one_message_that_waits_does_not_hold_the_others_segments) {
+    FakeDisk disk;
+    MessageId waiting = 0;
+    {
+        Spool spool(disk);
+        waiting = spool.store->allocate_id();
+        ASSERT_TRUE(spool.enqueue(shared_message(waiting, "waits for weeks")));
+        for (int i = 0; i < 600; ++i) {
+            const auto id = spool.store->allocate_id();
+            spool.store->enqueue(shared_message(id, std::string(1000, 'x')), nullptr);
+            spool.store->finish(id, {}, nullptr);
+            spool.run();
+            EXPECT_LE(spool.service->statistics().segments, 5u);
+        }
+        EXPECT_GT(spool.service->statistics().recycled, 5u);
+        std::size_t free_count = 0;
+        for (const auto& path : disk.files()) free_count += path.starts_with("free/");
+        EXPECT_LE(free_count, small_options().free_segments_max);
+    }
+    Spool spool(disk);
+    const auto messages = spool.load();
+    ASSERT_EQ(messages.size(), 1u) << "a finished message came back";
+    EXPECT_TRUE(messages.contains(waiting));
+}
+
+TEST(Segments, a_done_outlives_the_segment_of_its_message) {
+    FakeDisk disk;
+    MessageId waiting = 0;
+    MessageId finished = 0;
+    {
+        Spool spool(disk);
+        waiting = spool.store->allocate_id();
+        finished = spool.store->allocate_id();
+        ASSERT_TRUE(spool.enqueue(shared_message(waiting, "x")));
+        ASSERT_TRUE(spool.enqueue(shared_message(finished, "y")));
+    }
+    // Each start has a segment of its own; the DONE must follow, however many come and go.
+    for (int start = 0; start < 4; ++start) {
+        Spool spool(disk);
+        if (start == 0) {
+            ASSERT_TRUE(spool.finish(finished));
+        }
+        const auto messages = spool.load();
+        EXPECT_TRUE(messages.contains(waiting));
+        EXPECT_FALSE(messages.contains(finished)) << "start " << start;
+        // Something to ride with, and gone again at once.
+        const auto id = spool.store->allocate_id();
+        ASSERT_TRUE(spool.enqueue(shared_message(id, "z")));
+        ASSERT_TRUE(spool.finish(id));
+        EXPECT_LE(spool.service->statistics().segments, 3u);
+    }
+}
+
+TEST(Segments, starts_that_come_to_nothing_leave_no_files_behind) {
+    FakeDisk disk;
+    for (int start = 0; start < 5; ++start) {
+        Spool spool(disk);
+        ASSERT_FALSE(spool.error);
+        EXPECT_EQ(spool.service->statistics().segments, 1u);
+    }
 }
 
 }  // namespace
