@@ -8,6 +8,7 @@
 #include <future>
 #include <utility>
 
+#include "conf/advice.h"
 #include "conf/loader.h"
 #include "conf/problem.h"
 #include "mta/base/time_format.h"
@@ -143,6 +144,9 @@ void Daemon::on_loaded(std::size_t messages) {
     }
     line.with("queued", messages);
     shard.log().write(shard.now(), Level::info, line);
+    for (const auto& sentence : conf::advice(*settings_)) {
+        shard.log().write(shard.now(), Level::warning, LogLine("advice").with("text", sentence));
+    }
     notifier_.ready("relaying; " + std::to_string(messages) + " messages were queued");
 }
 
