@@ -123,7 +123,8 @@ std::vector<std::string> quoted_reply(const DeliveryError& error, Charset charse
     if (is_cut || !text.empty()) lines.emplace_back("[...]");
     for (auto& line : lines) {
         const bool is_last = &line == &lines.back();
-        line = code + (is_last ? ' ' : '-') + line;
+        line.insert(0, 1, is_last ? ' ' : '-');
+        line.insert(0, code);
     }
     if (lines.back().ends_with(' ')) lines.back().pop_back();  // "250" alone
     return lines;

@@ -75,6 +75,7 @@ TEST(Mime, facts_are_counted_as_the_message_is_stored) {
     EXPECT_TRUE(facts.header_has_8bit);
     EXPECT_TRUE(facts.has_leading_dots);
     EXPECT_EQ(facts.line_bytes_max, 13u);
+    EXPECT_TRUE(facts_of(".a").has_leading_dots);
     EXPECT_EQ(facts_of("").header_bytes, 0u);
     EXPECT_EQ(facts_of("\r\nx.y\r\n\r\n").header_bytes, 0u);
     EXPECT_EQ(facts_of("A: b\r\n").header_bytes, 6u);
