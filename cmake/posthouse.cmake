@@ -53,7 +53,6 @@ endfunction()
 
 # tests/<folder>/*_test.cc become one program test_<folder>, linked with the library of that name and all it needs.
 function(posthouse_tests)
-  enable_testing()
   find_package(GTest REQUIRED)
   set(every base smtp io conf queue dns inbound outbound report admin cli daemon)
   file(GLOB folders CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
