@@ -190,6 +190,7 @@ never_users = root
 deliver_drop_privilege = true
 message_size_limit = {SIZE_MAX}
 smtp_accept_max = 100
+smtp_accept_queue_per_connection = 0
 smtputf8_advertise_hosts = *
 helo_allow_chars = _
 log_file_path = /var/log/exim4/%slog
