@@ -53,14 +53,19 @@ std::string suggestion(const std::string& path, const std::string& key,
     }
     if (siblings.empty()) return {};
     std::string all;
-    for (const auto& name : siblings) all += (all.empty() ? "; known here: " : ", ") + name;
+    for (const auto& name : siblings) {
+        all += all.empty() ? "; known here: " : ", ";
+        all += name;
+    }
     return all;
 }
 
 void add_unknown(Reading& reading, const std::vector<std::string>& known) {
     for (const auto& [path, value] : reading.unknown) {
         const auto key = shortened(value->key);
-        const auto full = path.empty() ? key : path + '.' + key;
+        auto full = path;
+        if (!full.empty()) full += '.';
+        full += key;
         const bool is_table = value->kind == Value::Kind::table ||
                               (value->kind == Value::Kind::array && !value->items.empty() &&
                                value->items[0].kind == Value::Kind::table);

@@ -79,10 +79,13 @@ public:
                 break;
             }
             if (found.size() >= limit) break;
+            const auto shard = cursor->shard;
             auto page = read(selection, limit - found.size(), with_envelope, *cursor);
             if (!page) return std::unexpected(page.error());
             std::ranges::move(page->messages, std::back_inserter(found));
-            cursor = page->next ? Cursor{cursor->shard, *page->next} : Cursor{cursor->shard + 1, 0};
+            const auto next = page->next;
+            cursor = Cursor{shard + 1, 0};
+            if (next) cursor = Cursor{shard, *next};
         }
         if (cursor && cursor->shard >= shards_.size()) cursor.reset();
         return found;
@@ -90,13 +93,13 @@ public:
 
     // `ask(manager, now)` of every shard.
     template <class T, class Ask>
-    Outcome<std::vector<T>> of_all(Ask ask) {
+    Outcome<std::vector<T>> of_all(const Ask& ask) {
         std::vector<T> answers;
         for (const auto& post : shards_) {
-            auto answer = call_shard<T>(post, patience_,
-                                        [ask](QueueManager& manager, Instant now, auto slot) {
-                                            slot->put(ask(manager, now));
-                                        });
+            auto answer = call_shard<T>(
+                post, patience_, [ask](QueueManager& manager, Instant now, const auto& slot) {
+                    slot->put(ask(manager, now));
+                });
             if (!answer) return too_slow();
             answers.push_back(std::move(*answer));
         }
@@ -105,7 +108,7 @@ public:
 
     // How many recipients `act` touched, over all shards.
     template <class Act>
-    Outcome<std::size_t> count(Act act) {
+    Outcome<std::size_t> count(const Act& act) {
         const auto answers = of_all<std::size_t>(
             [act](QueueManager& manager, Instant) -> std::size_t { return act(manager); });
         if (!answers) return std::unexpected(answers.error());
@@ -121,8 +124,9 @@ private:
         const auto page_limit = std::min(limit, is_plain ? page_messages_plain : page_messages);
         auto page = call_shard<Page>(
             shards_[cursor.shard], patience_,
-            [=, position = cursor.position](QueueManager& manager, Instant, auto slot) {
-                read_page(manager, selection, page_limit, position, with_envelope,
+            [=, position = cursor.position](QueueManager& manager, Instant, const auto& slot) {
+                read_page(manager, selection,
+                          {.limit = page_limit, .cursor = position, .with_envelope = with_envelope},
                           [slot](Page found) { slot->put(std::move(found)); });
             });
         if (!page) return too_slow();

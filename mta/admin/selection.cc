@@ -30,7 +30,7 @@ bool is_in_domain(std::string_view domain, std::string_view wanted) {
 std::string domain_of(const std::string& address) {
     const auto at = address.rfind('@');
     if (at == address.npos) return {};
-    const auto domain = address.substr(at + 1);
+    auto domain = address.substr(at + 1);
     if (domain.starts_with('[')) return domain;
     return to_a_labels(domain).value_or("");
 }
@@ -77,9 +77,10 @@ bool Selection::is_everything() const {
 bool Selection::matches(const MessageView& message) const {
     if (id && message.id != *id) return false;
     const auto* const envelope = message.message ? &message.message->envelope : nullptr;
+    const std::string reverse_path = envelope != nullptr ? envelope->reverse_path : std::string{};
     if (needs_envelope() && envelope == nullptr) return false;
-    if (sender && !is_same_address(envelope->reverse_path, *sender)) return false;
-    const bool is_from_party = !party.empty() && is_same_address(envelope->reverse_path, party);
+    if (sender && !is_same_address(reverse_path, *sender)) return false;
+    const bool is_from_party = !party.empty() && is_same_address(reverse_path, party);
     return std::ranges::any_of(message.recipients, [&](const outbound::RecipientView& view) {
         if (state && view.state != *state) return false;
         if (!domain.empty() && !is_in_domain(view.domain, domain)) return false;
@@ -127,20 +128,21 @@ std::expected<Selection, std::string> parse_selection(
     return selection;
 }
 
-void read_page(outbound::QueueManager& manager, const Selection& selection, std::size_t limit,
-               outbound::ListCursor cursor, bool with_envelope, std::function<void(Page)> on_page) {
+void read_page(outbound::QueueManager& manager, const Selection& selection,
+               const PageRequest& request, std::function<void(Page)> on_page) {
     outbound::MessageList list;
     if (selection.id) {
         if (auto message = manager.find(*selection.id))
             list.messages.push_back(std::move(*message));
     } else {
-        list = manager.list(selection.coarse(), limit, cursor);
+        list = manager.list(selection.coarse(), request.limit, request.cursor);
     }
-    if (!with_envelope && !selection.needs_envelope()) {
+    if (!request.with_envelope && !selection.needs_envelope()) {
         std::erase_if(list.messages, [&](const auto& view) { return !selection.matches(view); });
         return on_page({.messages = std::move(list.messages), .next = list.next});
     }
     std::vector<queue::MessageId> ids;
+    ids.reserve(list.messages.size());
     for (const auto& message : list.messages) ids.push_back(message.id);
     auto gathering = std::make_shared<Gathering>();
     gathering->selection = selection;

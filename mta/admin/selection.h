@@ -45,10 +45,15 @@ struct Page {
     std::optional<outbound::ListCursor> next;  // nothing: that was all
 };
 
+struct PageRequest {
+    std::size_t limit = 0;
+    outbound::ListCursor cursor = 0;
+    bool with_envelope = false;
+};
 // One step through one shard's queue: looks at up to `limit` messages from `cursor` on and hands
 // over those selected; with `with_envelope` (or if it is needed to select) described in full. On
 // the shard's thread; `on_page` may come at once.
-void read_page(outbound::QueueManager& manager, const Selection& selection, std::size_t limit,
-               outbound::ListCursor cursor, bool with_envelope, std::function<void(Page)> on_page);
+void read_page(outbound::QueueManager& manager, const Selection& selection,
+               const PageRequest& request, std::function<void(Page)> on_page);
 
 }  // namespace mta::admin

@@ -64,8 +64,9 @@ std::expected<void, std::string> clear_stale_socket(const std::string& path,
         return std::unexpected("admin.socket: " + path +
                                " exists and is no socket; move it away or choose another path");
     }
-    const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(probe.get(), generic(address), sizeof address) == 0) {
+    const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    // EAGAIN: it listens, and is too busy to accept.
+    if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN) {
         return std::unexpected("admin.socket: another relay is running and listens on " + path);
     }
     if (errno != ECONNREFUSED) {
@@ -168,6 +169,7 @@ struct Server::Impl {
         }
     }
 
+    // The parameters are libmicrohttpd's. NOLINTNEXTLINE(readability-function-size)
     static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url,
                                  const char* method, const char* /*version*/, const char* data,
                                  std::size_t* data_bytes, void** state) {

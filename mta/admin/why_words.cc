@@ -85,7 +85,7 @@ std::string what_happened(const RecipientView& view, Instant now) {
     std::string out;
     if (view.attempts == 0 && !view.last_attempt) {
         out = "It has not been tried yet.";
-    } else if (view.attempts == 0) {
+    } else if (view.attempts == 0 && view.last_attempt) {
         out = "The last try was " + when(*view.last_attempt, now) +
               "; nobody has answered about this message so far.";
     } else {

@@ -10,9 +10,9 @@ namespace mta {
 namespace {
 
 struct Civil {
-    std::chrono::year_month_day date;
+    std::chrono::year_month_day date{};
     std::chrono::hh_mm_ss<Millis> time;
-    std::chrono::weekday weekday;
+    std::chrono::weekday weekday{};
 };
 
 Civil civil_of(Instant instant) {

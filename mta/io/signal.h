@@ -25,6 +25,7 @@ public:
     }
     Signal(const Signal&) = delete;
     Signal& operator=(const Signal&) = delete;
+    ~Signal() = default;
 
 private:
     std::move_only_function<void()> on_signal_;

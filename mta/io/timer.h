@@ -23,6 +23,7 @@ public:
     }
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
+    ~Timer() = default;
 
     // At least 1 ms: a timer of 0 ms that rearms itself starves I/O.
     void set(Millis delay) { start(delay, Millis{0}); }

@@ -205,7 +205,7 @@ private:
         body,   // the final dot, BDAT LAST
     };
     struct Awaited {
-        Question question;
+        Question question{};
         Running* running = nullptr;  // nobody's: greeting, EHLO, HELO
         std::size_t recipient = 0;   // of RCPT
     };

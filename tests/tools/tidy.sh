@@ -8,7 +8,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/posthouse-tidy
 mkdir -p "$cache"
 key=$({
   clang-tidy-19 --version
-  cat .clang-tidy tests/.clang-tidy
+  cat .clang-tidy tests/.clang-tidy bench/.clang-tidy
   clang++-19 -std=c++23 -I. -E -C -Wno-everything "$file"
 } | sha256sum)
 stamp=$cache/${key%% *}
