@@ -65,9 +65,9 @@ void Connection::start() {
     pump();
 }
 
-void Connection::refuse(smtp::ServerReply reply) {
+void Connection::refuse(const smtp::ServerReply& reply) {
     open_stream();
-    session_.refuse_connection(now(), std::move(reply));
+    session_.refuse_connection(now(), reply);
     pump();
 }
 
@@ -122,7 +122,7 @@ void Connection::handle(smtp::ServerSession::MessageBegins& begins) {
                                 .with("reason", refusal->text));
         return session_.refuse(now(), reply_to(*refusal));
     }
-    incoming_.emplace();
+    incoming_ = Incoming{};
     incoming_->id = services_.store.allocate_id();
     incoming_->arrival = now();
     incoming_->envelope = std::move(begins.envelope);
@@ -132,12 +132,14 @@ void Connection::handle(smtp::ServerSession::MessageBegins& begins) {
 
 // A body that is too large to be inline goes to the store piece by piece, one at a time.
 void Connection::stream_body() {
+    MTA_ASSERT(incoming_);
     while (!incoming_->is_append_pending && session_.body_bytes() > limits::body_inline_bytes_max) {
         append(session_.take_body(now()));
     }
 }
 
 void Connection::append(std::string bytes) {
+    MTA_ASSERT(incoming_);
     incoming_->is_streamed = true;
     incoming_->is_append_pending = true;
     const auto id = incoming_->id;

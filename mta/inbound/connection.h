@@ -51,7 +51,7 @@ public:
 
     // One of both, first.
     void start();
-    void refuse(smtp::ServerReply reply);
+    void refuse(const smtp::ServerReply& reply);
     // 421 at the next safe point: a message past its final dot gets its answer first.
     void shutdown();
 

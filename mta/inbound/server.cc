@@ -39,7 +39,7 @@ std::expected<void, std::vector<std::string>> Server::configure(
 void Server::on_connection(std::unique_ptr<io::ByteStream> stream) {
     const auto number = ++last_number_;
     const auto client = stream->remote().address;
-    auto refusal = refusal_for(client);
+    const auto refusal = refusal_for(client);
     const bool is_counted = !refusal;
     const auto connection = std::make_shared<Connection>(
         services_, config_, std::move(stream), number, [this, number, client, is_counted] {
@@ -47,7 +47,7 @@ void Server::on_connection(std::unique_ptr<io::ByteStream> stream) {
             connections_.erase(number);
         });
     connections_.emplace(number, connection);
-    refusal ? connection->refuse(std::move(*refusal)) : connection->start();
+    refusal ? connection->refuse(*refusal) : connection->start();
 }
 
 std::optional<smtp::ServerReply> Server::refusal_for(const IpAddress& client) {

@@ -41,13 +41,13 @@ public:
 private:
     void end_turn();
 
-    uv_loop_t loop_;
+    uv_loop_t loop_{};
     UvHandle<uv_prepare_t> prepare_;
     UvHandle<uv_idle_t> idle_;  // active while work waits: then the loop does not sleep
     std::vector<Work> work_;
     std::vector<Work> running_work_;
     Work turn_hook_;
-    std::array<char, 64 << 10> read_buffer_;
+    std::array<char, 64 << 10> read_buffer_{};
 };
 
 }  // namespace mta::io

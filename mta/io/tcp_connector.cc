@@ -8,7 +8,7 @@ namespace {
 
 // libuv reads and writes it until its callback has come, which may be after the connector's end.
 struct Request {
-    uv_connect_t request;
+    uv_connect_t request{};
     TcpConnector* connector = nullptr;
     Connector::ConnectId id = 0;
     std::weak_ptr<bool> is_connector_alive;

@@ -95,7 +95,7 @@ public:
 private:
     static constexpr std::size_t buffers_max = 64;  // of one system call
     struct WriteRequest {
-        uv_write_t request;
+        uv_write_t request{};
         std::vector<std::string> strings;  // what libuv still reads from
         std::weak_ptr<Connection> owner;
     };
@@ -152,7 +152,7 @@ private:
     // is lost.
     bool write_now(const std::vector<std::string>& strings, std::size_t& first, std::size_t& skip) {
         while (first < strings.size()) {
-            std::array<uv_buf_t, buffers_max> buffers;
+            std::array<uv_buf_t, buffers_max> buffers{};
             unsigned count = 0;
             std::size_t offered = 0;
             for (std::size_t i = first; i < strings.size() && count < buffers_max; ++i, ++count) {

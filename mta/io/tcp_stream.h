@@ -15,6 +15,8 @@ public:
 
     // `handle` is connected. Its loop must outlive the stream, and the linger after finish().
     TcpStream(Loop& loop, UvHandle<uv_tcp_t> handle);
+    TcpStream(const TcpStream&) = delete;
+    TcpStream& operator=(const TcpStream&) = delete;
     ~TcpStream() override;
 
     void start(Handlers handlers) override;
