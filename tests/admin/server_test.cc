@@ -114,6 +114,29 @@ TEST_F(ServerTest, refuses_the_socket_of_a_live_relay_and_leaves_it_alone) {
     EXPECT_THAT(exchange("GET / HTTP/1.0\r\n\r\n"), HasSubstr("GET|/|"));
 }
 
+TEST_F(ServerTest, a_live_relay_too_busy_to_accept_is_not_taken_for_a_dead_one) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path_.data(), path_.size());
+    const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
+    const int busy = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    ASSERT_EQ(::bind(busy, generic, sizeof address), 0);
+    ASSERT_EQ(::listen(busy, 0), 0);
+    std::vector<int> waiting;
+    int failed = 0;
+    while (failed == 0 && waiting.size() < 100) {
+        waiting.push_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+        failed = ::connect(waiting.back(), generic, sizeof address);
+    }
+    ASSERT_EQ(failed, -1) << "its queue never filled";
+    const auto server = Server::listen(path_, echo);
+    ASSERT_FALSE(server);
+    EXPECT_THAT(server.error(), HasSubstr("another relay is running"));
+    EXPECT_TRUE(fs::exists(path_));
+    for (const int fd : waiting) ::close(fd);
+    ::close(busy);
+}
+
 TEST_F(ServerTest, says_clearly_what_is_wrong_with_the_path) {
     const auto in_no_folder = Server::listen(folder_ + "/none/admin.sock", echo);
     ASSERT_FALSE(in_no_folder);
