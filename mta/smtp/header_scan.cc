@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mta/base/assert.h"
 #include "mta/smtp/byte_scan.h"
 
 namespace mta::smtp {
@@ -94,7 +95,7 @@ void HeaderScan::add_to_message_id(std::string_view piece) {
 }
 
 void HeaderScan::end_line() {
-    if (state_ != State::value) return end();
+    MTA_ASSERT(state_ == State::value);  // no name goes on over the CR LF that has come
     if (in_message_id_) message_id_.erase(message_id_.find_last_not_of(' ') + 1);
     bytes_ += line_bytes_;
     has_8bit_ = has_8bit_ || line_has_8bit_;

@@ -289,8 +289,9 @@ ServerSession::Transaction& ServerSession::transaction() {
 }
 
 DataStream& ServerSession::stream() {
-    MTA_ASSERT(transaction_.has_value() && transaction_->stream.has_value());
-    return *transaction_->stream;
+    auto& stream = transaction().stream;
+    MTA_ASSERT(stream.has_value());
+    return *stream;
 }
 
 ServerSession::Chunk& ServerSession::chunk() {

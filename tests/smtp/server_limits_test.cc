@@ -257,6 +257,16 @@ TEST(ServerLimits, least_data_rate) {
     }
 }
 
+TEST(ServerLimits, a_fast_minute_does_not_pay_for_a_slow_one) {
+    ServerWorld world;
+    world.begin_data();
+    world.send(std::string(100'000, 'x'));
+    EXPECT_EQ(world.advance(1min), "");
+    world.send("x");
+    EXPECT_EQ(world.advance(1min - 1ms), "");
+    EXPECT_EQ(world.advance(1ms).substr(0, 9), "421 4.4.2");
+}
+
 TEST(ServerLimits, time_stands_still_while_the_driver_is_busy) {
     ServerWorld world;
     world.begin_data();

@@ -178,7 +178,8 @@ const Dialogue dialogues[] = {
       {mail, sender_ok}}},
     {"data_after_bdat",
      {{ehlo, "250"},
-      {mail + rcpt + "BDAT 3\r\na\r\nDATA\r\n", "250 2.1.0,250 2.1.5,250 2.0.0,503 5.5.1"},
+      {mail + rcpt + "RCPT TO:<x@elsewhere.example>\r\nBDAT 3\r\na\r\nDATA\r\n",
+       "250 2.1.0,250 2.1.5,550 5.7.1,250 2.0.0,503 5.5.1"},
       {rcpt, "503 5.5.1"},
       {mail, "503 5.5.1"},
       {"BDAT 0 LAST\r\n", done}},
@@ -570,6 +571,17 @@ TEST(ServerSession, ignores_answers_about_a_message_of_an_ended_session) {
     world.pump();  // MessageBegins is answered now
     EXPECT_EQ(world.begun, 1U);
     EXPECT_EQ(world.aborted.size(), 1U);
+}
+
+TEST(ServerSession, ignores_a_late_refusal_of_a_message_that_was_forgotten) {
+    ServerWorld world;
+    world.greet();
+    world.send(mail + rcpt + "BDAT 3\r\na\r\nRSET\r\n");
+    EXPECT_EQ(world.aborted, std::vector<std::string>{"RSET"});
+    world.session.refuse(world.now, {452, {4, 3, 1}, "no space"});
+    EXPECT_EQ(codes(world.send(mail + rcpt)), "250 2.1.0,250 2.1.5");
+    world.session.refuse(world.now, {452, {4, 3, 1}, "no space"});
+    EXPECT_EQ(codes(world.send("BDAT 3 LAST\r\na\r\n")), "250 2.0.0");
 }
 
 TEST(ServerSession, shuts_down_at_once_if_nothing_is_past_its_final_dot) {
