@@ -20,6 +20,12 @@ std::uint32_t Destination::next_bundle() const {
     return (take_retry ? retries_ : fresh_).front();
 }
 
+std::uint32_t Destination::take_turn() {
+    const auto bundle = next_bundle();
+    is_retry_turn_ = !is_retry_turn_;
+    return bundle;
+}
+
 Destination::Wait Destination::wait(mta::Instant now) const {
     if (waiting() == 0) return Wait::empty;
     if (!health_.is_up() && !health_.may_probe(now)) return Wait::down;
@@ -30,7 +36,6 @@ Destination::Wait Destination::wait(mta::Instant now) const {
 bool Destination::start() {
     ++delivering_;
     ++busy_;
-    is_retry_turn_ = !is_retry_turn_;
     if (health_.is_up()) return false;
     health_.begin_probe();
     return true;
@@ -39,7 +44,6 @@ bool Destination::start() {
 void Destination::start_behind() {
     MTA_ASSERT(health_.is_up());
     ++delivering_;
-    is_retry_turn_ = !is_retry_turn_;
 }
 
 Destination::Change Destination::end(Ended ended, mta::Instant now) {

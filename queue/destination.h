@@ -51,6 +51,8 @@ public:
     // First-time and retried mail in turns, each in the order of coming, so that neither delays the
     // other. Only if waiting() > 0.
     [[nodiscard]] std::uint32_t next_bundle() const;
+    // The same, and the other line's turn is next. The bundle stays in line.
+    [[nodiscard]] std::uint32_t take_turn();
 
     // ---- Deliveries ----
     [[nodiscard]] Wait wait(mta::Instant now) const;

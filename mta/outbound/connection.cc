@@ -126,9 +126,15 @@ void Connection::quit() {
     handlers_.on_deadline_change();
 }
 
+void Connection::stop_connecting() {
+    if (!connecting_) return;
+    core_.ports.connector.cancel(*connecting_);
+    connecting_.reset();
+}
+
 void Connection::abort() {
     has_ended_ = true;
-    if (connecting_) core_.ports.connector.cancel(*std::exchange(connecting_, std::nullopt));
+    stop_connecting();
     if (stream_) stream_->abort();
     bodies_.clear();
 }
@@ -146,7 +152,7 @@ void Connection::on_deadline() {
         pump();
         return;
     }
-    core_.ports.connector.cancel(*std::exchange(connecting_, std::nullopt));
+    stop_connecting();
     end(DeliveryError{.status = {4, 4, 1},
                       .scope = Scope::host,
                       .text = "cannot connect: no answer in " +

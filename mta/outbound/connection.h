@@ -93,6 +93,7 @@ private:
         bool is_complete = false;  // handed to the session as a whole
     };
 
+    void stop_connecting();
     void on_connected(std::expected<std::unique_ptr<io::ByteStream>, std::string> stream);
     void write_output();
     void feed_body();

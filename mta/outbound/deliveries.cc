@@ -22,8 +22,8 @@ Deliveries::Deliveries(Core& core, Parts parts)
             {.on_ready = [this](std::uint32_t connection) { on_ready(connection); },
              .on_room = [this](std::uint32_t connection) { on_room(connection); },
              .on_transaction_end =
-                 [this](std::uint32_t connection, Connection::TransactionEnd ended) {
-                     on_transaction_end(connection, std::move(ended));
+                 [this](std::uint32_t connection, const Connection::TransactionEnd& ended) {
+                     on_transaction_end(connection, ended);
                  },
              .on_end =
                  [this](std::uint32_t connection, const std::optional<DeliveryError>& error) {
@@ -186,7 +186,10 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
     // A static route goes where the operator says, be it to this machine.
     if (parts_.sites[delivery.site].plan.is_static) {
         policy.own_addresses.clear();
-        policy.allow_networks = {*Network::parse("0.0.0.0/0"), *Network::parse("::/0")};
+        const auto all_v4 = Network::parse("0.0.0.0/0");
+        const auto all_v6 = Network::parse("::/0");
+        MTA_ASSERT(all_v4 && all_v6);
+        policy.allow_networks = {*all_v4, *all_v6};
     }
     delivery.addresses.clear();
     delivery.next_address = 0;
@@ -259,7 +262,8 @@ void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection)
     open.start(delivery->content, delivery->recipients);
 }
 
-void Deliveries::on_transaction_end(std::uint32_t connection, Connection::TransactionEnd ended) {
+void Deliveries::on_transaction_end(std::uint32_t connection,
+                                    const Connection::TransactionEnd& ended) {
     auto& active = work_of(connection).active;
     MTA_ASSERT(!active.empty());
     const auto delivery = active.front();
@@ -410,13 +414,14 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
     auto& host_error = delivery->host_error;
     const bool is_hopeless = host_error && host_error->is_permanent() &&
                              host_error->scope == Scope::domain && !is_static;
+    const DeliveryError* const hopeless = is_hopeless && host_error ? &*host_error : nullptr;
     std::vector<Outcome> outcomes;
     for (std::size_t i = 0; i < delivery->recipients.size(); ++i) {
         const auto number = delivery->recipients[i];
         if (delivery->refusals[i]) {
             outcomes.push_back({number, Outcome::Kind::deferred, &*delivery->refusals[i]});
-        } else if (is_hopeless) {
-            outcomes.push_back({number, Outcome::Kind::failed, &*host_error});
+        } else if (hopeless != nullptr) {
+            outcomes.push_back({number, Outcome::Kind::failed, hopeless});
         }
     }
     if (host_error && host_error->is_permanent()) host_error->status.klass = is_hopeless ? 5 : 4;

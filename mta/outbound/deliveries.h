@@ -118,7 +118,7 @@ private:
 
     void on_ready(std::uint32_t connection);
     void on_room(std::uint32_t connection);
-    void on_transaction_end(std::uint32_t connection, Connection::TransactionEnd end);
+    void on_transaction_end(std::uint32_t connection, const Connection::TransactionEnd& ended);
     void on_end(std::uint32_t connection, const std::optional<DeliveryError>& error);
     void transact(const DeliveryPtr& delivery, std::uint32_t connection);
     void start_afresh(const DeliveryPtr& delivery, std::uint32_t connection);

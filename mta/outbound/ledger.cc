@@ -115,7 +115,7 @@ void Ledger::send_delay_notice(std::uint32_t message) {
         core_.scheduler.count_delay_notice(entry, recipient, now);
         job.delays.push_back(
             {.recipient = number,
-             .error = table.error(recipient),
+             .error = handlers_.reason_of(recipient),
              .last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000),
              .is_in_doubt = recipient.is_in_doubt});
     }
@@ -165,7 +165,7 @@ void Ledger::read_content(Job job) {
                                    queue::StoreResult<queue::StoredMessage> stored) mutable {
         if (alive.expired()) return;
         if (!stored) {
-            give_up_reports(std::move(job), stored.error());
+            give_up_reports(job, stored.error());
             return;
         }
         job.content = stored->message;
@@ -219,7 +219,9 @@ void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Report
                                                        : job.relayed;
     if (outcomes.empty()) return;
     const auto& table = core_.table();
-    const auto& entry = table.message(*table.find(job.id));
+    const auto message = table.find(job.id);
+    MTA_ASSERT(message);
+    const auto& entry = table.message(*message);
     auto give_up_at = Instant::max();
     for (const auto& outcome : outcomes) {
         const auto& recipient =
@@ -249,7 +251,7 @@ void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Report
     }
 }
 
-void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
+void Ledger::give_up_reports(const Job& job, const queue::StoreError& error) {
     --jobs_;
     const auto message = core_.table().find(job.id);
     if (!message) return;

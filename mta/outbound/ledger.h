@@ -49,6 +49,8 @@ public:
         std::function<void(std::shared_ptr<const queue::Message>)> on_report;
         // The store has lost the message: out with it, wherever it is.
         std::function<void(std::uint32_t message)> on_lost;
+        // Why a recipient has come to nothing so far.
+        std::function<const DeliveryError&(const queue::RecipientEntry&)> reason_of;
     };
 
     Ledger(Core& core, MessageCopies& copies, Handlers handlers)
@@ -88,7 +90,7 @@ private:
     void read_content(Job job);
     void read_head(Job job);
     void finish(Job job, std::string_view head);
-    void give_up_reports(Job job, const queue::StoreError& error);
+    void give_up_reports(const Job& job, const queue::StoreError& error);
     void make(const Job& job, ReportKind kind, std::string_view head,
               std::vector<std::shared_ptr<const queue::Message>>& reports);
     void commit(std::uint32_t message, std::vector<std::shared_ptr<const queue::Message>> reports);

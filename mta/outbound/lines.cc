@@ -65,7 +65,7 @@ void Lines::leave(std::uint32_t message, queue::RecipientEntry& recipient) {
 
 std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
     auto& destination = sites_[site].destination;
-    const auto first = destination.next_bundle();
+    const auto first = destination.take_turn();
     auto taken = first;
     if (core_.bundles[first].recipients > recipients_max) {
         const auto message = core_.bundles[first].message;

@@ -8,8 +8,6 @@
 
 namespace mta::outbound {
 
-using queue::RecipientPhase;
-
 queue::RetryPolicy retry_policy(const conf::Retry& retry) {
     return {.schedule = retry.schedule,
             .max_interval = retry.max_interval,
@@ -35,7 +33,10 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
           core, copies,
           {.on_report =
                [this](std::shared_ptr<const queue::Message> report) { accept(std::move(report)); },
-           .on_lost = [this](std::uint32_t message) { forget(message); }}),
+           .on_lost = [this](std::uint32_t message) { forget(message); },
+           .reason_of = [this](const auto& recipient) -> const DeliveryError& {
+               return reason_or_default(recipient);
+           }}),
       deliveries(core, {sites, lines, ledger, copies}) {
     lines.set_router(router);
 }
@@ -103,8 +104,6 @@ void QueueManager::Impl::serve(const queue::Scheduler::Work& work) {
 }
 
 void QueueManager::Impl::expire(std::uint32_t message) {
-    static const DeliveryError untried{
-        .status = {4, 4, 7}, .scope = Scope::message, .text = "it could not be delivered in time"};
     auto& table = core.table();
     const auto& entry = table.message(message);
     const auto recipients = table.recipients(message);
@@ -113,8 +112,7 @@ void QueueManager::Impl::expire(std::uint32_t message) {
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         auto& recipient = recipients[number];
         if (!core.scheduler.has_expired(entry, recipient, core.now())) continue;
-        const auto* reason = reason_of(recipient);
-        errors[number] = reason != nullptr ? *reason : untried;
+        errors[number] = reason_or_default(recipient);
         lines.leave(message, recipient);
         outcomes.push_back({number, Outcome::Kind::expired, &errors[number]});
     }
@@ -123,6 +121,14 @@ void QueueManager::Impl::expire(std::uint32_t message) {
     } else {
         ledger.settle(message, copies.get(message), {}, outcomes);
     }
+}
+
+const DeliveryError& QueueManager::Impl::reason_or_default(
+    const queue::RecipientEntry& recipient) const {
+    static const DeliveryError untried{
+        .status = {4, 4, 7}, .scope = Scope::message, .text = "it could not be delivered so far"};
+    const auto* reason = reason_of(recipient);
+    return reason != nullptr ? *reason : untried;
 }
 
 // Sites take turns, one delivery each, as long as there are connections to be had.

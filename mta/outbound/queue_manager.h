@@ -106,6 +106,10 @@ public:
     // Nothing: no mail for it. `domain` in the form of mta::to_a_labels().
     [[nodiscard]] std::optional<DomainView> domain(const std::string& domain) const;
 
+    // Whether everything that waits has a timer or an owner: a walk over all of it, for tests after
+    // a tick(). Empty: yes; else what is wrong.
+    [[nodiscard]] std::string check() const;
+
     // ---- Orders ----
 
     // Everything that waits for its next attempt is due now, and what is down is probed now. Held

@@ -22,6 +22,8 @@ namespace mta::outbound {
 //   -> ledger (outcome: store, reports) -> scheduler (next due, or done)
 struct QueueManager::Impl {
     Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed);
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
     ~Impl() { core.is_alive.reset(); }
 
     void accept(std::shared_ptr<const queue::Message> message);
@@ -42,6 +44,8 @@ struct QueueManager::Impl {
 
     // Why a recipient came to nothing so far: its own last error, else its destination's.
     [[nodiscard]] const DeliveryError* reason_of(const queue::RecipientEntry& recipient) const;
+    [[nodiscard]] const DeliveryError& reason_or_default(
+        const queue::RecipientEntry& recipient) const;
     [[nodiscard]] MessageView view_of(std::uint32_t message) const;
     [[nodiscard]] RecipientView view_of(const queue::MessageEntry& message,
                                         const queue::RecipientEntry& recipient) const;

@@ -59,7 +59,7 @@ std::size_t QueueManager::flush_domain(const std::string& domain) {
     if (!index) return 0;
     std::size_t flushed = 0;
     for (std::uint32_t i = 0; i < core.table().message_index_end(); ++i)
-        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, *index);
+        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, index);
     impl_->router.probe_now(*index);
     if (const auto site = impl_->router.view(*index).site; site != queue::nothing) {
         impl_->sites[site].destination.probe_now(core.now());

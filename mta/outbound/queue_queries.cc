@@ -19,7 +19,7 @@ ViewState state_of(const queue::RecipientEntry& recipient) {
 }
 
 bool matches_domain(std::string_view wanted, std::string_view domain) {
-    if (wanted.starts_with('.')) return is_under(domain, wanted);
+    if (wanted.starts_with('.')) return is_under(domain, wanted.substr(1));
     return domain == wanted;
 }
 
@@ -246,6 +246,15 @@ std::optional<DomainView> QueueManager::domain(const std::string& name) const {
         view.dns_error = routed.health->last_error();
     }
     return view;
+}
+
+std::string QueueManager::check() const {
+    if (impl_->core.is_draining) return {};
+    if (auto wrong = impl_->core.scheduler.check(); !wrong.empty()) return wrong;
+    if (auto wrong = impl_->router.check(); !wrong.empty()) return wrong;
+    const bool are_connections_left =
+        impl_->deliveries.connections() < impl_->core.settings->delivery.connections_max;
+    return impl_->sites.check(are_connections_left);
 }
 
 }  // namespace mta::outbound

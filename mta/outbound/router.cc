@@ -146,7 +146,7 @@ void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& a
         dns::plan_hosts(name, answer, {core_.settings->hostname}, core_.scheduler.rng());
     const auto down_since = known.health.down_since();
     if ((hosts || hosts.error().is_permanent()) && known.health.on_success())
-        core_.event(DestinationUp{name, now - *down_since, known.line.size()});
+        core_.event(DestinationUp{name, now - down_since.value_or(now), known.line.size()});
     if (hosts) {
         set_site(known, sites_.find_or_add(plan_for_mx(name, answer)));
         const auto ttl = answer ? answer->ttl : route_ttl_min;
@@ -159,14 +159,23 @@ void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& a
         const auto was_probe = known.health.is_probing();
         const bool went_down = known.health.on_failure(
             {hosts.error(), was_probe, core_.scheduler.jitter()}, now, queue::dns_probes);
+        const auto next_probe = known.health.next_probe().value_or(now);
         if (went_down) {
-            core_.event(DestinationDown{name, hosts.error(), *known.health.next_probe(),
-                                        known.line.size()});
+            core_.event(DestinationDown{name, hosts.error(), next_probe, known.line.size()});
         }
-        if (!known.line.empty()) wheel_.set(domain, *known.health.next_probe());
+        if (!known.line.empty()) wheel_.set(domain, next_probe);
     }
     if (core_.table().domain(domain).recipients == 0) wheel_.set(domain, now + linger);
     core_.request_tick();
+}
+
+std::string Router::check() const {
+    for (std::uint32_t domain = 0; domain < entries_.size(); ++domain) {
+        if (!entries_[domain] || entries_[domain]->line.empty()) continue;
+        if (!entries_[domain]->is_looking_up && !wheel_.is_set(domain))
+            return "nobody looks up " + core_.table().domain(domain).name;
+    }
+    return {};
 }
 
 }  // namespace mta::outbound

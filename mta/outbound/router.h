@@ -56,6 +56,8 @@ public:
 
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const { return wheel_.next(); }
+    // For tests: every line has a look-up under way or a timer. Empty: yes; else what is wrong.
+    [[nodiscard]] std::string check() const;
     [[nodiscard]] const RouteTable& routes() const { return routes_; }
 
 private:

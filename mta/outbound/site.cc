@@ -122,6 +122,28 @@ void SiteTable::apply_settings() {
     }
 }
 
+std::string SiteTable::check(bool are_connections_left) const {
+    using Wait = queue::Destination::Wait;
+    for (std::uint32_t i = 0; i < sites_.index_end(); ++i) {
+        if (!is_used(i)) continue;
+        const auto& site = sites_[i];
+        const auto& health = site.destination.health();
+        const auto wait = site.destination.wait(core_.now());
+        if (wait == Wait::down && !health.is_probing() && !wheel_.is_set(i))
+            return site.plan.name + " is down and nobody probes it";
+        if (health.is_probing() && site.destination.delivering() == 0)
+            return site.plan.name + " has lost its probe";
+        if (wait == Wait::limit && site.destination.busy() == 0)
+            return site.plan.name + " waits for connections that it does not have";
+        const bool waits_for_closing = site.connections + site.unconnected > 0;
+        // A probe that has just become due is the wheel's: the next tick brings it.
+        const bool waits_for_tick = wheel_.is_set(i);
+        if (wait == Wait::turn && are_connections_left && !waits_for_closing && !waits_for_tick)
+            return site.plan.name + " could start, and does not";
+    }
+    return {};
+}
+
 queue::DestinationPolicy SiteTable::policy_for(bool is_static) const {
     constexpr std::uint32_t start_static = 5;
     constexpr std::uint32_t start_mx = 2;

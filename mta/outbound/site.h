@@ -82,6 +82,9 @@ public:
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const { return wheel_.next(); }
     void apply_settings();
+    // For tests: what waits for a site waits for something that comes. Empty: yes; else what is
+    // wrong.
+    [[nodiscard]] std::string check(bool are_connections_left) const;
 
 private:
     // A site that nothing uses is forgotten after a while, one in trouble later: its probes'

@@ -17,6 +17,8 @@ namespace queue::log {
 class LogStore final : public Store {
 public:
     LogStore(LogService& service, std::uint32_t shard, std::shared_ptr<Inbox> inbox);
+    LogStore(const LogStore&) = delete;
+    LogStore& operator=(const LogStore&) = delete;
     ~LogStore() override;
 
     [[nodiscard]] MessageId allocate_id() override;

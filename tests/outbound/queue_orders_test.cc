@@ -1,0 +1,181 @@
+// What operators ask and order.
+#include <gtest/gtest.h>
+
+#include "mta/outbound/queue_manager.h"
+#include "tests/outbound/world.h"
+
+namespace mta::outbound {
+namespace {
+
+using namespace std::chrono_literals;
+using world::Mail;
+using world::World;
+
+auto always(std::string command, std::string reply) {
+    return [command, reply](const std::string& asked) {
+        return asked.starts_with(command) ? std::optional(reply) : std::nullopt;
+    };
+}
+
+TEST(QueueOrders, flush_tries_at_once_what_waits_and_probes_what_is_down) {
+    World world;
+    auto& busy = world.serve("busy.example", "192.0.2.1");
+    busy.reply = always("RCPT", "450 later");
+    auto& down = world.serve("down.example", "192.0.2.2");
+    down.is_refusing = true;
+    const auto good = world.serve("them.example").received.size();
+    world.resolver.mx["dns.example"] =
+        world::FakeResolver::error("SERVFAIL", dns::LookupError::Kind::server_failure);
+    for (const auto* domain : {"busy.example", "down.example", "dns.example"})
+        world.send({.to = {std::string("a@") + domain}});
+    const auto held = world.send({.to = {"held@busy.example"}});
+    world.run_for(3h);
+    EXPECT_EQ(world.manager().hold(held), 1u);
+    busy.reply = nullptr;
+    down.is_refusing = false;
+    world.serve("dns.example", "192.0.2.3");
+    EXPECT_EQ(world.manager().flush(), 3u);
+    world.run_for(1s);
+    EXPECT_EQ(busy.received.size() - good, 1u) << "held mail stays held";
+    EXPECT_EQ(down.received.size(), 1u);
+    EXPECT_EQ(world.server("192.0.2.3").received.size(), 1u);
+}
+
+TEST(QueueOrders, flush_of_a_domain_touches_no_other) {
+    World world;
+    auto& one = world.serve("one.example", "192.0.2.1");
+    auto& two = world.serve("two.example", "192.0.2.2");
+    one.reply = two.reply = always("RCPT", "450 later");
+    world.send({.to = {"a@one.example", "b@two.example"}});
+    world.run_for(1h);
+    one.reply = two.reply = nullptr;
+    EXPECT_EQ(world.manager().flush_domain("one.example"), 1u);
+    EXPECT_EQ(world.manager().flush_domain("unknown.example"), 0u);
+    world.run_for(1s);
+    EXPECT_EQ(one.received.size(), 1u);
+    EXPECT_EQ(two.received.size(), 0u);
+}
+
+TEST(QueueOrders, held_mail_waits_for_its_release_over_a_restart_too) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.is_refusing = true;
+    const auto id = world.send();
+    world.run_for(1min);
+    EXPECT_EQ(world.manager().hold(id), 1u);
+    EXPECT_EQ(world.manager().hold(id), 0u);
+    EXPECT_EQ(world.manager().counters().held, 1u);
+    EXPECT_EQ(world.store.kept.at(id).states[0].phase, queue::RecipientPhase::held);
+    server.is_refusing = false;
+    const auto kept = world.store.kept.at(id);
+    world.restart();
+    world.manager().load({kept.message, kept.states});
+    world.run_for(2h);
+    EXPECT_TRUE(server.received.empty());
+    EXPECT_EQ(world.manager().find(id)->recipients[0].reason, WaitReason::held);
+    EXPECT_EQ(world.manager().release(id), 1u);
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 1u);
+}
+
+TEST(QueueOrders, cancel_ends_without_a_report_and_bounce_with_one) {
+    World world;
+    world.serve("them.example").is_refusing = true;
+    const auto cancelled = world.send();
+    const auto bounced = world.send();
+    world.run_for(1min);
+    EXPECT_EQ(world.manager().cancel(cancelled), 1u);
+    EXPECT_EQ(world.manager().bounce(bounced, "the account was closed"), 1u);
+    world.run_for(1s);
+    EXPECT_FALSE(world.store.kept.contains(cancelled));
+    EXPECT_FALSE(world.store.kept.contains(bounced));
+    ASSERT_EQ(world.reports.size(), 1u);
+    EXPECT_EQ(world.reports[0].outcomes[0].error.text, "the account was closed");
+    EXPECT_EQ(world.manager().cancel(cancelled), 0u);
+}
+
+TEST(QueueOrders, what_is_being_delivered_is_left_alone) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.latency = 200ms;
+    const auto id = world.send();
+    world.run_for(900ms);
+    EXPECT_EQ(world.manager().find(id)->recipients[0].state, ViewState::delivering);
+    EXPECT_EQ(world.manager().cancel(id), 0u);
+    EXPECT_EQ(world.manager().hold(id), 0u);
+    world.run_for(5s);
+    EXPECT_EQ(server.received.size(), 1u);
+}
+
+TEST(QueueOrders, each_wait_has_its_name) {
+    World world;
+    world.settings.delivery.connections_per_destination_max = 1;
+    world.serve("down.example", "192.0.2.1").is_refusing = true;
+    world.serve("busy.example", "192.0.2.2").reply = always("RCPT", "450 4.2.1 later");
+    world.serve("hung.example", "192.0.2.3").is_hanging = true;
+    world.resolver.mx["dns.example"] =
+        world::FakeResolver::error("SERVFAIL", dns::LookupError::Kind::server_failure);
+    const auto down = world.send({.to = {"a@down.example"}});
+    const auto busy = world.send({.to = {"a@busy.example"}});
+    const auto first = world.send({.to = {"a@hung.example"}});
+    const auto second = world.send({.to = {"b@hung.example"}});
+    const auto dns = world.send({.to = {"a@dns.example"}});
+    world.run_for(2s);
+    const auto reason = [&](queue::MessageId id) {
+        return world.manager().find(id)->recipients.at(0).reason;
+    };
+    EXPECT_EQ(reason(down), WaitReason::destination_down);
+    EXPECT_EQ(reason(busy), WaitReason::next_attempt);
+    EXPECT_EQ(reason(first), WaitReason::delivering);
+    EXPECT_EQ(reason(second), WaitReason::destination_limit);
+    EXPECT_EQ(reason(dns), WaitReason::dns_down);
+    const auto recipient = world.manager().find(down)->recipients.at(0);
+    EXPECT_EQ(recipient.destination, "mx.down.example");
+    EXPECT_EQ(recipient.last_error->text, "cannot connect: connection refused");
+    EXPECT_TRUE(recipient.until && *recipient.until > world.agenda.now());
+    EXPECT_EQ(world.manager().find(busy)->recipients.at(0).last_error->reply_code, 450);
+}
+
+TEST(QueueOrders, lists_by_domain_state_and_page) {
+    World world;
+    world.serve("one.example", "192.0.2.1").is_refusing = true;
+    world.serve("sub.one.example", "192.0.2.2").is_refusing = true;
+    for (int i = 0; i < 10; ++i) {
+        world.send({.to = {"a@one.example"}});
+        world.send({.to = {"a@sub.one.example"}});
+    }
+    world.run_for(1s);
+    const auto& manager = world.manager();
+    EXPECT_EQ(manager.list({}, 100).messages.size(), 20u);
+    EXPECT_EQ(manager.list({.domain = "one.example"}, 100).messages.size(), 10u);
+    EXPECT_EQ(manager.list({.domain = ".one.example"}, 100).messages.size(), 10u);
+    EXPECT_EQ(manager.list({.state = ViewState::held}, 100).messages.size(), 0u);
+    EXPECT_EQ(manager.list({.destination = "mx.one.example"}, 100).messages.size(), 10u);
+    std::set<queue::MessageId> seen;
+    std::optional<ListCursor> cursor = 0;
+    while (cursor) {
+        const auto page = manager.list({}, 7, *cursor, 9);
+        EXPECT_LE(page.messages.size(), 7u);
+        for (const auto& message : page.messages) EXPECT_TRUE(seen.insert(message.id).second);
+        cursor = page.next;
+    }
+    EXPECT_EQ(seen.size(), 20u);
+}
+
+TEST(QueueOrders, describes_a_message_with_what_is_on_disk) {
+    World world;
+    world.serve("them.example").is_refusing = true;
+    const auto id = world.send({.to = {"a@them.example", "b@them.example"}});
+    std::optional<MessageView> view;
+    world.manager().describe(id, [&](auto described) { view = std::move(*described); });
+    bool is_missing = false;
+    world.manager().describe(999, [&](auto described) { is_missing = !described.has_value(); });
+    world.run_for(1s);
+    ASSERT_TRUE(view);
+    EXPECT_EQ(view->message->envelope.reverse_path, "ann@office.example");
+    EXPECT_EQ(view->recipients.at(1).address, "b@them.example");
+    EXPECT_TRUE(is_missing);
+}
+
+}  // namespace
+}  // namespace mta::outbound

@@ -1,0 +1,151 @@
+#include "queue/destination.h"
+
+#include <gtest/gtest.h>
+
+namespace queue {
+namespace {
+
+using namespace std::chrono_literals;
+using mta::Instant;
+using How = Destination::Ended::How;
+using Change = Destination::Change;
+using Wait = Destination::Wait;
+
+class DestinationTest : public testing::Test {
+protected:
+    std::uint32_t line_up(bool is_retry = false) {
+        Bundle bundle;
+        bundle.is_retry = is_retry;
+        const auto index = bundles.add(bundle);
+        destination.line_up(bundles, index);
+        return index;
+    }
+    // Takes the next bundle out of its line and starts.
+    bool start() {
+        destination.leave(bundles, destination.take_turn());
+        return destination.start();
+    }
+    Change end(How how, bool was_probe = false) {
+        return destination.end({.was_probe = was_probe,
+                                .how = how,
+                                .successes_at_start = destination.successes(),
+                                .error = {.text = "refused"}},
+                               now);
+    }
+
+    Instant now{1h};
+    BundleSlab bundles;
+    Destination destination{"mx.them.example",
+                            {.concurrency = {.start = 2, .max = 4}, .probes = static_route_probes}};
+};
+
+TEST_F(DestinationTest, says_what_a_bundle_waits_for) {
+    EXPECT_EQ(destination.wait(now), Wait::empty);
+    for (int i = 0; i < 4; ++i) line_up();
+    EXPECT_EQ(destination.wait(now), Wait::turn);
+    start();
+    start();
+    EXPECT_EQ(destination.wait(now), Wait::limit);
+    end(How::failed);
+    EXPECT_EQ(destination.wait(now), Wait::down);
+}
+
+TEST_F(DestinationTest, first_time_and_retried_mail_take_turns_each_in_its_order) {
+    const auto new1 = line_up(false);
+    const auto new2 = line_up(false);
+    const auto new3 = line_up(false);
+    const auto old1 = line_up(true);
+    const auto old2 = line_up(true);
+    std::vector<std::uint32_t> order;
+    while (destination.waiting() > 0) {
+        order.push_back(destination.take_turn());
+        destination.leave(bundles, order.back());
+    }
+    EXPECT_EQ(order, (std::vector<std::uint32_t>{new1, old1, new2, old2, new3}));
+}
+
+TEST_F(DestinationTest, while_down_one_probe_at_a_time_at_growing_intervals) {
+    for (int i = 0; i < 20; ++i) line_up();
+    start();
+    EXPECT_EQ(end(How::failed), Change::went_down);
+    auto pause = 15s;
+    for (int probe = 0; probe < 8; ++probe) {
+        ASSERT_EQ(destination.health().next_probe(), now + pause);
+        now += pause - 1ms;
+        EXPECT_FALSE(destination.may_start(now));
+        now += 1ms;
+        ASSERT_TRUE(destination.may_start(now));
+        EXPECT_TRUE(start()) << "it is the probe";
+        EXPECT_FALSE(destination.may_start(now + 24h)) << "a second one";
+        EXPECT_EQ(end(How::failed, true), Change::none);
+        pause = std::min<std::chrono::seconds>(pause * 2, 300s);
+    }
+    now = *destination.health().next_probe();
+    start();
+    EXPECT_EQ(end(How::answered, true), Change::came_up);
+    EXPECT_TRUE(destination.health().is_up());
+    EXPECT_EQ(destination.limit(), 1u) << "it begins with one again";
+}
+
+TEST_F(DestinationTest, what_was_under_way_when_it_went_down_does_not_lengthen_the_pause) {
+    for (int i = 0; i < 3; ++i) line_up();
+    start();
+    start();
+    end(How::failed);
+    const auto probe = destination.health().next_probe();
+    EXPECT_EQ(end(How::failed), Change::none);
+    EXPECT_EQ(destination.health().next_probe(), probe);
+}
+
+TEST_F(DestinationTest, a_failure_beside_successes_shrinks_it_and_does_not_take_it_down) {
+    for (int i = 0; i < 3; ++i) line_up();
+    start();
+    const auto before = destination.successes();
+    start();
+    end(How::answered);
+    const auto limit = destination.limit();
+    EXPECT_EQ(destination.end({.how = How::failed, .successes_at_start = before, .error = {}}, now),
+              Change::none);
+    EXPECT_TRUE(destination.health().is_up());
+    EXPECT_EQ(destination.limit(), limit - 1);
+}
+
+TEST_F(DestinationTest, grows_only_while_it_is_what_limits_us) {
+    for (int i = 0; i < 20; ++i) line_up();
+    start();
+    end(How::answered);
+    EXPECT_EQ(destination.limit(), 2u) << "one of two was in use";
+    for (int round = 0; round < 10; ++round) {
+        while (destination.may_start(now)) start();
+        end(How::answered);
+    }
+    EXPECT_EQ(destination.limit(), 4u) << "never above its most";
+}
+
+TEST_F(DestinationTest, a_probe_that_learns_nothing_lets_the_next_begin_at_once) {
+    line_up();
+    line_up();
+    line_up();
+    start();
+    end(How::failed);
+    now = *destination.health().next_probe();
+    start();
+    end(How::unknown, true);
+    EXPECT_TRUE(destination.may_start(now));
+}
+
+TEST_F(DestinationTest, a_delivery_behind_another_needs_no_connection_more) {
+    for (int i = 0; i < 3; ++i) line_up();
+    start();
+    start();
+    EXPECT_TRUE(destination.may_follow());
+    destination.leave(bundles, destination.take_turn());
+    destination.start_behind();
+    EXPECT_EQ(destination.busy(), 2u);
+    EXPECT_EQ(destination.delivering(), 3u);
+    destination.end({.frees_connection = false, .how = How::answered, .error = {}}, now);
+    EXPECT_EQ(destination.busy(), 2u);
+}
+
+}  // namespace
+}  // namespace queue
