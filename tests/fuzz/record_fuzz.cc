@@ -118,9 +118,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         } else if (step == 5) {
             bytes[bytes.size() - 1 - value % 32] ^= 1;
         } else if (step == 6) {
-            bytes.append(8u * (value % 32), '\0');
+            bytes.append(std::size_t{8} * (value % 32), '\0');
         } else {
-            const auto back = 8u * (value % 32);
+            const auto back = std::size_t{8} * (value % 32);
             if (bytes.size() >= segment_header_bytes + back) bytes.resize(bytes.size() - back);
         }
     }
