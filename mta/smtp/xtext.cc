@@ -57,7 +57,7 @@ void append_utf8(std::string& out, std::uint32_t point) {
 bool is_allowed_point(std::string_view digits, std::uint32_t point) {
     if (digits.starts_with('0')) return false;
     if (point < 0x80) return point == ' ' || point == '+' || point == '=' || point == '\\';
-    return point >= 0xa0 && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff);
+    return point <= 0x10ffff;  // surrogates and C1 controls show in the decoded text
 }
 
 // Takes "\x{...}" off the front.
