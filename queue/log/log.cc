@@ -149,7 +149,11 @@ DiskResult<void> Log::write_batch(Batch& batch) {
     if (auto written = segments_->append(batch.bytes()); !written) return written;
     ++batches_;
     next_lsn_ = batch.last_lsn() + 1;
-    if (!batch.needs_sync()) return {};
+    if (!batch.needs_sync()) {
+        // The sync of a large message, in which others wait too, then finds little left to do.
+        segments_->start_writing();
+        return {};
+    }
     if (auto synced = segments_->sync(); !synced) return synced;
     ++syncs_;
     durable_lsn_ = batch.last_lsn();

@@ -48,12 +48,14 @@ void LogStore::enqueue(std::shared_ptr<const Message> message, OnDone on_durable
 
 void LogStore::update(MessageId id, std::vector<RecipientState> states,
                       std::vector<std::shared_ptr<const Message>> reports) {
+    for (const auto& report : reports) uploads_.erase(report->id);
     const auto ticket = inbox_->expect_write(id, nullptr, reports);
     service_.submit({shard_, ticket, Update{id, std::move(states), std::move(reports)}});
 }
 
 void LogStore::finish(MessageId id, std::vector<std::shared_ptr<const Message>> reports,
                       OnDone on_durable) {
+    for (const auto& report : reports) uploads_.erase(report->id);
     const auto ticket = inbox_->expect_write(id, std::move(on_durable), reports);
     service_.submit({shard_, ticket, Finish{id, std::move(reports)}});
 }

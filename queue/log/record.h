@@ -16,7 +16,9 @@ namespace queue::log {
 // that somebody mailed, is no record here.
 inline constexpr std::size_t record_header_bytes = 24;
 inline constexpr std::size_t record_alignment = 8;
-inline constexpr std::uint32_t payload_bytes_max = 64u << 20;
+// Larger than any ENQ: 50,000 recipients (the most that the configuration takes), each with the
+// longest address, domain and ORCPT that fit a command line, make 200 MB.
+inline constexpr std::uint32_t payload_bytes_max = 256u << 20;
 inline constexpr std::uint16_t record_version = 1;
 
 enum class RecordType : std::uint8_t { enqueue = 1, body = 2, state = 3, done = 4, batch = 5 };

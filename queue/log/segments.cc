@@ -120,6 +120,7 @@ DiskResult<void> Segments::start_next(std::uint64_t first_lsn, std::uint64_t id_
     number_ = number;
     generation_ = generation;
     end_ = segment_header_bytes;
+    started_ = end_;
     filled_ = std::max<std::uint64_t>(fresh->bytes, end_);
     is_synced_ = true;
     insert(number, generation, end_);
@@ -145,9 +146,15 @@ DiskResult<void> Segments::append(std::string& bytes) {
     return {};
 }
 
+void Segments::start_writing() {
+    file_->start_writing(started_, end_ - started_);
+    started_ = end_;
+}
+
 DiskResult<void> Segments::sync() {
     auto synced = file_->sync();
     is_synced_ = synced.has_value();
+    started_ = end_;
     return synced;
 }
 

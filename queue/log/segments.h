@@ -25,6 +25,7 @@ public:
         : disk_(disk), number_(number), generation_(generation) {}
     SegmentFile(const SegmentFile&) = delete;
     SegmentFile& operator=(const SegmentFile&) = delete;
+    ~SegmentFile() = default;
 
     [[nodiscard]] std::uint64_t number() const { return number_; }
     [[nodiscard]] Generation generation() const { return generation_; }
@@ -79,6 +80,8 @@ public:
     [[nodiscard]] bool is_fresh() const { return end_ == segment_header_bytes; }
     // Behind what is there. Not certain before sync().
     DiskResult<void> append(std::string& bytes);
+    // What was appended last need not be certain yet, but should be on its way.
+    void start_writing();
     DiskResult<void> sync();
     [[nodiscard]] bool is_synced() const { return is_synced_; }
 
@@ -135,7 +138,8 @@ private:
     std::uint64_t number_ = 0;
     Generation generation_;
     std::uint64_t end_ = 0;
-    std::uint64_t filled_ = 0;  // the file has bytes up to here
+    std::uint64_t filled_ = 0;   // the file has bytes up to here
+    std::uint64_t started_ = 0;  // the disk has been asked to write up to here
     bool is_synced_ = true;
     std::uint64_t previous_ = 0;
     std::uint64_t previous_end_ = 0;

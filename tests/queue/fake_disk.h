@@ -166,8 +166,9 @@ public:
         if (auto entered = enter("sync_directory", directory); !entered) return entered;
         std::vector<NameChange> left;
         for (auto& change : unsynced_names_) {
-            const bool touches = folder_of(change.from) == directory ||
-                                 (!change.to.empty() && folder_of(change.to) == directory);
+            // A rename is certain with the folder that it leads to.
+            const auto& name = change.kind == NameChange::Kind::rename ? change.to : change.from;
+            const bool touches = folder_of(name) == directory;
             if (!touches) {
                 left.push_back(std::move(change));
                 continue;

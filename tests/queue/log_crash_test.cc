@@ -377,7 +377,71 @@ TEST(LogCrash, survives_trouble_at_each_call_of_the_disk) {
     }
 }
 
-// The control of storage.md: without the syncs this test must lose mail, or it proves nothing.
+TEST(LogCrash, pieces_of_a_body_are_not_certain_before_their_message_is) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto before = spool.store->allocate_id();
+    ASSERT_TRUE(spool.enqueue(shared_message(before, "certain")));
+    const auto id = spool.store->allocate_id();
+    spool.store->append_body(id, std::string(8000, 'x'), nullptr);
+    spool.run();
+    disk.cut_power_at(disk.calls() + 1);  // written, not synced
+    EXPECT_FALSE(spool.enqueue(large_message(id, 8000)));
+    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        const auto left = disk.after_power_cut(seed, FakeDisk::Cut::at_random);
+        Spool later(*left);
+        expect_no_damage(later);
+        EXPECT_TRUE(later.load().contains(before));
+    }
+}
+
+// A segment whose removal failed once, and the one with its DONEs, go at the next start, in one
+// pass. Wherever that is cut short, the finished message must not come back.
+TEST(LogCrash, a_home_goes_for_certain_before_its_dones) {
+    FakeDisk disk;
+    auto options = small_options();
+    options.segment_bytes = 16u << 10;
+    const std::string filling(9000, 'x');
+    MessageId finished = 0;
+    {
+        Spool spool(disk, options);
+        finished = spool.store->allocate_id();
+        ASSERT_TRUE(spool.enqueue(shared_message(finished, filling)));
+    }
+    {
+        Spool spool(disk, options);
+        const auto other = spool.store->allocate_id();
+        ASSERT_TRUE(spool.enqueue(shared_message(other, filling)));
+        spool.store->finish(other, {}, nullptr);
+        disk.fail_at(disk.calls() + 2, EIO);  // behind write and sync: the first segment's rename
+        ASSERT_TRUE(spool.finish(finished));
+        EXPECT_FALSE(spool.fatal != "");
+        EXPECT_EQ(spool.service->statistics().segments, 2u) << "the first one could not go";
+    }
+    const auto calls = copy_of(disk);
+    {
+        const Spool whole(*calls, options);
+    }
+    for (std::uint64_t call = 0; call <= calls->calls(); ++call) {
+        for (std::uint64_t seed = 0; seed < 40; ++seed) {
+            SCOPED_TRACE("call " + std::to_string(call) + ", seed " + std::to_string(seed));
+            const auto cut = copy_of(disk);
+            cut->cut_power_at(call);
+            std::unique_ptr<FakeDisk> left;
+            {
+                const Spool spool(*cut, options);
+                left = cut->after_power_cut(seed, FakeDisk::Cut::at_random);
+            }
+            Spool later(*left, options);
+            ASSERT_FALSE(later.error);
+            expect_no_damage(later);
+            ASSERT_TRUE(later.load().empty()) << "the finished message came back";
+        }
+    }
+}
+
+// The control: without the syncs these tests must lose mail, or they prove nothing.
 class LyingDisk final : public Disk {
 public:
     explicit LyingDisk(FakeDisk& disk) : disk_(disk) {}
