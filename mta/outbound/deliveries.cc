@@ -54,10 +54,14 @@ void Deliveries::start(std::uint32_t site) {
     const bool is_probe = parts_.sites[site].destination.start();
     const auto delivery = make(site);
     delivery->is_probe = is_probe;
+    // Kept for it while it is read, so that nobody else needs a connection more than there may be.
+    const auto kept = pool_.take_idle(site);
+    delivery->connection = kept;
+    if (kept == queue::nothing) set_unconnected(*delivery, true);
     if (delivery->content) {
         connect(delivery);
     } else {
-        set_unconnected(*delivery, true);
+        if (kept != queue::nothing) work_of(kept).reserved = delivery;
         read(delivery);
     }
 }
@@ -75,11 +79,14 @@ void Deliveries::read(const DeliveryPtr& delivery) {
 void Deliveries::on_read(const DeliveryPtr& delivery,
                          queue::StoreResult<queue::StoredMessage> stored) {
     core_.request_tick();
+    const auto kept = delivery->connection;
+    if (kept != queue::nothing) work_of(kept).reserved = nullptr;
     if (stored) {
         delivery->content = std::move(stored->message);
         connect(delivery);
         return;
     }
+    if (kept != queue::nothing) pool_.park(kept);
     const auto message = delivery->message;
     delivery->host_error =
         DeliveryError{.status = {4, 3, 0},
@@ -90,14 +97,13 @@ void Deliveries::on_read(const DeliveryPtr& delivery,
 }
 
 void Deliveries::connect(const DeliveryPtr& delivery) {
-    const auto kept = pool_.take_idle(delivery->site);
+    const auto kept = delivery->connection;
     if (kept == queue::nothing) {
-        set_unconnected(*delivery, true);
         walk(delivery);
-        return;
+    } else {
+        transact(delivery, kept);
+        pool_[kept].pump();
     }
-    transact(delivery, kept);
-    pool_[kept].pump();
 }
 
 void Deliveries::set_unconnected(Delivery& delivery, bool is_unconnected) {
@@ -286,8 +292,12 @@ void Deliveries::on_transaction_end(std::uint32_t connection,
 }
 
 void Deliveries::on_end(std::uint32_t connection, const std::optional<DeliveryError>& error) {
-    const auto [opening, leaving, active] = std::exchange(work_of(connection), {});
-    MTA_ASSERT(active.empty() && !(opening && leaving));
+    const auto [reserved, opening, leaving, active] = std::exchange(work_of(connection), {});
+    MTA_ASSERT(active.empty());
+    if (reserved) {
+        reserved->connection = queue::nothing;
+        set_unconnected(*reserved, true);
+    }
     const auto& delivery = opening ? opening : leaving;
     if (!delivery) return;
     delivery->connection = queue::nothing;

@@ -97,6 +97,7 @@ private:
     using DeliveryPtr = std::shared_ptr<Delivery>;
     // What a connection is busy with.
     struct Work {
+        DeliveryPtr reserved;             // reads its message, and will have the connection then
         DeliveryPtr opening;              // waits for it to be ready
         DeliveryPtr leaving;              // waits for its end, to go on elsewhere
         std::vector<DeliveryPtr> active;  // in the order of their transactions

@@ -1,0 +1,112 @@
+// A whole relay in an invented world: the real queue manager, client sessions, MX planner and log
+// (on a disk in memory), against DNS, network and servers with moods, in virtual days, with crashes
+// of the process. Everything random comes from one seed.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "mta/outbound/queue_manager.h"
+#include "queue/log/log_service.h"
+#include "tests/outbound/world.h"
+#include "tests/queue/fake_disk.h"
+
+namespace simulation {
+
+using namespace std::chrono_literals;
+using mta::Instant;
+using mta::Millis;
+using queue::log::FakeDisk;
+
+// One recipient of one message that somebody was told 250 for: what has become of it.
+struct Fate {
+    Instant arrival;
+    bool is_acknowledged = false;
+    int delivered = 0;
+    Instant last_delivered;
+    int in_doubt = 0;
+    int lost_in_crash = 0;     // deliveries whose end a crash made the relay forget
+    bool is_reported = false;  // the sender has the report, or it was dropped as it should be
+    [[nodiscard]] bool is_settled() const { return delivered > 0 || is_reported; }
+};
+
+class RelayWorld {
+public:
+    explicit RelayWorld(std::uint64_t seed);
+    ~RelayWorld() { stop(); }
+
+    // All of it: mail comes for a while, then the rest is waited for.
+    void run();
+
+private:
+    using Key = std::pair<int, int>;  // message, recipient
+
+    // ---- The invented world ----
+    void make_servers();
+    world::Server& add_server(const std::string& group, const std::string& address);
+    std::optional<std::string> mood(const std::string& command);
+    std::optional<std::string> greylist(const std::string& command);
+    void flap(const std::string& group, Millis period);
+    void flap_dns();
+    void on_received(const std::string& group, const world::Received& received);
+    void on_connect(const std::string& group);
+
+    // ---- The relay's process ----
+    void start();
+    void stop();
+    void crash();
+    void restart_in_order();
+    void check_loaded(const queue::StoredMessage& stored);
+    void turn();
+    void schedule_log_turn();
+    void send(int number);
+    std::vector<std::shared_ptr<const queue::Message>> report(
+        const mta::outbound::ReportRequest& request);
+    void note(const mta::outbound::DeliveryEvent& event);
+
+    std::uint64_t pick(std::uint64_t n) { return rng_() % n; }
+    bool chance(std::uint64_t percent) { return pick(100) < percent; }
+    Millis pick_time(Millis most) {
+        return Millis{
+            static_cast<std::int64_t>(pick(static_cast<std::uint64_t>(most.count()) + 1))};
+    }
+    void settle_report(queue::MessageId report);
+
+    std::mt19937_64 rng_;
+    world::Agenda agenda_;
+    conf::Settings settings_;
+    Instant start_ = agenda_.now();
+
+    world::FakeResolver resolver_{agenda_};
+    world::FakeConnector connector_{agenda_};
+    std::map<std::string, int> grey_tries_;
+    std::set<std::string> down_;  // groups that the relay holds for down
+
+    std::unique_ptr<FakeDisk> disk_;
+    std::unique_ptr<queue::log::LogService> service_;
+    std::unique_ptr<queue::Store> store_;
+    std::unique_ptr<mta::outbound::QueueManager> manager_;
+    std::uint64_t life_ = 0;  // counts processes
+    bool is_tick_requested_ = false;
+    bool is_log_turn_planned_ = false;
+    bool is_loaded_ = false;
+    Millis off_time_{};
+
+    int messages_ = 0;
+    std::map<Key, Fate> fates_;
+    std::map<queue::MessageId, int> number_of_;  // ours, for the message's id
+    std::map<queue::MessageId, std::vector<Key>> reported_by_;
+    std::set<Key> loaded_;
+    std::set<queue::MessageId> loaded_reports_;
+    Instant last_probe_;
+    Instant crashed_at_;
+};
+
+}  // namespace simulation
