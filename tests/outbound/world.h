@@ -264,9 +264,11 @@ public:
         take_lines();
     }
     void ask(const std::string& command) {
-        if (is_closed_) return;
+        if (is_closed_ || is_hung_) return;
         auto own = server_.reply ? server_.reply(command) : std::nullopt;
+        if (command.starts_with("RCPT") && !has_mail_) own = "503 5.5.1 MAIL first";
         if (!own) own = polite(command);
+        is_hung_ = own->ends_with("hang");
         if (*own == "hang") return;
         if (*own == "close") return close("connection reset by peer");
         if (*own == "take and hang") return take_message();
@@ -276,7 +278,8 @@ public:
         }
         if (command == "." && own->front() == '2') take_message();
         if (own->starts_with("354")) is_data_ = true;
-        if (command.starts_with("MAIL") && own->front() == '2') message_ = {.sender = command};
+        if (command.starts_with("MAIL")) has_mail_ = own->front() == '2';
+        if (command.starts_with("MAIL") || command == "RSET") message_ = {.sender = command};
         if (command.starts_with("RCPT") && own->front() == '2')
             message_.recipients.push_back(command.substr(9, command.find('>') - 9));
         say(*own + "\r\n");
@@ -326,6 +329,7 @@ private:
         }
     }
     void take_message() {
+        has_mail_ = false;
         message_.connection = number_;
         message_.when = agenda_.now();
         server_.received.push_back(std::exchange(message_, {}));
@@ -342,6 +346,8 @@ private:
     std::size_t number_;
     std::string input_;
     Received message_;
+    bool has_mail_ = false;
+    bool is_hung_ = false;
     bool is_data_ = false;
     bool is_closed_ = false;
 };
