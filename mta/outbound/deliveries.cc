@@ -71,7 +71,6 @@ void Deliveries::read(const DeliveryPtr& delivery) {
                                           alive = std::weak_ptr(core_.is_alive)](auto stored) {
         const auto reading = waiting.lock();
         if (alive.expired() || !reading || reading->bundle == queue::nothing) return;
-        set_unconnected(*reading, false);
         on_read(reading, std::move(stored));
     });
 }
@@ -150,8 +149,12 @@ Result<std::vector<conf::NextHopHost>> Deliveries::plan_hosts(const Delivery& de
 // To the next address, or the next host's addresses, or the end of the attempt.
 void Deliveries::advance(const DeliveryPtr& delivery) {
     const auto addresses_max = core_.settings->delivery.addresses_per_attempt_max;
-    const bool is_static = parts_.sites[delivery->site].plan.is_static;
-    while (delivery->sessions < sessions_max && delivery->addresses_tried < addresses_max) {
+    const auto& site = parts_.sites[delivery->site];
+    const bool is_static = site.plan.is_static;
+    // While the site is down nobody knocks but the probe.
+    const auto may_knock = [&] { return delivery->is_probe || site.destination.health().is_up(); };
+    while (may_knock() && delivery->sessions < sessions_max &&
+           delivery->addresses_tried < addresses_max) {
         if (delivery->next_address < delivery->addresses.size()) {
             open(delivery, delivery->addresses[delivery->next_address++]);
             return;

@@ -87,10 +87,10 @@ public:
     [[nodiscard]] std::string check(bool are_connections_left) const;
 
 private:
-    // A site that nothing uses is forgotten after a while, one in trouble later: its probes'
-    // interval is worth remembering.
+    // A site that nothing uses is forgotten after a while, one in trouble after more
+    // than the longest time between two probes.
     static constexpr Millis linger_up{60'000};
-    static constexpr Millis linger_down{3'600'000};
+    static constexpr Millis linger_down{7'200'000};
 
     [[nodiscard]] queue::DestinationPolicy policy_for(bool is_static) const;
 
