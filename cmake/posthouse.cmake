@@ -16,7 +16,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 else()
   # Designated initialisers leave the rest at its default on purpose.
   target_compile_options(posthouse_options INTERFACE -Wno-missing-field-initializers
-                                                     -Wno-missing-designated-field-initializers)
+                                                     -Wno-missing-designated-field-initializers
+                                                     -Wno-deprecated-declarations)  # libstdc++'s own stable_sort
 endif()
 if(POSTHOUSE_SANITIZE)
   target_compile_options(posthouse_options INTERFACE -fsanitize=${POSTHOUSE_SANITIZE} -fno-omit-frame-pointer
@@ -82,10 +83,12 @@ endfunction()
 # tests/fuzz/<target>_fuzz.cc: a libFuzzer program with POSTHOUSE_FUZZ; otherwise a test that replays its corpus.
 function(posthouse_fuzzers)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.cc)
+  add_custom_target(fuzzers)
   foreach(source IN LISTS sources)
     cmake_path(GET source STEM stem)
     string(REGEX REPLACE "_fuzz$" "" name ${stem})
     add_executable(fuzz_${name} ${source})
+    add_dependencies(fuzzers fuzz_${name})
     target_link_libraries(fuzz_${name} PRIVATE posthouse_options ph_smtp ph_queue ph_dns ph_conf ph_report)
     if(POSTHOUSE_FUZZ)
       target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)

@@ -65,6 +65,7 @@ public:
 
 private:
     using How = queue::Destination::Ended::How;
+    static constexpr std::uint32_t sessions_max = 2;  // of an attempt
 
     struct Delivery {
         std::uint32_t bundle = queue::nothing;  // nothing: forgotten

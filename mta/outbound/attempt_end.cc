@@ -1,0 +1,177 @@
+// How an attempt ends: what the answers mean for the recipients, the site and the next host.
+#include <utility>
+
+#include "mta/base/assert.h"
+#include "mta/outbound/deliveries.h"
+
+namespace mta::outbound {
+
+// Sorts the answers: final ones are settled, the rest goes on to the next host, if there is one.
+void Deliveries::judge(const DeliveryPtr& delivery,
+                       const smtp::ClientSession::TransactionEnded& outcome,
+                       std::uint32_t connection) {
+    const DeliveryError taken{.status = {2, 0, 0},
+                              .scope = Scope::recipient,
+                              .reply_code = outcome.reply_code,
+                              .text = outcome.reply,
+                              .remote = pool_[connection].remote()};
+    std::vector<Outcome> settled;
+    settled.reserve(outcome.recipients.size());
+    std::vector<std::uint32_t> left;
+    std::vector<std::optional<DeliveryError>> refusals;
+    using Kind = Outcome::Kind;
+    for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+        const auto number = delivery->recipients[i];
+        const auto& result = outcome.recipients[i];
+        if (result) {
+            settled.push_back({number, Kind::delivered, &taken, outcome.dsn_passed_on});
+            delivery->was_answered = true;
+            continue;
+        }
+        const auto& error = result.error();
+        const bool is_of_host = error.scope == Scope::host || error.scope == Scope::domain;
+        delivery->was_answered = delivery->was_answered || !is_of_host;
+        const bool is_lost = error.reply_code == 0 && !error.is_permanent();
+        if (is_of_host) {
+            left.push_back(number);
+            refusals.push_back(std::move(delivery->refusals[i]));
+            delivery->host_error = error;
+        } else if (error.is_permanent()) {
+            settled.push_back({number, Kind::failed, &error});
+        } else if (outcome.in_doubt && is_lost) {
+            settled.push_back({number, Kind::in_doubt, &error});
+        } else if (error.scope == Scope::recipient) {
+            settled.push_back({number, Kind::deferred, &error});
+        } else {
+            left.push_back(number);
+            refusals.emplace_back(error);
+        }
+    }
+    delivery->recipients = std::move(left);
+    delivery->refusals = std::move(refusals);
+    if (delivery->recipients.empty()) {
+        settle_all(delivery, settled, How::answered);
+        return;
+    }
+    settle(*delivery, settled);
+    if (core_.is_draining || !delivery->holds_connection || delivery->sessions >= sessions_max) {
+        give_up(delivery);
+    } else {
+        go_on_after(delivery, connection);
+    }
+}
+
+// Some are served, the delivery goes on for the others.
+void Deliveries::settle(Delivery& delivery, std::span<const Outcome> outcomes) {
+    if (outcomes.empty()) return;
+    auto& table = core_.table();
+    for (const auto& outcome : outcomes) {
+        parts_.lines.leave(delivery.message,
+                           table.recipient(table.message(delivery.message), outcome.recipient));
+    }
+    parts_.ledger.settle(delivery.message, delivery.content,
+                         parts_.sites[delivery.site].destination.name(), outcomes);
+}
+
+// All are served. The site hears of it first: what is settled may bring new mail for it.
+void Deliveries::settle_all(const DeliveryPtr& delivery, std::span<const Outcome> outcomes,
+                            How how) {
+    auto& table = core_.table();
+    for (const auto& outcome : outcomes) {
+        parts_.lines.leave(delivery->message,
+                           table.recipient(table.message(delivery->message), outcome.recipient));
+    }
+    delivery->bundle = queue::nothing;
+    end(delivery, how);
+    parts_.ledger.settle(delivery->message, delivery->content,
+                         parts_.sites[delivery->site].destination.name(), outcomes);
+}
+
+// No host is left: whoever has been answered is charged, the others are not.
+void Deliveries::give_up(const DeliveryPtr& delivery) {
+    const bool is_static = parts_.sites[delivery->site].plan.is_static;
+    auto& host_error = delivery->host_error;
+    const bool is_hopeless = host_error && host_error->is_permanent() &&
+                             host_error->scope == Scope::domain && !is_static;
+    const DeliveryError* const hopeless = is_hopeless && host_error ? &*host_error : nullptr;
+    std::vector<Outcome> outcomes;
+    for (std::size_t i = 0; i < delivery->recipients.size(); ++i) {
+        const auto number = delivery->recipients[i];
+        if (delivery->refusals[i]) {
+            outcomes.push_back({number, Outcome::Kind::deferred, &*delivery->refusals[i]});
+        } else if (hopeless != nullptr) {
+            outcomes.push_back({number, Outcome::Kind::failed, hopeless});
+        }
+    }
+    if (host_error && host_error->is_permanent()) host_error->status.klass = is_hopeless ? 5 : 4;
+    const bool are_all_settled = outcomes.size() == delivery->recipients.size();
+    const auto how = delivery->was_answered ? How::answered
+                     : is_hopeless          ? How::unknown
+                     : host_error           ? How::failed
+                                            : How::unknown;
+    if (are_all_settled) {
+        settle_all(delivery, outcomes, how);
+    } else {
+        settle(*delivery, outcomes);
+        end(delivery, how);
+    }
+}
+
+// The site hears how it went. What is left of the bundle, uncharged, waits for the site if that is
+// down, and otherwise for a pause of its own.
+void Deliveries::end(const DeliveryPtr& delivery, How how) {
+    set_unconnected(*delivery, false);
+    auto& site = parts_.sites[delivery->site];
+    auto& destination = site.destination;
+    const auto now = core_.now();
+    const auto down_since = destination.health().down_since();
+    const auto error = delivery->host_error.value_or(DeliveryError{});
+    const auto change = destination.end({.was_probe = delivery->is_probe,
+                                         .frees_connection = delivery->holds_connection,
+                                         .how = how,
+                                         .successes_at_start = delivery->successes_at_start,
+                                         .error = error,
+                                         .jitter = core_.scheduler.jitter()},
+                                        now);
+    using Change = queue::Destination::Change;
+    if (change == Change::went_down) {
+        core_.event(DestinationDown{destination.name(), error,
+                                    destination.health().next_probe().value_or(now),
+                                    destination.waiting()});
+    } else if (change == Change::came_up) {
+        core_.event(DestinationUp{destination.name(), now - *down_since, destination.waiting()});
+    }
+    if (delivery->bundle != queue::nothing) {
+        const auto message = delivery->message;
+        const bool waits_for_site = !destination.health().is_up() || core_.is_draining;
+        auto next_due = Instant{};
+        if (waits_for_site) {
+            parts_.lines.put_back(delivery->bundle);
+        } else {
+            auto& entry = core_.table().message(message);
+            for (const auto number : delivery->recipients) {
+                auto& recipient = core_.table().recipient(entry, number);
+                parts_.lines.leave(message, recipient);
+                core_.scheduler.postpone(entry, recipient, now);
+                next_due = recipient.due;
+            }
+            core_.scheduler.rearm(message);
+        }
+        delivery->bundle = queue::nothing;
+        core_.event(Postponed{delivery->id, destination.name(), error, next_due});
+    }
+    remove(*delivery);
+    parts_.sites.refresh(delivery->site);
+    core_.request_tick();
+}
+
+void Deliveries::remove(Delivery& delivery) {
+    const auto index = delivery.index;
+    if (index + 1 != all_.size()) {
+        std::swap(all_[index], all_.back());
+        all_[index]->index = index;
+    }
+    all_.pop_back();
+}
+
+}  // namespace mta::outbound
