@@ -70,4 +70,44 @@ private:
     std::size_t count_ = 0;
 };
 
+// A set of ids, 8 bytes a slot at a load of at most 3/4.
+class IdSet {
+public:
+    [[nodiscard]] bool contains(MessageId id) const {
+        if (slots_.empty()) return false;
+        for (auto slot = home(id);; slot = (slot + 1) & (slots_.size() - 1)) {
+            if (slots_[slot] == id) return true;
+            if (slots_[slot] == 0) return false;
+        }
+    }
+    // True: it was not there. Zero is no id.
+    bool insert(MessageId id) {
+        if (contains(id)) return false;
+        if ((count_ + 1) * 4 > slots_.size() * 3) {
+            auto old = std::move(slots_);
+            slots_.assign(old.empty() ? 64 : old.size() * 2, 0);
+            for (const auto other : old)
+                if (other != 0) put(other);
+        }
+        put(id);
+        ++count_;
+        return true;
+    }
+    [[nodiscard]] std::size_t size() const { return count_; }
+
+private:
+    [[nodiscard]] std::size_t home(MessageId id) const {
+        const auto bits = static_cast<unsigned>(std::bit_width(slots_.size()) - 1);
+        return static_cast<std::size_t>((id * 0x9e3779b97f4a7c15u) >> (64 - bits));
+    }
+    void put(MessageId id) {
+        auto slot = home(id);
+        while (slots_[slot] != 0) slot = (slot + 1) & (slots_.size() - 1);
+        slots_[slot] = id;
+    }
+
+    std::vector<MessageId> slots_;
+    std::size_t count_ = 0;
+};
+
 }  // namespace queue

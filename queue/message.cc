@@ -28,4 +28,36 @@ std::optional<MessageId> parse_id(std::string_view text) {
     return id;
 }
 
+std::uint32_t hash_of_address(std::string_view address) {
+    // FNV-1a.
+    const auto at = address.rfind('@');
+    std::uint32_t hash = 0x811c9dc5;
+    for (std::size_t i = 0; i < address.size(); ++i) {
+        auto c = static_cast<unsigned char>(address[i]);
+        if (at != address.npos && i > at && c >= 'A' && c <= 'Z') c += 'a' - 'A';
+        hash = (hash ^ c) * 0x01000193;
+    }
+    return hash;
+}
+
+QueuedMessage to_queued(const StoredMessage& stored) {
+    const auto& message = *stored.message;
+    QueuedMessage queued{.id = message.id,
+                         .arrival = message.arrival,
+                         .size = message.facts.size,
+                         .sender = message.envelope.reverse_path,
+                         .recipients = {}};
+    for (std::size_t i = 0; i < message.envelope.recipients.size(); ++i) {
+        const auto& recipient = message.envelope.recipients[i];
+        queued.recipients.push_back({.domain = recipient.domain,
+                                     .address_hash = hash_of_address(recipient.address),
+                                     .notify = recipient.notify,
+                                     .state = {}});
+        auto& state = queued.recipients.back().state;
+        state.next_due = message.arrival;
+        if (!stored.states.empty()) state = stored.states[i];
+    }
+    return queued;
+}
+
 }  // namespace queue

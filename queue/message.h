@@ -80,10 +80,31 @@ struct RecipientState {
     bool operator==(const RecipientState&) const = default;
 };
 
+// What is kept in RAM of a queued message is made from this: no addresses but the sender's, no
+// body. What a store hands over at start.
+struct QueuedRecipient {
+    std::string domain;              // A-labels, lower case
+    std::uint32_t address_hash = 0;  // hash_of_address()
+    std::uint8_t notify = notify_unspecified;
+    RecipientState state;
+};
+struct QueuedMessage {
+    MessageId id = 0;
+    mta::Instant arrival;
+    std::uint64_t size = 0;  // of the body, header section included
+    std::string sender;      // reverse-path; empty: the null sender
+    std::vector<QueuedRecipient> recipients;
+};
+// A 32-bit hash by which a recipient's address can be looked for without its being in RAM; a hit is
+// to be checked. Case of the domain does not matter. Part of the spool's format (.idx files).
+[[nodiscard]] std::uint32_t hash_of_address(std::string_view address);
+
 struct StoredMessage {
     std::shared_ptr<const Message> message;
     std::vector<RecipientState>
         states;  // one for each of message->envelope.recipients, in that order
 };
+// The same without what is not kept in RAM.
+[[nodiscard]] QueuedMessage to_queued(const StoredMessage& stored);
 
 }  // namespace queue

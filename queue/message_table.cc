@@ -31,39 +31,68 @@ void take_over(RecipientEntry& entry, const RecipientState& state) {
 
 }  // namespace
 
-std::uint32_t MessageTable::add(const Message& message, std::span<const RecipientState> states) {
-    const auto& recipients = message.envelope.recipients;
-    MTA_ASSERT(message.id != 0 && !recipients.empty());
-    MTA_ASSERT(states.empty() || states.size() == recipients.size());
+std::uint32_t MessageTable::add_entry(MessageId id, mta::Instant arrival, std::uint64_t size,
+                                      std::size_t recipient_count) {
+    MTA_ASSERT(id != 0 && recipient_count > 0);
     const auto id_of = [this](std::uint32_t index) { return messages_[index].id; };
-    MTA_ASSERT(by_id_.find(message.id, id_of) == nothing);
-
+    MTA_ASSERT(by_id_.find(id, id_of) == nothing);
     const auto index = messages_.add();
     auto& entry = messages_[index];
-    entry.id = message.id;
-    entry.arrival = message.arrival;
-    entry.recipient_count = static_cast<std::uint32_t>(recipients.size());
+    entry.id = id;
+    entry.arrival = arrival;
+    entry.recipient_count = static_cast<std::uint32_t>(recipient_count);
     entry.first_recipient = recipients_.add(entry.recipient_count);
-    entry.size_kib = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>((message.facts.size + 1023) / 1024, 0xffffffffu));
-    entry.is_null_sender = message.envelope.reverse_path.empty();
-    by_id_.add(message.id, index, id_of);
+    entry.size_kib =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>((size + 1023) / 1024, 0xffffffffu));
+    by_id_.add(id, index, id_of);
+    return index;
+}
 
-    for (std::uint32_t i = 0; i < entry.recipient_count; ++i) {
-        auto& recipient = recipients_[entry.first_recipient + i];
-        recipient = {};
-        recipient.due = message.arrival;
-        recipient.notify = recipients[i].notify;
-        recipient.domain = domain_for(recipients[i].domain);
-        ++domains_[recipient.domain].recipients;
-        if (!states.empty()) {
-            take_over(recipient, states[i]);
-            if (states[i].last_error.status.klass != 0) set_error(recipient, states[i].last_error);
-        }
-        if (recipient.is_open()) ++entry.open_count;
-        if (recipient.phase == RecipientPhase::held) ++held_count_;
+RecipientEntry& MessageTable::start_recipient(const MessageEntry& entry, std::size_t number,
+                                              const std::string& domain) {
+    auto& recipient = recipients_[entry.first_recipient + static_cast<std::uint32_t>(number)];
+    recipient = {};
+    recipient.due = entry.arrival;
+    recipient.domain = domain_for(domain);
+    ++domains_[recipient.domain].recipients;
+    return recipient;
+}
+
+void MessageTable::count_recipient(MessageEntry& entry, const RecipientEntry& recipient) {
+    if (recipient.is_open()) {
+        ++entry.open_count;
+        ++open_count_;
     }
-    open_count_ += entry.open_count;
+    if (recipient.phase == RecipientPhase::held) ++held_count_;
+}
+
+std::uint32_t MessageTable::add(const Message& message) {
+    const auto& recipients = message.envelope.recipients;
+    const auto index =
+        add_entry(message.id, message.arrival, message.facts.size, recipients.size());
+    auto& entry = messages_[index];
+    entry.is_null_sender = message.envelope.reverse_path.empty();
+    for (std::size_t i = 0; i < recipients.size(); ++i) {
+        auto& recipient = start_recipient(entry, i, recipients[i].domain);
+        recipient.notify = recipients[i].notify;
+        count_recipient(entry, recipient);
+    }
+    return index;
+}
+
+std::uint32_t MessageTable::add(const QueuedMessage& message) {
+    const auto& recipients = message.recipients;
+    const auto index = add_entry(message.id, message.arrival, message.size, recipients.size());
+    auto& entry = messages_[index];
+    entry.is_null_sender = message.sender.empty();
+    for (std::size_t i = 0; i < recipients.size(); ++i) {
+        const auto& state = recipients[i].state;
+        auto& recipient = start_recipient(entry, i, recipients[i].domain);
+        recipient.notify = recipients[i].notify;
+        take_over(recipient, state);
+        if (state.last_error.status.klass != 0) set_error(recipient, state.last_error);
+        count_recipient(entry, recipient);
+    }
     return index;
 }
 

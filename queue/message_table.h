@@ -65,9 +65,11 @@ struct DomainEntry {
 // kept once. Knows no time and no policy.
 class MessageTable {
 public:
-    // `states`: one for each recipient, or none: all are new, due at arrival. A name that is not
-    // known yet gets a DomainEntry; its `lifetime` is the caller's to fill in.
-    std::uint32_t add(const Message& message, std::span<const RecipientState> states);
+    // New mail: all recipients are due at arrival. A domain that is not known yet gets a
+    // DomainEntry; its `lifetime` is the caller's to fill in.
+    std::uint32_t add(const Message& message);
+    // Mail that was queued before, with its states.
+    std::uint32_t add(const QueuedMessage& message);
     // The message must be in no bundle.
     void remove(std::uint32_t message);
 
@@ -125,6 +127,11 @@ private:
     };
 
     [[nodiscard]] std::uint32_t domain_for(const std::string& name);
+    std::uint32_t add_entry(MessageId id, mta::Instant arrival, std::uint64_t size,
+                            std::size_t recipient_count);
+    RecipientEntry& start_recipient(const MessageEntry& entry, std::size_t number,
+                                    const std::string& domain);
+    void count_recipient(MessageEntry& entry, const RecipientEntry& recipient);
     void release_error(RecipientEntry& recipient);
 
     Slab<MessageEntry> messages_;

@@ -38,11 +38,21 @@ void Scheduler::set_policy(RetryPolicy policy) {
         if (table_.message(i).id != 0) rearm(i);
 }
 
-std::uint32_t Scheduler::add(const Message& message, std::span<const RecipientState> states) {
-    const auto index = table_.add(message, states);
+std::uint32_t Scheduler::add(const Message& message) {
+    const auto index = table_.add(message);
+    note_new_domains();
+    return index;
+}
+
+std::uint32_t Scheduler::add(const QueuedMessage& message) {
+    const auto index = table_.add(message);
+    note_new_domains();
+    return index;
+}
+
+void Scheduler::note_new_domains() {
     for (const auto domain : table_.take_new_domains())
         table_.domain(domain).lifetime = lifetime_of_(table_.domain(domain).name);
-    return index;
 }
 
 void Scheduler::remove(std::uint32_t message) {

@@ -46,8 +46,10 @@ public:
 
     // ---- Messages ----
 
-    // New mail (no states) is due at once. Its timer is not armed yet: rearm().
-    std::uint32_t add(const Message& message, std::span<const RecipientState> states);
+    // New mail is due at once. Its timer is not armed yet: rearm().
+    std::uint32_t add(const Message& message);
+    // Mail that was queued before.
+    std::uint32_t add(const QueuedMessage& message);
     void remove(std::uint32_t message);
 
     // ---- Time ----
@@ -95,6 +97,7 @@ public:
     [[nodiscard]] std::mt19937_64& rng() { return rng_; }
 
 private:
+    void note_new_domains();
     [[nodiscard]] mta::Millis lifetime(const MessageEntry& message,
                                        const RecipientEntry& recipient) const;
     [[nodiscard]] std::optional<mta::Instant> next_notice(const MessageEntry& message,

@@ -45,9 +45,8 @@ public:
     using OnDone = std::move_only_function<void(StoreResult<void>)>;
     using OnMessage = std::move_only_function<void(StoreResult<StoredMessage>)>;
     using OnBytes = std::move_only_function<void(StoreResult<std::string>)>;
-    // A batch of messages found at start, their bodies left out (Message::body empty). `last`: that
-    // was all.
-    using OnLoaded = std::move_only_function<void(std::vector<StoredMessage> batch, bool last)>;
+    // A batch of messages found at start. `last`: that was all.
+    using OnLoaded = std::move_only_function<void(std::vector<QueuedMessage> batch, bool last)>;
 
     Store() = default;
     Store(const Store&) = delete;
@@ -86,8 +85,8 @@ public:
     virtual void read_body(MessageId id, std::uint64_t offset, std::uint32_t length,
                            OnBytes on_read) = 0;
 
-    // Once, before anything else but allocate_id(): hands over what is queued, those due first as
-    // far as known.
+    // Once: hands over what was queued at start, those due first, while new mail may be coming in
+    // already. Nothing else is asked about an old message before it was handed over.
     virtual void load(OnLoaded on_loaded) = 0;
 };
 

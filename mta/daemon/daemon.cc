@@ -77,6 +77,11 @@ std::expected<void, Daemon::Problems> Daemon::start() {
     started_ = shard.now();
     config_loaded_ = started_;
     report_recovery();
+    shard.log().write(shard.now(), Level::info,
+                      LogLine("spool_open")
+                          .with("path", settings_->spool.path)
+                          .with("segments", spool_->report().segments)
+                          .with("torn_tail", spool_->report().has_torn_tail));
     shard.open_store([this](auto post) { return spool_->make_store(std::move(post)); });
     if (auto listening = shard.listen(); !listening) return listening;
 
@@ -96,6 +101,7 @@ std::expected<void, Daemon::Problems> Daemon::start() {
     signals_.push_back(std::make_unique<io::Signal>(loop, SIGHUP, [this] { reload(); }));
     signals_.push_back(std::make_unique<io::Signal>(loop, SIGTERM, [this] { drain("SIGTERM"); }));
     signals_.push_back(std::make_unique<io::Signal>(loop, SIGINT, [this] { drain("SIGINT"); }));
+    report_ready();
     return {};
 }
 
@@ -114,8 +120,9 @@ std::expected<void, Daemon::Problems> Daemon::open_spool() {
 
 void Daemon::report_recovery() {
     auto& shard = main_shard();
-    const auto& report = spool_->report();
-    for (const auto& damage : report.damages) {
+    const auto report = spool_->report();
+    for (; damages_told_ < report.damages.size(); ++damages_told_) {
+        const auto& damage = report.damages[damages_told_];
         shard.log().write(shard.now(), Level::error,
                           LogLine("spool_damage")
                               .with("segment", damage.segment)
@@ -124,30 +131,31 @@ void Daemon::report_recovery() {
                               .with("what", damage.what)
                               .with("kept_in", damage.quarantine_path));
     }
-    for (const auto& note : report.notes) {
-        shard.log().write(shard.now(), Level::warning, LogLine("spool_note").with("text", note));
+    for (; notes_told_ < report.notes.size(); ++notes_told_) {
+        shard.log().write(shard.now(), Level::warning,
+                          LogLine("spool_note").with("text", report.notes[notes_told_]));
     }
-    shard.log().write(shard.now(), Level::info,
-                      LogLine("spool_open")
-                          .with("path", settings_->spool.path)
-                          .with("messages", report.messages)
-                          .with("segments", report.segments)
-                          .with("torn_tail", report.has_torn_tail));
 }
 
-void Daemon::on_loaded(std::size_t messages) {
+// New mail is taken from now on; what was queued before comes in behind it.
+void Daemon::report_ready() {
     auto& shard = main_shard();
     auto line = LogLine("ready");
     line.with("version", POSTHOUSE_VERSION).with("hostname", settings_->hostname);
     for (const auto& address : shard.server().listening_on()) {
         line.with("listening", to_string(address));
     }
-    line.with("queued", messages);
     shard.log().write(shard.now(), Level::info, line);
     for (const auto& sentence : conf::advice(*settings_)) {
         shard.log().write(shard.now(), Level::warning, LogLine("advice").with("text", sentence));
     }
-    notifier_.ready("relaying; " + std::to_string(messages) + " messages were queued");
+    notifier_.ready("relaying");
+}
+
+void Daemon::on_loaded(std::size_t messages) {
+    report_recovery();
+    auto& shard = main_shard();
+    shard.log().write(shard.now(), Level::info, LogLine("spool_loaded").with("queued", messages));
 }
 
 int Daemon::run() {

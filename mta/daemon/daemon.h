@@ -45,6 +45,7 @@ private:
     [[nodiscard]] std::expected<void, Problems> start();
     [[nodiscard]] std::expected<void, Problems> open_spool();
     void report_recovery();
+    void report_ready();
     void on_loaded(std::size_t messages);
     void reload();
     [[nodiscard]] std::expected<void, Problems> try_reload();
@@ -55,6 +56,8 @@ private:
     // One shard for now: the main thread's.
     [[nodiscard]] Shard& main_shard() const { return *shards_.front(); }
 
+    std::size_t damages_told_ = 0;
+    std::size_t notes_told_ = 0;
     std::string config_path_;
     SettingsPtr settings_;
     ServiceNotifier notifier_;

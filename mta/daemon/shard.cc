@@ -88,8 +88,8 @@ void Shard::open_store(const MakeStore& make_store) {
 
 void Shard::load(std::function<void(std::size_t messages)> on_loaded) {
     store_->load([this, on_loaded = std::move(on_loaded)](
-                     const std::vector<queue::StoredMessage>& batch, bool last) {
-        for (const auto& stored : batch) queue_manager_->load(stored);
+                     const std::vector<queue::QueuedMessage>& batch, bool last) {
+        for (const auto& message : batch) queue_manager_->load(message);
         loaded_ += batch.size();
         if (last) on_loaded(loaded_);
     });

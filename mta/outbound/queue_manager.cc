@@ -44,7 +44,7 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
 // ---- Mail comes in ----
 
 void QueueManager::Impl::accept(std::shared_ptr<const queue::Message> message) {
-    const auto index = core.scheduler.add(*message, {});
+    const auto index = core.scheduler.add(*message);
     copies.keep(index, std::move(message));
     core.request_tick();
     if (!core.is_draining) lines.line_up_due(index);
@@ -201,8 +201,8 @@ void QueueManager::forget(queue::MessageId id) {
     if (const auto message = impl_->core.table().find(id)) impl_->forget(*message);
 }
 
-void QueueManager::load(const queue::StoredMessage& stored) {
-    const auto message = impl_->core.scheduler.add(*stored.message, stored.states);
+void QueueManager::load(const queue::QueuedMessage& queued) {
+    const auto message = impl_->core.scheduler.add(queued);
     impl_->core.request_tick();
     if (impl_->core.table().message(message).open_count == 0) {
         // The end came between the last state and its removal.

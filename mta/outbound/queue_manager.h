@@ -69,7 +69,7 @@ public:
     // final dot is broken off. Does nothing if the id is not known.
     void forget(queue::MessageId id);
     // From Store::load(). What was pending keeps its due time; what has expired is reported.
-    void load(const queue::StoredMessage& stored);
+    void load(const queue::QueuedMessage& message);
 
     // ---- Time ----
 

@@ -41,10 +41,12 @@ std::uint64_t Batch::bytes_max(const Operation& operation, const Uploads& upload
         },
         [](const AppendBody& op) { return frame(body_prefix_bytes + op.chunk.size()); },
         [](const DiscardBody&) { return std::uint64_t{0}; },
+        [](const AdoptOldMail&) { return std::uint64_t{0}; },
         [](const Update& op) {
             return frame(state_bytes_max(op.states)) + reports_bytes_max(op.reports);
         },
-        [](const Finish& op) { return frame(done_bytes) + reports_bytes_max(op.reports); },
+        // Copies that compaction left behind take a DONE each; more than a few there never are.
+        [](const Finish& op) { return 4 * frame(done_bytes) + reports_bytes_max(op.reports); },
     };
     return std::visit(of, operation.what);
 }
@@ -58,12 +60,13 @@ std::uint32_t Batch::record_count(const Operation& operation) {
     return static_cast<std::uint32_t>(std::visit(of, operation.what));
 }
 
-Batch::Batch(Segments& segments, const Index& index, Uploads& uploads, std::uint64_t first_lsn)
-    : segments_(segments),
-      index_(index),
-      uploads_(uploads),
-      segment_(segments.current()),
-      offset_(segments.end()),
+Batch::Batch(const Parts& parts, Stream stream, std::uint64_t first_lsn)
+    : segments_(parts.segments),
+      index_(parts.index),
+      uploads_(parts.uploads),
+      stream_(stream),
+      segment_(segments_.current(stream)),
+      offset_(segments_.end(stream)),
       first_lsn_(first_lsn),
       next_lsn_(first_lsn + 1) {
     [[maybe_unused]] const auto lead = begin_record(bytes_);
@@ -86,12 +89,13 @@ bool Batch::add(const Operation& operation) {
         },
         [&](const Update& op) { return update(op); },
         [&](const Finish& op) { return finish(op); },
+        [](const AdoptOldMail&) { return true; },
     };
     return std::visit(write, operation.what);
 }
 
 Location Batch::end(std::size_t begin, RecordType type) {
-    end_record(bytes_, begin, segments_.generation(), type, next_lsn_++);
+    end_record(bytes_, begin, segments_.generation(stream_), type, next_lsn_++);
     ++count_;
     return {.segment = segment_,
             .offset = static_cast<std::uint32_t>(offset_ + begin),
@@ -164,29 +168,67 @@ bool Batch::finish(const Finish& finish) {
     for (const auto& report : finish.reports) enqueue(*report);
     const auto home = home_of(finish.id);
     if (home == 0) return false;
-    const DoneMark mark{.id = finish.id, .home = home};
-    const auto at = begin_record(bytes_);
-    put_done(bytes_, {.id = mark.id, .home = mark.home});
-    end(at, RecordType::done);
+    put_done_record({.id = finish.id, .home = home}, false);
+    // Copies that were left behind must not bring it back either.
+    for (const auto old_home : index_.old_homes(finish.id)) {
+        put_done_record({.id = finish.id, .home = old_home}, true);
+    }
     here_[finish.id] = false;
-    needs_sync_ = true;
-    effects_.emplace_back(DoneWritten{mark, false});
     return true;
 }
 
-void Batch::carry(const DoneMark& mark) {
+void Batch::put_done_record(const DoneMark& mark, bool is_carried) {
     const auto at = begin_record(bytes_);
     put_done(bytes_, {.id = mark.id, .home = mark.home});
     end(at, RecordType::done);
     needs_sync_ = true;
-    effects_.emplace_back(DoneWritten{mark, true});
+    effects_.emplace_back(DoneWritten{mark, is_carried});
+}
+
+void Batch::carry(const DoneMark& mark) { put_done_record(mark, true); }
+
+ChunkRef Batch::copy_chunk(MessageId id, std::uint32_t index, std::string_view chunk) {
+    const auto at = begin_record(bytes_);
+    put_body(bytes_, id, index, chunk);
+    const auto where = end(at, RecordType::body);
+    segments_.add_live(segment_, where.bytes);
+    return {.segment = where.segment,
+            .offset = where.offset,
+            .length = static_cast<std::uint32_t>(chunk.size()),
+            .crc = crc32c(chunk)};
+}
+
+void Batch::copy_message(const EnqueuePayload& enqueue, const std::vector<RecipientState>& states,
+                         std::vector<SegmentBytes> bodies) {
+    Copied copied{.id = enqueue.message.id, .message = {}};
+    auto at = begin_record(bytes_);
+    put_enqueue(bytes_, enqueue.message, enqueue.body_crc, enqueue.chunks);
+    copied.message.enqueue = end(at, RecordType::enqueue);
+    if (!states.empty()) {
+        at = begin_record(bytes_);
+        put_state(bytes_, copied.id, segment_, states);
+        copied.message.state = end(at, RecordType::state);
+    }
+    copied.message.bodies = std::move(bodies);
+    needs_sync_ = true;
+    effects_.emplace_back(std::move(copied));
+}
+
+void Batch::copy_state(const StatePayload& state) {
+    const auto at = begin_record(bytes_);
+    put_state(bytes_, state.id, state.home, state.states);
+    effects_.emplace_back(StateWritten{state.id, end(at, RecordType::state)});
+    needs_sync_ = true;
 }
 
 void Batch::complete(std::uint64_t durable_lsn, std::uint64_t id_ceiling) {
     std::string lead;
     const auto at = begin_record(lead);
-    put_batch(lead, {.count = count_, .durable_lsn = durable_lsn, .id_ceiling = id_ceiling});
-    end_record(lead, at, segments_.generation(), RecordType::batch, first_lsn_);
+    put_batch(lead, {.count = count_,
+                     .durable_lsn = durable_lsn,
+                     .id_ceiling = id_ceiling,
+                     .origin = segments_.origin(stream_)});
+    end_record(lead, at, segments_.generation(stream_), RecordType::batch, first_lsn_);
     bytes_.replace(0, lead.size(), lead);
 }
 

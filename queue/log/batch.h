@@ -17,8 +17,10 @@ namespace queue::log {
 
 // What one write holds, and what is to be noted once it is certain.
 //
-// Makes the bytes of a batch for the place where they will stand: the current segment's end. A
-// BATCH record leads, the operations' records follow in their order.
+// Makes the bytes of a batch for the place where they will stand: the end of the stream's current
+// segment. A BATCH record leads, the operations' records follow in their order.
+//
+// A hot batch is made of operations; a cold one of copies (copy_*), for compaction.
 class Batch {
 public:
     struct Added {
@@ -33,7 +35,11 @@ public:
         DoneMark mark;
         bool is_carried = false;  // only repeated: its message is long gone from the index
     };
-    using Effect = std::variant<Added, StateWritten, DoneWritten>;
+    struct Copied {  // all of its records that had to move
+        MessageId id = 0;
+        LiveMessage message;
+    };
+    using Effect = std::variant<Added, StateWritten, DoneWritten, Copied>;
 
     // The room that an operation may need, filling and headers included, where the batch already
     // has `pieces_before` pieces of bodies.
@@ -46,11 +52,26 @@ public:
 
     // All must outlive the batch. `segments` and `uploads` are told at once of body pieces, which
     // nobody else can see.
-    Batch(Segments& segments, const Index& index, Uploads& uploads, std::uint64_t first_lsn);
+    struct Parts {
+        Segments& segments;
+        const Index& index;
+        Uploads& uploads;
+    };
+    Batch(const Parts& parts, Stream stream, std::uint64_t first_lsn);
 
     // False: the message is not (or no longer) there; its reports are written all the same.
     [[nodiscard]] bool add(const Operation& operation);
     void carry(const DoneMark& mark);
+
+    // The same piece of a body at another place. Counted as live at once.
+    ChunkRef copy_chunk(MessageId id, std::uint32_t index, std::string_view chunk);
+    // A message whose ENQ is written anew, with its state if it has one. `bodies`: where its pieces
+    // are now.
+    void copy_message(const EnqueuePayload& enqueue, const std::vector<RecipientState>& states,
+                      std::vector<SegmentBytes> bodies);
+    // Only its STATE; the ENQ is elsewhere.
+    void copy_state(const StatePayload& state);
+
     // Fills in the BATCH record; nothing may be added after it.
     void complete(std::uint64_t durable_lsn, std::uint64_t id_ceiling);
 
@@ -70,11 +91,13 @@ private:
     bool finish(const Finish& finish);
     // Where the message's ENQ is; 0: there is none.
     [[nodiscard]] std::uint64_t home_of(MessageId id) const;
+    void put_done_record(const DoneMark& mark, bool is_carried);
     Location end(std::size_t begin, RecordType type);
 
     Segments& segments_;
     const Index& index_;
     Uploads& uploads_;
+    const Stream stream_;
     const std::uint64_t segment_;
     const std::uint64_t offset_;  // of bytes_ in the segment
     const std::uint64_t first_lsn_;

@@ -5,7 +5,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "queue/id_index.h"
 #include "queue/message.h"
+#include "queue/slab.h"
 
 namespace queue::log {
 
@@ -30,21 +32,65 @@ struct LiveMessage {
     std::vector<SegmentBytes> bodies;
 };
 
-// All messages that are queued, by id. One thread changes it, any may look.
+// A DONE record and the segment of the message that it ends.
+struct DoneMark {
+    MessageId id = 0;
+    std::uint64_t home = 0;
+};
+
+// What a segment is needed for.
+struct SegmentCount {
+    std::uint64_t number = 0;
+    std::uint64_t live_bytes = 0;
+    std::vector<DoneMark> dones;
+};
+
+// All messages that are queued, by id, in about 40 bytes each. One thread changes it (and one more
+// while old mail is loaded, which adds), any may look.
 class Index {
 public:
     [[nodiscard]] std::optional<LiveMessage> find(MessageId id) const;
     [[nodiscard]] std::size_t size() const;
 
     // The id must be new.
-    void add(MessageId id, LiveMessage message);
+    void add(MessageId id, const LiveMessage& message);
     // Where the STATE before was. Nothing: there is no such message.
     std::optional<Location> set_state(MessageId id, const Location& state);
+    // Its records have been copied. Returns what was there before.
+    std::optional<LiveMessage> replace(MessageId id, const LiveMessage& message);
     std::optional<LiveMessage> remove(MessageId id);
 
+    // Segments with older copies of the message's ENQ, from before it was copied. As long as one of
+    // them exists, only a DONE that names it keeps the message from coming back.
+    void add_old_home(MessageId id, std::uint64_t segment);
+    [[nodiscard]] std::vector<std::uint64_t> old_homes(MessageId id) const;
+    // That segment is gone for certain.
+    void forget_old_home(std::uint64_t segment);
+
 private:
+    // Offsets and lengths of records are multiples of 8, and fit 32 bits by far.
+    struct Place {
+        std::uint32_t segment = 0;
+        std::uint32_t offset_8 = 0;
+        std::uint32_t bytes_8 = 0;
+    };
+    struct Entry {
+        MessageId id = 0;
+        Place enqueue;
+        Place state;
+    };
+    static_assert(sizeof(Entry) == 32);
+    static Place pack(const Location& where);
+    static Location unpack(const Place& place);
+    [[nodiscard]] std::uint32_t slot_of(MessageId id) const;
+    [[nodiscard]] LiveMessage live_of(const Entry& entry) const;
+    void set(Entry& entry, const LiveMessage& message);
+
     mutable std::mutex mutex_;
-    std::unordered_map<MessageId, LiveMessage> messages_;
+    Slab<Entry> entries_;
+    IdIndex by_id_;
+    std::unordered_map<MessageId, std::vector<SegmentBytes>> bodies_;  // of large messages only
+    std::unordered_map<MessageId, std::vector<std::uint64_t>> old_homes_;
 };
 
 }  // namespace queue::log

@@ -5,7 +5,10 @@
 #include "mta/base/assert.h"
 #include "mta/base/time_format.h"
 #include "queue/log/batch.h"
+#include "queue/log/compaction.h"
+#include "queue/log/housekeeping.h"
 #include "queue/log/log_reader.h"
+#include "queue/log/old_mail.h"
 #include "queue/log/recovery.h"
 #include "queue/log/segments.h"
 #include "queue/log/spool_folder.h"
@@ -17,6 +20,8 @@ namespace {
 // written between, and even then only a crash at that moment could give one twice.
 constexpr std::uint64_t ids_reserved = 65'536;
 constexpr std::uint64_t space_check_batches = 64;
+constexpr std::uint64_t compaction_look_batches = 64;
+constexpr std::size_t load_batch_messages = 256;
 
 Uuid make_uuid(std::uint64_t seed) {
     std::mt19937_64 rng(seed ^ 0x5f0015eedu);
@@ -50,28 +55,35 @@ StoreResult<void> Log::start() {
     // Before anything is touched: it may be a newer posthouse's.
     const auto known = read_version(disk_);
     if (!known) return std::unexpected(known.error());
-    auto recovered = recover(disk_, options_);
-    if (!recovered) return std::unexpected(std::move(recovered).error());
-    auto spool = settle_version(*known, *recovered);
+    auto survey = survey_spool(disk_, options_);
+    if (!survey) return std::unexpected(std::move(survey).error());
+    auto spool = settle_version(*known, *survey);
     if (!spool) return std::unexpected(std::move(spool).error());
-    segments_ = std::make_unique<Segments>(disk_, options_, *spool);
-    adopt(*recovered);
-    if (auto started = segments_->start_next(next_lsn_, id_ceiling()); !started) {
+    housekeeping_ = std::make_unique<Housekeeping>(disk_, options_, *spool);
+    segments_ = std::make_unique<Segments>(disk_, options_, *housekeeping_);
+    reader_ = std::make_unique<LogReader>(disk_, index_, *segments_);
+    compaction_ = std::make_unique<Compaction>(*segments_, index_, *reader_);
+    adopt_segments(*survey);
+    old_mail_ = std::make_unique<OldMail>(disk_, std::move(*survey));
+    if (auto started = segments_->start_next(Stream::hot, next_lsn_); !started) {
         return std::unexpected(to_store_error(started.error()));
     }
-    recycled_ += segments_->recycle();
+    // No id is given away before it is certain that no later start gives it again.
+    if (auto marked = write_mark(Stream::hot, id_ceiling()); !marked) {
+        return std::unexpected(to_store_error(marked.error()));
+    }
     check_space();
     return {};
 }
 
 // VERSION is the word for people and for a newer format; the spool's identity is in each segment
 // too, so a lost file is made again.
-StoreResult<Uuid> Log::settle_version(const std::optional<SpoolVersion>& known,
-                                      const Recovered& recovered) {
-    if (known && (!recovered.has_spool || known->spool == recovered.spool)) return known->spool;
-    const auto spool = recovered.has_spool ? recovered.spool : make_uuid(options_.random_seed);
-    if (recovered.has_spool) {
-        report_.notes.emplace_back("VERSION was missing or not this spool's; it is written anew");
+StoreResult<Uuid> Log::settle_version(const std::optional<SpoolVersion>& known, Survey& survey) {
+    if (known && (!survey.has_spool || known->spool == survey.spool)) return known->spool;
+    const auto spool = survey.has_spool ? survey.spool : make_uuid(options_.random_seed);
+    if (survey.has_spool) {
+        survey.report.notes.emplace_back(
+            "VERSION was missing or not this spool's; it is written anew");
     }
     if (auto written = write_version(disk_, {.spool = spool}); !written) {
         return std::unexpected(written.error());
@@ -79,36 +91,66 @@ StoreResult<Uuid> Log::settle_version(const std::optional<SpoolVersion>& known,
     return spool;
 }
 
-void Log::adopt(Recovered& recovered) {
-    auto notes = std::move(report_.notes);
-    report_ = std::move(recovered.report);
-    report_.notes.insert(report_.notes.end(), notes.begin(), notes.end());
-    next_lsn_ = recovered.next_lsn;
-    durable_lsn_ = next_lsn_ - 1;
-    next_id_ = recovered.next_id;
-    segments_->reserve_number(recovered.number_max);
-    for (const auto& segment : recovered.segments) {
-        segments_->adopt(segment.number, segment.generation, segment.end);
-        if (segment.pinned_bytes > 0) segments_->add_live(segment.number, segment.pinned_bytes);
-        for (const auto& done : segment.dones) segments_->add_done(segment.number, done);
-        segments_->set_previous(segment.number, segment.end);
+void Log::adopt_segments(const Survey& survey) {
+    report_ = survey.report;
+    next_lsn_ = survey.next_lsn;
+    next_id_ = survey.next_id;
+    housekeeping_->reserve_number(survey.number_max);
+    for (const auto& segment : survey.segments) {
+        segments_->adopt(segment.header.number, segment.header.generation, segment.end);
     }
-    for (auto& path : recovered.free_paths) segments_->adopt_free(std::move(path));
-    std::deque<MessageId> order;
-    for (auto& [id, message] : recovered.messages) {
-        segments_->add_live(message.enqueue.segment, message.enqueue.bytes);
-        if (message.state.bytes > 0) {
-            segments_->add_live(message.state.segment, message.state.bytes);
-        }
-        for (const auto& body : message.bodies) segments_->add_live(body.segment, body.bytes);
-        order.push_back(id);
-        index_.add(id, std::move(message));
+    for (std::size_t stream = 0; stream < stream_count; ++stream) {
+        durable_lsn_[stream] = next_lsn_ - 1;
+        const auto& tail = survey.tails[stream];
+        segments_->set_previous(static_cast<Stream>(stream), tail.number, tail.end);
     }
-    reader_ = std::make_unique<LogReader>(disk_, index_, *segments_, std::move(order));
+    for (const auto& path : survey.free_paths) housekeeping_->adopt_free(path);
+    segments_->hold_back(true);
+}
+
+// ---- The loader ----
+
+StoreResult<std::optional<AdoptOldMail>> Log::read_old_mail(unsigned threads,
+                                                            const std::atomic<bool>& stop) {
+    if (!old_mail_->read(threads, stop)) {
+        if (old_mail_->error()) return std::unexpected(*old_mail_->error());
+        return std::nullopt;
+    }
+    old_mail_->add_to(index_);
+    const std::lock_guard guard(report_mutex_);
+    report_ = old_mail_->report();
+    return AdoptOldMail{.counts = old_mail_->take_counts()};
+}
+
+LoadedBatch Log::load_next() {
+    LoadedBatch batch;
+    if (!old_mail_) return {.messages = {}, .last = true};
+    batch.messages = old_mail_->next(load_batch_messages);
+    batch.last = batch.messages.size() < load_batch_messages;
+    if (batch.last) old_mail_.reset();
+    return batch;
+}
+
+// ---- The writer ----
+
+void Log::adopt_old_mail(const AdoptOldMail& old) {
+    for (const auto& count : old.counts) {
+        if (!segments_->contains(count.number)) continue;
+        if (count.live_bytes > 0) segments_->add_live(count.number, count.live_bytes);
+        for (const auto& done : count.dones) segments_->add_done(count.number, done);
+    }
+    segments_->hold_back(false);
+    compaction_->earn(segments_->bytes() - segments_->live_bytes());
+    compaction_->look_again();
+    is_loaded_ = true;
 }
 
 void Log::submit(Operation operation) {
     MTA_ASSERT(!is_closed_);
+    if (const auto* old = std::get_if<AdoptOldMail>(&operation.what)) {
+        adopt_old_mail(*old);
+        return;
+    }
     pending_.push_back(std::move(operation));
 }
 
@@ -136,27 +178,32 @@ std::vector<Operation> Log::take_batch(std::uint64_t& bytes) {
 
 std::uint64_t Log::id_ceiling() const { return next_id_ + ids_reserved; }
 
-DiskResult<void> Log::make_room(std::uint64_t bytes) {
-    if (segments_->is_fresh() || segments_->end() + bytes <= options_.segment_bytes) return {};
-    auto started = segments_->start_next(next_lsn_, id_ceiling());
+DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
+    const bool is_open = segments_->is_open(stream);
+    if (is_open &&
+        (segments_->is_fresh(stream) || segments_->end(stream) + bytes <= options_.segment_bytes)) {
+        return {};
+    }
+    auto started = segments_->start_next(stream, next_lsn_);
     // Closing a segment syncs it.
-    if (started) durable_lsn_ = next_lsn_ - 1;
+    if (started) durable_lsn(stream) = next_lsn_ - 1;
+    compaction_->look_again();
     return started;
 }
 
-DiskResult<void> Log::write_batch(Batch& batch) {
-    batch.complete(durable_lsn_, id_ceiling());
-    if (auto written = segments_->append(batch.bytes()); !written) return written;
+DiskResult<void> Log::write_batch(Stream stream, Batch& batch) {
+    batch.complete(durable_lsn(stream), id_ceiling());
+    if (auto written = segments_->append(stream, batch.bytes()); !written) return written;
     ++batches_;
     next_lsn_ = batch.last_lsn() + 1;
     if (!batch.needs_sync()) {
         // The sync of a large message, in which others wait too, then finds little left to do.
-        segments_->start_writing();
+        segments_->start_writing(stream);
         return {};
     }
-    if (auto synced = segments_->sync(); !synced) return synced;
+    if (auto synced = segments_->sync(stream); !synced) return synced;
     ++syncs_;
-    durable_lsn_ = batch.last_lsn();
+    durable_lsn(stream) = batch.last_lsn();
     return {};
 }
 
@@ -165,11 +212,11 @@ std::vector<Completion> Log::commit() {
     std::uint64_t bytes = 0;
     auto taken = take_batch(bytes);
     if (taken.empty()) return {};
-    if (auto room = make_room(bytes); !room) {
+    if (auto room = make_room(Stream::hot, bytes); !room) {
         break_down(room.error());
         return fail_everything(std::move(taken));
     }
-    Batch batch(*segments_, index_, uploads_, next_lsn_);
+    Batch batch({*segments_, index_, uploads_}, Stream::hot, next_lsn_);
     for (const auto& mark : segments_->dones_to_carry()) batch.carry(mark);
     std::vector<Completion> completions;
     completions.reserve(taken.size());
@@ -182,57 +229,120 @@ std::vector<Completion> Log::commit() {
         completions.push_back({operation.shard, operation.ticket, std::move(result)});
     }
     if (!batch.is_empty()) {
-        if (auto written = write_batch(batch); !written) {
+        if (auto written = write_batch(Stream::hot, batch); !written) {
             break_down(written.error());
             return fail_everything(std::move(taken));
         }
     }
     apply(batch);
     if (batches_ % space_check_batches == 0) check_space();
+    if (batches_ % compaction_look_batches == 0) compaction_->look_again();
     return completions;
 }
 
 // The batch is certain: what it makes needless may go.
 void Log::apply(Batch& batch) {
-    const auto current = segments_->current();
     bool has_carried = false;
     for (auto& effect : batch.effects()) {
         if (auto* added = std::get_if<Batch::Added>(&effect)) {
-            segments_->add_live(current, added->message.enqueue.bytes);
-            index_.add(added->id, std::move(added->message));
+            const auto& where = added->message.enqueue;
+            segments_->add_live(where.segment, where.bytes);
+            index_.add(added->id, added->message);
         } else if (auto* state = std::get_if<Batch::StateWritten>(&effect)) {
             const auto before = index_.set_state(state->id, state->where);
             if (!before) continue;  // finished in the same batch
-            segments_->add_live(current, state->where.bytes);
-            if (before->bytes > 0) segments_->drop_live(before->segment, before->bytes);
+            segments_->add_live(state->where.segment, state->where.bytes);
+            if (before->bytes == 0) continue;
+            segments_->drop_live(before->segment, before->bytes);
+            compaction_->earn(before->bytes);
+        } else if (auto* copied = std::get_if<Batch::Copied>(&effect)) {
+            apply_copied(copied->id, copied->message);
         } else if (auto* done = std::get_if<Batch::DoneWritten>(&effect)) {
-            segments_->add_done(current, done->mark);
+            segments_->add_done(segments_->current(Stream::hot), done->mark);
             has_carried = has_carried || done->is_carried;
-            if (done->is_carried) continue;
-            const auto message = index_.remove(done->mark.id);
-            if (!message) continue;
-            segments_->drop_live(message->enqueue.segment, message->enqueue.bytes);
-            if (message->state.bytes > 0) {
-                segments_->drop_live(message->state.segment, message->state.bytes);
-            }
-            for (const auto& body : message->bodies) {
-                segments_->drop_live(body.segment, body.bytes);
-            }
+            if (!done->is_carried) apply_done(done->mark);
         }
     }
     if (has_carried) segments_->carried();
-    recycled_ += segments_->recycle();
+}
+
+void Log::apply_done(const DoneMark& mark) {
+    const auto message = index_.remove(mark.id);
+    if (!message) return;
+    compaction_->earn(message->enqueue.bytes + message->state.bytes);
+    segments_->drop_live(message->enqueue.segment, message->enqueue.bytes);
+    if (message->state.bytes > 0) {
+        segments_->drop_live(message->state.segment, message->state.bytes);
+    }
+    for (const auto& body : message->bodies) {
+        segments_->drop_live(body.segment, body.bytes);
+        compaction_->earn(body.bytes);
+    }
+}
+
+void Log::apply_copied(MessageId id, const LiveMessage& message) {
+    const auto before = index_.replace(id, message);
+    MTA_ASSERT(before);  // the writer looked a moment ago, and only the writer removes
+    const auto count = [&](const LiveMessage& of, const auto& change) {
+        change(of.enqueue.segment, of.enqueue.bytes);
+        if (of.state.bytes > 0) change(of.state.segment, of.state.bytes);
+        for (const auto& body : of.bodies) change(body.segment, body.bytes);
+    };
+    count(message, [this](auto segment, auto bytes) { segments_->add_live(segment, bytes); });
+    count(*before, [this](auto segment, auto bytes) { segments_->drop_live(segment, bytes); });
+    index_.add_old_home(id, before->enqueue.segment);
+}
+
+bool Log::tend() {
+    if (is_broken()) return false;
+    const auto gone = segments_->recycle();
+    recycled_ += gone.size();
+    for (const auto number : gone) index_.forget_old_home(number);
+    if (!gone.empty()) compaction_->look_again();
+    const bool has_more = compaction_->is_due() && compact();
+    return has_more || !gone.empty();
+}
+
+// One turn. True: there may be more.
+bool Log::compact() {
+    const auto room = compaction_->begin_turn();
+    if (!room) return compaction_->is_due();
+    auto written = make_room(Stream::cold, *room);
+    if (written) {
+        Batch batch({*segments_, index_, uploads_}, Stream::cold, next_lsn_);
+        compaction_->fill(batch);
+        if (!batch.is_empty()) {
+            copied_bytes_ += batch.bytes().size();
+            written = write_batch(Stream::cold, batch);
+        }
+        if (written) apply(batch);
+    }
+    if (!written) break_down(written.error());
+    return written.has_value();
+}
+
+// A BATCH of no records.
+DiskResult<void> Log::write_mark(Stream stream, std::uint64_t ceiling) {
+    if (!segments_->is_open(stream)) return {};
+    Batch mark({*segments_, index_, uploads_}, stream, next_lsn_);
+    // Pieces of bodies that never got their ENQ need no sync, but the mark speaks for all.
+    if (!segments_->is_synced(stream)) {
+        if (auto synced = segments_->sync(stream); !synced) return synced;
+    }
+    mark.complete(next_lsn_ - 1, ceiling);
+    if (auto written = segments_->append(stream, mark.bytes()); !written) return written;
+    next_lsn_ = mark.last_lsn() + 1;
+    if (auto synced = segments_->sync(stream); !synced) return synced;
+    durable_lsn(stream) = mark.last_lsn();
+    return {};
 }
 
 void Log::close() {
     MTA_ASSERT(pending_.empty());
     if (std::exchange(is_closed_, true) || is_broken()) return;
-    Batch mark(*segments_, index_, uploads_, next_lsn_);
-    // Pieces of bodies that never got their ENQ need no sync, but the mark speaks for all.
-    if (!segments_->is_synced() && !segments_->sync()) return;
-    mark.complete(next_lsn_ - 1, next_id_);
-    if (segments_->append(mark.bytes())) [[maybe_unused]]
-        const auto synced = segments_->sync();
+    // The hot one last: its word about the ids is the newest.
+    if (!write_mark(Stream::cold, next_id_) || !write_mark(Stream::hot, next_id_)) return;
+    housekeeping_->finish();
 }
 
 bool Log::is_broken() const {
@@ -264,9 +374,14 @@ ReadAnswer Log::answer(const ReadRequest& request) {
     } else if (const auto* body = std::get_if<ReadBody>(&request.what)) {
         answer.what = reader_->read_body(body->id, body->offset, body->length);
     } else {
-        answer.what = reader_->load_next();
+        answer.what = load_next();
     }
     return answer;
+}
+
+RecoveryReport Log::report() const {
+    const std::lock_guard guard(report_mutex_);
+    return report_;
 }
 
 std::optional<StoreError> Log::refusal() const {
@@ -302,6 +417,8 @@ LogStatistics Log::statistics() const {
     statistics.batches = batches_;
     statistics.syncs = syncs_;
     statistics.recycled = recycled_;
+    statistics.copied_bytes = copied_bytes_;
+    statistics.is_loaded = is_loaded_;
     statistics.damaged_reads = reader_->damaged();
     return statistics;
 }

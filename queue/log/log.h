@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -12,6 +13,7 @@
 #include "queue/log/disk.h"
 #include "queue/log/index.h"
 #include "queue/log/log_options.h"
+#include "queue/log/payload.h"
 #include "queue/log/segment_header.h"
 #include "queue/log/upload.h"
 #include "queue/store.h"
@@ -38,10 +40,15 @@ struct Finish {
     MessageId id = 0;
     std::vector<std::shared_ptr<const Message>> reports;
 };
+// From the loader: what the old segments are needed for. Comes before anything about an old
+// message.
+struct AdoptOldMail {
+    std::vector<SegmentCount> counts;
+};
 struct Operation {
     std::uint32_t shard = 0;
     std::uint64_t ticket = 0;
-    std::variant<Enqueue, AppendBody, DiscardBody, Update, Finish> what;
+    std::variant<Enqueue, AppendBody, DiscardBody, Update, Finish, AdoptOldMail> what;
 };
 struct Completion {
     std::uint32_t shard = 0;
@@ -65,7 +72,7 @@ struct ReadRequest {
     std::variant<ReadMessage, ReadBody, LoadNext> what;
 };
 struct LoadedBatch {
-    std::vector<StoredMessage> messages;
+    std::vector<QueuedMessage> messages;
     bool last = false;
 };
 struct ReadAnswer {
@@ -82,31 +89,40 @@ struct LogStatistics {
     std::uint64_t batches = 0;        // since start
     std::uint64_t syncs = 0;          // since start
     std::uint64_t recycled = 0;       // segments since start
+    std::uint64_t copied_bytes = 0;   // by compaction, since start
+    bool is_loaded = false;           // what was queued at start has been found
     std::uint64_t damaged_reads = 0;  // since start; the bytes are in quarantine/
 };
 
 class Batch;
+class Compaction;
+class Housekeeping;
 class LogReader;
+class OldMail;
 class Segments;
-struct Recovered;
+struct Survey;
 struct SpoolVersion;
 
-// The segment log (queue/FORMAT.md), without threads and without a clock. Three roles, each of
-// which may have a thread of its own (LogService gives them theirs; a test plays all):
+// The segment log (queue/FORMAT.md), without threads and without a clock. Five roles, each of which
+// may have a thread of its own (LogService gives them theirs; a test plays all):
 //
-//   the writer    submit, has_work, commit, close
+//   the writer    submit, has_work, commit, tend, close
 //   the reader    answer
+//   the loader    read_old_mail, load_next
+//   the helper    housekeeping()
 //   anybody       allocate_id, refusal, report, statistics, check_space
 class Log {
 public:
-    // Takes the lock, recovers, starts a new segment. The error's text says what to do. `disk` must
-    // outlive the log.
+    // Takes the lock, looks through the spool, starts a new segment: from now on new mail can be
+    // written. What was queued before is the loader's to find. The error's text says what to do.
+    // `disk` must outlive the log.
     static StoreResult<std::unique_ptr<Log>> open(Disk& disk, const LogOptions& options);
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
     // Writes nothing: as if the process had been killed. close() first for a tidy end.
     ~Log();
 
+    // ---- The writer ----
     // Queues it for a later commit(), in the order of the calls.
     void submit(Operation operation);
     [[nodiscard]] bool has_work() const { return !pending_.empty(); }
@@ -114,30 +130,54 @@ public:
     // its operations, in order. After the first error everything fails: the bytes on disk count as
     // unknown, and only a restart (recovery) tells.
     [[nodiscard]] std::vector<Completion> commit();
+    // What has to be done besides, a bounded piece of it: copies old mail together, lets go of
+    // segments that are not needed. True: there may be more to do.
+    bool tend();
     // The closing mark: the next start knows that everything before it was certain, and loses no
-    // ids. Nothing may be submitted afterwards.
+    // ids. Nothing may be submitted afterwards, and the helper must have ended.
     void close();
     [[nodiscard]] bool is_broken() const;
 
+    // ---- The reader ----
     [[nodiscard]] ReadAnswer answer(const ReadRequest& request);
 
+    // ---- The loader ----
+    // Finds what was queued when the log was opened. Long. What it returns must be submitted before
+    // anything about a message that load_next() hands over. Nothing: stopped. An error: the disk
+    // did not answer.
+    StoreResult<std::optional<AdoptOldMail>> read_old_mail(unsigned threads,
+                                                           const std::atomic<bool>& stop);
+    [[nodiscard]] LoadedBatch load_next();
+
+    // ---- The helper ----
+    [[nodiscard]] Housekeeping& housekeeping() { return *housekeeping_; }
+
+    // ---- Anybody ----
     [[nodiscard]] MessageId allocate_id() { return next_id_.fetch_add(1); }
     [[nodiscard]] std::optional<StoreError> refusal() const;
-    [[nodiscard]] const RecoveryReport& report() const { return report_; }
+    // What the opening found; after read_old_mail() also what that found.
+    [[nodiscard]] RecoveryReport report() const;
     [[nodiscard]] LogStatistics statistics() const;
     void check_space();
 
 private:
     Log(Disk& disk, const LogOptions& options);
     StoreResult<void> start();
-    StoreResult<Uuid> settle_version(const std::optional<SpoolVersion>& known,
-                                     const Recovered& recovered);
-    void adopt(Recovered& recovered);
+    StoreResult<Uuid> settle_version(const std::optional<SpoolVersion>& known, Survey& survey);
+    void adopt_segments(const Survey& survey);
+    void adopt_old_mail(const AdoptOldMail& old);
     // From the front of the queue, as much as one batch holds; `bytes` gets the room it may need.
     std::vector<Operation> take_batch(std::uint64_t& bytes);
-    DiskResult<void> make_room(std::uint64_t bytes);
-    DiskResult<void> write_batch(Batch& batch);
+    DiskResult<void> make_room(Stream stream, std::uint64_t bytes);
+    DiskResult<void> write_batch(Stream stream, Batch& batch);
     void apply(Batch& batch);
+    void apply_done(const DoneMark& mark);
+    void apply_copied(MessageId id, const LiveMessage& message);
+    bool compact();
+    DiskResult<void> write_mark(Stream stream, std::uint64_t ceiling);
+    [[nodiscard]] std::uint64_t& durable_lsn(Stream stream) {
+        return durable_lsn_[static_cast<std::size_t>(stream)];
+    }
     [[nodiscard]] std::uint64_t id_ceiling() const;
     void break_down(const DiskError& error);
     std::vector<Completion> fail_everything(std::vector<Operation> taken);
@@ -145,6 +185,7 @@ private:
     Disk& disk_;
     const LogOptions options_;
     std::unique_ptr<Disk::Lock> lock_;
+    mutable std::mutex report_mutex_;
     RecoveryReport report_;
 
     std::atomic<MessageId> next_id_ = 1;
@@ -152,20 +193,26 @@ private:
     std::optional<StoreError> broken_;    // under refusal_mutex_, set once
     std::optional<StoreError> no_space_;  // under refusal_mutex_
 
+    std::unique_ptr<Housekeeping> housekeeping_;
     std::unique_ptr<Segments> segments_;
     Index index_;
     std::unique_ptr<LogReader> reader_;
+    // The loader's.
+    std::unique_ptr<OldMail> old_mail_;
+    std::atomic<bool> is_loaded_ = false;
 
     // The writer's own.
     std::deque<Operation> pending_;
     Uploads uploads_;
+    std::unique_ptr<Compaction> compaction_;
     std::uint64_t next_lsn_ = 1;
-    std::uint64_t durable_lsn_ = 0;
+    std::array<std::uint64_t, stream_count> durable_lsn_{};
     bool is_closed_ = false;
 
     std::atomic<std::uint64_t> batches_ = 0;
     std::atomic<std::uint64_t> syncs_ = 0;
     std::atomic<std::uint64_t> recycled_ = 0;
+    std::atomic<std::uint64_t> copied_bytes_ = 0;
 };
 
 }  // namespace queue::log

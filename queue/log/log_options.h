@@ -17,6 +17,10 @@ struct LogOptions {
     std::uint64_t zero_ahead_bytes = 1u << 20;
     // Empty segments kept for use again; more are unlinked.
     std::uint32_t free_segments_max = 4;
+    // Compaction keeps all segments within twice the live bytes and so many segments; and it leaves
+    // the youngest alone, which are likely to become empty by themselves.
+    std::uint32_t slack_segments = 8;
+    std::uint32_t young_segments = 4;
     // Below the larger of the two refusal() answers no_space.
     std::uint32_t free_percent_min = 10;
     std::uint64_t free_bytes_min = 256'000'000;

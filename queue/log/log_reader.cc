@@ -8,8 +8,6 @@
 namespace queue::log {
 namespace {
 
-constexpr std::size_t load_batch_messages = 256;
-
 std::unexpected<StoreError> not_found(MessageId id) {
     return std::unexpected(
         StoreError{StoreError::Kind::not_found, "no message " + format_id(id) + " in the spool"});
@@ -90,6 +88,19 @@ StoreResult<EnqueuePayload> LogReader::read_enqueue(MessageId id) {
     return not_found(id);
 }
 
+StoreResult<std::vector<RecipientState>> LogReader::read_states(MessageId id) {
+    while (const auto live = index_.find(id)) {
+        if (live->state.bytes == 0) return std::vector<RecipientState>();
+        auto loaded = read_record(live->state, RecordType::state);
+        if (!loaded && is_gone(loaded.error())) continue;
+        if (!loaded) return std::unexpected(std::move(loaded).error());
+        auto state = parse_state(loaded->payload());
+        if (!state || state->id != id) return std::unexpected(damage(live->state, loaded->bytes));
+        return std::move(state->states);
+    }
+    return not_found(id);
+}
+
 StoreResult<std::string> LogReader::read_chunk(MessageId id, const ChunkRef& chunk) {
     const auto bytes = aligned(record_header_bytes + body_prefix_bytes + chunk.length);
     const Location where{chunk.segment, chunk.offset, static_cast<std::uint32_t>(bytes)};
@@ -125,22 +136,6 @@ StoreResult<std::string> LogReader::read_body(MessageId id, std::uint64_t offset
         chunk_begin = chunk_end;
     }
     return bytes;
-}
-
-LoadedBatch LogReader::load_next() {
-    LoadedBatch batch;
-    while (!order_.empty() && batch.messages.size() < load_batch_messages) {
-        const auto id = order_.front();
-        order_.pop_front();
-        auto stored = read_message(id);
-        if (!stored) continue;
-        auto message = *stored->message;
-        message.body.clear();
-        stored->message = std::make_shared<const Message>(std::move(message));
-        batch.messages.push_back(std::move(*stored));
-    }
-    batch.last = order_.empty();
-    return batch;
 }
 
 }  // namespace queue::log

@@ -1,31 +1,33 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
 
 #include "queue/log/index.h"
-#include "queue/log/log.h"
 #include "queue/log/payload.h"
 #include "queue/log/segments.h"
 #include "queue/store.h"
 
 namespace queue::log {
 
-// Reads messages back. One thread at a time, beside the writer; what is finished meanwhile is
-// not_found.
+// Reads messages back. Any thread, beside the writer; what is finished meanwhile is not_found.
 class LogReader {
 public:
-    // All must outlive it. `order`: what load_next() hands over, in that order.
-    LogReader(Disk& disk, const Index& index, const Segments& segments, std::deque<MessageId> order)
-        : disk_(disk), index_(index), segments_(segments), order_(std::move(order)) {}
+    // All must outlive it.
+    LogReader(Disk& disk, const Index& index, const Segments& segments)
+        : disk_(disk), index_(index), segments_(segments) {}
 
     [[nodiscard]] StoreResult<StoredMessage> read_message(MessageId id);
     [[nodiscard]] StoreResult<std::string> read_body(MessageId id, std::uint64_t offset,
                                                      std::uint32_t length);
-    // Leaves out the bodies, and what cannot be read: that is counted, and its bytes quarantined.
-    [[nodiscard]] LoadedBatch load_next();
+
+    // For compaction.
+    StoreResult<EnqueuePayload> read_enqueue(MessageId id);
+    // Of the newest STATE; none: there is no STATE yet.
+    StoreResult<std::vector<RecipientState>> read_states(MessageId id);
+    StoreResult<std::string> read_chunk(MessageId id, const ChunkRef& chunk);
+
     // Reads that met damage.
     [[nodiscard]] std::uint64_t damaged() const { return damaged_; }
 
@@ -40,16 +42,12 @@ private:
     };
 
     StoreResult<Loaded> read_record(const Location& where, RecordType type);
-    // With the index looked at again if the record went away meanwhile.
-    StoreResult<EnqueuePayload> read_enqueue(MessageId id);
     StoreResult<StoredMessage> read_once(MessageId id, const LiveMessage& live);
-    StoreResult<std::string> read_chunk(MessageId id, const ChunkRef& chunk);
     StoreError damage(const Location& where, std::string_view bytes);
 
     Disk& disk_;
     const Index& index_;
     const Segments& segments_;
-    std::deque<MessageId> order_;
     std::atomic<std::uint64_t> damaged_ = 0;
 };
 

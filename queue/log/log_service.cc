@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "mta/base/assert.h"
+#include "queue/log/housekeeping.h"
 #include "queue/log/inbox.h"
 #include "queue/log/log_store.h"
 
@@ -16,6 +17,8 @@ namespace {
 using namespace std::chrono_literals;
 // How often an idle writer looks whether there is room again.
 constexpr auto space_check_interval = 5s;
+// Threads that read what is queued at start.
+constexpr unsigned load_threads = 2;
 
 // Signals are the main loop's: a thread started while this lives never gets one.
 class SignalsBlocked {
@@ -48,21 +51,26 @@ LogService::LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal)
     const SignalsBlocked blocked;
     writer_ = std::thread([this] { run_writer(); });
     reader_ = std::thread([this] { run_reader(); });
+    loader_ = std::thread([this] { run_loader(); });
+    helper_ = std::thread([this] { run_helper(); });
 }
 
 LogService::~LogService() {
-    {
-        const std::lock_guard guard(writes_mutex_);
-        writes_end_ = true;
+    const auto end = [](std::mutex& mutex, auto& flag, std::condition_variable& ready) {
+        {
+            const std::lock_guard guard(mutex);
+            flag = true;
+        }
+        ready.notify_one();
+    };
+    end(loads_mutex_, loads_end_, loads_ready_);
+    if (loader_.joinable()) loader_.join();
+    end(writes_mutex_, writes_end_, writes_ready_);
+    end(reads_mutex_, reads_end_, reads_ready_);
+    end(helper_mutex_, helper_end_, helper_ready_);
+    for (auto* thread : {&writer_, &reader_, &helper_}) {
+        if (thread->joinable()) thread->join();
     }
-    {
-        const std::lock_guard guard(reads_mutex_);
-        reads_end_ = true;
-    }
-    writes_ready_.notify_one();
-    reads_ready_.notify_one();
-    if (writer_.joinable()) writer_.join();
-    if (reader_.joinable()) reader_.join();
     while (write_once()) {
     }
     log_->close();
@@ -93,16 +101,26 @@ void LogService::submit(Operation operation) {
 }
 
 void LogService::submit_read(ReadRequest request) {
+    const bool is_load = std::holds_alternative<LoadNext>(request.what);
     {
-        const std::lock_guard guard(reads_mutex_);
-        reads_.push_back(std::move(request));
+        const std::lock_guard guard(is_load ? loads_mutex_ : reads_mutex_);
+        (is_load ? loads_ : reads_).push_back(std::move(request));
     }
-    if (mode_ == Mode::threads) reads_ready_.notify_one();
+    if (mode_ == Mode::threads) (is_load ? loads_ready_ : reads_ready_).notify_one();
 }
 
 bool LogService::step() {
     MTA_ASSERT(mode_ == Mode::steps);
-    return write_once() || read_once();
+    return write_once() || find_old_mail() || read_once() || tend_once() ||
+           log_->housekeeping().step();
+}
+
+bool LogService::find_old_mail() {
+    if (std::exchange(is_old_mail_found_, true)) return false;
+    auto found = log_->read_old_mail(load_threads, loads_end_);
+    if (found && *found) log_->submit({.shard = 0, .ticket = 0, .what = std::move(**found)});
+    if (!found && on_fatal_) on_fatal_(found.error().text);
+    return true;
 }
 
 // One batch of what is waiting now; what comes while it is synced makes the next one.
@@ -115,19 +133,29 @@ bool LogService::write_once() {
     for (auto& operation : taken) log_->submit(std::move(operation));
     if (!log_->has_work()) return false;
     post_completions(log_->commit());
-    if (log_->is_broken() && !std::exchange(fatal_told_, true) && on_fatal_) {
-        on_fatal_(log_->refusal()->text);
-    }
+    tell_if_broken();
     return true;
+}
+
+void LogService::tell_if_broken() {
+    if (!log_->is_broken() || std::exchange(fatal_told_, true) || !on_fatal_) return;
+    on_fatal_(log_->refusal()->text);
+}
+
+bool LogService::tend_once() {
+    const bool has_more = log_->tend();
+    tell_if_broken();
+    return has_more;
 }
 
 bool LogService::read_once() {
     ReadRequest request;
     {
         const std::lock_guard guard(reads_mutex_);
-        if (reads_.empty()) return false;
-        request = std::move(reads_.front());
-        reads_.pop_front();
+        auto& from = reads_.empty() && mode_ == Mode::steps ? loads_ : reads_;
+        if (from.empty()) return false;
+        request = std::move(from.front());
+        from.pop_front();
     }
     post_answer(log_->answer(request));
     return true;
@@ -137,17 +165,68 @@ void LogService::run_writer() {
     for (;;) {
         {
             std::unique_lock lock(writes_mutex_);
-            const bool has_more = writes_ready_.wait_for(
-                lock, space_check_interval, [&] { return !writes_.empty() || writes_end_; });
+            const bool has_more = writes_ready_.wait_for(lock, space_check_interval, [&] {
+                return !writes_.empty() || writes_end_ || is_tending_due_;
+            });
             if (writes_end_ && writes_.empty()) return;
+            is_tending_due_ = false;
             if (!has_more) {
                 lock.unlock();
                 log_->check_space();
                 continue;
             }
         }
-        while (write_once()) {
+        for (bool has_more = true; has_more;) {
+            has_more = write_once();
+            has_more = tend_once() || has_more;
+            if (!log_->housekeeping().has_work()) continue;
+            {
+                const std::lock_guard guard(helper_mutex_);
+                is_help_due_ = true;
+            }
+            helper_ready_.notify_one();
         }
+    }
+}
+
+void LogService::wake_writer() {
+    {
+        const std::lock_guard guard(writes_mutex_);
+        is_tending_due_ = true;
+    }
+    writes_ready_.notify_one();
+}
+
+void LogService::run_helper() {
+    for (;;) {
+        {
+            std::unique_lock lock(helper_mutex_);
+            helper_ready_.wait(lock, [&] { return is_help_due_ || helper_end_; });
+            if (helper_end_) return;
+            is_help_due_ = false;
+        }
+        while (log_->housekeeping().step()) wake_writer();
+    }
+}
+
+void LogService::run_loader() {
+    auto found = log_->read_old_mail(load_threads, loads_end_);
+    if (!found && on_fatal_) on_fatal_(found.error().text);
+    if (!found || !*found) return;
+    submit({.shard = 0, .ticket = 0, .what = std::move(**found)});
+    for (;;) {
+        ReadRequest request;
+        {
+            std::unique_lock lock(loads_mutex_);
+            loads_ready_.wait(lock, [&] { return !loads_.empty() || loads_end_; });
+            if (loads_end_) return;
+            request = std::move(loads_.front());
+            loads_.pop_front();
+        }
+        auto answer = log_->answer(request);
+        const bool was_last = std::get<LoadedBatch>(answer.what).last;
+        post_answer(std::move(answer));
+        if (was_last) return;
     }
 }
 

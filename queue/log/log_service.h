@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -26,8 +27,9 @@ class Inbox;
 //     store->load(...);
 //
 // With Mode::threads one thread writes (group commit: while one batch is synced, the next gathers)
-// and one reads, and all completions of a batch reach a shard in one call of its `post`. With
-// Mode::steps nothing happens but in step(): for tests and the simulation.
+// and one reads; one loads what was queued before, and ends; one keeps house. All completions of a
+// batch reach a shard in one call of its `post`. With Mode::steps nothing happens but in step():
+// for tests and the simulation.
 //
 // `disk` must outlive the service, the service must outlive its stores. The destructor writes all
 // that was asked for, then a closing mark.
@@ -53,11 +55,15 @@ public:
     // only: it hands over everything.
     [[nodiscard]] std::unique_ptr<Store> make_store(Post post);
 
-    [[nodiscard]] const RecoveryReport& report() const { return log_->report(); }
+    // What was found at opening; whole once load() has handed over its last batch.
+    [[nodiscard]] RecoveryReport report() const { return log_->report(); }
     [[nodiscard]] LogStatistics statistics() const { return log_->statistics(); }
 
-    // Mode::steps: does one batch of writes, or else one read. False: there was nothing to do.
+    // Mode::steps: does one batch of writes, or else finds the old mail, or one read, or some
+    // housekeeping. False: there was nothing to do.
     bool step();
+    // Mode::steps: finds the old mail now.
+    bool find_old_mail();
     // Looks at the free space again; Mode::threads does so by itself every few seconds.
     void check_space() { log_->check_space(); }
 
@@ -74,8 +80,13 @@ private:
     void remove_shard(std::uint32_t shard);
     void run_writer();
     void run_reader();
+    void run_loader();
+    void run_helper();
     bool write_once();
     bool read_once();
+    bool tend_once();
+    void tell_if_broken();
+    void wake_writer();
     void post(std::uint32_t shard, std::move_only_function<void(Inbox&)> work);
     void post_completions(std::vector<Completion> completions);
     void post_answer(ReadAnswer answer);
@@ -91,6 +102,7 @@ private:
     std::mutex writes_mutex_;
     std::condition_variable writes_ready_;
     std::vector<Operation> writes_;
+    bool is_tending_due_ = false;
     bool writes_end_ = false;
 
     std::mutex reads_mutex_;
@@ -98,8 +110,21 @@ private:
     std::deque<ReadRequest> reads_;
     bool reads_end_ = false;
 
+    std::mutex loads_mutex_;
+    std::condition_variable loads_ready_;
+    std::deque<ReadRequest> loads_;
+    std::atomic<bool> loads_end_ = false;
+    bool is_old_mail_found_ = false;  // the loader's
+
+    std::mutex helper_mutex_;
+    std::condition_variable helper_ready_;
+    bool is_help_due_ = false;
+    bool helper_end_ = false;
+
     std::thread writer_;
     std::thread reader_;
+    std::thread loader_;
+    std::thread helper_;
 };
 
 }  // namespace queue::log

@@ -260,19 +260,26 @@ std::optional<DonePayload> parse_done(std::string_view payload) {
 
 void put_batch(std::string& out, const BatchPayload& batch) {
     put(out, batch.count);
-    put(out, std::uint32_t{0});
+    put(out, static_cast<std::uint32_t>(batch.origin.stream));
     put(out, batch.durable_lsn);
     put(out, batch.id_ceiling);
+    put(out, batch.origin.first_lsn);
+    put(out, batch.origin.previous);
+    put(out, batch.origin.previous_end);
 }
 
 std::optional<BatchPayload> parse_batch(std::string_view payload) {
     ByteReader in(payload);
     BatchPayload batch;
     batch.count = in.take<std::uint32_t>();
-    in.take<std::uint32_t>();
+    const auto stream = in.take<std::uint32_t>();
     batch.durable_lsn = in.take<std::uint64_t>();
     batch.id_ceiling = in.take<std::uint64_t>();
-    if (!in.ok() || in.left() != 0) return std::nullopt;
+    batch.origin.first_lsn = in.take<std::uint64_t>();
+    batch.origin.previous = in.take<std::uint64_t>();
+    batch.origin.previous_end = in.take<std::uint64_t>();
+    if (!in.ok() || in.left() != 0 || stream >= stream_count) return std::nullopt;
+    batch.origin.stream = static_cast<Stream>(stream);
     return batch;
 }
 

@@ -61,12 +61,25 @@ inline constexpr std::size_t done_bytes = 16;
 void put_done(std::string& out, const DonePayload& done);
 [[nodiscard]] std::optional<DonePayload> parse_done(std::string_view payload);
 
+// Segments are written in two streams: new mail, and old mail that compaction has copied together.
+enum class Stream : std::uint8_t { hot = 0, cold = 1 };
+inline constexpr std::size_t stream_count = 2;
+
+// What one segment says of itself, the same in each of its BATCH records.
+struct SegmentOrigin {
+    Stream stream = Stream::hot;
+    std::uint64_t first_lsn = 0;     // of its first record
+    std::uint64_t previous = 0;      // the segment before in the stream; 0: none
+    std::uint64_t previous_end = 0;  // where the records of that one end; all before it was synced
+    bool operator==(const SegmentOrigin&) const = default;
+};
 struct BatchPayload {
     std::uint32_t count = 0;        // records that follow in the same write
-    std::uint64_t durable_lsn = 0;  // everything up to here was synced before this was written
+    std::uint64_t durable_lsn = 0;  // of this stream everything up to here was synced before
     std::uint64_t id_ceiling = 0;   // no id from here on has been given away
+    SegmentOrigin origin;
 };
-inline constexpr std::size_t batch_bytes = 24;
+inline constexpr std::size_t batch_bytes = 48;
 void put_batch(std::string& out, const BatchPayload& batch);
 [[nodiscard]] std::optional<BatchPayload> parse_batch(std::string_view payload);
 

@@ -2,101 +2,116 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
-#include <unordered_map>
-#include <unordered_set>
 
-#include "queue/log/payload.h"
 #include "queue/log/segment_scan.h"
 #include "queue/log/spool_folder.h"
 
 namespace queue::log {
 namespace {
 
-// What the records say of one message, in whatever order they come.
-struct Trace {
-    std::uint64_t enqueue_lsn = 0;  // 0: no ENQ
-    Location enqueue;
-    std::vector<ChunkRef> chunks;
-    std::size_t recipients = 0;
-    mta::Instant arrival;
-    std::uint64_t state_lsn = 0;  // 0: no STATE
-    Location state;
-    std::size_t states = 0;
-    mta::Instant due;
-    bool is_done = false;
-};
+DiskResult<std::string> read_bytes(DiskFile& file, std::uint64_t number, RecoveryReport& report) {
+    const auto size = file.size();
+    if (!size) return std::unexpected(size.error());
+    auto all = file.read(0, static_cast<std::size_t>(*size));
+    if (all) return all;
+    // Bad sectors: what can be read counts, the rest shows up as damage.
+    constexpr std::size_t step_bytes = 4096;
+    std::string bytes;
+    std::size_t lost = 0;
+    while (bytes.size() < *size) {
+        const auto length =
+            std::min<std::size_t>(step_bytes, static_cast<std::size_t>(*size) - bytes.size());
+        auto part = file.read(bytes.size(), length);
+        if (!part) ++lost;
+        part ? bytes.append(*part) : bytes.append(length, '\0');
+        if (part && part->size() < length) break;
+    }
+    report.notes.push_back(all.error().text + "; " + std::to_string(lost) + " blocks of segment " +
+                           hex16(number) + " are unreadable");
+    return bytes;
+}
 
-struct BodySeen {
-    MessageId id = 0;
-    ChunkRef chunk;
-    std::uint32_t bytes = 0;  // of the record
-};
+// Returns what could not be copied, and must therefore stay where it is.
+std::uint64_t keep_damage(Disk& disk, std::uint64_t number, std::string_view bytes,
+                          const SegmentScan::Hole& hole, RecoveryReport& report) {
+    RecoveryReport::Damage damage{.segment = number,
+                                  .offset = hole.offset,
+                                  .bytes = hole.bytes,
+                                  .what = "unreadable records"};
+    std::uint64_t pinned_bytes = 0;
+    if (hole.offset < bytes.size()) {
+        auto path = quarantine(disk, quarantine_name(number, hole.offset),
+                               bytes.substr(hole.offset, hole.bytes));
+        if (path) damage.quarantine_path = std::move(*path);
+        if (!path) pinned_bytes = hole.bytes;
+    } else {
+        damage.what = "the file ends before its records do";
+    }
+    report.damages.push_back(std::move(damage));
+    return pinned_bytes;
+}
 
-class Recovery {
+class Surveyor {
 public:
-    Recovery(Disk& disk, const LogOptions& options) : disk_(disk), options_(options) {}
+    Surveyor(Disk& disk, const LogOptions& options) : disk_(disk), options_(options) {}
 
-    StoreResult<Recovered> run();
+    StoreResult<Survey> run();
 
 private:
     struct Candidate {
         SegmentHeader header;
-        bool is_last = false;
-        std::uint64_t previous_end = 0;  // as the next segment tells; 0: it does not
+        std::optional<SegmentOrigin> origin;
+        std::uint64_t end = 0;  // as its successor or its digest says; 0: neither does
+        bool is_named = false;  // by a successor
+        std::optional<Digest> digest;
+        DigestHead head;  // of the digest, or of the one on disk
     };
 
     StoreResult<void> list_segments();
     StoreResult<void> look_at(std::uint64_t number);
     void set_aside(std::uint64_t number, std::string why);
     void choose_spool();
-    StoreResult<void> read_segment(const Candidate& candidate);
-    DiskResult<std::string> read_bytes(DiskFile& file, std::uint64_t number);
-    DiskResult<void> make_certain(DiskFile& file, std::uint64_t size, std::uint64_t end);
-    void note(Recovered::Segment& segment, std::uint64_t offset, const Record& record);
-    void note_enqueue(const Location& where, const Record& record);
-    void keep_damage(Recovered::Segment& segment, std::string_view bytes,
-                     const SegmentScan::Hole& hole, std::string what);
-    bool note_known(Recovered::Segment& segment, const Location& where, const Record& record);
-    void note_ceiling(std::uint64_t lsn, std::uint64_t ceiling);
-    void collect_messages();
-    [[nodiscard]] bool has_whole_body(MessageId id, const Trace& trace) const;
-    [[nodiscard]] std::vector<SegmentBytes> bodies_of(const Trace& trace) const;
-    void quarantine_message(MessageId id, const Trace& trace);
+    void note_origin(Candidate& candidate);
+    StoreResult<void> read_whole(Candidate& candidate);
+    StoreResult<void> read_tails();
+    void sort_out_unused();
     void sort_out_free();
-    Recovered::Segment* segment(std::uint64_t number);
+    void conclude();
+    DiskResult<void> make_certain(const Candidate& candidate, std::uint64_t file_bytes);
 
     Disk& disk_;
     const LogOptions& options_;
-    Recovered result_;
+    Survey result_;
     std::map<std::uint64_t, Candidate> candidates_;
-    std::unordered_map<MessageId, Trace> traces_;
-    std::map<std::pair<std::uint64_t, std::uint32_t>, BodySeen> bodies_;  // by segment and offset
-    std::uint64_t lsn_max_ = 0;
-    MessageId id_max_ = 0;
-    std::uint64_t ceiling_lsn_ = 0;
-    std::uint64_t ceiling_ = 1;
+    std::vector<std::uint64_t> orphan_indexes_;
 };
 
-StoreResult<Recovered> Recovery::run() {
+StoreResult<Survey> Surveyor::run() {
     if (auto listed = list_segments(); !listed) return std::unexpected(listed.error());
     choose_spool();
-    for (const auto& [number, candidate] : candidates_) {
-        if (auto done = read_segment(candidate); !done) return std::unexpected(done.error());
+    for (auto& [number, candidate] : candidates_) note_origin(candidate);
+    for (auto& [number, candidate] : candidates_) {
+        if (!candidate.origin) continue;
+        const auto previous = candidates_.find(candidate.origin->previous);
+        if (previous == candidates_.end() || previous->first >= number) continue;
+        previous->second.end = candidate.origin->previous_end;
+        previous->second.is_named = true;
     }
-    collect_messages();
+    if (auto read = read_tails(); !read) return std::unexpected(read.error());
+    sort_out_unused();
     sort_out_free();
-    result_.next_lsn = lsn_max_ + 1;
-    result_.next_id = std::max(ceiling_, id_max_ + 1);
-    result_.report.segments = result_.segments.size();
-    result_.report.messages = result_.messages.size();
+    conclude();
     return std::move(result_);
 }
 
-StoreResult<void> Recovery::list_segments() {
+StoreResult<void> Surveyor::list_segments() {
     auto names = disk_.list("seg");
     if (!names) return std::unexpected(to_store_error(names.error()));
     for (const auto& name : *names) {
+        if (const auto index = parse_index_file_name(name)) {
+            orphan_indexes_.push_back(*index);
+            continue;
+        }
         const auto number = parse_segment_file_name(name);
         if (!number) {
             result_.report.notes.push_back("seg/" + name + " is none of ours and is left alone");
@@ -104,16 +119,6 @@ StoreResult<void> Recovery::list_segments() {
         }
         result_.number_max = std::max(result_.number_max, *number);
         if (auto looked = look_at(*number); !looked) return looked;
-    }
-    if (!candidates_.empty()) {
-        auto& last = *candidates_.rbegin();
-        last.second.is_last = last.first == result_.number_max;
-    }
-    for (auto& [number, candidate] : candidates_) {
-        const auto previous = candidates_.find(candidate.header.previous);
-        if (previous != candidates_.end() && previous->first < number) {
-            previous->second.previous_end = candidate.header.previous_end;
-        }
     }
     // A number is never used twice, so that names in quarantine/ stay unique too.
     if (auto kept = disk_.list("quarantine")) {
@@ -125,7 +130,7 @@ StoreResult<void> Recovery::list_segments() {
     return {};
 }
 
-StoreResult<void> Recovery::look_at(std::uint64_t number) {
+StoreResult<void> Surveyor::look_at(std::uint64_t number) {
     auto file = disk_.open(segment_path(number));
     if (!file) return std::unexpected(to_store_error(file.error()));
     const auto bytes = (*file)->read(0, segment_header_bytes);
@@ -144,7 +149,7 @@ StoreResult<void> Recovery::look_at(std::uint64_t number) {
 
 // A segment gets its name only with a synced header, so this is damage, and its records cannot be
 // told from noise: the whole file is kept.
-void Recovery::set_aside(std::uint64_t number, std::string why) {
+void Surveyor::set_aside(std::uint64_t number, std::string why) {
     const auto name = segment_file_name(number);
     RecoveryReport::Damage damage{.segment = number, .what = std::move(why)};
     if (auto file = disk_.open(segment_path(number))) {
@@ -157,7 +162,7 @@ void Recovery::set_aside(std::uint64_t number, std::string why) {
     result_.report.damages.push_back(std::move(damage));
 }
 
-void Recovery::choose_spool() {
+void Surveyor::choose_spool() {
     if (candidates_.empty()) return;
     result_.spool = candidates_.rbegin()->second.header.spool;
     result_.has_spool = true;
@@ -171,249 +176,97 @@ void Recovery::choose_spool() {
     }
 }
 
-DiskResult<std::string> Recovery::read_bytes(DiskFile& file, std::uint64_t number) {
-    const auto size = file.size();
-    if (!size) return std::unexpected(size.error());
-    auto all = file.read(0, static_cast<std::size_t>(*size));
-    if (all) return all;
-    // Bad sectors: what can be read counts, the rest shows up as damage.
-    constexpr std::size_t step_bytes = 4096;
-    std::string bytes;
-    std::size_t lost = 0;
-    while (bytes.size() < *size) {
-        const auto length =
-            std::min<std::size_t>(step_bytes, static_cast<std::size_t>(*size) - bytes.size());
-        auto part = file.read(bytes.size(), length);
-        if (!part) ++lost;
-        part ? bytes.append(*part) : bytes.append(length, '\0');
-        if (part && part->size() < length) break;
+// From the digest, else from the first record.
+void Surveyor::note_origin(Candidate& candidate) {
+    if (const auto head = read_digest_head(disk_, candidate.header)) {
+        candidate.origin = head->origin;
+        candidate.end = head->end;
+        candidate.is_named = true;  // only of closed ones is there a digest
+        candidate.head = *head;
+        return;
     }
-    result_.report.notes.push_back(all.error().text + "; " + std::to_string(lost) +
-                                   " blocks of segment " + hex16(number) + " are unreadable");
-    return bytes;
+    auto file = disk_.open(segment_path(candidate.header.number));
+    if (!file) return;
+    const auto bytes = (*file)->read(segment_header_bytes, record_header_bytes + batch_bytes);
+    const auto record = bytes ? parse_record(*bytes, candidate.header.generation) : std::nullopt;
+    if (!record || record->type != RecordType::batch) return;
+    if (const auto batch = parse_batch(record->payload)) candidate.origin = batch->origin;
 }
 
-// After a kill the last writes may be in the page cache only.
-DiskResult<void> Recovery::make_certain(DiskFile& file, std::uint64_t size, std::uint64_t end) {
-    if (size != end) {
-        if (auto cut = file.resize(end); !cut) return cut;
-    }
-    return file.sync();
-}
-
-StoreResult<void> Recovery::read_segment(const Candidate& candidate) {
-    const auto& header = candidate.header;
-    auto file = disk_.open(segment_path(header.number));
-    if (!file) return std::unexpected(to_store_error(file.error()));
-    const auto bytes = read_bytes(**file, header.number);
-    if (!bytes) return std::unexpected(to_store_error(bytes.error()));
-
-    Recovered::Segment segment{.number = header.number, .generation = header.generation};
-    std::uint64_t end_known = 0;
-    if (!candidate.is_last) {
-        end_known = candidate.previous_end != 0 ? candidate.previous_end : bytes->size();
-    }
-    note_ceiling(header.first_lsn, header.id_ceiling);
-    const auto scan = scan_segment(
-        *bytes, header, end_known,
-        [&](std::uint64_t offset, const Record& record) { note(segment, offset, record); });
-    segment.end = scan.end;
-    lsn_max_ = std::max({lsn_max_, scan.lsn_max, header.first_lsn - 1});
-    result_.report.records += scan.records;
-    for (const auto& hole : scan.damages) {
-        keep_damage(segment, *bytes, hole, "unreadable records");
-    }
-    if (scan.is_torn) {
+StoreResult<void> Surveyor::read_whole(Candidate& candidate) {
+    auto read = read_segment(disk_, candidate.header, 0, result_.report);
+    if (!read) return std::unexpected(std::move(read).error());
+    const auto& head = read->digest.head();
+    candidate.end = head.end;
+    candidate.head = head;
+    if (head.records > 0) candidate.origin = head.origin;
+    if (read->is_torn) {
         result_.report.has_torn_tail = true;
-        result_.report.torn_tail_segment = header.number;
-        result_.report.torn_tail_offset = scan.end;
+        result_.report.torn_tail_segment = head.number;
+        result_.report.torn_tail_offset = head.end;
     }
-    if (candidate.is_last) {
-        const auto done = make_certain(**file, bytes->size(), scan.end);
-        if (!done) return std::unexpected(to_store_error(done.error()));
+    if (auto done = make_certain(candidate, read->file_bytes); !done) {
+        return std::unexpected(to_store_error(done.error()));
     }
-    result_.segments.push_back(std::move(segment));
+    candidate.digest = std::move(read->digest);
     return {};
 }
 
-void Recovery::keep_damage(Recovered::Segment& segment, std::string_view bytes,
-                           const SegmentScan::Hole& hole, std::string what) {
-    RecoveryReport::Damage damage{.segment = segment.number,
-                                  .offset = hole.offset,
-                                  .bytes = hole.bytes,
-                                  .what = std::move(what)};
-    if (hole.offset < bytes.size()) {
-        auto path = quarantine(disk_, quarantine_name(segment.number, hole.offset),
-                               bytes.substr(hole.offset, hole.bytes));
-        if (path) damage.quarantine_path = std::move(*path);
-        if (!path) segment.pinned_bytes += hole.bytes;
-    } else {
-        damage.what = "the file ends before its records do";
+// Nobody names the last one of a stream, nor one that has no record yet.
+StoreResult<void> Surveyor::read_tails() {
+    for (auto& [number, candidate] : candidates_) {
+        if (candidate.is_named) continue;
+        if (auto read = read_whole(candidate); !read) return read;
     }
-    result_.report.damages.push_back(std::move(damage));
+    return {};
 }
 
-void Recovery::note(Recovered::Segment& segment, std::uint64_t offset, const Record& record) {
-    const Location where{.segment = segment.number,
-                         .offset = static_cast<std::uint32_t>(offset),
-                         .bytes = static_cast<std::uint32_t>(record.bytes())};
-    if (note_known(segment, where, record)) return;
-    // Its checksum is right, so it was written like this: by a version that knows more.
-    segment.pinned_bytes += where.bytes;
-    result_.report.damages.push_back({.segment = segment.number,
-                                      .offset = offset,
-                                      .bytes = where.bytes,
-                                      .what = "a record of an unknown kind; its segment is kept",
-                                      .quarantine_path = ""});
-}
-
-// False: it is no record that we know.
-bool Recovery::note_known(Recovered::Segment& segment, const Location& where,
-                          const Record& record) {
-    if (record.version > record_version) return false;
-    switch (record.type) {
-        case RecordType::enqueue: {
-            if (!parse_enqueue(record.payload)) return false;
-            note_enqueue(where, record);
-            return true;
-        }
-        case RecordType::body: {
-            const auto body = parse_body(record.payload);
-            if (!body) return false;
-            const auto length = static_cast<std::uint32_t>(body->chunk.size());
-            bodies_[{where.segment, where.offset}] = {
-                body->id, {where.segment, where.offset, length, 0}, where.bytes};
-            id_max_ = std::max(id_max_, body->id);
-            return true;
-        }
-        case RecordType::state: {
-            const auto state = parse_state(record.payload);
-            if (!state) return false;
-            auto& trace = traces_[state->id];
-            id_max_ = std::max(id_max_, state->id);
-            if (record.lsn < trace.state_lsn) return true;
-            trace.state_lsn = record.lsn;
-            trace.state = where;
-            trace.states = state->states.size();
-            trace.due = earliest_due(state->states);
-            return true;
-        }
-        case RecordType::done: {
-            const auto done = parse_done(record.payload);
-            if (!done) return false;
-            traces_[done->id].is_done = true;
-            id_max_ = std::max(id_max_, done->id);
-            segment.dones.push_back({.id = done->id, .home = done->home});
-            return true;
-        }
-        case RecordType::batch: {
-            const auto batch = parse_batch(record.payload);
-            if (!batch) return false;
-            note_ceiling(record.lsn, batch->id_ceiling);
-            return true;
-        }
-    }
-    return false;
-}
-
-void Recovery::note_enqueue(const Location& where, const Record& record) {
-    auto enqueue = parse_enqueue(record.payload);
-    auto& trace = traces_[enqueue->message.id];
-    id_max_ = std::max(id_max_, enqueue->message.id);
-    if (record.lsn < trace.enqueue_lsn) return;
-    trace.enqueue_lsn = record.lsn;
-    trace.enqueue = where;
-    trace.chunks = std::move(enqueue->chunks);
-    trace.recipients = enqueue->message.envelope.recipients.size();
-    trace.arrival = enqueue->message.arrival;
-}
-
-// The newest word counts, not the highest: a tidy end gives back what it had reserved.
-void Recovery::note_ceiling(std::uint64_t lsn, std::uint64_t ceiling) {
-    if (lsn < ceiling_lsn_) return;
-    ceiling_lsn_ = lsn;
-    ceiling_ = ceiling;
-}
-
-bool Recovery::has_whole_body(MessageId id, const Trace& trace) const {
-    return std::ranges::all_of(trace.chunks, [&](const ChunkRef& chunk) {
-        const auto seen = bodies_.find({chunk.segment, chunk.offset});
-        return seen != bodies_.end() && seen->second.id == id &&
-               seen->second.chunk.length == chunk.length;
+// After a kill the last writes may be in the page cache only.
+DiskResult<void> Surveyor::make_certain(const Candidate& candidate, std::uint64_t file_bytes) {
+    if (candidate.head.records == 0) return {};
+    // The one behind it is lost: what is not understood at its end is left for people to look at.
+    const auto stream = candidate.head.origin.stream;
+    const bool is_last = std::ranges::none_of(candidates_, [&](const auto& other) {
+        return other.first > candidate.header.number && other.second.origin &&
+               other.second.origin->stream == stream;
     });
+    auto file = disk_.open(segment_path(candidate.header.number));
+    if (!file) return std::unexpected(std::move(file).error());
+    if (is_last && file_bytes != candidate.end) {
+        if (auto cut = (*file)->resize(candidate.end); !cut) return cut;
+    }
+    return (*file)->sync();
 }
 
-std::vector<SegmentBytes> Recovery::bodies_of(const Trace& trace) const {
-    std::vector<SegmentBytes> bodies;
-    for (const auto& chunk : trace.chunks) {
-        if (bodies.empty() || bodies.back().segment != chunk.segment) {
-            bodies.push_back({.segment = chunk.segment, .bytes = 0});
-        }
-        bodies.back().bytes += bodies_.at({chunk.segment, chunk.offset}).bytes;
-    }
-    return bodies;
-}
-
-void Recovery::collect_messages() {
-    std::vector<std::pair<mta::Instant, MessageId>> order;
-    std::unordered_set<MessageId> unfinished;
-    for (const auto& [place, body] : bodies_) {
-        const auto trace = traces_.find(body.id);
-        if (trace == traces_.end()) unfinished.insert(body.id);
-    }
-    result_.report.unfinished_bodies = unfinished.size();
-    for (const auto& [id, trace] : traces_) {
-        if (trace.is_done || trace.enqueue_lsn == 0) continue;
-        if (!has_whole_body(id, trace)) {
-            quarantine_message(id, trace);
+// Segments that were made ready and never written to.
+void Surveyor::sort_out_unused() {
+    bool has_moved = false;
+    for (auto at = candidates_.begin(); at != candidates_.end();) {
+        const auto& [number, candidate] = *at;
+        const bool is_unused = !candidate.is_named && candidate.digest &&
+                               candidate.digest->head().records == 0 &&
+                               candidate.digest->head().pinned_bytes == 0;
+        if (!is_unused) {
+            ++at;
             continue;
         }
-        order.emplace_back(trace.state_lsn != 0 ? trace.due : trace.arrival, id);
+        has_moved = true;
+        [[maybe_unused]] const auto moved =
+            disk_.rename(segment_path(number), "free/" + segment_file_name(number));
+        at = candidates_.erase(at);
     }
-    std::ranges::sort(order);
-    for (const auto& [due, id] : order) {
-        const auto& trace = traces_[id];
-        LiveMessage message{.enqueue = trace.enqueue, .state = {}, .bodies = bodies_of(trace)};
-        if (trace.state_lsn != 0 && trace.states == trace.recipients) message.state = trace.state;
-        result_.messages.emplace_back(id, std::move(message));
+    if (!has_moved) return;
+    // Before any of them gets a new header under its old name.
+    for (const auto* folder : {"seg", "free"}) {
+        [[maybe_unused]] const auto synced = disk_.sync_directory(folder);
     }
 }
 
-Recovered::Segment* Recovery::segment(std::uint64_t number) {
-    const auto found = std::ranges::find(result_.segments, number, &Recovered::Segment::number);
-    return found == result_.segments.end() ? nullptr : &*found;
-}
-
-// Half a message is not delivered; what there is of it is kept: its ENQ record, then its BODY
-// records.
-void Recovery::quarantine_message(MessageId id, const Trace& trace) {
-    RecoveryReport::Damage damage{.segment = trace.enqueue.segment,
-                                  .offset = trace.enqueue.offset,
-                                  .bytes = trace.enqueue.bytes,
-                                  .what = "message " + format_id(id) + " lacks parts of its body"};
-    std::vector<Location> places = {trace.enqueue};
-    for (const auto& chunk : trace.chunks) {
-        const auto seen = bodies_.find({chunk.segment, chunk.offset});
-        if (seen == bodies_.end()) continue;
-        places.push_back({chunk.segment, chunk.offset, seen->second.bytes});
+void Surveyor::sort_out_free() {
+    for (const auto number : orphan_indexes_) {
+        if (candidates_.contains(number)) continue;
+        [[maybe_unused]] const auto removed = disk_.remove(index_path(number));
     }
-    std::string bytes;
-    for (const auto& place : places) {
-        auto file = disk_.open(segment_path(place.segment));
-        if (!file) continue;
-        if (auto part = (*file)->read(place.offset, place.bytes)) bytes += *part;
-    }
-    if (auto path = quarantine(disk_, format_id(id) + ".message", bytes)) {
-        damage.quarantine_path = std::move(*path);
-    } else {
-        for (const auto& place : places) {
-            if (auto* holder = segment(place.segment)) holder->pinned_bytes += place.bytes;
-        }
-    }
-    result_.report.damages.push_back(std::move(damage));
-}
-
-void Recovery::sort_out_free() {
     const auto names = disk_.list("free");
     if (!names) return;
     for (const auto& name : *names) {
@@ -427,10 +280,73 @@ void Recovery::sort_out_free() {
     }
 }
 
+void Surveyor::conclude() {
+    std::uint64_t lsn_max = 0;
+    std::uint64_t id_max = 0;
+    std::uint64_t ceiling_lsn = 0;
+    std::uint64_t ceiling = 1;
+    for (auto& [number, candidate] : candidates_) {
+        const auto origin = candidate.origin.value_or(SegmentOrigin{});
+        const auto& head = candidate.head;
+        lsn_max = std::max({lsn_max, head.lsn_max, origin.first_lsn});
+        id_max = std::max(id_max, head.id_max);
+        if (head.ceiling_lsn > ceiling_lsn) {
+            ceiling_lsn = head.ceiling_lsn;
+            ceiling = head.id_ceiling;
+        }
+        auto& tail = result_.tails[static_cast<std::size_t>(origin.stream)];
+        if (candidate.origin && number > tail.number) tail = {number, candidate.end};
+        result_.segments.push_back({.header = candidate.header,
+                                    .origin = origin,
+                                    .end = candidate.end,
+                                    .digest = std::move(candidate.digest)});
+    }
+    result_.next_lsn = lsn_max + 1;
+    result_.next_id = std::max(ceiling, id_max + 1);
+    result_.report.segments = result_.segments.size();
+}
+
 }  // namespace
 
-StoreResult<Recovered> recover(Disk& disk, const LogOptions& options) {
-    return Recovery(disk, options).run();
+StoreResult<Survey> survey_spool(Disk& disk, const LogOptions& options) {
+    return Surveyor(disk, options).run();
+}
+
+StoreResult<ReadSegment> read_segment(Disk& disk, const SegmentHeader& header, std::uint64_t end,
+                                      RecoveryReport& report) {
+    auto file = disk.open(segment_path(header.number));
+    if (!file) return std::unexpected(to_store_error(file.error()));
+    const auto bytes = read_bytes(**file, header.number, report);
+    if (!bytes) return std::unexpected(to_store_error(bytes.error()));
+    DigestMaker maker;
+    const auto scan =
+        scan_segment(*bytes, header, end, [&](std::uint64_t offset, const Record& record) {
+            const Location where{.segment = header.number,
+                                 .offset = static_cast<std::uint32_t>(offset),
+                                 .bytes = static_cast<std::uint32_t>(record.bytes())};
+            if (maker.add(where, record)) return;
+            // Its checksum is right, so it was written like this: by a version that knows more.
+            maker.pin(where.bytes);
+            report.damages.push_back({.segment = header.number,
+                                      .offset = offset,
+                                      .bytes = where.bytes,
+                                      .what = "a record of an unknown kind; its segment is kept",
+                                      .quarantine_path = ""});
+        });
+    for (const auto& hole : scan.damages) {
+        maker.pin(keep_damage(disk, header.number, *bytes, hole, report));
+    }
+    report.records += scan.records;
+    auto& head = maker.head();
+    head.spool = header.spool;
+    head.number = header.number;
+    head.generation = header.generation;
+    head.end = scan.end;
+    head.lsn_max = std::max(head.lsn_max, scan.lsn_max);
+    return ReadSegment{.digest = maker.finish(),
+                       .has_damage = !scan.damages.empty(),
+                       .is_torn = scan.is_torn,
+                       .file_bytes = bytes->size()};
 }
 
 }  // namespace queue::log

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view magic = "PHOUSE\r\n";
 constexpr std::string_view suffix = ".log";
+constexpr std::string_view index_suffix = ".idx";
 constexpr std::string_view hex_digits = "0123456789abcdef";
 constexpr std::size_t at_crc = segment_header_bytes - 4;
 
@@ -23,6 +24,13 @@ std::optional<std::uint64_t> parse_hex(std::string_view text) {
     return value;
 }
 
+std::optional<std::uint64_t> parse_name(std::string_view name, std::string_view suffix_wanted) {
+    if (name.size() != 16 + suffix_wanted.size() || !name.ends_with(suffix_wanted)) {
+        return std::nullopt;
+    }
+    return parse_hex(name.substr(0, 16));
+}
+
 }  // namespace
 
 std::string format_header(const SegmentHeader& header) {
@@ -33,10 +41,6 @@ std::string format_header(const SegmentHeader& header) {
     for (const auto byte : header.spool) put(out, byte);
     put(out, header.number);
     put(out, header.generation.value);
-    put(out, header.first_lsn);
-    put(out, header.id_ceiling);
-    put(out, header.previous);
-    put(out, header.previous_end);
     out.append(at_crc - out.size(), '\0');
     put(out, crc32c(out));
     return out;
@@ -55,10 +59,6 @@ std::optional<SegmentHeader> parse_header(std::string_view bytes) {
     for (auto& byte : header.spool) byte = in.take<std::uint8_t>();
     header.number = in.take<std::uint64_t>();
     header.generation.value = in.take<std::uint64_t>();
-    header.first_lsn = in.take<std::uint64_t>();
-    header.id_ceiling = in.take<std::uint64_t>();
-    header.previous = in.take<std::uint64_t>();
-    header.previous_end = in.take<std::uint64_t>();
     return header;
 }
 
@@ -74,8 +74,15 @@ std::string segment_file_name(std::uint64_t number) { return hex16(number) + std
 std::string segment_path(std::uint64_t number) { return "seg/" + segment_file_name(number); }
 
 std::optional<std::uint64_t> parse_segment_file_name(std::string_view name) {
-    if (name.size() != 16 + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
-    return parse_hex(name.substr(0, 16));
+    return parse_name(name, suffix);
+}
+
+std::string index_path(std::uint64_t number) {
+    return "seg/" + hex16(number) + std::string(index_suffix);
+}
+
+std::optional<std::uint64_t> parse_index_file_name(std::string_view name) {
+    return parse_name(name, index_suffix);
 }
 
 std::string format_uuid(const Uuid& uuid) {

@@ -15,16 +15,13 @@ inline constexpr std::uint16_t format_version = 1;
 
 using Uuid = std::array<std::uint8_t, 16>;
 
-// The first 4 KiB of a segment (queue/FORMAT.md), written and synced before the file gets its name.
+// The first 4 KiB of a segment (queue/FORMAT.md), written and synced before the file gets its name,
+// long before it is known what will come into it: what it says of itself is in its BATCH records.
 struct SegmentHeader {
     std::uint16_t version = format_version;
     Uuid spool{};              // the same in all segments of a spool
     std::uint64_t number = 0;  // the file's name; grows, never used twice
     Generation generation;
-    std::uint64_t first_lsn = 0;     // of the first record
-    std::uint64_t id_ceiling = 0;    // no id from here on had been given away
-    std::uint64_t previous = 0;      // the segment before; 0: none
-    std::uint64_t previous_end = 0;  // where its records end; all before it was synced
     bool operator==(const SegmentHeader&) const = default;
 };
 
@@ -37,6 +34,9 @@ struct SegmentHeader {
 [[nodiscard]] std::string segment_file_name(std::uint64_t number);  // without the folder
 [[nodiscard]] std::string segment_path(std::uint64_t number);
 [[nodiscard]] std::optional<std::uint64_t> parse_segment_file_name(std::string_view name);
+// "seg/00000000000000ff.idx" and back.
+[[nodiscard]] std::string index_path(std::uint64_t number);
+[[nodiscard]] std::optional<std::uint64_t> parse_index_file_name(std::string_view name);
 [[nodiscard]] std::string hex16(std::uint64_t number);
 
 [[nodiscard]] std::string format_uuid(const Uuid& uuid);

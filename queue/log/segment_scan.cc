@@ -26,13 +26,16 @@ std::optional<Found> find_record(std::string_view bytes, std::uint64_t from, Gen
     return std::nullopt;
 }
 
-// Some BATCH from `found` on says that `lsn` was certain when it was written.
+// Some BATCH from `found` on says that `lsn` was certain when it was written; `lsn` 0: that the
+// segment's first record was.
 bool was_certain(std::string_view bytes, std::optional<Found> found, Generation generation,
                  std::uint64_t lsn) {
     while (found) {
         if (found->record.type == RecordType::batch) {
             const auto batch = parse_batch(found->record.payload);
-            if (batch && batch->durable_lsn >= lsn) return true;
+            if (batch && batch->durable_lsn >= (lsn != 0 ? lsn : batch->origin.first_lsn)) {
+                return true;
+            }
         }
         found = find_record(bytes, found->offset + found->record.bytes(), generation,
                             found->record.lsn + 1);
@@ -56,6 +59,14 @@ bool has_tag(std::string_view bytes, std::uint64_t offset, Generation generation
            get_at<std::uint32_t>(bytes, offset + at_tag) == generation.tag();
 }
 
+// May it stand behind the record before, whose lsn is one less than `lsn_next`? The other stream
+// may have taken numbers between two batches, but not within one.
+bool is_next(const Record& record, std::uint64_t lsn_next, bool after_hole) {
+    if (lsn_next == 0) return after_hole || record.type == RecordType::batch;
+    if (record.lsn == lsn_next) return true;
+    return record.lsn > lsn_next && (after_hole || record.type == RecordType::batch);
+}
+
 }  // namespace
 
 SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
@@ -64,12 +75,15 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
     if (!is_last) bytes = bytes.substr(0, end_known);
     SegmentScan scan;
     std::uint64_t at = segment_header_bytes;
-    std::uint64_t lsn_next = header.first_lsn;
+    std::uint64_t lsn_next = 0;  // not known yet
     bool after_hole = false;
     while (at < bytes.size()) {
         const auto record = parse_record(bytes.substr(at), header.generation);
-        if (record && (record->lsn == lsn_next || (after_hole && record->lsn > lsn_next))) {
+        if (record && is_next(*record, lsn_next, after_hole)) {
             on_record(at, *record);
+            if (!scan.origin && record->type == RecordType::batch) {
+                if (const auto batch = parse_batch(record->payload)) scan.origin = batch->origin;
+            }
             ++scan.records;
             scan.lsn_max = record->lsn;
             lsn_next = record->lsn + 1;

@@ -1,9 +1,11 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "queue/log/payload.h"
 #include "queue/log/record.h"
 #include "queue/log/segment_header.h"
 
@@ -11,11 +13,11 @@ namespace queue::log {
 
 // The rule that tells a torn write from damage, over the bytes of one segment.
 //
-// A closed segment was synced and cut at its end before the next one got its name: whatever does
-// not check out in it is damage. In the last segment, what does not check out is damage if some
-// BATCH behind it says that it was certain (its durable_lsn reaches there); otherwise it belongs to
-// the writes that were under way when the power went, of which nobody was told: the records end
-// there, and what may lie behind is none.
+// A closed segment was synced before the next one of its stream was begun, which says where its
+// records end: whatever does not check out before that is damage. In the last segment, what does
+// not check out is damage if some BATCH behind it says that it was certain (its durable_lsn reaches
+// there); otherwise it belongs to the writes that were under way when the power went, of which
+// nobody was told: the records end there, and what may lie behind is none.
 struct SegmentScan {
     struct Hole {
         std::uint64_t offset = 0;
@@ -26,13 +28,15 @@ struct SegmentScan {
     bool is_torn = false;                      // something was begun at `end`
     std::uint64_t lsn_max = 0;                 // seen anywhere in it; 0: no record
     std::uint64_t records = 0;
+    // As a BATCH says; nothing: there is none that checks out.
+    std::optional<SegmentOrigin> origin;
 };
 
 using OnRecord = std::function<void(std::uint64_t offset, const Record& record)>;
 
-// `bytes`: the whole segment, its header included; shorter than `previous_end` (the next segment's
-// header) if the file was cut. `end_known`: where the records of a closed segment end; 0: it is the
-// last one. on_record gets what counts, in order; its payload points into `bytes`.
+// `bytes`: the whole segment, its header included; shorter than `end_known` if the file was cut.
+// `end_known`: where the records of a closed segment end; 0: it is the last one, or nobody knows.
+// on_record gets what counts, in order; its payload points into `bytes`.
 [[nodiscard]] SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
                                        std::uint64_t end_known, const OnRecord& on_record);
 

@@ -5,17 +5,6 @@
 #include "mta/base/assert.h"
 
 namespace queue::log {
-namespace {
-
-// splitmix64's finisher: every bit of the result depends on every bit of `value`.
-std::uint64_t mix(std::uint64_t value) {
-    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
-    value = (value ^ value >> 27) * 0x94d049bb133111ebu;
-    return value ^ value >> 31;
-}
-
-}  // namespace
-
 DiskResult<std::string> SegmentFile::read(std::uint64_t offset, std::size_t length) {
     DiskFile* file = nullptr;
     {
@@ -30,23 +19,24 @@ DiskResult<std::string> SegmentFile::read(std::uint64_t offset, std::size_t leng
     return file->read(offset, length);
 }
 
-Segments::Segments(Disk& disk, const LogOptions& options, const Uuid& spool)
-    : disk_(disk), options_(options), spool_(spool), rng_(options.random_seed) {}
+Segments::Segments(Disk& disk, const LogOptions& options, Housekeeping& housekeeping)
+    : disk_(disk), options_(options), housekeeping_(housekeeping) {}
 
 Segments::~Segments() = default;
 
 void Segments::adopt(std::uint64_t number, Generation generation, std::uint64_t end) {
-    reserve_number(number);
     insert(number, generation, end);
     dead_.insert(number);
     is_recycling_due_ = true;
 }
 
-void Segments::reserve_number(std::uint64_t number) { number_ = std::max(number_, number); }
+void Segments::set_previous(Stream stream, std::uint64_t number, std::uint64_t end) {
+    open_of(stream).previous = number;
+    open_of(stream).previous_end = end;
+}
 
-void Segments::set_previous(std::uint64_t number, std::uint64_t end) {
-    previous_ = number;
-    previous_end_ = end;
+bool Segments::is_current(std::uint64_t number) const {
+    return std::ranges::any_of(open_, [number](const Open& open) { return open.number == number; });
 }
 
 void Segments::insert(std::uint64_t number, Generation generation, std::uint64_t end) {
@@ -57,104 +47,77 @@ void Segments::insert(std::uint64_t number, Generation generation, std::uint64_t
     files_[number] = std::make_shared<SegmentFile>(disk_, number, generation);
 }
 
-// Cut at its end, a closed segment cannot be misread later: what does not check out before the
-// file's end is damage, and nothing lies behind it.
-DiskResult<void> Segments::seal() {
-    if (filled_ > end_) {
-        if (auto cut = file_->resize(end_); !cut) return cut;
-        is_synced_ = false;
+// What lies behind its end in the file is no matter: the next one says where that is.
+DiskResult<void> Segments::seal(Stream stream) {
+    auto& open = open_of(stream);
+    if (!open.is_synced) {
+        if (auto synced = sync(stream); !synced) return synced;
     }
-    if (!is_synced_) {
-        if (auto synced = file_->sync(); !synced) return synced;
-        is_synced_ = true;
-    }
-    set_previous(number_, end_);
-    if (uses_[number_].live_bytes == 0) dead_.insert(number_);
+    set_previous(stream, open.number, open.end);
+    if (uses_[open.number].live_bytes == 0) dead_.insert(open.number);
     is_recycling_due_ = true;
-    file_.reset();
+    housekeeping_.note_closed(open.number, open.end);
+    open.file.reset();
+    open.number = 0;
     return {};
 }
 
-DiskResult<Segments::Fresh> Segments::take_file(std::uint64_t number) {
-    while (!free_paths_.empty()) {
-        Fresh fresh{.file = nullptr, .path = free_paths_.back()};
-        free_paths_.pop_back();
-        auto file = disk_.open(fresh.path);
-        if (!file) continue;
-        fresh.file = std::move(*file);
-        const auto size = fresh.file->size();
-        if (!size) continue;
-        fresh.bytes = *size;
-        return fresh;
+DiskResult<void> Segments::start_next(Stream stream, std::uint64_t first_lsn) {
+    auto& open = open_of(stream);
+    if (open.file) {
+        if (auto sealed = seal(stream); !sealed) return sealed;
     }
-    Fresh fresh{.file = nullptr, .path = "free/" + segment_file_name(number)};
-    auto file = disk_.create(fresh.path);
-    if (!file) return std::unexpected(std::move(file).error());
-    fresh.file = std::move(*file);
-    return fresh;
-}
-
-DiskResult<void> Segments::start_next(std::uint64_t first_lsn, std::uint64_t id_ceiling) {
-    if (file_) {
-        if (auto sealed = seal(); !sealed) return sealed;
-    }
-    const auto number = number_ + 1;
-    // With the number in it the generation differs even where the seed does not.
-    Generation generation{mix(rng_() + number)};
-    if (generation.tag() == 0) generation.value |= 1ull << 32;
-    const SegmentHeader header{.spool = spool_,
-                               .number = number,
-                               .generation = generation,
-                               .first_lsn = first_lsn,
-                               .id_ceiling = id_ceiling,
-                               .previous = previous_,
-                               .previous_end = previous_end_};
-    auto fresh = take_file(number);
-    if (!fresh) return std::unexpected(std::move(fresh).error());
-    if (auto done = fresh->file->write(0, format_header(header)); !done) return done;
-    if (auto done = fresh->file->sync(); !done) return done;
-    if (auto done = disk_.rename(fresh->path, segment_path(number)); !done) return done;
-    if (auto done = disk_.sync_directory("seg"); !done) return done;
-    if (auto done = disk_.sync_directory("free"); !done) return done;
-    file_ = std::move(fresh->file);
-    number_ = number;
-    generation_ = generation;
-    end_ = segment_header_bytes;
-    started_ = end_;
-    filled_ = std::max<std::uint64_t>(fresh->bytes, end_);
-    is_synced_ = true;
-    insert(number, generation, end_);
+    auto ready = housekeeping_.take();
+    if (!ready) return std::unexpected(std::move(ready).error());
+    open.file = std::move(ready->file);
+    open.number = ready->number;
+    open.generation = ready->generation;
+    open.origin = {.stream = stream,
+                   .first_lsn = first_lsn,
+                   .previous = open.previous,
+                   .previous_end = open.previous_end};
+    open.end = segment_header_bytes;
+    open.started = open.end;
+    open.filled = std::max<std::uint64_t>(ready->bytes, open.end);
+    open.is_synced = true;
+    insert(open.number, open.generation, open.end);
     return {};
 }
 
-DiskResult<void> Segments::append(std::string& bytes) {
+DiskResult<void> Segments::append(Stream stream, std::string& bytes) {
+    auto& open = open_of(stream);
     const auto size = bytes.size();
-    if (end_ + size > filled_) {
-        // As far ahead as the segment is going to be, so that the cut at its end has little to do.
+    if (open.end + size > open.filled) {
+        // As far ahead as the segment is going to be.
         const auto ahead =
             std::min(options_.zero_ahead_bytes,
-                     options_.segment_bytes - std::min(options_.segment_bytes, end_ + size));
+                     options_.segment_bytes - std::min(options_.segment_bytes, open.end + size));
         bytes.append(ahead, '\0');
-        filled_ = end_ + bytes.size();
+        open.filled = open.end + bytes.size();
     }
-    is_synced_ = false;
-    auto written = file_->write(end_, bytes);
+    open.is_synced = false;
+    auto written = open.file->write(open.end, bytes);
     if (!written) return written;
-    end_ += size;
+    if (open.end < options_.segment_bytes / 2 && open.end + size >= options_.segment_bytes / 2) {
+        housekeeping_.want_ready();
+    }
+    open.end += size;
     bytes_ += size;
-    uses_[number_].end = end_;
+    uses_[open.number].end = open.end;
     return {};
 }
 
-void Segments::start_writing() {
-    file_->start_writing(started_, end_ - started_);
-    started_ = end_;
+void Segments::start_writing(Stream stream) {
+    auto& open = open_of(stream);
+    open.file->start_writing(open.started, open.end - open.started);
+    open.started = open.end;
 }
 
-DiskResult<void> Segments::sync() {
-    auto synced = file_->sync();
-    is_synced_ = synced.has_value();
-    started_ = end_;
+DiskResult<void> Segments::sync(Stream stream) {
+    auto& open = open_of(stream);
+    auto synced = open.file->sync();
+    open.is_synced = synced.has_value();
+    open.started = open.end;
     return synced;
 }
 
@@ -185,40 +148,45 @@ void Segments::carried() {
     is_recycling_due_ = true;
 }
 
-std::size_t Segments::recycle() {
-    std::size_t count = 0;
-    if (!std::exchange(is_recycling_due_, false)) return count;
-    // In the order of their numbers: a DONE never stands before its message, so one pass sees each
-    // home go before it looks at the DONEs.
-    for (auto at = dead_.begin(); at != dead_.end();) {
-        const auto number = *at;
-        auto& use = uses_[number];
-        if (number == number_ || use.is_stuck || use.is_carried) {
-            ++at;
-            continue;
-        }
-        std::erase_if(use.dones, [&](const DoneMark& done) {
-            return done.home == number || !uses_.contains(done.home);
-        });
-        if (!use.dones.empty() || !retire(number, use)) {
-            examine(number, use);
-            ++at;
+std::vector<std::uint64_t> Segments::settle_retired() {
+    std::vector<std::uint64_t> gone;
+    for (const auto& retired : housekeeping_.take_retired()) {
+        auto& use = uses_[retired.number];
+        use.is_retiring = false;
+        if (!retired.is_gone) {
+            use.is_stuck = true;
             continue;
         }
         bytes_ -= use.end;
         --count_;
-        ++count;
-        uses_.erase(number);
-        at = dead_.erase(at);
+        uses_.erase(retired.number);
+        dead_.erase(retired.number);
+        is_recycling_due_ = true;
+        gone.push_back(retired.number);
     }
-    return count;
+    return gone;
+}
+
+std::vector<std::uint64_t> Segments::recycle() {
+    auto gone = settle_retired();
+    if (is_held_back_ || !std::exchange(is_recycling_due_, false)) return gone;
+    // A home is gone for certain before its DONEs may go: those wait for settle_retired().
+    for (const auto number : dead_) {
+        auto& use = uses_[number];
+        if (is_current(number) || use.is_stuck || use.is_carried || use.is_retiring) continue;
+        std::erase_if(use.dones, [&](const DoneMark& done) {
+            return done.home == number || !uses_.contains(done.home);
+        });
+        if (!use.dones.empty() || !retire(number, use)) examine(use);
+    }
+    return gone;
 }
 
 // Only DONEs are left in it: few enough to be written again?
-void Segments::examine(std::uint64_t number, Use& use) {
+void Segments::examine(Use& use) {
     constexpr std::uint64_t done_record_bytes = 40;
     const auto carry_max = options_.batch_bytes_max / 8 / done_record_bytes;
-    if (use.dones.empty() || number == number_) return;
+    if (use.dones.empty()) return;
     if (to_carry_.size() + use.dones.size() > std::max<std::uint64_t>(carry_max, 1)) {
         is_recycling_due_ = true;  // when the others have been carried
         return;
@@ -227,7 +195,7 @@ void Segments::examine(std::uint64_t number, Use& use) {
     to_carry_.insert(to_carry_.end(), use.dones.begin(), use.dones.end());
 }
 
-bool Segments::retire(std::uint64_t number, const Use& use) {
+bool Segments::retire(std::uint64_t number, Use& use) {
     {
         const std::lock_guard guard(files_mutex_);
         const auto file = files_.find(number);
@@ -237,27 +205,35 @@ bool Segments::retire(std::uint64_t number, const Use& use) {
         }
         files_.erase(file);
     }
-    if (!move_away(number, use)) {
-        uses_[number].is_stuck = true;
-        return false;
-    }
+    use.is_retiring = true;
+    housekeeping_.retire(number, use.end);
     return true;
 }
 
-DiskResult<void> Segments::move_away(std::uint64_t number, const Use& use) {
-    const bool is_worth_keeping = use.end >= options_.segment_bytes / 4 * 3 &&
-                                  use.end <= options_.segment_bytes &&
-                                  free_paths_.size() < options_.free_segments_max;
-    if (!is_worth_keeping) {
-        if (auto removed = disk_.remove(segment_path(number)); !removed) return removed;
-        return disk_.sync_directory("seg");
+std::optional<Segments::Victim> Segments::choose_victim() const {
+    if (is_held_back_) return std::nullopt;
+    const auto slack = options_.slack_segments * options_.segment_bytes;
+    const bool is_too_much = bytes_ > 2 * live_bytes_ + slack;
+    const auto newest = std::max(open_of(Stream::hot).number, open_of(Stream::cold).number);
+    std::optional<Victim> best;
+    double best_share = 1;
+    for (const auto& [number, use] : uses_) {
+        if (use.live_bytes == 0 || use.live_bytes == use.live_after_compaction) continue;
+        if (is_current(number) || use.is_stuck || use.is_retiring) continue;
+        const auto share = static_cast<double>(use.live_bytes) / static_cast<double>(use.end);
+        const bool is_worth_it = (is_too_much && share < 0.75) ||
+                                 (share < 0.25 && number + options_.young_segments < newest);
+        if (!is_worth_it || share >= best_share) continue;
+        best = Victim{.number = number, .end = use.end, .live_bytes = use.live_bytes};
+        best_share = share;
     }
-    auto path = "free/" + segment_file_name(number);
-    if (auto renamed = disk_.rename(segment_path(number), path); !renamed) return renamed;
-    if (auto synced = disk_.sync_directory("seg"); !synced) return synced;
-    if (auto synced = disk_.sync_directory("free"); !synced) return synced;
-    free_paths_.push_back(std::move(path));
-    return {};
+    return best;
+}
+
+void Segments::note_compacted(std::uint64_t number) {
+    if (const auto use = uses_.find(number); use != uses_.end()) {
+        use->second.live_after_compaction = use->second.live_bytes;
+    }
 }
 
 std::shared_ptr<SegmentFile> Segments::find(std::uint64_t number) const {

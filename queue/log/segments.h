@@ -1,17 +1,21 @@
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <random>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "queue/log/disk.h"
+#include "queue/log/housekeeping.h"
+#include "queue/log/index.h"
 #include "queue/log/log_options.h"
+#include "queue/log/payload.h"
 #include "queue/log/segment_header.h"
 #include "queue/message.h"
 
@@ -39,51 +43,51 @@ private:
     std::unique_ptr<DiskFile> file_;
 };
 
-// A DONE record and the segment of the message that it ends.
-struct DoneMark {
-    MessageId id = 0;
-    std::uint64_t home = 0;
-};
-
-// The folder seg/: the one segment that is written, the older ones, and what in each is still
-// needed. One thread changes it; find() and the counters are for all.
+// The folder seg/: the segments that are written, one a stream, the older ones, and what in each is
+// still needed. One thread changes it; find() and the counters are for all.
 //
 // A segment is needed while it holds a record of a queued message, or a DONE whose message's home
 // segment still exists: without that DONE the next start would bring the finished message back. So
 // a home goes first, for certain, and its DONEs later. Where only DONEs are left, they are written
-// again (dones_to_carry), so that one message that waits for weeks does not hold the whole log. (To
-// move such a message itself, and free its segment, is compaction's work, which is not here yet: it
-// would go through add_live, drop_live and recycle just as new mail does.)
+// again (dones_to_carry). Where little else is left, it is copied out by Compaction.
+//
+// Nothing is moved away before hold_back(false): as long as old mail is being loaded, nobody knows
+// what an old segment is needed for.
 class Segments {
 public:
-    // `disk` and `options` must outlive it.
-    Segments(Disk& disk, const LogOptions& options, const Uuid& spool);
+    // All must outlive it.
+    Segments(Disk& disk, const LogOptions& options, Housekeeping& housekeeping);
     ~Segments();
     Segments(const Segments&) = delete;
     Segments& operator=(const Segments&) = delete;
 
     // ---- at start, what recovery found ----
     void adopt(std::uint64_t number, Generation generation, std::uint64_t end);
-    void adopt_free(std::string path) { free_paths_.push_back(std::move(path)); }
-    // No segment gets this number or a lower one.
-    void reserve_number(std::uint64_t number);
-    // The segment that the next one names as its predecessor, and where its records end.
-    void set_previous(std::uint64_t number, std::uint64_t end);
+    // The segment that the stream's next one names as its predecessor, and where its records end.
+    void set_previous(Stream stream, std::uint64_t number, std::uint64_t end);
+    void hold_back(bool is_held_back) { is_held_back_ = is_held_back; }
 
-    // ---- the segment that is written ----
-    // Closes the current one (synced and cut at its end) and starts the next: its file has a synced
-    // header and a synced name.
-    DiskResult<void> start_next(std::uint64_t first_lsn, std::uint64_t id_ceiling);
-    [[nodiscard]] std::uint64_t current() const { return number_; }
-    [[nodiscard]] Generation generation() const { return generation_; }
-    [[nodiscard]] std::uint64_t end() const { return end_; }
-    [[nodiscard]] bool is_fresh() const { return end_ == segment_header_bytes; }
+    // ---- the segments that are written ----
+    // Closes the stream's current one (synced) and starts the next: its file has a synced header
+    // and a synced name.
+    DiskResult<void> start_next(Stream stream, std::uint64_t first_lsn);
+    [[nodiscard]] bool is_open(Stream stream) const { return open_of(stream).file != nullptr; }
+    // 0: none is open.
+    [[nodiscard]] std::uint64_t current(Stream stream) const { return open_of(stream).number; }
+    [[nodiscard]] Generation generation(Stream stream) const { return open_of(stream).generation; }
+    [[nodiscard]] const SegmentOrigin& origin(Stream stream) const {
+        return open_of(stream).origin;
+    }
+    [[nodiscard]] std::uint64_t end(Stream stream) const { return open_of(stream).end; }
+    [[nodiscard]] bool is_fresh(Stream stream) const {
+        return open_of(stream).end == segment_header_bytes;
+    }
     // Behind what is there. Not certain before sync().
-    DiskResult<void> append(std::string& bytes);
+    DiskResult<void> append(Stream stream, std::string& bytes);
     // What was appended last need not be certain yet, but should be on its way.
-    void start_writing();
-    DiskResult<void> sync();
-    [[nodiscard]] bool is_synced() const { return is_synced_; }
+    void start_writing(Stream stream);
+    DiskResult<void> sync(Stream stream);
+    [[nodiscard]] bool is_synced(Stream stream) const { return open_of(stream).is_synced; }
 
     // ---- what is needed ----
     [[nodiscard]] bool contains(std::uint64_t number) const { return uses_.contains(number); }
@@ -96,9 +100,23 @@ public:
     // carried() has said that they are certain.
     [[nodiscard]] const std::vector<DoneMark>& dones_to_carry() const { return to_carry_; }
     void carried();
-    // Empties what is not needed any more, and returns how many segments that were. A failure keeps
-    // the segment, and its mark, until the next start; it endangers nothing.
-    std::size_t recycle();
+    // Hands what is not needed any more to housekeeping, and takes note of what has gone for
+    // certain: those are returned. What could not be moved stays until the next start; it endangers
+    // nothing.
+    std::vector<std::uint64_t> recycle();
+
+    // ---- compaction ----
+    struct Victim {
+        std::uint64_t number = 0;
+        std::uint64_t end = 0;
+        std::uint64_t live_bytes = 0;
+    };
+    // The closed segment that is best worth copying out of, if any is: under a quarter of it is
+    // live and it is not among the youngest; or all of them take more than twice what is live, and
+    // some segments. A walk over all segments.
+    [[nodiscard]] std::optional<Victim> choose_victim() const;
+    // All that could be copied out of it was.
+    void note_compacted(std::uint64_t number);
 
     // ---- for all threads ----
     // Nothing: no such segment (any more).
@@ -112,38 +130,41 @@ private:
         std::uint64_t end = 0;
         std::uint64_t live_bytes = 0;
         std::vector<DoneMark> dones;
-        bool is_stuck = false;    // could not be recycled
-        bool is_carried = false;  // its DONEs are in to_carry_
+        bool is_stuck = false;                    // could not be moved away
+        bool is_retiring = false;                 // housekeeping has it
+        bool is_carried = false;                  // its DONEs are in to_carry_
+        std::uint64_t live_after_compaction = 0;  // could not be copied: no use to try again
     };
-    struct Fresh {
+    struct Open {
         std::unique_ptr<DiskFile> file;
-        std::string path;
-        std::uint64_t bytes = 0;  // written once, so that writing again changes no metadata
+        std::uint64_t number = 0;
+        Generation generation;
+        SegmentOrigin origin;
+        std::uint64_t end = 0;
+        std::uint64_t filled = 0;   // the file has bytes up to here
+        std::uint64_t started = 0;  // the disk has been asked to write up to here
+        bool is_synced = true;
+        std::uint64_t previous = 0;
+        std::uint64_t previous_end = 0;
     };
 
-    DiskResult<void> seal();
-    DiskResult<Fresh> take_file(std::uint64_t number);
+    [[nodiscard]] Open& open_of(Stream stream) { return open_[static_cast<std::size_t>(stream)]; }
+    [[nodiscard]] const Open& open_of(Stream stream) const {
+        return open_[static_cast<std::size_t>(stream)];
+    }
+    [[nodiscard]] bool is_current(std::uint64_t number) const;
+    DiskResult<void> seal(Stream stream);
     void insert(std::uint64_t number, Generation generation, std::uint64_t end);
-    void examine(std::uint64_t number, Use& use);
-    bool retire(std::uint64_t number, const Use& use);
-    DiskResult<void> move_away(std::uint64_t number, const Use& use);
+    void examine(Use& use);
+    bool retire(std::uint64_t number, Use& use);
+    std::vector<std::uint64_t> settle_retired();
 
     Disk& disk_;
     const LogOptions& options_;
-    const Uuid spool_;
-    std::mt19937_64 rng_;
-    std::vector<std::string> free_paths_;
+    Housekeeping& housekeeping_;
+    bool is_held_back_ = false;
 
-    std::unique_ptr<DiskFile> file_;  // of the current one
-    std::uint64_t number_ = 0;
-    Generation generation_;
-    std::uint64_t end_ = 0;
-    std::uint64_t filled_ = 0;   // the file has bytes up to here
-    std::uint64_t started_ = 0;  // the disk has been asked to write up to here
-    bool is_synced_ = true;
-    std::uint64_t previous_ = 0;
-    std::uint64_t previous_end_ = 0;
-
+    std::array<Open, stream_count> open_;
     std::map<std::uint64_t, Use> uses_;
     std::set<std::uint64_t> dead_;  // without a queued message's records
     bool is_recycling_due_ = false;

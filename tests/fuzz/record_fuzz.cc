@@ -58,7 +58,7 @@ void check_payload(RecordType type, std::string_view payload) {
 }
 
 void check_scan(std::string_view bytes, std::uint64_t end_known) {
-    const SegmentHeader header{.number = 1, .generation = generation, .first_lsn = 1};
+    const SegmentHeader header{.number = 1, .generation = generation};
     std::uint64_t at = segment_header_bytes;
     std::uint64_t lsn = 0;
     const auto scan =

@@ -69,7 +69,7 @@ TEST(QueueOrders, held_mail_waits_for_its_release_over_a_restart_too) {
     server.is_refusing = false;
     const auto kept = world.store.kept.at(id);
     world.restart();
-    world.manager().load({kept.message, kept.states});
+    world.manager().load(queue::to_queued({kept.message, kept.states}));
     world.run_for(2h);
     EXPECT_TRUE(server.received.empty());
     EXPECT_EQ(world.manager().find(id)->recipients[0].reason, WaitReason::held);

@@ -296,7 +296,7 @@ TEST(Retry, what_was_pending_keeps_its_due_time_over_a_restart) {
     queue::RecipientState state;
     state.attempts = 3;
     state.next_due = world.start + 10min;
-    world.manager().load({made, {state}});
+    world.manager().load(queue::to_queued({made, {state}}));
     world.run_for(10min - 1s);
     EXPECT_TRUE(server.received.empty());
     world.run_for(2s);
@@ -316,7 +316,7 @@ TEST(Retry, what_came_due_or_expired_while_the_relay_was_off_is_served_at_once) 
     state.next_due = world.start + 1h;
     for (const auto& message : {late, dead}) {
         world.store.add(message);
-        world.manager().load({message, {state}});
+        world.manager().load(queue::to_queued({message, {state}}));
     }
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
@@ -331,10 +331,10 @@ TEST(Retry, done_recipients_are_not_retried_after_a_restart) {
     world.store.add(made);
     queue::RecipientState done;
     done.phase = queue::RecipientPhase::delivered;
-    world.manager().load({made, {done, {}}});
+    world.manager().load(queue::to_queued({made, {done, {}}}));
     const auto all_done = world.message();
     world.store.add(all_done);
-    world.manager().load({all_done, {done}});
+    world.manager().load(queue::to_queued({all_done, {done}}));
     world.run_for(1s);
     ASSERT_EQ(server.received.size(), 1u);
     EXPECT_EQ(server.received[0].recipients, std::vector<std::string>{"open@them.example"});

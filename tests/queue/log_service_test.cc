@@ -94,13 +94,24 @@ std::unique_ptr<LogService> open_service(Disk& disk, LogService::OnFatal on_fata
 }
 
 std::map<MessageId, StoredMessage> load(Store& store, Loop& loop) {
-    std::map<MessageId, StoredMessage> messages;
+    std::vector<MessageId> ids;
     bool was_last = false;
-    store.load([&](std::vector<StoredMessage> batch, bool last) {
-        for (auto& stored : batch) messages[stored.message->id] = stored;
+    store.load([&](const std::vector<QueuedMessage>& batch, bool last) {
+        for (const auto& queued : batch) ids.push_back(queued.id);
         was_last = last;
     });
     EXPECT_TRUE(loop.run_until([&] { return was_last; }));
+    std::map<MessageId, StoredMessage> messages;
+    for (const auto id : ids) {
+        store.read(id, [&](auto stored) {
+            ASSERT_TRUE(stored);
+            auto message = *stored->message;
+            message.body.clear();
+            messages[message.id] = {std::make_shared<const Message>(std::move(message)),
+                                    stored->states};
+        });
+    }
+    EXPECT_TRUE(loop.run_until([&] { return messages.size() == ids.size(); }));
     return messages;
 }
 

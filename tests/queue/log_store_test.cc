@@ -299,7 +299,7 @@ TEST(LogStore, damage_found_in_reading_is_quarantined_and_told) {
     const auto stored = spool.read(id);
     ASSERT_FALSE(stored);
     EXPECT_EQ(stored.error().kind, StoreError::Kind::corrupt);
-    const std::string kept = "quarantine/0000000000000001-0000000000001030.bytes";
+    const std::string kept = "quarantine/0000000000000001-0000000000001090.bytes";
     EXPECT_NE(stored.error().text.find(kept), std::string::npos) << stored.error().text;
     EXPECT_NE(disk.content(kept).find("Find this body"), std::string::npos);
     EXPECT_EQ(spool.service->statistics().damaged_reads, 1u);
@@ -365,6 +365,7 @@ TEST(Segments, starts_that_come_to_nothing_leave_no_files_behind) {
     for (int start = 0; start < 5; ++start) {
         Spool spool(disk);
         ASSERT_FALSE(spool.error);
+        spool.run();
         EXPECT_EQ(spool.service->statistics().segments, 1u);
     }
 }

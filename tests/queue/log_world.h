@@ -1,6 +1,8 @@
 #pragma once
+#include <algorithm>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -90,6 +92,20 @@ inline void expect_equal(const Message& a, const Message& b) {
     EXPECT_EQ(a.about, b.about);
 }
 
+inline void expect_equal(const QueuedMessage& a, const QueuedMessage& b) {
+    EXPECT_EQ(a.id, b.id);
+    EXPECT_EQ(a.arrival, b.arrival);
+    EXPECT_EQ(a.size, b.size);
+    EXPECT_EQ(a.sender, b.sender);
+    ASSERT_EQ(a.recipients.size(), b.recipients.size());
+    for (std::size_t i = 0; i < a.recipients.size(); ++i) {
+        EXPECT_EQ(a.recipients[i].domain, b.recipients[i].domain);
+        EXPECT_EQ(a.recipients[i].address_hash, b.recipients[i].address_hash);
+        EXPECT_EQ(a.recipients[i].notify, b.recipients[i].notify);
+        EXPECT_EQ(a.recipients[i].state, b.recipients[i].state);
+    }
+}
+
 // The disk with one file's bytes changed.
 inline std::unique_ptr<FakeDisk> copy_of(const FakeDisk& disk) {
     return disk.after_power_cut(0, FakeDisk::Cut::everything_unsynced);
@@ -98,7 +114,8 @@ inline std::unique_ptr<FakeDisk> copy_of(const FakeDisk& disk) {
 // A store on a fake disk, run by hand.
 class Spool {
 public:
-    explicit Spool(Disk& disk, LogOptions options = small_options()) {
+    // `find_old_mail`: at once, so that report() is whole; otherwise some step() does.
+    explicit Spool(Disk& disk, LogOptions options = small_options(), bool find_old_mail = true) {
         auto opened = LogService::open(disk, options, LogService::Mode::steps,
                                        [this](const std::string& text) { fatal = text; });
         if (!opened) {
@@ -106,6 +123,7 @@ public:
             return;
         }
         service = std::move(*opened);
+        if (find_old_mail) service->find_old_mail();
         store = service->make_store([this](auto work) { posted.push_back(std::move(work)); });
     }
     // Tidy; kill() is the other end.
@@ -125,14 +143,24 @@ public:
         }
     }
     std::map<MessageId, StoredMessage> load() {
-        std::map<MessageId, StoredMessage> messages;
+        std::vector<QueuedMessage> all;
         bool was_last = false;
-        store->load([&](std::vector<StoredMessage> batch, bool last) {
-            for (auto& stored : batch) messages[stored.message->id] = stored;
+        store->load([&](std::vector<QueuedMessage> batch, bool last) {
+            std::ranges::move(batch, std::back_inserter(all));
             was_last = last;
         });
         run();
         EXPECT_TRUE(was_last);
+        std::map<MessageId, StoredMessage> messages;
+        for (const auto& queued : all) {
+            auto stored = read(queued.id);
+            if (!stored) continue;  // damaged
+            expect_equal(queued, to_queued(*stored));
+            auto message = *stored->message;
+            message.body.clear();
+            stored->message = std::make_shared<const Message>(std::move(message));
+            messages[queued.id] = std::move(*stored);
+        }
         return messages;
     }
     StoreResult<StoredMessage> read(MessageId id) {

@@ -174,13 +174,7 @@ TEST(StatePayload, a_count_that_the_bytes_cannot_hold_allocates_nothing) {
 }
 
 TEST(SegmentHeader, comes_back_as_it_was_written_and_notices_every_flipped_bit) {
-    const SegmentHeader header{.spool = {1, 2, 3},
-                               .number = 17,
-                               .generation = generation,
-                               .first_lsn = 5,
-                               .id_ceiling = 6,
-                               .previous = 16,
-                               .previous_end = 4711};
+    const SegmentHeader header{.spool = {1, 2, 3}, .number = 17, .generation = generation};
     const auto bytes = format_header(header);
     ASSERT_EQ(bytes.size(), segment_header_bytes);
     EXPECT_EQ(parse_header(bytes), header);
@@ -239,11 +233,8 @@ std::string difference(const std::string& documented, const std::string& written
 std::string example_segment() {
     Uuid spool{};
     for (std::size_t i = 0; i < spool.size(); ++i) spool[i] = static_cast<std::uint8_t>(i + 1);
-    auto bytes = format_header({.spool = spool,
-                                .number = 1,
-                                .generation = generation,
-                                .first_lsn = 1,
-                                .id_ceiling = 65'537});
+    auto bytes = format_header({.spool = spool, .number = 1, .generation = generation});
+    const SegmentOrigin origin{.first_lsn = 1};
     Message message;
     message.id = 1;
     message.arrival = mta::from_unix_ms(1'700'000'000'000);
@@ -268,12 +259,14 @@ std::string example_segment() {
         put_payload(bytes);
         end_record(bytes, at, generation, type, lsn);
     };
-    add(RecordType::batch, 1,
-        [](auto& out) { put_batch(out, {.count = 1, .durable_lsn = 0, .id_ceiling = 65'538}); });
+    add(RecordType::batch, 1, [&](auto& out) {
+        put_batch(out, {.count = 1, .durable_lsn = 0, .id_ceiling = 65'538, .origin = origin});
+    });
     add(RecordType::enqueue, 2,
         [&](auto& out) { put_enqueue(out, message, crc32c(message.body), {}); });
-    add(RecordType::batch, 3,
-        [](auto& out) { put_batch(out, {.count = 2, .durable_lsn = 2, .id_ceiling = 65'538}); });
+    add(RecordType::batch, 3, [&](auto& out) {
+        put_batch(out, {.count = 2, .durable_lsn = 2, .id_ceiling = 65'538, .origin = origin});
+    });
     add(RecordType::state, 4, [&](auto& out) { put_state(out, 1, 1, {state}); });
     add(RecordType::done, 5, [](auto& out) { put_done(out, {.id = 1, .home = 1}); });
     return bytes;

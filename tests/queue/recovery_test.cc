@@ -28,13 +28,14 @@ std::vector<std::string> in_folder(const FakeDisk& disk, const std::string& fold
     return paths;
 }
 
-// Where the records of a segment begin, and its end.
+// Where the records of a segment begin, without the mark that each start leaves, and its end.
 std::vector<std::size_t> record_offsets(const std::string& bytes) {
     const auto header = parse_header(bytes);
     std::vector<std::size_t> offsets;
     const auto scan = scan_segment(bytes, *header, 0,
                                    [&](std::uint64_t at, const Record&) { offsets.push_back(at); });
     offsets.push_back(scan.end);
+    offsets.erase(offsets.begin());
     return offsets;
 }
 
@@ -140,7 +141,7 @@ TEST(Recovery, damage_in_the_middle_is_kept_and_reported_and_what_follows_is_rea
     EXPECT_EQ(report.damages[0].bytes, offsets[2] - offsets[1]);
     EXPECT_FALSE(report.has_torn_tail);
     ASSERT_EQ(in_folder(*small.disk, "quarantine").size(), 1u);
-    EXPECT_EQ("quarantine/0000000000000001-0000000000001030.bytes",
+    EXPECT_EQ("quarantine/0000000000000001-0000000000001090.bytes",
               report.damages[0].quarantine_path);
     EXPECT_EQ(small.disk->content(report.damages[0].quarantine_path),
               damaged.substr(offsets[1], offsets[2] - offsets[1]));
@@ -187,7 +188,7 @@ TEST(Recovery, a_second_start_does_not_trip_over_the_hole_of_the_first) {
     // batch says that it was certain, since the cut came before.
     small.disk->put(first_segment, bytes.substr(0, offsets[5]) +
                                        std::string(offsets[6] - offsets[5], '\0') +
-                                       bytes.substr(offsets[6], 48));
+                                       bytes.substr(offsets[6], 72));
     auto* const disk = small.disk.get();
     std::set<MessageId> ids;
     {
@@ -244,8 +245,15 @@ TEST(Recovery, always_starts_a_new_segment) {
     EXPECT_EQ(small.disk->content(first_segment), before.substr(0, end));
     const auto second = parse_header(small.disk->content("seg/0000000000000002.log"));
     ASSERT_TRUE(second);
-    EXPECT_EQ(second->previous, 1u);
-    EXPECT_EQ(second->previous_end, end);
+    const auto first_record = parse_record(
+        std::string_view(small.disk->content("seg/0000000000000002.log")).substr(body_offset),
+        second->generation);
+    ASSERT_TRUE(first_record);
+    const auto batch = parse_batch(first_record->payload);
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->origin.previous, 1u);
+    EXPECT_EQ(batch->origin.previous_end, end);
+    EXPECT_EQ(batch->origin.first_lsn, first_record->lsn);
     EXPECT_NE(second->generation, parse_header(before)->generation);
 }
 
@@ -372,8 +380,8 @@ TEST(Recovery, hands_over_what_is_due_first_first) {
     }
     Spool spool(disk);
     std::vector<MessageId> order;
-    spool.store->load([&](std::vector<StoredMessage> batch, bool) {
-        for (const auto& stored : batch) order.push_back(stored.message->id);
+    spool.store->load([&](const std::vector<QueuedMessage>& batch, bool) {
+        for (const auto& queued : batch) order.push_back(queued.id);
     });
     spool.run();
     EXPECT_EQ(order, (std::vector<MessageId>{ids[1], ids[2], ids[0]}));

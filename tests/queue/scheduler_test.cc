@@ -32,7 +32,8 @@ protected:
         message.arrival = now;
         message.envelope.reverse_path = from;
         message.envelope.recipients = std::move(recipients);
-        const auto index = scheduler.add(message, states);
+        const auto index = scheduler.add(
+            to_queued({std::make_shared<const Message>(message), {states.begin(), states.end()}}));
         scheduler.rearm(index);
         return index;
     }

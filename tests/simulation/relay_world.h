@@ -63,7 +63,7 @@ private:
     void stop();
     void crash();
     void restart_in_order();
-    void check_loaded(const queue::StoredMessage& stored);
+    void check_loaded(const queue::QueuedMessage& message);
     void turn();
     void schedule_log_turn();
     void send(int number);

@@ -226,10 +226,10 @@ void RelayWorld::start() {
     loaded_.clear();
     loaded_reports_.clear();
     down_.clear();
-    store_->load([this](std::vector<queue::StoredMessage> batch, bool last) {
-        for (const auto& stored : batch) {
-            check_loaded(stored);
-            manager_->load(stored);
+    store_->load([this](const std::vector<queue::QueuedMessage>& batch, bool last) {
+        for (const auto& message : batch) {
+            check_loaded(message);
+            manager_->load(message);
         }
         if (!last) return;
         is_loaded_ = true;
@@ -247,16 +247,16 @@ void RelayWorld::start() {
     schedule_log_turn();
 }
 
-void RelayWorld::check_loaded(const queue::StoredMessage& stored) {
-    const auto& message = *stored.message;
-    if (message.about != 0) {
+void RelayWorld::check_loaded(const queue::QueuedMessage& message) {
+    const auto number = number_of_.find(message.id);
+    if (number == number_of_.end()) {
         loaded_reports_.insert(message.id);
         return;
     }
-    for (std::size_t i = 0; i < stored.states.size(); ++i) {
-        const auto& state = stored.states[i];
-        const auto& recipient = message.envelope.recipients[i];
-        const auto key = key_in(recipient.address);
+    for (std::size_t i = 0; i < message.recipients.size(); ++i) {
+        const auto& recipient = message.recipients[i];
+        const auto& state = recipient.state;
+        const std::pair key(number->second, static_cast<int>(i));
         loaded_.insert(key);
         if (recipient.domain == "dead.example") {
             EXPECT_EQ(state.attempts, 0) << "charged for a host that is down";
@@ -270,7 +270,8 @@ void RelayWorld::check_loaded(const queue::StoredMessage& stored) {
             recipient.domain == "flaky.example" || recipient.domain == "flap.example";
         const Millis recent = may_have_waited ? settings_.delivery.final_dot_timeout + 1min : 2s;
         EXPECT_GE(fate.last_delivered, crashed_at_ - recent)
-            << recipient.address << " had been delivered long before the crash";
+            << "message " << key.first << " for recipient " << key.second
+            << " had been delivered long before the crash";
         ++fate.lost_in_crash;
     }
 }

@@ -1,0 +1,244 @@
+#include "queue/log/housekeeping.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "queue/log/digest.h"
+#include "queue/log/segment_scan.h"
+
+namespace queue::log {
+namespace {
+
+// Closed segments that are so young are likely to be empty soon: no digest yet.
+constexpr std::size_t digests_left_for_later = 4;
+
+// splitmix64's finisher: every bit of the result depends on every bit of `value`.
+std::uint64_t mix(std::uint64_t value) {
+    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
+    value = (value ^ value >> 27) * 0x94d049bb133111ebu;
+    return value ^ value >> 31;
+}
+
+}  // namespace
+
+Housekeeping::Housekeeping(Disk& disk, const LogOptions& options, const Uuid& spool)
+    : disk_(disk), options_(options), spool_(spool), rng_(options.random_seed) {}
+
+void Housekeeping::adopt_free(std::string path) {
+    const std::lock_guard guard(mutex_);
+    free_paths_.push_back(std::move(path));
+}
+
+void Housekeeping::reserve_number(std::uint64_t number) {
+    const std::lock_guard guard(mutex_);
+    number_ = std::max(number_, number);
+}
+
+// ---- The writer ----
+
+DiskResult<Housekeeping::Ready> Housekeeping::take() {
+    {
+        const std::lock_guard guard(mutex_);
+        is_wanted_ = false;
+        if (!ready_.empty()) {
+            auto ready = std::move(ready_.front());
+            ready_.pop_front();
+            return ready;
+        }
+    }
+    return make(false);
+}
+
+void Housekeeping::want_ready() {
+    const std::lock_guard guard(mutex_);
+    is_wanted_ = true;
+}
+
+void Housekeeping::retire(std::uint64_t number, std::uint64_t end) {
+    const std::lock_guard guard(mutex_);
+    to_retire_.push_back({number, end});
+    std::erase_if(to_digest_, [number](const Closed& closed) { return closed.number == number; });
+}
+
+std::vector<Housekeeping::Retired> Housekeeping::take_retired() {
+    const std::lock_guard guard(mutex_);
+    return std::exchange(retired_, {});
+}
+
+void Housekeeping::note_closed(std::uint64_t number, std::uint64_t end) {
+    const std::lock_guard guard(mutex_);
+    to_digest_.push_back({number, end});
+}
+
+// ---- The helper ----
+
+bool Housekeeping::wants_one() const {
+    return ready_.empty() && (is_wanted_ || !free_paths_.empty());
+}
+
+bool Housekeeping::has_work() const {
+    const std::lock_guard guard(mutex_);
+    return !to_retire_.empty() || wants_one() || to_digest_.size() > digests_left_for_later;
+}
+
+bool Housekeeping::step() {
+    std::unique_lock lock(mutex_);
+    if (!to_retire_.empty()) {
+        const auto segment = to_retire_.front();
+        to_retire_.pop_front();
+        lock.unlock();
+        const bool is_gone = move_away(segment).has_value();
+        lock.lock();
+        retired_.push_back({segment.number, is_gone});
+        return true;
+    }
+    if (wants_one()) {
+        lock.unlock();
+        auto made = make(true);
+        lock.lock();
+        is_wanted_ = false;  // a failure is not repeated; whoever needs a segment meets it himself
+        if (made) ready_.push_back(std::move(*made));
+        return true;
+    }
+    if (to_digest_.size() > digests_left_for_later) {
+        const auto segment = to_digest_.front();
+        to_digest_.pop_front();
+        lock.unlock();
+        write_digest(segment);
+        return true;
+    }
+    return false;
+}
+
+void Housekeeping::finish() {
+    std::deque<Closed> left;
+    {
+        const std::lock_guard guard(mutex_);
+        left.swap(to_digest_);
+    }
+    for (const auto& segment : left) write_digest(segment);
+}
+
+std::optional<std::string> Housekeeping::take_free_path() {
+    const std::lock_guard guard(mutex_);
+    if (free_paths_.empty()) return std::nullopt;
+    auto path = std::move(free_paths_.back());
+    free_paths_.pop_back();
+    return path;
+}
+
+DiskResult<Housekeeping::Ready> Housekeeping::make(bool is_filled) {
+    std::uint64_t number = 0;
+    {
+        const std::lock_guard guard(mutex_);
+        number = ++number_;
+    }
+    while (auto path = take_free_path()) {
+        auto file = disk_.open(*path);
+        if (!file) continue;
+        const auto size = (*file)->size();
+        if (size) return make_in(*path, std::move(*file), *size, number);
+    }
+    const auto path = "free/" + segment_file_name(number);
+    auto file = disk_.create(path);
+    if (!file) return std::unexpected(std::move(file).error());
+    if (is_filled) {
+        if (auto filled = fill(**file, segment_header_bytes); !filled) {
+            // Half of it would only take the room that is missing.
+            [[maybe_unused]] const auto removed = disk_.remove(path);
+            return std::unexpected(std::move(filled).error());
+        }
+    }
+    const auto bytes = is_filled ? options_.segment_bytes : segment_header_bytes;
+    return make_in(path, std::move(*file), bytes, number);
+}
+
+DiskResult<Housekeeping::Ready> Housekeeping::make_in(const std::string& path,
+                                                      std::unique_ptr<DiskFile> file,
+                                                      std::uint64_t bytes, std::uint64_t number) {
+    Ready ready{.number = number, .generation = {}, .file = std::move(file), .bytes = bytes};
+    {
+        const std::lock_guard guard(mutex_);
+        // With the number in it the generation differs even where the seed does not.
+        ready.generation.value = mix(rng_() + number);
+    }
+    if (ready.generation.tag() == 0) ready.generation.value |= 1ull << 32;
+    const auto header =
+        format_header({.spool = spool_, .number = number, .generation = ready.generation});
+    if (auto done = ready.file->write(0, header); !done) return std::unexpected(done.error());
+    if (auto done = ready.file->sync(); !done) return std::unexpected(done.error());
+    if (auto done = disk_.rename(path, segment_path(number)); !done) {
+        return std::unexpected(done.error());
+    }
+    for (const auto* folder : {"seg", "free"}) {
+        if (auto done = disk_.sync_directory(folder); !done) return std::unexpected(done.error());
+    }
+    return ready;
+}
+
+// In steps, each on its way to the disk before the next, so that the writer's sync does not have to
+// wait for all of it.
+DiskResult<void> Housekeeping::fill(DiskFile& file, std::uint64_t from) const {
+    constexpr std::uint64_t step_bytes = 1u << 20;
+    const std::string zeros(std::min(step_bytes, options_.segment_bytes), '\0');
+    for (auto at = from; at < options_.segment_bytes;) {
+        const auto length = std::min<std::uint64_t>(zeros.size(), options_.segment_bytes - at);
+        auto written =
+            file.write(at, std::string_view(zeros).substr(0, static_cast<std::size_t>(length)));
+        if (!written) return written;
+        file.start_writing(at, length);
+        at += length;
+    }
+    return {};
+}
+
+DiskResult<void> Housekeeping::move_away(const Closed& segment) {
+    // Without its segment a digest is nothing; whether it goes is no matter.
+    [[maybe_unused]] const auto no_digest = disk_.remove(index_path(segment.number));
+    bool is_worth_keeping =
+        segment.end >= options_.segment_bytes / 4 * 3 && segment.end <= options_.segment_bytes;
+    {
+        const std::lock_guard guard(mutex_);
+        is_worth_keeping = is_worth_keeping && free_paths_.size() < options_.free_segments_max;
+    }
+    if (!is_worth_keeping) {
+        if (auto removed = disk_.remove(segment_path(segment.number)); !removed) return removed;
+        return disk_.sync_directory("seg");
+    }
+    auto path = "free/" + segment_file_name(segment.number);
+    if (auto done = disk_.rename(segment_path(segment.number), path); !done) return done;
+    if (auto done = disk_.sync_directory("seg"); !done) return done;
+    if (auto done = disk_.sync_directory("free"); !done) return done;
+    const std::lock_guard guard(mutex_);
+    free_paths_.push_back(std::move(path));
+    return {};
+}
+
+void Housekeeping::write_digest(const Closed& segment) {
+    write_digest_of(disk_, segment.number, segment.end);
+}
+
+void write_digest_of(Disk& disk, std::uint64_t number, std::uint64_t end) {
+    auto file = disk.open(segment_path(number));
+    if (!file) return;
+    const auto bytes = (*file)->read(0, static_cast<std::size_t>(end));
+    const auto header = bytes ? parse_header(*bytes) : std::nullopt;
+    if (!header || header->number != number) return;
+    DigestMaker maker;
+    const auto scan =
+        scan_segment(*bytes, *header, end, [&](std::uint64_t offset, const Record& record) {
+            const Location where{.segment = number,
+                                 .offset = static_cast<std::uint32_t>(offset),
+                                 .bytes = static_cast<std::uint32_t>(record.bytes())};
+            if (!maker.add(where, record)) maker.pin(where.bytes);
+        });
+    // Damage is for the next start to see and to tell.
+    if (!scan.damages.empty()) return;
+    maker.head().spool = header->spool;
+    maker.head().number = number;
+    maker.head().generation = header->generation;
+    maker.head().end = end;
+    put_digest(disk, maker.finish());
+}
+
+}  // namespace queue::log

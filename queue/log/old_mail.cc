@@ -1,0 +1,302 @@
+#include "queue/log/old_mail.h"
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "queue/log/spool_folder.h"
+
+namespace queue::log {
+
+bool OldMail::read(unsigned threads, const std::atomic<bool>& stop) {
+    if (!read_digests(threads, stop)) return false;
+    collect_dones();
+    collect_messages();
+    if (stop) return false;
+    collect_states();
+    check_bodies();
+    count();
+    if (stop) return false;
+    sort_by_due();
+    survey_.report.messages = order_.size();
+    return true;
+}
+
+// ---- Reading ----
+
+StoreResult<Digest> OldMail::digest_of(Survey::Segment& segment, RecoveryReport& report) {
+    if (segment.digest) return std::move(*segment.digest);
+    if (auto digest = read_digest(disk_, segment.header)) {
+        report.records += digest->head().records;
+        return std::move(*digest);
+    }
+    auto read = read_segment(disk_, segment.header, segment.end, report);
+    if (!read) return std::unexpected(std::move(read).error());
+    // Damage must be told at each start until somebody has seen to it.
+    if (!read->has_damage && read->digest.head().pinned_bytes == 0) put_digest(disk_, read->digest);
+    return std::move(read->digest);
+}
+
+// Each thread takes the next segment that nobody has.
+bool OldMail::read_digests(unsigned threads, const std::atomic<bool>& stop) {
+    digests_.resize(survey_.segments.size());
+    std::atomic<std::size_t> next = 0;
+    std::mutex mutex;
+    std::vector<RecoveryReport::Damage> damages;
+    const auto work = [&] {
+        RecoveryReport report;
+        for (auto i = next++; i < digests_.size() && !stop; i = next++) {
+            auto digest = digest_of(survey_.segments[i], report);
+            if (digest) {
+                digests_[i] = std::move(*digest);
+                continue;
+            }
+            const std::lock_guard guard(mutex);
+            error_ = std::move(digest).error();
+            break;
+        }
+        const std::lock_guard guard(mutex);
+        survey_.report.records += report.records;
+        damages.insert(damages.end(), report.damages.begin(), report.damages.end());
+        survey_.report.notes.insert(survey_.report.notes.end(), report.notes.begin(),
+                                    report.notes.end());
+    };
+    std::vector<std::thread> helpers;
+    for (unsigned i = 1; i < threads && i < digests_.size(); ++i) helpers.emplace_back(work);
+    work();
+    for (auto& helper : helpers) helper.join();
+    std::ranges::sort(damages, {}, [](const RecoveryReport::Damage& damage) {
+        return std::pair(damage.segment, damage.offset);
+    });
+    survey_.report.damages.insert(survey_.report.damages.end(), damages.begin(), damages.end());
+    return !error_ && !stop;
+}
+
+// ---- Putting together, in passes over all entries ----
+
+OldMail::Found* OldMail::find(MessageId id) {
+    const auto slot = by_id_.find(id, [this](std::uint32_t other) { return found_[other].id; });
+    return slot == nothing ? nullptr : &found_[slot];
+}
+
+void OldMail::collect_dones() {
+    for (const auto& digest : digests_) {
+        digest.for_each([this](const Digest::Peek& peek) {
+            if (peek.type == RecordType::done) done_.insert(peek.id);
+        });
+    }
+}
+
+void OldMail::collect_messages() {
+    for (std::uint32_t number = 0; number < digests_.size(); ++number) {
+        digests_[number].for_each([&](const Digest::Peek& peek) {
+            if (peek.type != RecordType::enqueue || done_.contains(peek.id)) return;
+            auto* known = find(peek.id);
+            if (known == nullptr) {
+                const auto slot = found_.add({.id = peek.id});
+                by_id_.add(peek.id, slot, [this](std::uint32_t other) { return found_[other].id; });
+                known = &found_[slot];
+            } else {
+                // One of them was copied from the other.
+                const bool is_newer = peek.lsn > known->enqueue_lsn;
+                old_homes_.push_back({peek.id, is_newer
+                                                   ? digests_[known->enqueue_digest].head().number
+                                                   : peek.where.segment});
+                if (!is_newer) return;
+            }
+            known->enqueue_lsn = peek.lsn;
+            known->enqueue_digest = number;
+            known->enqueue_at = peek.at;
+        });
+    }
+}
+
+void OldMail::collect_states() {
+    for (std::uint32_t number = 0; number < digests_.size(); ++number) {
+        digests_[number].for_each([&](const Digest::Peek& peek) {
+            if (peek.type != RecordType::state) return;
+            auto* known = find(peek.id);
+            if (known == nullptr || peek.lsn < known->state_lsn) return;
+            known->state_lsn = peek.lsn;
+            known->state_digest = number;
+            known->state_at = peek.at;
+        });
+    }
+    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+        auto& found = found_[slot];
+        if (found.state_at == no_entry) continue;
+        const auto recipients = digests_[found.enqueue_digest].recipients_at(found.enqueue_at);
+        // Not this message's: it counts as not there.
+        if (digests_[found.state_digest].recipients_at(found.state_at) != recipients) {
+            found.state_at = no_entry;
+        }
+    }
+}
+
+// A message whose pieces are not all there is not delivered.
+void OldMail::check_bodies() {
+    std::unordered_map<std::uint64_t, MessageId> pieces;  // by segment's place and offset
+    std::unordered_map<std::uint64_t, std::uint64_t> places;
+    std::unordered_set<MessageId> unfinished;
+    const auto key = [&](std::uint64_t segment, std::uint32_t offset) {
+        const auto place = places.try_emplace(segment, places.size()).first->second;
+        return place << 32 | offset;
+    };
+    for (const auto& digest : digests_) {
+        digest.for_each([&](const Digest::Peek& peek) {
+            if (peek.type != RecordType::body) return;
+            if (find(peek.id) != nullptr) {
+                pieces[key(peek.where.segment, peek.where.offset)] = peek.id;
+            } else if (!done_.contains(peek.id)) {
+                unfinished.insert(peek.id);
+            }
+        });
+    }
+    survey_.report.unfinished_bodies = unfinished.size();
+    std::vector<MessageId> broken;
+    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+        const auto& found = found_[slot];
+        const auto chunks = digests_[found.enqueue_digest].chunks_at(found.enqueue_at);
+        const bool is_whole = std::ranges::all_of(chunks, [&](const ChunkRef& chunk) {
+            const auto piece = pieces.find(key(chunk.segment, chunk.offset));
+            return piece != pieces.end() && piece->second == found.id;
+        });
+        if (is_whole) continue;
+        quarantine_message(found, chunks);
+        broken.push_back(found.id);
+    }
+    for (const auto id : broken) {
+        const auto id_of = [this](std::uint32_t other) { return found_[other].id; };
+        const auto slot = by_id_.find(id, id_of);
+        by_id_.remove(id, id_of);
+        found_.remove(slot);
+    }
+}
+
+// What there is of it is kept: its ENQ record, then its BODY records.
+void OldMail::quarantine_message(const Found& found, const std::vector<ChunkRef>& chunks) {
+    const auto where = place_of(found.enqueue_digest, found.enqueue_at);
+    RecoveryReport::Damage damage{
+        .segment = where.segment,
+        .offset = where.offset,
+        .bytes = where.bytes,
+        .what = "message " + format_id(found.id) + " lacks parts of its body"};
+    std::vector<Location> places = {where};
+    for (const auto& chunk : chunks) {
+        places.push_back({chunk.segment, chunk.offset,
+                          static_cast<std::uint32_t>(
+                              aligned(record_header_bytes + body_prefix_bytes + chunk.length))});
+    }
+    std::string bytes;
+    for (const auto& place : places) {
+        auto file = disk_.open(segment_path(place.segment));
+        if (!file) continue;
+        if (auto part = (*file)->read(place.offset, place.bytes)) bytes += *part;
+    }
+    if (auto path = quarantine(disk_, format_id(found.id) + ".message", bytes)) {
+        damage.quarantine_path = std::move(*path);
+    } else {
+        // Then its segments must stay.
+        for (const auto& place : places) counts_.push_back({place.segment, place.bytes, {}});
+    }
+    survey_.report.damages.push_back(std::move(damage));
+}
+
+Location OldMail::place_of(std::uint32_t digest, std::uint32_t at) const {
+    return digests_[digest].place_at(at);
+}
+
+std::vector<SegmentBytes> OldMail::bodies_of(const Found& found) const {
+    std::vector<SegmentBytes> bodies;
+    for (const auto& chunk : digests_[found.enqueue_digest].chunks_at(found.enqueue_at)) {
+        if (bodies.empty() || bodies.back().segment != chunk.segment) {
+            bodies.push_back({.segment = chunk.segment, .bytes = 0});
+        }
+        bodies.back().bytes += aligned(record_header_bytes + body_prefix_bytes + chunk.length);
+    }
+    return bodies;
+}
+
+void OldMail::count() {
+    std::unordered_map<std::uint64_t, SegmentCount> counts;
+    for (const auto& kept : std::exchange(counts_, {})) {
+        counts[kept.number].live_bytes += kept.live_bytes;
+    }
+    for (const auto& digest : digests_) {
+        auto& count = counts[digest.head().number];
+        count.live_bytes += digest.head().pinned_bytes;
+        digest.for_each([&](const Digest::Peek& peek) {
+            if (peek.type == RecordType::done) count.dones.push_back({peek.id, peek.home});
+        });
+    }
+    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+        const auto& found = found_[slot];
+        if (found.id == 0) continue;
+        const auto enqueue = place_of(found.enqueue_digest, found.enqueue_at);
+        counts[enqueue.segment].live_bytes += enqueue.bytes;
+        if (found.state_at != no_entry) {
+            const auto state = place_of(found.state_digest, found.state_at);
+            counts[state.segment].live_bytes += state.bytes;
+        }
+        for (const auto& body : bodies_of(found)) counts[body.segment].live_bytes += body.bytes;
+    }
+    for (auto& [number, count] : counts) {
+        count.number = number;
+        counts_.push_back(std::move(count));
+    }
+}
+
+void OldMail::sort_by_due() {
+    std::vector<std::pair<std::int64_t, std::uint32_t>> due;
+    due.reserve(found_.size());
+    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+        const auto& found = found_[slot];
+        if (found.id == 0) continue;
+        const auto at = found.state_at != no_entry
+                            ? digests_[found.state_digest].due_at(found.state_at)
+                            : digests_[found.enqueue_digest].due_at(found.enqueue_at);
+        due.emplace_back(mta::to_unix_ms(at), slot);
+    }
+    std::ranges::sort(due);
+    order_.reserve(due.size());
+    for (const auto& [at, slot] : due) order_.push_back(slot);
+}
+
+// ---- Handing over ----
+
+void OldMail::add_to(Index& index) const {
+    for (const auto slot : order_) {
+        const auto& found = found_[slot];
+        LiveMessage live{.enqueue = place_of(found.enqueue_digest, found.enqueue_at),
+                         .state = {},
+                         .bodies = bodies_of(found)};
+        if (found.state_at != no_entry) live.state = place_of(found.state_digest, found.state_at);
+        index.add(found.id, live);
+    }
+    for (const auto& home : old_homes_) {
+        if (index.find(home.id)) index.add_old_home(home.id, home.segment);
+    }
+}
+
+std::vector<QueuedMessage> OldMail::next(std::size_t count_max) {
+    std::vector<QueuedMessage> messages;
+    const auto count = std::min(count_max, order_.size() - handed_over_);
+    messages.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto& found = found_[order_[handed_over_++]];
+        auto entry = digests_[found.enqueue_digest].enqueue_at(found.enqueue_at);
+        if (found.state_at != no_entry) {
+            auto states = digests_[found.state_digest].state_at(found.state_at).states;
+            for (std::size_t r = 0; r < states.size(); ++r) {
+                entry.message.recipients[r].state = std::move(states[r]);
+            }
+        }
+        messages.push_back(std::move(entry.message));
+    }
+    return messages;
+}
+
+}  // namespace queue::log
