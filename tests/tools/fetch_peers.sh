@@ -12,7 +12,8 @@ servers=(postfix exim4-daemon-light exim4-base opensmtpd unbound knot dash netba
 wrapped=(usr/sbin/smtp-source usr/sbin/smtp-sink usr/sbin/unbound usr/sbin/unbound-checkconf usr/sbin/unbound-control
   usr/sbin/knotd usr/sbin/knotc usr/sbin/keymgr)
 # What the libraries drag in, and no server here needs.
-unneeded='^lib(perl|python[0-9.]+-|python3-|systemd-shared|cryptsetup|devmapper|debian-installer|newt|pam-modules|gl|llvm)|-perl$'
+unneeded='^lib(perl|python[0-9.]+-|python3-|systemd-shared|cryptsetup|devmapper|debian-installer|newt)'
+unneeded+='|^lib(pam-modules|gl|llvm)|-perl$'
 
 retry_apt() {
   local attempt
