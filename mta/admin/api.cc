@@ -335,22 +335,28 @@ Response flush_response(Call call, const Request& request) {
     return success({{"recipients", *touched}});
 }
 
-using Action = std::size_t (QueueManager::*)(queue::MessageId);
+using Action = std::size_t (QueueManager::*)(queue::MessageId, const outbound::RecipientNumbers&);
+
+struct Target {
+    queue::MessageId id = 0;
+    outbound::RecipientNumbers recipients;
+};
 
 // All that match first, then the deed: what arrives meanwhile is not meant.
-Outcome<std::vector<queue::MessageId>> find_all(Call& call, const Selection& selection,
-                                                std::size_t& recipients) {
-    std::vector<queue::MessageId> ids;
+Outcome<std::vector<Target>> find_all(Call& call, const Selection& selection,
+                                      std::size_t& recipients) {
+    std::vector<Target> targets;
     std::optional<Cursor> cursor = Cursor{};
     while (cursor) {
         const auto page = call.messages(selection, page_messages_plain, false, cursor);
         if (!page) return std::unexpected(page.error());
         for (const auto& message : *page) {
-            ids.push_back(message.id);
-            recipients += message.recipients.size();
+            auto chosen = selection.recipients_of(message);
+            recipients += chosen ? chosen->size() : message.recipients.size();
+            targets.push_back({message.id, std::move(chosen)});
         }
     }
-    return ids;
+    return targets;
 }
 
 struct Touched {
@@ -358,17 +364,17 @@ struct Touched {
     std::size_t recipients = 0;
 };
 
-Outcome<Touched> act_on(Call& call, Action action, const std::vector<queue::MessageId>& ids) {
+Outcome<Touched> act_on(Call& call, Action action, const std::vector<Target>& targets) {
     constexpr std::size_t batch = 1000;  // so that a shard is never busy for long
     Touched sum;
-    for (std::size_t begin = 0; begin < ids.size(); begin += batch) {
-        const auto end = std::min(begin + batch, ids.size());
-        const std::vector<queue::MessageId> some(ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                                                 ids.begin() + static_cast<std::ptrdiff_t>(end));
+    for (std::size_t begin = 0; begin < targets.size(); begin += batch) {
+        const auto end = std::min(begin + batch, targets.size());
+        const std::vector<Target> some(targets.begin() + static_cast<std::ptrdiff_t>(begin),
+                                       targets.begin() + static_cast<std::ptrdiff_t>(end));
         const auto answers = call.of_all<Touched>([action, some](QueueManager& manager, Instant) {
             Touched touched;
-            for (const auto id : some) {
-                const auto recipients = (manager.*action)(id);
+            for (const auto& [id, only] : some) {
+                const auto recipients = (manager.*action)(id, only);
                 touched.recipients += recipients;
                 touched.messages += recipients > 0 ? 1 : 0;
             }
@@ -393,11 +399,11 @@ Response action_response(Call call, const Request& request, Action action) {
         return failure(400, "say which messages: id, from, to, domain, state, or all");
     }
     std::size_t recipients = 0;
-    const auto ids = find_all(call, *selection, recipients);
-    if (!ids) return failure(ids.error());
-    Touched touched{.messages = ids->size(), .recipients = recipients};
+    const auto targets = find_all(call, *selection, recipients);
+    if (!targets) return failure(targets.error());
+    Touched touched{.messages = targets->size(), .recipients = recipients};
     if (!values->contains("dry_run")) {
-        const auto done = act_on(call, action, *ids);
+        const auto done = act_on(call, action, *targets);
         if (!done) return failure(done.error());
         touched = *done;
     }

@@ -80,13 +80,25 @@ bool Selection::matches(const MessageView& message) const {
     const std::string reverse_path = envelope != nullptr ? envelope->reverse_path : std::string{};
     if (needs_envelope() && envelope == nullptr) return false;
     if (sender && !is_same_address(reverse_path, *sender)) return false;
-    const bool is_from_party = !party.empty() && is_same_address(reverse_path, party);
-    return std::ranges::any_of(message.recipients, [&](const outbound::RecipientView& view) {
-        if (state && view.state != *state) return false;
-        if (!domain.empty() && !is_in_domain(view.domain, domain)) return false;
-        if (!recipient.empty() && !is_same_address(view.address, recipient)) return false;
-        return party.empty() || is_from_party || is_same_address(view.address, party);
-    });
+    return std::ranges::any_of(message.recipients,
+                               [&](const auto& view) { return matches(message, view); });
+}
+
+bool Selection::matches(const MessageView& message, const outbound::RecipientView& view) const {
+    if (state && view.state != *state) return false;
+    if (!domain.empty() && !is_in_domain(view.domain, domain)) return false;
+    if (!recipient.empty() && !is_same_address(view.address, recipient)) return false;
+    if (party.empty() || is_same_address(view.address, party)) return true;
+    return message.message && is_same_address(message.message->envelope.reverse_path, party);
+}
+
+outbound::RecipientNumbers Selection::recipients_of(const MessageView& message) const {
+    if (!state && domain.empty() && recipient.empty() && party.empty()) return std::nullopt;
+    std::vector<std::uint32_t> numbers;
+    for (const auto& view : message.recipients) {
+        if (matches(message, view)) numbers.push_back(view.number);
+    }
+    return numbers;
 }
 
 outbound::MessageFilter Selection::coarse() const {

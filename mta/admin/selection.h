@@ -29,8 +29,15 @@ struct Selection {
     }
     // A message that describe() gave, or, unless needs_envelope(), list().
     [[nodiscard]] bool matches(const outbound::MessageView& message) const;
+    // Of a message that matches: whom it is about. Nothing: the message as such was selected.
+    [[nodiscard]] outbound::RecipientNumbers recipients_of(
+        const outbound::MessageView& message) const;
     // What the queue manager can sort out itself.
     [[nodiscard]] outbound::MessageFilter coarse() const;
+
+private:
+    [[nodiscard]] bool matches(const outbound::MessageView& message,
+                               const outbound::RecipientView& view) const;
 };
 
 // From id, from, to, domain and state; "<>" as `from` is the null sender. Other names are left to

@@ -12,8 +12,8 @@ using nlohmann::json;
 
 struct Words {
     const char* path;
-    const char* verb;  // "Cancel 2 messages?"
-    const char* done;  // "2 messages cancelled."
+    const char* verb;  // "Cancel 3 recipients of 2 messages?"
+    const char* done;  // "3 recipients of 2 messages cancelled."
 };
 Words words_for(QueueAction action) {
     switch (action) {
@@ -25,8 +25,8 @@ Words words_for(QueueAction action) {
 }
 
 std::string count_of(const json& answer) {
-    return plural(number_of(answer, "messages"), "message") + " (" +
-           plural(number_of(answer, "recipients"), "recipient") + ')';
+    return plural(number_of(answer, "recipients"), "recipient") + " of " +
+           plural(number_of(answer, "messages"), "message");
 }
 
 int say_nothing_found(const ActionOptions& options, CommandIo& io) {
@@ -46,9 +46,9 @@ bool is_confirmed(const ActionOptions& options, const json& found, CommandIo& io
     }
     io.out << "Cancel " << count_of(found) << ": " << printable(describe(options.filter)) << "?\n";
     if (!options.filter.recipient.empty() || !options.filter.domain.empty()) {
-        io.out << "Whole messages are cancelled, for their other recipients too.\n";
+        io.out << "The other recipients of these messages are not touched.\n";
     }
-    io.out << "They are gone then, and nobody is told. [y/N] " << std::flush;
+    io.out << "This mail is gone then, and nobody is told. [y/N] " << std::flush;
     std::string answer;
     std::getline(io.in, answer);
     if (answer == "y" || answer == "Y" || answer == "yes") return true;
@@ -80,10 +80,10 @@ int run_action(const ApiClient& api, const ActionOptions& options, CommandIo& io
         return exit_fine;
     }
     io.out << count_of(*done) << ' ' << words.done << ".\n";
-    const auto missed = number_of(*found, "messages") -
-                        std::min(number_of(*found, "messages"), number_of(*done, "messages"));
+    const auto missed = number_of(*found, "recipients") -
+                        std::min(number_of(*found, "recipients"), number_of(*done, "recipients"));
     if (missed > 0) {
-        io.out << plural(missed, "message")
+        io.out << plural(missed, "recipient")
                << " left alone: being delivered right now, or already in that state.\n";
     }
     return exit_fine;

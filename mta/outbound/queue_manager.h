@@ -117,12 +117,13 @@ public:
     std::size_t flush();
     std::size_t flush_domain(const std::string& domain);
     std::size_t flush_message(queue::MessageId id);
-    // Each touches the open recipients of one message that are not being delivered, and returns
-    // their number. cancel: gone without a report. bounce: given up with a report, `reason` in it.
-    std::size_t hold(queue::MessageId id);
-    std::size_t release(queue::MessageId id);
-    std::size_t cancel(queue::MessageId id);
-    std::size_t bounce(queue::MessageId id, const std::string& reason);
+    // Each touches those of `only` that are open and not being delivered, and returns their number.
+    // cancel: gone without a report. bounce: given up with a report, `reason` in it.
+    std::size_t hold(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
+    std::size_t release(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
+    std::size_t cancel(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
+    std::size_t bounce(queue::MessageId id, const std::string& reason,
+                       const RecipientNumbers& only = std::nullopt);
 
 private:
     struct Impl;

@@ -36,10 +36,11 @@ struct QueueManager::Impl {
     [[nodiscard]] std::optional<Instant> next_wakeup() const;
     void reload(SettingsPtr settings);
 
-    // Runs `change` for each recipient that an order may touch: open, and neither being delivered
-    // nor reported. It is out of its bundle then. The number touched.
+    // Runs `change` for each recipient of `only` that an order may touch: open, and neither being
+    // delivered nor reported. It is out of its bundle then. The number touched.
     template <class Change>
-    std::size_t change_recipients(std::uint32_t message, const Change& change);
+    std::size_t change_recipients(std::uint32_t message, const RecipientNumbers& only,
+                                  const Change& change);
     std::size_t make_due(std::uint32_t message, std::optional<std::uint32_t> domain);
 
     // Why a recipient came to nothing so far: its own last error, else its destination's.

@@ -10,11 +10,14 @@ namespace mta::outbound {
 using queue::RecipientPhase;
 
 template <class Change>
-std::size_t QueueManager::Impl::change_recipients(std::uint32_t message, const Change& change) {
+std::size_t QueueManager::Impl::change_recipients(std::uint32_t message,
+                                                  const RecipientNumbers& only,
+                                                  const Change& change) {
     std::size_t changed = 0;
     auto& entry = core.table().message(message);
     const auto recipients = core.table().recipients(message);
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        if (only && !std::ranges::binary_search(*only, number)) continue;
         auto& recipient = recipients[number];
         if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported) continue;
         if (change(entry, recipient, number)) ++changed;
@@ -27,7 +30,8 @@ std::size_t QueueManager::Impl::make_due(std::uint32_t message,
                                          std::optional<std::uint32_t> domain) {
     const auto now = core.now();
     const auto changed = change_recipients(
-        message, [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t) {
+        message, std::nullopt,
+        [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
             if (domain && recipient.domain != *domain) return false;
             if (recipient.is_waiting()) recipient.due = std::min(recipient.due, now);
@@ -82,11 +86,12 @@ std::size_t QueueManager::flush_message(queue::MessageId id) {
     return impl_->make_due(*message, std::nullopt);
 }
 
-std::size_t QueueManager::hold(queue::MessageId id) {
+std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
     const auto held = impl_->change_recipients(
-        *message, [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
+        *message, only,
+        [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase == RecipientPhase::held) return false;
             impl_->lines.leave(*message, recipient);
             impl_->core.table().set_phase(entry, recipient, RecipientPhase::held);
@@ -96,12 +101,13 @@ std::size_t QueueManager::hold(queue::MessageId id) {
     return held;
 }
 
-std::size_t QueueManager::release(queue::MessageId id) {
+std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
     const auto now = impl_->core.now();
     const auto released = impl_->change_recipients(
-        *message, [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
+        *message, only,
+        [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::held) return false;
             impl_->core.table().set_phase(entry, recipient, RecipientPhase::pending);
             recipient.due = now;
@@ -112,11 +118,12 @@ std::size_t QueueManager::release(queue::MessageId id) {
     return released;
 }
 
-std::size_t QueueManager::cancel(queue::MessageId id) {
+std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
     const auto cancelled = impl_->change_recipients(
-        *message, [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
+        *message, only,
+        [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             impl_->lines.leave(*message, recipient);
             impl_->core.table().set_phase(entry, recipient, RecipientPhase::cancelled);
             return true;
@@ -129,17 +136,19 @@ std::size_t QueueManager::cancel(queue::MessageId id) {
     return cancelled;
 }
 
-std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason) {
+std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason,
+                                 const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
     const DeliveryError error{.status = {5, 3, 0}, .scope = Scope::message, .text = reason};
     std::vector<Outcome> outcomes;
-    impl_->change_recipients(*message, [&](queue::MessageEntry&, queue::RecipientEntry& recipient,
-                                           std::uint32_t number) {
-        impl_->lines.leave(*message, recipient);
-        outcomes.push_back({number, Outcome::Kind::bounced, &error});
-        return true;
-    });
+    impl_->change_recipients(
+        *message, only,
+        [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t number) {
+            impl_->lines.leave(*message, recipient);
+            outcomes.push_back({number, Outcome::Kind::bounced, &error});
+            return true;
+        });
     const auto content = impl_->copies.get(*message);
     if (!outcomes.empty()) impl_->ledger.settle(*message, content, {}, outcomes);
     impl_->core.request_tick();

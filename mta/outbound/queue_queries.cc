@@ -114,8 +114,12 @@ MessageView QueueManager::Impl::view_of(std::uint32_t message) const {
                      .size_bytes = std::uint64_t{entry.size_kib} * 1024,
                      .message = nullptr,
                      .recipients = {}};
-    for (const auto& recipient : table.recipients(message))
-        if (recipient.is_open()) view.recipients.push_back(view_of(entry, recipient));
+    const auto recipients = table.recipients(message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        if (!recipients[number].is_open()) continue;
+        view.recipients.push_back(view_of(entry, recipients[number]));
+        view.recipients.back().number = number;
+    }
     return view;
 }
 

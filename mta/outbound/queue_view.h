@@ -32,6 +32,7 @@ enum class WaitReason : std::uint8_t {
 enum class ViewState : std::uint8_t { queued, delivering, held, in_doubt, done };
 
 struct RecipientView {
+    std::uint32_t number = 0;  // its place in the envelope
     std::string address;  // empty in list(): it is on disk; describe() has it
     std::string domain;
     std::string destination;  // empty: not routed yet
@@ -60,6 +61,10 @@ struct MessageFilter {
     std::optional<ViewState> state;
     std::string destination;
 };
+
+// Which recipients of a message an order is about: their RecipientView::number, ascending; nothing:
+// all of them.
+using RecipientNumbers = std::optional<std::vector<std::uint32_t>>;
 
 // A position in the queue between two calls of list(). Mail that comes or goes meanwhile may be
 // missed or, if it has just come, be seen; nothing is shown twice.

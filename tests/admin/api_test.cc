@@ -47,6 +47,7 @@ protected:
 
     void add(std::size_t shard, queue::MessageId id, const std::string& sender,
              std::vector<outbound::RecipientView> recipients) {
+        for (std::uint32_t i = 0; i < recipients.size(); ++i) recipients[i].number = i;
         auto message = std::make_shared<queue::Message>();
         message->id = id;
         message->envelope.reverse_path = sender;
@@ -228,17 +229,44 @@ TEST_F(ApiTest, orders_reach_the_messages_that_match_and_no_others) {
     add(0, 2, "ann@office.example", {waiting("carl@there.example")});
     add(1, 3, "", {waiting("bob@them.example"), waiting("dora@them.example")});
     const json only_asking = {{"to", "bob@them.example"}, {"dry_run", true}};
-    EXPECT_EQ(order(200, "/v1/cancel", only_asking), (json{{"messages", 2}, {"recipients", 3}}));
+    EXPECT_EQ(order(200, "/v1/cancel", only_asking), (json{{"messages", 2}, {"recipients", 2}}));
     EXPECT_TRUE(shards_[0]->queue.orders.empty());
     EXPECT_EQ(order(200, "/v1/cancel", {{"to", "bob@them.example"}}),
-              (json{{"messages", 2}, {"recipients", 3}}));
-    EXPECT_THAT(shards_[0]->queue.orders, ElementsAre("cancel 000001", "cancel 000003"));
+              (json{{"messages", 2}, {"recipients", 2}}));
+    EXPECT_THAT(shards_[0]->queue.orders, ElementsAre("cancel 000001 #0", "cancel 000003 #0"));
     EXPECT_EQ(order(200, "/v1/hold", {{"id", "000002"}})["messages"], 1);
     EXPECT_EQ(order(200, "/v1/release", {{"all", true}})["messages"], 3);
     EXPECT_THAT(shards_[0]->queue.orders,
-                ElementsAre("cancel 000001", "cancel 000003", "hold 000002", "release 000001",
+                ElementsAre("cancel 000001 #0", "cancel 000003 #0", "hold 000002", "release 000001",
                             "release 000002", "release 000003"));
     EXPECT_EQ(order(200, "/v1/cancel", {{"id", "000009"}})["messages"], 0);
+}
+
+TEST_F(ApiTest, an_order_is_about_the_recipients_that_were_selected) {
+    auto held = waiting("dora@them.example", ViewState::held);
+    add(0, 1, "ann@office.example",
+        {waiting("bob@them.example"), waiting("carl@there.example"), held});
+    struct Row {
+        std::map<std::string, std::string> body;
+        std::string order;
+        std::size_t recipients = 0;
+    };
+    const Row rows[] = {
+        {{{"to", "CARL@there.example"}}, "cancel 000001 #1", 1},
+        {{{"domain", "them.example"}}, "cancel 000001 #0 #2", 2},
+        {{{"state", "held"}}, "cancel 000001 #2", 1},
+        {{{"state", "queued"}, {"domain", "them.example"}}, "cancel 000001 #0", 1},
+        {{{"id", "000001"}, {"to", "bob@them.example"}}, "cancel 000001 #0", 1},
+        {{{"from", "ann@office.example"}}, "cancel 000001", 3},
+        {{{"id", "000001"}}, "cancel 000001", 3},
+    };
+    for (const auto& row : rows) {
+        auto asking = json(row.body);
+        asking["dry_run"] = true;
+        EXPECT_EQ(order(200, "/v1/cancel", asking)["recipients"], row.recipients) << asking;
+        EXPECT_EQ(order(200, "/v1/cancel", row.body)["recipients"], row.recipients) << asking;
+        EXPECT_EQ(shards_[0]->queue.orders.back(), row.order) << asking;
+    }
 }
 
 TEST_F(ApiTest, why_tells_the_story_of_a_message) {

@@ -23,7 +23,7 @@ struct FakeQueue {
     std::vector<outbound::DestinationView> destinations;
     std::map<std::string, outbound::DomainView> domains;
     outbound::Counters counters;
-    std::vector<std::string> orders;                     // "cancel 00001z", "flush them.example"
+    std::vector<std::string> orders;                     // "cancel 00001z #1", "flush them.example"
     std::optional<queue::StoreError> unreadable;         // the answer of describe()
     std::vector<std::move_only_function<void()>> later;  // callbacks of describe()
 };
@@ -63,10 +63,15 @@ namespace mta::outbound {
 struct QueueManager::Impl {
     admin::FakeQueue* queue = nullptr;
 
-    std::size_t order(const std::string& what, queue::MessageId id) {
-        queue->orders.push_back(what + ' ' + queue::format_id(id));
+    std::size_t order(const std::string& what, queue::MessageId id, const RecipientNumbers& only) {
+        auto text = what + ' ' + queue::format_id(id);
+        if (only) {
+            for (const auto number : *only) text += " #" + std::to_string(number);
+        }
+        queue->orders.push_back(text);
         const auto found = queue->messages.find(id);
-        return found == queue->messages.end() ? 0 : found->second.recipients.size();
+        if (found == queue->messages.end()) return 0;
+        return only ? only->size() : found->second.recipients.size();
     }
 };
 
@@ -128,9 +133,15 @@ std::size_t QueueManager::flush_domain(const std::string& domain) {
     impl_->queue->orders.push_back("flush " + domain);
     return 1;
 }
-std::size_t QueueManager::hold(queue::MessageId id) { return impl_->order("hold", id); }
-std::size_t QueueManager::release(queue::MessageId id) { return impl_->order("release", id); }
-std::size_t QueueManager::cancel(queue::MessageId id) { return impl_->order("cancel", id); }
+std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {
+    return impl_->order("hold", id, only);
+}
+std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& only) {
+    return impl_->order("release", id, only);
+}
+std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& only) {
+    return impl_->order("cancel", id, only);
+}
 
 }  // namespace mta::outbound
 

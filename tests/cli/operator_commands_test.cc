@@ -248,9 +248,9 @@ TEST_F(OperatorCommands, cancel_asks_first_on_a_terminal) {
         EXPECT_EQ(act(cancel_for_bob), is_yes ? exit_fine : exit_failed) << answer;
         EXPECT_EQ(asked_.size(), is_yes ? 2u : 1u) << answer;
         EXPECT_EQ(asked_[0], R"(POST /v1/cancel {"dry_run":true,"to":"bob@them.example"})");
-        EXPECT_THAT(out_.str(), HasSubstr("Cancel 2 messages (3 recipients): mail to "
-                                          "bob@them.example?\nWhole messages are cancelled"));
-        EXPECT_THAT(out_.str(), HasSubstr(is_yes ? "2 messages (3 recipients) cancelled.\n"
+        EXPECT_THAT(out_.str(), HasSubstr("Cancel 3 recipients of 2 messages: mail to "
+                                          "bob@them.example?\nThe other recipients"));
+        EXPECT_THAT(out_.str(), HasSubstr(is_yes ? "3 recipients of 2 messages cancelled.\n"
                                                  : "Nothing was changed.\n"));
         if (is_yes) {
             EXPECT_EQ(asked_[1], R"(POST /v1/cancel {"to":"bob@them.example"})");
@@ -266,7 +266,7 @@ TEST_F(OperatorCommands, cancel_without_a_terminal_wants_a_clear_yes) {
     auto sure = cancel_for_bob;
     sure.yes = true;
     EXPECT_EQ(act(sure), exit_fine);
-    EXPECT_EQ(out_.str(), "2 messages (3 recipients) cancelled.\n");
+    EXPECT_EQ(out_.str(), "3 recipients of 2 messages cancelled.\n");
 }
 
 TEST_F(OperatorCommands, what_was_not_touched_is_counted) {
@@ -275,8 +275,8 @@ TEST_F(OperatorCommands, what_was_not_touched_is_counted) {
     EXPECT_THAT(asked_, ElementsAre(R"(POST /v1/hold {"all":true,"dry_run":true})",
                                     R"(POST /v1/hold {"all":true})"));
     EXPECT_EQ(out_.str(),
-              "1 message (1 recipient) held.\n"
-              "1 message left alone: being delivered right now, or already in that state.\n");
+              "1 recipient of 1 message held.\n"
+              "2 recipients left alone: being delivered right now, or already in that state.\n");
 }
 
 TEST_F(OperatorCommands, nothing_found_is_a_failure_that_names_what_was_looked_for) {

@@ -257,6 +257,34 @@ def test_cancel_takes_a_message_out_of_the_queue_for_good(relay, receiver):
     assert [m["recipients"][0]["address"] for m in posthouse.queue()] == ["eve@peer.test"]
 
 
+def test_cancel_by_address_or_domain_leaves_the_other_recipients_alone(relay, receiver):
+    routes = [route(domain, receiver.port) for domain in ("peer.test", "other.test")]
+    posthouse = relay(routes, retry={"schedule": ["1h"], "max_interval": "1h"})
+    receiver.script["RCPT"] = always("450 4.2.1 busy")
+    message, ident = mail.compose(mail.BODIES["plain"])
+    everybody = ["bob@peer.test", "eve@peer.test", "joe@other.test", "sue@other.test"]
+    submit(posthouse.port, message, recipients=everybody)
+    for address in everybody:
+        posthouse.wait_for_queued(address, lambda recipient: recipient["attempts"] == 1)
+
+    def waiting():
+        return sorted(recipient["address"] for m in posthouse.queue() for recipient in m["recipients"])
+
+    assert "1 recipient of 1 message cancelled" in posthouse.command("cancel", "bob@peer.test", "--yes").stdout
+    assert waiting() == everybody[1:]
+    assert "2 recipients of 1 message held" in posthouse.command("hold", "other.test").stdout
+    assert "1 recipient of 1 message released" in posthouse.command("release", "sue@other.test").stdout
+    posthouse.kill()
+    posthouse.start()
+    assert waiting() == everybody[1:]
+    del receiver.script["RCPT"]
+    until(lambda: posthouse.flush() and waiting() == ["joe@other.test"], waiting, interval=0.3)
+    served = [address for m in receiver.messages for address in m.addresses]
+    assert sorted(served) == ["eve@peer.test", "sue@other.test"]
+    posthouse.command("cancel", "other.test", "--yes")
+    posthouse.wait_until_empty()
+
+
 def test_commands_without_a_running_relay_say_so(relay):
     posthouse = relay(start=False)
     posthouse.write_config()

@@ -94,6 +94,41 @@ TEST(QueueOrders, cancel_ends_without_a_report_and_bounce_with_one) {
     EXPECT_EQ(world.manager().cancel(cancelled), 0u);
 }
 
+TEST(QueueOrders, an_order_for_some_recipients_leaves_the_others_alone) {
+    World world;
+    auto& them = world.serve("them.example");
+    them.is_refusing = true;
+    const auto id = world.send(
+        {.to = {"a@them.example", "b@them.example", "c@them.example", "d@them.example"}});
+    world.run_for(1min);
+    auto& manager = world.manager();
+    const auto only = [](std::vector<std::uint32_t> some) {
+        return RecipientNumbers(std::move(some));
+    };
+    const auto numbers = [&] {
+        std::vector<std::uint32_t> open;
+        const auto view = manager.find(id);
+        for (const auto& recipient : view->recipients) open.push_back(recipient.number);
+        return open;
+    };
+    EXPECT_EQ(manager.cancel(id, only({1})), 1u);
+    EXPECT_EQ(numbers(), (std::vector<std::uint32_t>{0, 2, 3}));
+    EXPECT_EQ(world.store.kept.at(id).states[1].phase, queue::RecipientPhase::cancelled);
+    EXPECT_EQ(manager.cancel(id, only({1})), 0u) << "it is gone already";
+    EXPECT_EQ(manager.bounce(id, "the account was closed", only({0})), 1u);
+    EXPECT_EQ(manager.hold(id, only({2, 3})), 2u);
+    EXPECT_EQ(manager.release(id, only({3, 99})), 1u);
+    EXPECT_EQ(manager.cancel(id, only({})), 0u) << "nobody was selected";
+    world.run_for(1s);
+    ASSERT_EQ(world.reports.size(), 1u);
+    ASSERT_EQ(world.reports[0].outcomes.size(), 1u);
+    EXPECT_EQ(numbers(), (std::vector<std::uint32_t>{2, 3}));
+    EXPECT_EQ(manager.counters().held, 1u);
+    them.is_refusing = false;
+    world.run_for(3h);
+    EXPECT_EQ(numbers(), (std::vector<std::uint32_t>{2}));
+}
+
 TEST(QueueOrders, what_is_being_delivered_is_left_alone) {
     World world;
     auto& server = world.serve("them.example");
