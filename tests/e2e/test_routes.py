@@ -218,6 +218,17 @@ def test_dsn_parameters_pass_on_unchanged(relay, receiver):
     assert re.search(r"NOTIFY=(SUCCESS,DELAY|DELAY,SUCCESS)", got.recipients[0][1])
 
 
+@pytest.mark.parametrize("body,parameters", [("plain", set()), ("8-bit", {"BODY=8BITMIME"})])
+def test_what_the_body_is_like_is_told_to_the_next_hop(relay, body, parameters):
+    with Receiver(capabilities=("SIZE 1000000", "8BITMIME")) as modern, Receiver(capabilities=("8BITMIME",)) as plain:
+        posthouse = relay([route("peer.test", modern.port), route("plain.test", plain.port)])
+        _, ident = send(posthouse, ["bob@peer.test"], mail.BODIES[body], parameters=" BODY=8BITMIME")
+        got = modern.wait_for_ident(ident)
+        assert set(got.sender_parameters.split()) == parameters | {f"SIZE={len(got.content)}"}
+        _, ident = send(posthouse, ["bob@plain.test"], mail.BODIES[body])
+        assert set(plain.wait_for_ident(ident).sender_parameters.split()) == parameters
+
+
 def test_success_asked_of_a_server_without_dsn_is_answered_by_a_relayed_report(relay):
     with Receiver(capabilities=("PIPELINING", "8BITMIME")) as old, Receiver() as home:
         posthouse = relay([route("peer.test", old.port), route("client.test", home.port)])
