@@ -243,6 +243,20 @@ def test_queue_why_status_and_flush_tell_the_story(relay, receiver):
     posthouse.command("why", queued["id"], status=1)
 
 
+def test_the_id_of_the_250_is_that_of_the_queue_and_of_the_received_line(relay, receiver):
+    posthouse = relay([route("peer.test", receiver.port)])
+    receiver.script["RCPT"] = replies("450 4.2.1 busy", None)
+    with posthouse.wire() as wire:
+        wire.hello()
+        wire.envelope()
+        reply = wire.data(mail.compose(mail.BODIES["plain"], ident="named")[0] + b".\r\n")
+    ident = re.fullmatch(r"250 2\.0\.0 queued as (\w+)", reply.strip())[1]
+    assert posthouse.wait_for_queued("bob@peer.test")[0]["id"] == ident
+    posthouse.flush()
+    received = receiver.wait_for_ident("named").content.split(b"X-Test-Id", 1)[0].decode()
+    assert f" id {ident}" in received
+
+
 def test_cancel_takes_a_message_out_of_the_queue_for_good(relay, receiver):
     posthouse = relay([route("peer.test", receiver.port)], retry={"schedule": ["1h"], "max_interval": "1h"})
     receiver.script["RCPT"] = always("450 4.2.1 busy")

@@ -212,13 +212,16 @@ def test_what_leaves_has_only_crlf_and_stuffed_dots(relay, receiver):
     b"MAIL FROM:<a@b.test>\nRCPT TO:<bob@peer.test>\r\n", b"RSET\rNOOP\r\n", b"NO\0OP\r\n",
     b"MAIL FROM:<a\rb@c.test>\r\n",
 ])  # fmt: skip
-def test_bare_line_ends_in_commands_are_refused(relay, command):
+@pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "byte by byte"])
+def test_bare_line_ends_in_commands_are_refused(relay, command, bytewise):
     posthouse = relay()
     with posthouse.wire() as wire:
         wire.hello()
-        wire.send(command)
-        reply = wire.reply()
-        assert reply is None or reply.startswith("5"), reply
+        for piece in [command[i : i + 1] for i in range(len(command))] if bytewise else [command]:
+            wire.send(piece)
+        wire.expect("5")
+        # One line, one reply.
+        wire.expect("250", "NOOP")
 
 
 # ---- Pipelining and chunking ---------------------------------------------------------------------
