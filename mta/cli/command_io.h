@@ -14,8 +14,9 @@ struct CommandIo {
     std::ostream& err;
     std::istream& in;
     mta::Instant now;
-    bool is_terminal = false;    // `in` and `out` are one: questions may be asked
-    std::uint32_t columns = 80;  // of the terminal; 0: do not shorten lines (a file, a pipe)
+    bool is_terminal = false;     // `in` and `out` are one: questions may be asked
+    bool shows_progress = false;  // `err` is a terminal
+    std::uint32_t columns = 80;   // of the terminal; 0: do not shorten lines (a file, a pipe)
 };
 
 }  // namespace mta::cli

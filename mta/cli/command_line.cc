@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* version_text = "posthouse " POSTHOUSE_VERSION;
 
-constexpr std::array<std::string_view, 3> later_commands = {"bounce", "spool", "sendmail"};
+constexpr std::array<std::string_view, 2> later_commands = {"bounce", "sendmail"};
 
 EarlyExit usage_error(std::string text) {
     return {exit_usage,
@@ -77,16 +77,23 @@ struct Typed {
     std::optional<std::string> word;
 };
 
+CLI::App* with_json(CLI::App* command, Invocation& invocation) {
+    command->add_flag("--json", invocation.json, "answer in JSON, for programs");
+    return command;
+}
+
+CLI::App* add_config_option(CLI::App* command, Invocation& invocation) {
+    command->add_option("--config", invocation.config_path, "the configuration")
+        ->type_name("FILE")
+        ->capture_default_str();
+    return command;
+}
+
 CLI::App* add_command(CLI::App& app, Typed& typed, Command command, const char* name,
                       const char* what) {
     auto& invocation = typed.invocation;
-    auto* const sub = app.add_subcommand(name, what);
-    sub->add_option("--config", invocation.config_path, "the configuration")
-        ->type_name("FILE")
-        ->capture_default_str();
-    if (command != Command::serve) {
-        sub->add_flag("--json", invocation.json, "answer in JSON, for programs");
-    }
+    auto* const sub = add_config_option(app.add_subcommand(name, what), invocation);
+    if (command != Command::serve) with_json(sub, invocation);
     sub->callback([&invocation, command] { invocation.command = command; });
     return sub;
 }
@@ -98,8 +105,7 @@ CLI::App* with_word(CLI::App* command, Typed& typed) {
     return command;
 }
 
-void add_queue_options(CLI::App& command, Invocation& invocation) {
-    auto& filter = invocation.filter;
+void add_filter_options(CLI::App& command, Filter& filter) {
     command.add_option("--id", filter.id, "this message")->type_name("ID");
     command.add_option("--from", filter.sender, "from this sender; <> is the sender of bounces")
         ->type_name("ADDRESS");
@@ -108,9 +114,52 @@ void add_queue_options(CLI::App& command, Invocation& invocation) {
     command.add_option("--state", filter.state, "in this state")
         ->check(CLI::IsMember({"queued", "delivering", "held", "in_doubt"}))
         ->type_name("STATE");
+}
+
+void add_queue_options(CLI::App& command, Invocation& invocation) {
+    add_filter_options(command, invocation.filter);
     command
         .add_option("--limit", invocation.limit, "show so many messages; 0: all (100; JSON: all)")
         ->type_name("N");
+}
+
+CLI::App* add_spool_action(CLI::App& spool, Typed& typed, SpoolAction action, const char* name,
+                           const char* what) {
+    auto* const sub = add_config_option(spool.add_subcommand(name, what), typed.invocation);
+    sub->add_option("--spool", typed.invocation.spool.path,
+                    "the spool's folder, instead of the configuration's")
+        ->type_name("PATH");
+    sub->callback([&typed, action] {
+        typed.invocation.command = Command::spool;
+        typed.invocation.spool.action = action;
+    });
+    return sub;
+}
+
+void add_spool_actions(CLI::App& spool, Typed& typed) {
+    auto& request = typed.invocation.spool;
+    auto& filter = typed.invocation.filter;
+    spool.require_subcommand(1);
+    auto* const list =
+        add_spool_action(spool, typed, SpoolAction::ls, "ls", "list the messages in the spool");
+    with_json(list, typed.invocation);
+    add_filter_options(*list, filter);
+    list->add_flag("--all", request.all, "also finished ones whose records are still there");
+    auto* const cat = add_spool_action(spool, typed, SpoolAction::cat, "cat",
+                                       "print a message, its envelope and its history");
+    with_json(cat, typed.invocation);
+    cat->add_option("id", filter.id, "the message")->type_name("ID")->required();
+    cat->add_flag("--raw", request.raw, "the message only");
+    with_json(add_spool_action(spool, typed, SpoolAction::verify, "verify", "check every checksum"),
+              typed.invocation);
+    auto* const out = add_spool_action(spool, typed, SpoolAction::export_files, "export",
+                                       "write messages as .eml and .json files");
+    out->add_option("folder", request.folder, "where to")->type_name("FOLDER")->required();
+    out->add_option("ids", request.ids, "only these messages")->type_name("ID");
+    auto* const in = add_spool_action(spool, typed, SpoolAction::import_files, "import",
+                                      "queue messages from .eml and .json files");
+    in->add_option("folder", request.folder, "where from")->type_name("FOLDER")->required();
+    in->add_flag("--keep", request.keep, "do not rename what was imported");
 }
 
 void add_commands(CLI::App& app, Typed& typed) {
@@ -134,6 +183,8 @@ void add_commands(CLI::App& app, Typed& typed) {
               typed)
         ->add_flag("--yes", typed.invocation.yes, "do not ask");
     add_command(app, typed, Command::status, "status", "say whether the relay is all right");
+    add_spool_actions(*app.add_subcommand("spool", "work on the spool's files without the relay"),
+                      typed);
 }
 
 // Where the word belongs, by its form.
@@ -160,6 +211,10 @@ std::optional<std::string> normalize(Typed& typed) {
         normalize(filter.domain, check_domain)};
     for (const auto& complaint : complaints) {
         if (complaint) return complaint;
+    }
+    for (auto& id : invocation.spool.ids) {
+        if (id.empty()) return "\"\" is no queue id";
+        if (auto complaint = normalize(id, check_id)) return complaint;
     }
     return std::nullopt;
 }
@@ -191,6 +246,11 @@ std::optional<EarlyExit> check_command_word(const CLI::App& app,
     return usage_error("there is no command \"" + word + "\"");
 }
 
+std::string help_of(const CLI::App& command) {
+    const auto chosen = command.get_subcommands();
+    return chosen.empty() ? command.help("posthouse") : chosen[0]->help("posthouse spool");
+}
+
 }  // namespace
 
 std::expected<Invocation, EarlyExit> parse_command_line(std::span<const char* const> arguments) {
@@ -211,10 +271,16 @@ std::expected<Invocation, EarlyExit> parse_command_line(std::span<const char* co
     } catch (const CLI::CallForHelp&) {
         const auto chosen = app.get_subcommands();
         return std::unexpected(
-            EarlyExit{exit_fine, chosen.empty() ? app.help() : chosen[0]->help("posthouse")});
+            EarlyExit{exit_fine, chosen.empty() ? app.help() : help_of(*chosen[0])});
     } catch (const CLI::CallForAllHelp&) {
         return std::unexpected(EarlyExit{exit_fine, app.help("", CLI::AppFormatMode::All)});
-    } catch (const CLI::RequiredError&) {
+    } catch (const CLI::RequiredError& error) {
+        if (std::string_view(arguments[1]) == "spool") {
+            return std::unexpected(usage_error(
+                std::string("spool: ") + error.what() +
+                "; such as: spool ls, spool cat ID, spool verify, spool export FOLDER, spool "
+                "import FOLDER"));
+        }
         return std::unexpected(usage_error("\"" + std::string(arguments[1]) +
                                            "\" needs a queue id, a mail address or a domain"));
     } catch (const CLI::ParseError& error) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "mta/cli/exit_status.h"
 
@@ -16,6 +17,22 @@ enum class Command : std::uint8_t {
     release,
     cancel,
     status,
+    spool,
+};
+
+// `posthouse spool`: work on the spool's files, without the relay.
+enum class SpoolAction : std::uint8_t { ls, cat, verify, export_files, import_files };
+
+struct SpoolRequest {
+    SpoolAction action = SpoolAction::ls;
+    std::string path;              // the spool's folder; empty: the configuration's
+    std::string folder;            // export, import: of the .eml and .json files
+    std::vector<std::string> ids;  // export: these only; lower case
+    bool raw = false;              // cat: the message only
+    bool all = false;              // ls: also what is finished
+    bool keep = false;             // import: leave the files as they are
+
+    bool operator==(const SpoolRequest&) const = default;
 };
 
 inline constexpr const char* default_config_path = "/etc/posthouse/posthouse.toml";
@@ -46,6 +63,7 @@ struct Invocation {
     Filter filter;  // queue: may be empty, which is everything. hold, release, cancel: never empty
     std::uint32_t limit = 100;  // queue: messages; 0: all, which is the default with `json`
     bool yes = false;           // cancel: do not ask
+    SpoolRequest spool;         // its filter is `filter`; cat: with an id
 
     bool operator==(const Invocation&) const = default;
 };

@@ -13,6 +13,7 @@
 #include "mta/cli/exit_status.h"
 #include "mta/cli/flush_command.h"
 #include "mta/cli/queue_command.h"
+#include "mta/cli/spool_command.h"
 #include "mta/cli/status_command.h"
 #include "mta/cli/why_command.h"
 
@@ -34,6 +35,7 @@ CommandIo process_io() {
             .in = std::cin,
             .now = Instant{std::chrono::duration_cast<Millis>(since_epoch)},
             .is_terminal = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0,
+            .shows_progress = isatty(STDERR_FILENO) != 0,
             .columns = terminal_columns()};
 }
 
@@ -49,13 +51,19 @@ int act(QueueAction action, const Invocation& invocation, const ApiClient& api, 
 }  // namespace
 
 int operate(const Invocation& invocation) {
+    const bool is_spool = invocation.command == Command::spool;
+    if (is_spool && !invocation.spool.path.empty()) {
+        auto io = process_io();
+        return run_spool(invocation.spool.path, {}, invocation, io);
+    }
     const auto settings = conf::load(invocation.config_path);
     if (!settings) {
         for (const auto& problem : settings.error()) std::cerr << to_string(problem) << '\n';
         return exit_failed;
     }
-    const ApiClient api(settings->admin.socket);
     auto io = process_io();
+    if (is_spool) return run_spool(settings->spool.path, *settings, invocation, io);
+    const ApiClient api(settings->admin.socket);
     switch (invocation.command) {
         case Command::queue:
             return run_queue(
@@ -71,7 +79,8 @@ int operate(const Invocation& invocation) {
         case Command::hold: return act(QueueAction::hold, invocation, api, io);
         case Command::release: return act(QueueAction::release, invocation, api, io);
         case Command::serve:
-        case Command::check: break;
+        case Command::check:
+        case Command::spool: break;
     }
     MTA_ASSERT(false && "not a command for a running relay");
 }

@@ -121,12 +121,14 @@ std::string PosixDisk::full(const std::string& path) const {
 }
 
 DiskResult<std::unique_ptr<DiskFile>> PosixDisk::open_with(const std::string& path, int flags) {
-    Descriptor fd(::open(full(path).c_str(), flags | O_RDWR | O_CLOEXEC, 0600));
+    const int mode = access_ == Access::read_only ? O_RDONLY : O_RDWR;
+    Descriptor fd(::open(full(path).c_str(), flags | mode | O_CLOEXEC, 0600));
     if (fd.get() < 0) return failed(errno, (flags & O_CREAT) != 0 ? "create" : "open", full(path));
     return std::make_unique<PosixFile>(std::move(fd), full(path));
 }
 
 DiskResult<std::unique_ptr<DiskFile>> PosixDisk::create(const std::string& path) {
+    MTA_ASSERT(access_ == Access::read_write);
     return open_with(path, O_CREAT | O_EXCL);
 }
 

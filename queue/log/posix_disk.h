@@ -7,8 +7,13 @@ namespace queue::log {
 // private.
 class PosixDisk final : public Disk {
 public:
+    enum class Access : std::uint8_t {
+        read_write,
+        read_only,  // open() is for reading, so the right to read is enough
+    };
     // Touches nothing; `root` need not exist yet.
-    explicit PosixDisk(std::string root) : root_(std::move(root)) {}
+    explicit PosixDisk(std::string root, Access access = Access::read_write)
+        : root_(std::move(root)), access_(access) {}
 
     [[nodiscard]] const std::string& root() const override { return root_; }
     DiskResult<std::unique_ptr<DiskFile>> create(const std::string& path) override;
@@ -27,6 +32,7 @@ private:
     DiskResult<std::unique_ptr<DiskFile>> open_with(const std::string& path, int flags);
 
     std::string root_;
+    Access access_;
 };
 
 // From the system's random source; for LogOptions::random_seed.

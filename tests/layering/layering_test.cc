@@ -35,7 +35,7 @@ const std::map<std::string, Names> arrows = {
     {"mta/outbound", {"mta/base", "mta/smtp", "mta/io", "conf", "queue", "dns"}},
     {"mta/report", {"mta/base", "mta/smtp", "conf", "queue", "mta/outbound"}},
     {"mta/admin", {"mta/base", "mta/io", "conf", "queue", "mta/outbound"}},
-    {"mta/cli", {"mta/base", "conf"}},
+    {"mta/cli", {"mta/base", "mta/smtp", "conf", "queue", "queue/log"}},
     {"mta/daemon",
      {"mta/base", "mta/smtp", "mta/io", "conf", "queue", "queue/log", "dns", "mta/inbound",
       "mta/outbound", "mta/report", "mta/admin"}},

@@ -1,0 +1,22 @@
+#include "mta/cli/interrupt.h"
+
+#include <ctime>
+#include <initializer_list>
+
+namespace mta::cli {
+
+Interrupt::Interrupt() {
+    sigemptyset(&waited_for_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&waited_for_, signal);
+    pthread_sigmask(SIG_BLOCK, &waited_for_, &before_);
+}
+
+Interrupt::~Interrupt() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+bool Interrupt::is_requested() {
+    const timespec at_once{};
+    if (!is_requested_) is_requested_ = sigtimedwait(&waited_for_, nullptr, &at_once) > 0;
+    return is_requested_;
+}
+
+}  // namespace mta::cli

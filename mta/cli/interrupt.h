@@ -1,0 +1,24 @@
+#pragma once
+#include <csignal>
+
+namespace mta::cli {
+
+// From its making to its end SIGINT (Ctrl-C), SIGTERM and SIGHUP do not end the process: the
+// command asks whether one has come, and ends tidily. Make it before any thread.
+class Interrupt {
+public:
+    Interrupt();
+    Interrupt(const Interrupt&) = delete;
+    Interrupt& operator=(const Interrupt&) = delete;
+    ~Interrupt();
+
+    // Once true, always true.
+    [[nodiscard]] bool is_requested();
+
+private:
+    sigset_t waited_for_{};
+    sigset_t before_{};
+    bool is_requested_ = false;
+};
+
+}  // namespace mta::cli

@@ -1,0 +1,42 @@
+#include "mta/cli/spool_reading.h"
+
+#include "mta/cli/progress.h"
+#include "mta/cli/table.h"
+
+namespace mta::cli {
+
+int fail(CommandIo& io, const std::string& text) {
+    io.err << "posthouse: " << printable(text) << '\n';
+    return exit_failed;
+}
+
+std::unique_ptr<queue::log::SpoolView> open_view(queue::log::Disk& disk, CommandIo& io,
+                                                 queue::MessageId history_of,
+                                                 const std::function<bool()>& is_interrupted) {
+    Progress progress(io.err, io.shows_progress, "reading the spool");
+    const auto on_progress = [&](std::uint64_t done, std::uint64_t total) {
+        progress.show(done, total);
+        return !is_interrupted || !is_interrupted();
+    };
+    auto view =
+        queue::log::SpoolView::open(disk, {.history_of = history_of, .on_progress = on_progress});
+    progress.clear();
+    if (view) return std::move(*view);
+    fail(io, view.error().text);
+    return nullptr;
+}
+
+void warn_of_problems(const queue::log::SpoolView& view, CommandIo& io) {
+    if (view.problems().empty()) return;
+    io.err << "posthouse: the spool is damaged (" << plural(view.problems().size(), "place")
+           << "), so there may be more than is shown; posthouse spool verify says where\n";
+}
+
+std::string describe(const DeliveryError& error) {
+    std::string text = error.reply_code == 0 ? "" : std::to_string(error.reply_code) + ' ';
+    text += error.text;
+    if (!error.remote.empty()) text += " (" + error.remote + ')';
+    return text;
+}
+
+}  // namespace mta::cli

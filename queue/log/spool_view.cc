@@ -1,0 +1,440 @@
+#include "queue/log/spool_view.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "queue/log/bytes.h"
+#include "queue/log/crc32c.h"
+#include "queue/log/segment_scan.h"
+#include "queue/log/spool_folder.h"
+
+namespace queue::log {
+namespace {
+
+// How often a running relay may pull a segment away from under us before we are content with what
+// we have: each time only what is new has to be read.
+constexpr int looks_max = 100;
+// A read beside a write may see a part of it; when the write is over, the next one sees it all.
+constexpr int rereads_max = 3;
+
+std::unexpected<StoreError> failure(StoreError::Kind kind, std::string text) {
+    return std::unexpected(StoreError{kind, std::move(text)});
+}
+std::unexpected<StoreError> not_found(MessageId id) {
+    return failure(StoreError::Kind::not_found, "no message " + format_id(id) + " in the spool");
+}
+bool is_gone(const StoreError& error) { return error.kind == StoreError::Kind::not_found; }
+
+// All of the file, with zeros for what the disk does not give back.
+DiskResult<std::string> read_whole(DiskFile& file, bool& has_bad_blocks) {
+    const auto size = file.size();
+    if (!size) return std::unexpected(size.error());
+    auto all = file.read(0, static_cast<std::size_t>(*size));
+    if (all) return all;
+    constexpr std::size_t step_bytes = 4096;
+    std::string bytes;
+    while (bytes.size() < *size) {
+        const auto length =
+            std::min<std::size_t>(step_bytes, static_cast<std::size_t>(*size) - bytes.size());
+        auto part = file.read(bytes.size(), length);
+        if (!part) has_bad_blocks = true;
+        part ? bytes.append(*part) : bytes.append(length, '\0');
+        if (part && part->size() < length) break;
+    }
+    return bytes;
+}
+
+}  // namespace
+
+// What seg/ holds at one moment.
+struct SpoolView::Listing {
+    std::map<std::uint64_t, SegmentHeader> headers;
+    std::map<std::uint64_t, std::uint64_t> ends;  // as the successor's header tells
+    std::map<std::uint64_t, std::uint64_t> sizes;
+    std::vector<SpoolProblem> problems;
+    std::vector<std::string> notes;
+};
+
+// One segment's content.
+struct SpoolView::Scanned {
+    struct Known {
+        MessageId id = 0;
+        Place place;
+        RecordType type = RecordType::enqueue;
+    };
+    Segment segment;
+    std::vector<Known> records;
+    std::vector<SpoolEvent> history;
+};
+
+SpoolView::~SpoolView() = default;
+
+StoreResult<std::unique_ptr<SpoolView>> SpoolView::open(Disk& disk, Options options) {
+    if (const auto names = disk.list("seg"); !names) {
+        if (!names.error().is_not_found()) return std::unexpected(to_store_error(names.error()));
+        return failure(StoreError::Kind::not_found, "there is no spool in " + disk.root());
+    }
+    if (const auto version = read_version(disk); !version) {
+        return std::unexpected(version.error());
+    }
+    std::unique_ptr<SpoolView> view(new SpoolView(disk, std::move(options)));
+    if (auto looked = view->look(); !looked) return std::unexpected(std::move(looked).error());
+    return view;
+}
+
+// Until nothing that was read has vanished since: what is in a segment that vanished is finished
+// with, or has moved to one that is read in the next round.
+StoreResult<void> SpoolView::look() {
+    bool has_changed = true;
+    for (int round = 0; has_changed && round < looks_max; ++round) {
+        const auto listing = list();
+        if (!listing) return std::unexpected(listing.error());
+        const bool has_vanished = forget_vanished(*listing);
+        has_changed = false;
+        for (const auto& [number, header] : listing->headers) {
+            const auto known = segments_.find(number);
+            const bool is_read = known != segments_.end();
+            if (is_read && !(has_vanished && known->second.is_open)) continue;
+            const auto scanned = scan(number, *listing);
+            if (!scanned) return std::unexpected(scanned.error());
+            if (!*scanned) has_changed = true;
+            if (!report_progress(*listing)) {
+                return failure(StoreError::Kind::broken, "interrupted");
+            }
+        }
+        gather_findings(*listing);
+        const auto after = disk_.list("seg");
+        if (!after) return std::unexpected(to_store_error(after.error()));
+        for (const auto& [number, segment] : segments_) {
+            if (!std::ranges::binary_search(*after, segment_file_name(number))) has_changed = true;
+        }
+    }
+    return {};
+}
+
+StoreResult<SpoolView::Listing> SpoolView::list() {
+    Listing listing;
+    const auto names = disk_.list("seg");
+    if (!names) return std::unexpected(to_store_error(names.error()));
+    for (const auto& name : *names) {
+        const auto number = parse_segment_file_name(name);
+        if (!number) {
+            if (!name.ends_with(".idx"))
+                listing.notes.push_back("seg/" + name + " is none of ours");
+            continue;
+        }
+        auto file = disk_.open(segment_path(*number));
+        if (!file && file.error().is_not_found()) continue;  // recycled just now
+        if (!file) return std::unexpected(to_store_error(file.error()));
+        const auto bytes = (*file)->read(0, segment_header_bytes);
+        const auto header = bytes ? parse_header(*bytes) : std::nullopt;
+        const auto size = (*file)->size().value_or(0);
+        if (header && header->version > format_version) {
+            return std::unexpected(newer_version_error(disk_, header->version));
+        }
+        if (!header || header->number != *number) {
+            listing.problems.push_back(
+                {segment_path(*number), 0, size,
+                 header ? "the segment " + hex16(header->number) + " by a wrong name"
+                        : "the segment's header is unreadable, so nothing in it can be read"});
+            continue;
+        }
+        listing.headers[*number] = *header;
+        listing.sizes[*number] = size;
+        if (header->previous != 0 && header->previous < *number) {
+            listing.ends[header->previous] = header->previous_end;
+        }
+    }
+    return listing;
+}
+
+// True: something that was read is not there any more.
+bool SpoolView::forget_vanished(const Listing& listing) {
+    std::set<std::uint64_t> vanished;
+    for (const auto& [number, segment] : segments_) {
+        const auto now = listing.headers.find(number);
+        if (now == listing.headers.end() || now->second.generation != segment.header.generation) {
+            vanished.insert(number);
+        }
+    }
+    if (vanished.empty()) return false;
+    for (const auto number : vanished) segments_.erase(number);
+    for (auto& [id, entry] : entries_) {
+        if (vanished.contains(entry.enqueue.segment)) entry.enqueue = {};
+        if (vanished.contains(entry.state.segment)) entry.state = {};
+    }
+    return true;
+}
+
+// False: it has vanished while it was read.
+StoreResult<bool> SpoolView::scan(std::uint64_t number, const Listing& listing) {
+    const auto& header = listing.headers.at(number);
+    std::optional<Scanned> scanned;
+    for (int attempt = 0; attempt <= rereads_max; ++attempt) {
+        auto file = disk_.open(segment_path(number));
+        if (!file && file.error().is_not_found()) return false;
+        if (!file) return std::unexpected(to_store_error(file.error()));
+        bool has_bad_blocks = false;
+        const auto bytes = read_whole(**file, has_bad_blocks);
+        if (!bytes) return std::unexpected(to_store_error(bytes.error()));
+        // A segment gets the header of its next life before anything else of it.
+        const auto again = (*file)->read(0, segment_header_bytes);
+        const auto header_now = again ? parse_header(*again) : std::nullopt;
+        if (!header_now || header_now->generation != header.generation) return false;
+        scanned = scan_bytes(*bytes, header, listing);
+        if (has_bad_blocks) {
+            scanned->segment.notes.push_back(segment_path(number) + " has unreadable blocks");
+        }
+        if (scanned->segment.problems.empty()) break;
+    }
+    take(*scanned);
+    return true;
+}
+
+SpoolView::Scanned SpoolView::scan_bytes(const std::string& bytes, const SegmentHeader& header,
+                                         const Listing& listing) const {
+    Scanned scanned{.segment = {.header = header}, .records = {}, .history = {}};
+    auto& segment = scanned.segment;
+    const auto known_end = listing.ends.find(header.number);
+    const auto on_record = [&](std::uint64_t offset, const Record& record) {
+        take_record(scanned, offset, record);
+    };
+    const auto path = segment_path(header.number);
+    // Who has a successor was cut at its end before. Of the others one or more may still be
+    // written to.
+    const auto end_known = known_end == listing.ends.end() ? 0 : known_end->second;
+    const auto scan = scan_segment(bytes, header, end_known, on_record);
+    segment.end = scan.end;
+    segment.records = scan.records;
+    segment.is_open = end_known == 0;
+    for (const auto& hole : scan.damages) {
+        segment.problems.push_back({path, hole.offset, hole.bytes,
+                                    hole.offset < bytes.size()
+                                        ? "records that do not match their checksum"
+                                        : "the file ends before its records do"});
+    }
+    if (!scan.is_torn) return scanned;
+    const bool is_newest = header.number == listing.headers.rbegin()->first;
+    if (is_newest) {
+        segment.notes.push_back(
+            path + ": the last write, from byte " + std::to_string(scan.end) +
+            " on, is not whole: it is under way, or was when the relay was cut off; nobody was "
+            "told that it is safe");
+    } else {
+        segment.problems.push_back(
+            {path, scan.end, bytes.size() - scan.end, "records that do not match their checksum"});
+    }
+    return scanned;
+}
+
+void SpoolView::take_record(Scanned& scanned, std::uint64_t offset, const Record& record) const {
+    const auto number = scanned.segment.header.number;
+    const Place place{number, offset, record.lsn};
+    std::optional<MessageId> id;
+    std::vector<RecipientState> states;
+    bool is_sound = record.version <= record_version;
+    if (is_sound && record.type == RecordType::enqueue) {
+        const auto enqueue = parse_enqueue(record.payload);
+        if (enqueue) id = enqueue->message.id;
+        if (enqueue && enqueue->chunks.empty() &&
+            crc32c(enqueue->message.body) != enqueue->body_crc) {
+            scanned.segment.problems.push_back(
+                {segment_path(number), offset, record.bytes(),
+                 "the body of message " + format_id(*id) + " does not match its checksum"});
+        }
+        is_sound = enqueue.has_value();
+    } else if (is_sound && record.type == RecordType::state) {
+        auto state = parse_state(record.payload);
+        if (state) {
+            id = state->id;
+            states = std::move(state->states);
+        }
+        is_sound = state.has_value();
+    } else if (is_sound && record.type == RecordType::done) {
+        const auto done = parse_done(record.payload);
+        if (done) id = done->id;
+        is_sound = done.has_value();
+    } else if (is_sound) {
+        is_sound = record.type == RecordType::body ? parse_body(record.payload).has_value()
+                                                   : parse_batch(record.payload).has_value();
+    }
+    if (!is_sound) {
+        scanned.segment.notes.push_back(segment_path(number) + " has a record at byte " +
+                                        std::to_string(offset) +
+                                        " of a kind that this version does not know");
+    }
+    if (!id) return;
+    scanned.records.push_back({*id, place, record.type});
+    if (*id != options_.history_of) return;
+    scanned.history.push_back(
+        {record.lsn, record.type, segment_path(number), offset, std::move(states)});
+}
+
+// May come again for the same segment, with more.
+void SpoolView::take(const Scanned& scanned) {
+    for (const auto& [id, place, type] : scanned.records) {
+        auto& entry = entries_[id];
+        if (type == RecordType::done) entry.is_done = true;
+        auto* kept = type == RecordType::enqueue ? &entry.enqueue
+                     : type == RecordType::state ? &entry.state
+                                                 : nullptr;
+        if (kept != nullptr && place.lsn >= kept->lsn) *kept = place;
+    }
+    for (const auto& event : scanned.history) {
+        if (std::ranges::find(history_, event.lsn, &SpoolEvent::lsn) == history_.end()) {
+            history_.push_back(event);
+        }
+    }
+    std::ranges::sort(history_, {}, &SpoolEvent::lsn);
+    segments_[scanned.segment.header.number] = scanned.segment;
+}
+
+bool SpoolView::report_progress(const Listing& listing) {
+    if (!options_.on_progress) return true;
+    std::uint64_t total = 0;
+    std::uint64_t done = 0;
+    for (const auto& [number, size] : listing.sizes) {
+        total += size;
+        if (segments_.contains(number)) done += size;
+    }
+    return options_.on_progress(done, total);
+}
+
+void SpoolView::gather_findings(const Listing& listing) {
+    problems_ = listing.problems;
+    notes_ = listing.notes;
+    for (const auto& [number, segment] : segments_) {
+        std::ranges::copy(segment.problems, std::back_inserter(problems_));
+        std::ranges::copy(segment.notes, std::back_inserter(notes_));
+    }
+}
+
+std::uint64_t SpoolView::records() const {
+    std::uint64_t sum = 0;
+    for (const auto& [number, segment] : segments_) sum += segment.records;
+    return sum;
+}
+
+std::vector<MessageId> SpoolView::messages(bool with_done) const {
+    std::vector<MessageId> ids;
+    for (const auto& [id, entry] : entries_) {
+        if (entry.enqueue.lsn != 0 && (with_done || !entry.is_done)) ids.push_back(id);
+    }
+    std::ranges::sort(ids);
+    return ids;
+}
+
+// The payload. not_found: the segment is not there any more, or lives another life.
+StoreResult<std::string> SpoolView::read_record(std::uint64_t segment, std::uint64_t offset,
+                                                RecordType type) {
+    const auto known = segments_.find(segment);
+    if (known == segments_.end()) return failure(StoreError::Kind::not_found, "recycled");
+    if (open_number_ != segment || !open_file_) {
+        auto file = disk_.open(segment_path(segment));
+        if (!file && file.error().is_not_found()) {
+            return failure(StoreError::Kind::not_found, "recycled");
+        }
+        if (!file) return std::unexpected(to_store_error(file.error()));
+        open_file_ = std::move(*file);
+        open_number_ = segment;
+    }
+    const auto head = open_file_->read(offset, record_header_bytes);
+    if (!head) return std::unexpected(to_store_error(head.error()));
+    const auto length = head->size() == record_header_bytes ? get_at<std::uint32_t>(*head, 4) : 0U;
+    if (length <= payload_bytes_max) {
+        const auto bytes = open_file_->read(
+            offset, static_cast<std::size_t>(aligned(record_header_bytes + length)));
+        if (!bytes) return std::unexpected(to_store_error(bytes.error()));
+        const auto record = parse_record(*bytes, known->second.header.generation);
+        if (record && record->type == type) return std::string(record->payload);
+    }
+    const auto header_bytes = open_file_->read(0, segment_header_bytes);
+    const auto header = header_bytes ? parse_header(*header_bytes) : std::nullopt;
+    if (!header || header->generation != known->second.header.generation) {
+        open_file_.reset();
+        return failure(StoreError::Kind::not_found, "recycled");
+    }
+    return failure(StoreError::Kind::corrupt, segment_path(segment) + " at byte " +
+                                                  std::to_string(offset) +
+                                                  ": a record that does not match its checksum");
+}
+
+StoreResult<SpoolMessage> SpoolView::read_once(const Entry& entry, MessageId id) {
+    auto payload = read_record(entry.enqueue.segment, entry.enqueue.offset, RecordType::enqueue);
+    if (!payload) return std::unexpected(std::move(payload).error());
+    auto enqueue = parse_enqueue(*payload);
+    if (!enqueue || enqueue->message.id != id) return not_found(id);
+    SpoolMessage found;
+    found.is_done = entry.is_done;
+    found.body_crc = enqueue->body_crc;
+    found.chunks = std::move(enqueue->chunks);
+    RecipientState first;
+    first.next_due = enqueue->message.arrival;
+    found.states.assign(enqueue->message.envelope.recipients.size(), first);
+    found.message = std::make_shared<const Message>(std::move(enqueue->message));
+    if (entry.state.lsn == 0) return found;
+    payload = read_record(entry.state.segment, entry.state.offset, RecordType::state);
+    if (!payload) return std::unexpected(std::move(payload).error());
+    auto state = parse_state(*payload);
+    if (state && state->id == id && state->states.size() == found.states.size()) {
+        found.states = std::move(state->states);
+    }
+    return found;
+}
+
+StoreResult<SpoolMessage> SpoolView::read(MessageId id) {
+    for (int attempt = 0;; ++attempt) {
+        const auto entry = entries_.find(id);
+        if (entry == entries_.end() || entry->second.enqueue.lsn == 0) return not_found(id);
+        auto message = read_once(entry->second, id);
+        if (message || !is_gone(message.error()) || attempt == rereads_max) return message;
+        // The relay has recycled the segment since: the message is finished, or has moved.
+        if (auto looked = look(); !looked) return std::unexpected(std::move(looked).error());
+    }
+}
+
+StoreResult<std::string> SpoolView::read_chunk(MessageId id, const ChunkRef& chunk) {
+    auto payload = read_record(chunk.segment, chunk.offset, RecordType::body);
+    if (!payload) return payload;
+    const auto body = parse_body(*payload);
+    if (!body || body->id != id || body->chunk.size() != chunk.length ||
+        crc32c(body->chunk) != chunk.crc) {
+        return failure(StoreError::Kind::corrupt, segment_path(chunk.segment) + " at byte " +
+                                                      std::to_string(chunk.offset) +
+                                                      ": a piece of the body that does not match "
+                                                      "its checksum");
+    }
+    return std::string(body->chunk);
+}
+
+StoreResult<void> SpoolView::read_body(const SpoolMessage& message, const OnBytes& on_bytes) {
+    if (message.chunks.empty()) {
+        if (!message.message->body.empty() && !on_bytes(message.message->body)) {
+            return failure(StoreError::Kind::broken, "interrupted");
+        }
+        return {};
+    }
+    const auto id = message.message->id;
+    std::uint32_t crc = 0;
+    std::uint64_t bytes = 0;
+    for (const auto& chunk : message.chunks) {
+        const auto piece = read_chunk(id, chunk);
+        if (!piece && is_gone(piece.error())) {
+            return failure(
+                StoreError::Kind::not_found,
+                "parts of the body are not there any more (" + segment_path(chunk.segment) + ")");
+        }
+        if (!piece) return std::unexpected(piece.error());
+        crc = crc32c(*piece, crc);
+        bytes += piece->size();
+        if (!on_bytes(*piece)) return failure(StoreError::Kind::broken, "interrupted");
+    }
+    if (crc != message.body_crc || bytes != message.message->facts.size) {
+        return failure(StoreError::Kind::corrupt,
+                       "the body as a whole does not match its checksum");
+    }
+    return {};
+}
+
+}  // namespace queue::log
