@@ -54,6 +54,7 @@ struct SpoolView::Listing {
     std::map<std::uint64_t, std::uint64_t> sizes;
     std::vector<SpoolProblem> problems;
     std::vector<std::string> notes;
+    bool has_missed = false;  // a name that was gone when it was opened
 };
 
 // One segment's content.
@@ -87,18 +88,19 @@ StoreResult<std::unique_ptr<SpoolView>> SpoolView::open(Disk& disk, Options opti
 // with, or has moved to one that is read in the next round.
 StoreResult<void> SpoolView::look() {
     bool has_changed = true;
+    bool was_missed = false;  // a segment went before it was read
     for (int round = 0; has_changed && round < looks_max; ++round) {
         const auto listing = list();
         if (!listing) return std::unexpected(listing.error());
-        const bool has_vanished = forget_vanished(*listing);
-        has_changed = false;
+        const bool has_vanished = forget_vanished(*listing) || was_missed;
+        has_changed = was_missed = listing->has_missed;
         for (const auto& [number, header] : listing->headers) {
             const auto known = segments_.find(number);
             const bool is_read = known != segments_.end();
             if (is_read && !(has_vanished && known->second.is_open)) continue;
             const auto scanned = scan(number, *listing);
             if (!scanned) return std::unexpected(scanned.error());
-            if (!*scanned) has_changed = true;
+            if (!*scanned) has_changed = was_missed = true;
             if (!report_progress(*listing)) {
                 return failure(StoreError::Kind::broken, "interrupted");
             }
@@ -125,7 +127,10 @@ StoreResult<SpoolView::Listing> SpoolView::list() {
             continue;
         }
         auto file = disk_.open(segment_path(*number));
-        if (!file && file.error().is_not_found()) continue;  // recycled just now
+        if (!file && file.error().is_not_found()) {  // recycled just now
+            listing.has_missed = true;
+            continue;
+        }
         if (!file) return std::unexpected(to_store_error(file.error()));
         const auto bytes = (*file)->read(0, segment_header_bytes);
         const auto header = bytes ? parse_header(*bytes) : std::nullopt;
