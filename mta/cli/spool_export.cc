@@ -58,13 +58,13 @@ std::vector<queue::MessageId> wanted(const SpoolView& view, const SpoolRequest& 
 
 int run_spool_export(queue::log::Disk& disk, const SpoolRequest& request,
                      const IsInterrupted& is_interrupted, CommandIo& io) {
+    const auto view = open_view(disk, io, 0, is_interrupted);
+    if (!view) return exit_failed;
     std::error_code error;
     std::filesystem::create_directories(request.folder, error);
     if (error) {
         return fail(io, "cannot make the folder " + request.folder + ": " + error.message());
     }
-    const auto view = open_view(disk, io, 0, is_interrupted);
-    if (!view) return exit_failed;
     std::size_t failed = 0;
     std::size_t exported = 0;
     const auto ids = wanted(*view, request, failed, io);

@@ -198,6 +198,18 @@ def test_import_into_a_running_spool_is_refused(relay, receiver, tmp_path):
     posthouse.command("spool", "ls")
 
 
+def test_import_into_the_spool_of_another_user_is_refused(relay, tmp_path):
+    path = "/usr"  # root's
+    if os.geteuid() == 0:
+        path = tmp_path / "spool"
+        path.mkdir()
+        os.chown(path, 65534, 65534)
+    posthouse = relay(start=False, spool={"path": str(path)})
+    posthouse.write_config()
+    assert "sudo -u" in posthouse.command("spool", "import", tmp_path, status=1).stderr
+    assert "LOCK" not in os.listdir(path)
+
+
 def test_ctrl_c_in_the_middle_of_an_import_loses_nothing_and_doubles_nothing(relay, receiver, tmp_path):
     for number in range(3000):
         (tmp_path / f"{number}.eml").write_bytes(b"X-Test-Id: %d\r\n\r\nx\r\n" % number)

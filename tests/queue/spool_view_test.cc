@@ -84,6 +84,18 @@ public:
         return add(RecordType::enqueue,
                    [&](auto& out) { put_enqueue(out, message, crc32c(message.body), {}); });
     }
+    // Its body in BODY records, as `chunks` are to say.
+    SegmentMaker& enqueue(const Message& message, std::uint32_t body_crc,
+                          const std::vector<ChunkRef>& chunks) {
+        return add(RecordType::enqueue,
+                   [&](auto& out) { put_enqueue(out, message, body_crc, chunks); });
+    }
+    ChunkRef body(MessageId id, std::uint32_t index, std::string_view bytes) {
+        const ChunkRef chunk{header_.number, static_cast<std::uint32_t>(bytes_.size()),
+                             static_cast<std::uint32_t>(bytes.size()), crc32c(bytes)};
+        add(RecordType::body, [&](auto& out) { put_body(out, id, index, bytes); });
+        return chunk;
+    }
     SegmentMaker& state(MessageId id, const std::vector<RecipientState>& states) {
         return add(RecordType::state,
                    [&](auto& out) { put_state(out, id, header_.number, states); });
@@ -379,6 +391,55 @@ TEST(SpoolView, a_body_that_was_changed_with_its_record_s_checksum_is_found) {
     ASSERT_EQ(view->problems().size(), 1u);
     EXPECT_THAT(view->problems()[0].what, HasSubstr("the body of message 000007"));
     EXPECT_EQ(view->problems()[0].path, segment_path(2));
+}
+
+// Each record is whole in itself; it is what the message says of its body that is not right.
+TEST(SpoolView, each_checksum_of_a_large_body_counts) {
+    const std::string whole = "first second";
+    using Change = std::function<void(std::vector<ChunkRef>&, std::uint32_t&, Message&)>;
+    const std::pair<const char*, Change> rows[] = {
+        {"", [](auto&, auto&, auto&) {}},
+        {"a piece of the body", [](auto& chunks, auto&, auto&) { chunks[1].crc ^= 1; }},
+        {"a piece of the body",
+         [](auto& chunks, auto&, auto& message) {
+             chunks[0].length -= 1;
+             message.facts.size -= 1;
+         }},
+        {"a piece of the body",
+         [](auto& chunks, auto&, auto& message) {
+             chunks[1] = chunks[2];
+             message.facts.size += 1;
+         }},
+        {"the body as a whole", [](auto&, auto& crc, auto&) { crc ^= 1; }},
+        {"does not match", [](auto& chunks, auto&, auto&) { chunks[1].offset += 8; }},
+        {"not there", [](auto& chunks, auto&, auto&) { chunks[1].segment = 9; }},
+    };
+    for (const auto& [words, change] : rows) {
+        FakeDisk disk;
+        SegmentMaker maker(1, 1);
+        std::vector<ChunkRef> chunks = {maker.body(7, 0, "first "), maker.body(7, 1, "second"),
+                                        maker.body(8, 0, "foreign")};
+        auto message = make_message(7, "");
+        message.facts.size = whole.size();
+        auto crc = crc32c(whole);
+        change(chunks, crc, message);
+        chunks.pop_back();
+        maker.enqueue(message, crc, chunks).put_on(disk);
+        const auto view = view_of(disk);
+        const auto found = view->read(7);
+        ASSERT_TRUE(found) << words;
+        std::string body;
+        const auto read = view->read_body(*found, [&](std::string_view bytes) {
+            body += bytes;
+            return true;
+        });
+        EXPECT_EQ(read.has_value(), std::string_view(words).empty()) << words;
+        if (read) {
+            EXPECT_EQ(body, whole);
+        } else {
+            EXPECT_THAT(read.error().text, HasSubstr(words));
+        }
+    }
 }
 
 TEST(SpoolView, names_what_it_does_not_know) {
