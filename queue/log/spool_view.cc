@@ -45,16 +45,41 @@ DiskResult<std::string> read_whole(DiskFile& file, bool& has_bad_blocks) {
     return bytes;
 }
 
+// What the segment's first record says of it; nothing: it has none yet, or that is damaged.
+std::optional<SegmentOrigin> origin_of(DiskFile& file, Generation generation) {
+    const auto bytes = file.read(segment_header_bytes, record_header_bytes + batch_bytes);
+    const auto record = bytes ? parse_record(*bytes, generation) : std::nullopt;
+    if (!record || record->type != RecordType::batch) return std::nullopt;
+    const auto batch = parse_batch(record->payload);
+    if (!batch) return std::nullopt;
+    return batch->origin;
+}
+
 }  // namespace
 
 // What seg/ holds at one moment.
 struct SpoolView::Listing {
     std::map<std::uint64_t, SegmentHeader> headers;
-    std::map<std::uint64_t, std::uint64_t> ends;  // as the successor's header tells
+    std::map<std::uint64_t, std::uint64_t> ends;  // as the successor tells
+    std::map<std::uint64_t, Stream> streams;      // of those with a record
     std::map<std::uint64_t, std::uint64_t> sizes;
     std::vector<SpoolProblem> problems;
     std::vector<std::string> notes;
     bool has_missed = false;  // a name that was gone when it was opened
+
+    void note_origin(std::uint64_t number, const std::optional<SegmentOrigin>& origin) {
+        if (!origin) return;
+        streams[number] = origin->stream;
+        if (origin->previous != 0 && origin->previous < number)
+            ends[origin->previous] = origin->previous_end;
+    }
+    [[nodiscard]] bool is_newest_of_its_stream(std::uint64_t number) const {
+        const auto own = streams.find(number);
+        if (own == streams.end()) return true;
+        for (auto later = std::next(own); later != streams.end(); ++later)
+            if (later->second == own->second) return false;
+        return true;
+    }
 };
 
 // One segment's content.
@@ -147,9 +172,7 @@ StoreResult<SpoolView::Listing> SpoolView::list() {
         }
         listing.headers[*number] = *header;
         listing.sizes[*number] = size;
-        if (header->previous != 0 && header->previous < *number) {
-            listing.ends[header->previous] = header->previous_end;
-        }
+        listing.note_origin(*number, origin_of(**file, header->generation));
     }
     return listing;
 }
@@ -220,8 +243,7 @@ SpoolView::Scanned SpoolView::scan_bytes(const std::string& bytes, const Segment
                                         : "the file ends before its records do"});
     }
     if (!scan.is_torn) return scanned;
-    const bool is_newest = header.number == listing.headers.rbegin()->first;
-    if (is_newest) {
+    if (listing.is_newest_of_its_stream(header.number)) {
         segment.notes.push_back(
             path + ": the last write, from byte " + std::to_string(scan.end) +
             " on, is not whole: it is under way, or was when the relay was cut off; nobody was "
