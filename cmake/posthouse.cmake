@@ -111,4 +111,8 @@ function(posthouse_benchmarks)
     target_link_libraries(bench_${name} PRIVATE posthouse_options ph_smtp ph_queue ph_dns benchmark::benchmark)
     set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
   endforeach()
+  # No benchmark itself: what some of them start from.
+  add_executable(bench_fill_spool ${CMAKE_SOURCE_DIR}/bench/fill_spool.cc)
+  target_link_libraries(bench_fill_spool PRIVATE posthouse_options ph_queue)
+  set_target_properties(bench_fill_spool PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 endfunction()

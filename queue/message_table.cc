@@ -33,14 +33,14 @@ void take_over(RecipientEntry& entry, const RecipientState& state) {
 
 std::uint32_t MessageTable::add_entry(MessageId id, mta::Instant arrival, std::uint64_t size,
                                       std::size_t recipient_count) {
-    MTA_ASSERT(id != 0 && recipient_count > 0);
+    MTA_ASSERT(id != 0 && recipient_count > 0 && recipient_count <= UINT16_MAX);
     const auto id_of = [this](std::uint32_t index) { return messages_[index].id; };
     MTA_ASSERT(by_id_.find(id, id_of) == nothing);
     const auto index = messages_.add();
     auto& entry = messages_[index];
     entry.id = id;
     entry.arrival = arrival;
-    entry.recipient_count = static_cast<std::uint32_t>(recipient_count);
+    entry.recipient_count = static_cast<std::uint16_t>(recipient_count);
     entry.first_recipient = recipients_.add(entry.recipient_count);
     entry.size_kib =
         static_cast<std::uint32_t>(std::min<std::uint64_t>((size + 1023) / 1024, 0xffffffffu));

@@ -21,8 +21,8 @@ struct MessageEntry {
     MessageId id = 0;  // 0: a free entry
     mta::Instant arrival;
     std::uint32_t first_recipient = 0;
-    std::uint32_t recipient_count = 0;  // all of the envelope's, in its order
-    std::uint32_t open_count = 0;       // of them pending or held
+    std::uint16_t recipient_count = 0;  // all of the envelope's, in its order
+    std::uint16_t open_count = 0;       // of them pending or held
     std::uint32_t first_bundle = nothing;
     std::uint32_t copy = nothing;  // of the message in RAM, while there is one
     std::uint32_t size_kib = 0;    // rounded up
@@ -52,7 +52,7 @@ struct RecipientEntry {
         return phase == RecipientPhase::pending && bundle == nothing && !is_reported;
     }
 };
-static_assert(sizeof(MessageEntry) <= 48 && sizeof(RecipientEntry) <= 40);
+static_assert(sizeof(MessageEntry) <= 40 && sizeof(RecipientEntry) <= 32);
 
 struct DomainEntry {
     std::string name;  // empty: a free entry

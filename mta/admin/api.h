@@ -22,6 +22,9 @@ struct RelayStatus {
 
     std::string spool_path;
     std::string spool_refusal;  // why new mail is refused (queue::Store::refusal); empty: it is not
+    std::vector<std::string>
+        spool_quarantine;     // files with damaged bytes that nobody took away yet
+    bool is_loading = false;  // not all that was queued at start is known yet
     std::optional<std::uint64_t> spool_free_bytes;
     std::optional<std::uint64_t> spool_total_bytes;
 

@@ -103,6 +103,8 @@ json to_json(const RelayStatus& status) {
             {"spool",
              {{"path", status.spool_path},
               {"refusal", text_or_null(status.spool_refusal)},
+              {"quarantine", status.spool_quarantine},
+              {"loading", status.is_loading},
               {"free_bytes", value_or_null(status.spool_free_bytes)},
               {"total_bytes", value_or_null(status.spool_total_bytes)}}},
             {"config",

@@ -46,7 +46,28 @@ std::string spool_words(const json& spool) {
         }
         out += " free";
     }
+    const auto& loading = member_of(spool, "loading");
+    if (loading.is_boolean() && loading.get<bool>()) {
+        out += "; what was queued at the start is still being loaded";
+    }
     return out;
+}
+
+// Empty: there is none.
+std::string quarantine_words(const json& spool) {
+    const auto& kept = list_of(spool, "quarantine");
+    if (kept.empty()) return {};
+    constexpr std::size_t shown_max = 3;
+    std::string out = std::to_string(kept.size()) + (kept.size() == 1 ? " piece" : " pieces") +
+                      " of the spool did not match " + (kept.size() == 1 ? "its" : "their") +
+                      " checksum: ";
+    for (std::size_t i = 0; i < kept.size() && i < shown_max; ++i) {
+        out += (i > 0 ? ", " : "") + kept[i].get<std::string>();
+    }
+    if (kept.size() > shown_max) out += ", ...";
+    return out + " in " + text_of(spool, "path") +
+           "/quarantine. The rest is delivered. Look at the disk, see posthouse(8) for what can be "
+           "saved, and move the files away to have this line gone";
 }
 
 std::string config_words(const json& config, Instant now) {
@@ -94,6 +115,7 @@ int run_status(const ApiClient& api, bool json_wanted, CommandIo& io) {
     table.add({"queue", queue_words(queue)});
     table.add({"since start", totals_words(queue)});
     table.add({"spool", spool_words(spool)});
+    if (const auto words = quarantine_words(spool); !words.empty()) table.add({"DAMAGE", words});
     table.add({"configuration", config_words(member_of(status, "config"), io.now)});
     const auto& in_trouble = list_of(status, "destinations_in_trouble");
     if (in_trouble.empty()) table.add({"destinations", "none in trouble"});

@@ -260,6 +260,8 @@ admin::RelayStatus Daemon::relay_status_here() const {
     status.clients = static_cast<std::uint32_t>(shard.server().connections());
     status.spool_path = settings_->spool.path;
     if (const auto refusal = shard.store().refusal()) status.spool_refusal = refusal->text;
+    if (auto kept = disk_->list("quarantine")) status.spool_quarantine = std::move(*kept);
+    status.is_loading = !shard.is_loaded();
     if (const auto space = disk_->space()) {
         status.spool_free_bytes = space->free_bytes;
         status.spool_total_bytes = space->total_bytes;

@@ -91,7 +91,9 @@ void Shard::load(std::function<void(std::size_t messages)> on_loaded) {
                      const std::vector<queue::QueuedMessage>& batch, bool last) {
         for (const auto& message : batch) queue_manager_->load(message);
         loaded_ += batch.size();
-        if (last) on_loaded(loaded_);
+        if (!last) return;
+        is_loaded_ = true;
+        on_loaded(loaded_);
     });
 }
 

@@ -43,6 +43,7 @@ public:
     void open_store(const MakeStore& make_store);
     // Takes over what is queued; `on_loaded` is told how many messages that is.
     void load(std::function<void(std::size_t messages)> on_loaded);
+    [[nodiscard]] bool is_loaded() const { return is_loaded_; }
     // Opens the listeners. Sentences for the administrator if one cannot be opened.
     [[nodiscard]] std::expected<void, Problems> listen();
     void run() { loop_.run(); }
@@ -87,6 +88,7 @@ private:
     io::Timer clock_timer_;
     io::Timer drain_timer_;
     std::size_t loaded_ = 0;
+    bool is_loaded_ = false;
     bool is_tick_due_ = false;
     bool is_draining_ = false;
     std::shared_ptr<char> alive_ =

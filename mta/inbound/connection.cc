@@ -49,7 +49,8 @@ Connection::Connection(const Services& services, std::shared_ptr<const SessionCo
       remote_(stream_->remote()),
       number_(number),
       on_ended_(std::move(on_ended)),
-      session_(config_->options, {.remote = remote_}, recipient_check(config_, remote_.address)),
+      session_(config_->options, {.remote = remote_}, recipient_check(config_, remote_.address),
+               [this] { return mail_refusal(); }),
       timer_(services.loop, [this] {
           timer_at_.reset();
           session_.on_deadline(now());
@@ -212,10 +213,19 @@ void Connection::handle(smtp::ServerSession::MessageAborted& aborted) {
     incoming_.reset();
 }
 
+std::optional<smtp::ServerReply> Connection::mail_refusal() {
+    const auto refusal = services_.store.refusal();
+    if (!refusal) return std::nullopt;
+    refusal_cause_ = refusal->text;
+    return reply_to(*refusal);
+}
+
 void Connection::handle(smtp::ServerSession::Refused& refused) {
-    services_.log.write(
-        now(), Level::info,
-        line("refused").with("command", refused.command).with("reply", to_string(refused.reply)));
+    services_.log.write(now(), Level::info,
+                        line("refused")
+                            .with("command", refused.command)
+                            .with("reply", to_string(refused.reply))
+                            .with_if("cause", std::exchange(refusal_cause_, {})));
 }
 
 void Connection::handle(smtp::ServerSession::SessionEnded& ended) {

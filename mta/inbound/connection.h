@@ -72,6 +72,7 @@ private:
 
     void open_stream();
     void pump();
+    [[nodiscard]] std::optional<smtp::ServerReply> mail_refusal();
     void handle(smtp::ServerSession::MessageBegins& begins);
     void handle(smtp::ServerSession::MessageEnds& ends);
     void handle(smtp::ServerSession::MessageAborted& aborted);
@@ -91,6 +92,7 @@ private:
     Endpoint remote_;
     std::uint64_t number_;
     OnEnded on_ended_;
+    std::string refusal_cause_;  // for the log: the client hears less
     smtp::ServerSession session_;
     io::Timer timer_;
     std::optional<Instant> timer_at_;

@@ -18,8 +18,12 @@ constexpr std::size_t logged_bytes_max = 200;
 
 }  // namespace
 
-ServerSession::ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check)
-    : options_(options), client_(client), check_(std::move(check)) {
+ServerSession::ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check,
+                             MailCheck mail_check)
+    : options_(options),
+      client_(client),
+      check_(std::move(check)),
+      mail_check_(std::move(mail_check)) {
     MTA_ASSERT(!options_.hostname.empty());
     MTA_ASSERT(check_ != nullptr);
 }

@@ -105,8 +105,13 @@ public:
     // client hears (550 5.7.1). Not asked about a bare postmaster, whom every server takes.
     using RecipientCheck = std::move_only_function<std::optional<ServerReply>(const Address&)>;
 
+    // Asked at each MAIL: nothing, or why no mail can be taken now (452 4.3.1), so that the client
+    // need not send its message first.
+    using MailCheck = std::move_only_function<std::optional<ServerReply>()>;
+
     // `options` must outlive the session.
-    ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check);
+    ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check,
+                  MailCheck mail_check = nullptr);
 
     // One of both, first: the greeting, or a refusal instead of it (421).
     void on_connected(Instant now);
@@ -224,6 +229,7 @@ private:
     const ServerOptions& options_;
     ClientInfo client_;
     RecipientCheck check_;
+    MailCheck mail_check_;
 
     State state_ = State::idle;
     bool is_extended_ = false;  // EHLO

@@ -72,6 +72,9 @@ void ServerSession::on_mail(const MailArguments& arguments, std::string_view lin
     if (arguments.size.value_or(0) > options_.message_bytes_max) {
         return refuse_command(line, reply_to(DataProblem::too_large));
     }
+    if (mail_check_ != nullptr) {
+        if (const auto refusal = mail_check_()) return say_refused(line, *refusal);
+    }
     transaction_ = Transaction{};
     transaction_->declared_size = arguments.size;
     transaction_->smtputf8 = arguments.smtputf8;

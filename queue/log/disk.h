@@ -50,6 +50,8 @@ public:
 struct DiskSpace {
     std::uint64_t free_bytes = 0;  // for this user
     std::uint64_t total_bytes = 0;
+    std::uint64_t free_files = 0;   // inodes
+    std::uint64_t total_files = 0;  // 0: the file system does not count them
 };
 
 // The folder of one spool, and the only way from the log to the operating system: a port, so that

@@ -171,7 +171,7 @@ DiskResult<Housekeeping::Ready> Housekeeping::make_in(const std::string& path,
         return std::unexpected(done.error());
     }
     for (const auto* folder : {"seg", "free"}) {
-        if (auto done = disk_.sync_directory(folder); !done) return std::unexpected(done.error());
+        if (auto done = sync_folder(folder); !done) return std::unexpected(done.error());
     }
     return ready;
 }
@@ -203,15 +203,29 @@ DiskResult<void> Housekeeping::move_away(const Closed& segment) {
     }
     if (!is_worth_keeping) {
         if (auto removed = disk_.remove(segment_path(segment.number)); !removed) return removed;
-        return disk_.sync_directory("seg");
+        return sync_folder("seg");
     }
     auto path = "free/" + segment_file_name(segment.number);
     if (auto done = disk_.rename(segment_path(segment.number), path); !done) return done;
-    if (auto done = disk_.sync_directory("seg"); !done) return done;
-    if (auto done = disk_.sync_directory("free"); !done) return done;
+    if (auto done = sync_folder("seg"); !done) return done;
+    if (auto done = sync_folder("free"); !done) return done;
     const std::lock_guard guard(mutex_);
     free_paths_.push_back(std::move(path));
     return {};
+}
+
+DiskResult<void> Housekeeping::sync_folder(const char* folder) {
+    auto synced = disk_.sync_directory(folder);
+    if (!synced) {
+        const std::lock_guard guard(mutex_);
+        failure_ = synced.error();
+    }
+    return synced;
+}
+
+std::optional<DiskError> Housekeeping::failure() const {
+    const std::lock_guard guard(mutex_);
+    return failure_;
 }
 
 void Housekeeping::write_digest(const Closed& segment) {

@@ -55,6 +55,9 @@ public:
         bool is_gone = false;  // for certain; otherwise it stays until the next start
     };
     [[nodiscard]] std::vector<Retired> take_retired();
+    // A folder could not be synced: nobody knows what is on the medium, and nothing more may be
+    // written.
+    [[nodiscard]] std::optional<DiskError> failure() const;
     // Closed: a digest of it would save reading it at the next start.
     void note_closed(std::uint64_t number, std::uint64_t end);
 
@@ -77,6 +80,7 @@ private:
     DiskResult<void> fill(DiskFile& file, std::uint64_t from) const;
     [[nodiscard]] std::optional<std::string> take_free_path();
     DiskResult<void> move_away(const Closed& segment);
+    DiskResult<void> sync_folder(const char* folder);
     void write_digest(const Closed& segment);
     [[nodiscard]] bool wants_one() const;  // with mutex_
 
@@ -92,6 +96,7 @@ private:
     bool is_wanted_ = false;
     std::deque<Closed> to_retire_;
     std::vector<Retired> retired_;
+    std::optional<DiskError> failure_;
     std::deque<Closed> to_digest_;
 };
 

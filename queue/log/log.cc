@@ -295,6 +295,10 @@ void Log::apply_copied(MessageId id, const LiveMessage& message) {
 
 bool Log::tend() {
     if (is_broken()) return false;
+    if (const auto failure = housekeeping_->failure()) {
+        break_down(*failure);
+        return false;
+    }
     const auto gone = segments_->recycle();
     recycled_ += gone.size();
     for (const auto number : gone) index_.forget_old_home(number);
@@ -402,6 +406,12 @@ void Log::check_space() {
                            mta::format_size(limit) +
                            ": new mail is refused for now; make room there, or lower "
                            "[spool] free_percent and free_space"};
+        } else if (space->total_files > 0 && space->free_files < options_.free_files_min) {
+            refusal = {StoreError::Kind::no_space,
+                       "the disk of the spool " + disk_.root() + " has only " +
+                           std::to_string(space->free_files) + " inodes left, and the limit is " +
+                           std::to_string(options_.free_files_min) +
+                           ": new mail is refused for now; remove small files there"};
         }
     }
     const std::lock_guard guard(refusal_mutex_);

@@ -24,6 +24,8 @@ struct LogOptions {
     // Below the larger of the two refusal() answers no_space.
     std::uint32_t free_percent_min = 10;
     std::uint64_t free_bytes_min = 256'000'000;
+    // Inodes: a spool needs few, but each new segment needs one.
+    std::uint64_t free_files_min = 100;
     // Makes the segments' generations, which must not be known to those who send mail:
     // system_random() of queue/log/posix_disk.h.
     std::uint64_t random_seed = 0;

@@ -1,5 +1,6 @@
 #include "queue/log/log_service.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -226,7 +227,10 @@ void LogService::run_loader() {
         auto answer = log_->answer(request);
         const bool was_last = std::get<LoadedBatch>(answer.what).last;
         post_answer(std::move(answer));
-        if (was_last) return;
+        if (!was_last) continue;
+        // What the loading took and gave back lies between what stays: without this it stays, too.
+        ::malloc_trim(0);
+        return;
     }
 }
 

@@ -188,7 +188,9 @@ DiskResult<DiskSpace> PosixDisk::space() {
         return failed(errno, "learn the free space of", root_);
     }
     return DiskSpace{.free_bytes = std::uint64_t{status.f_bavail} * status.f_frsize,
-                     .total_bytes = std::uint64_t{status.f_blocks} * status.f_frsize};
+                     .total_bytes = std::uint64_t{status.f_blocks} * status.f_frsize,
+                     .free_files = status.f_favail,
+                     .total_files = status.f_files};
 }
 
 DiskResult<std::unique_ptr<Disk::Lock>> PosixDisk::lock(const std::string& path) {

@@ -84,20 +84,16 @@ DiskResult<void> Segments::start_next(Stream stream, std::uint64_t first_lsn) {
     return {};
 }
 
-DiskResult<void> Segments::append(Stream stream, std::string& bytes) {
+DiskResult<void> Segments::append(Stream stream, std::string_view bytes) {
     auto& open = open_of(stream);
     const auto size = bytes.size();
-    if (open.end + size > open.filled) {
-        // As far ahead as the segment is going to be.
-        const auto ahead =
-            std::min(options_.zero_ahead_bytes,
-                     options_.segment_bytes - std::min(options_.segment_bytes, open.end + size));
-        bytes.append(ahead, '\0');
-        open.filled = open.end + bytes.size();
-    }
     open.is_synced = false;
     auto written = open.file->write(open.end, bytes);
     if (!written) return written;
+    if (open.end + size > open.filled) {
+        open.filled = open.end + size;
+        if (auto filled = fill_ahead(open); !filled) return filled;
+    }
     if (open.end < options_.segment_bytes / 2 && open.end + size >= options_.segment_bytes / 2) {
         housekeeping_.want_ready();
     }
@@ -105,6 +101,19 @@ DiskResult<void> Segments::append(Stream stream, std::string& bytes) {
     bytes_ += size;
     uses_[open.number].end = open.end;
     return {};
+}
+
+// Zeros, as far ahead as the segment is going to be. On a disk that is nearly full the record
+// itself is what counts.
+DiskResult<void> Segments::fill_ahead(Open& open) const {
+    const auto left = options_.segment_bytes - std::min(options_.segment_bytes, open.filled);
+    const auto ahead = std::min(options_.zero_ahead_bytes, left);
+    if (ahead == 0) return {};
+    auto written =
+        open.file->write(open.filled, std::string(static_cast<std::size_t>(ahead), '\0'));
+    if (written) open.filled += ahead;
+    if (!written && written.error().is_no_space()) return {};
+    return written;
 }
 
 void Segments::start_writing(Stream stream) {

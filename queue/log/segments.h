@@ -83,7 +83,7 @@ public:
         return open_of(stream).end == segment_header_bytes;
     }
     // Behind what is there. Not certain before sync().
-    DiskResult<void> append(Stream stream, std::string& bytes);
+    DiskResult<void> append(Stream stream, std::string_view bytes);
     // What was appended last need not be certain yet, but should be on its way.
     void start_writing(Stream stream);
     DiskResult<void> sync(Stream stream);
@@ -154,6 +154,7 @@ private:
     }
     [[nodiscard]] bool is_current(std::uint64_t number) const;
     DiskResult<void> seal(Stream stream);
+    DiskResult<void> fill_ahead(Open& open) const;
     void insert(std::uint64_t number, Generation generation, std::uint64_t end);
     void examine(Use& use);
     bool retire(std::uint64_t number, Use& use);

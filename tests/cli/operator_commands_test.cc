@@ -341,5 +341,23 @@ TEST_F(OperatorCommands, status_shouts_when_something_is_wrong) {
     EXPECT_THAT(out_.str(), HasSubstr("IS STOPPING"));
 }
 
+TEST_F(OperatorCommands, status_names_damage_until_somebody_has_taken_it_away) {
+    auto damaged = healthy();
+    damaged["spool"]["quarantine"] = {"0000000000000001-0000000000001090.bytes"};
+    damaged["spool"]["loading"] = true;
+    auto worse = healthy();
+    worse["spool"]["quarantine"] = {"a.bytes", "b.bytes", "c.bytes", "d.bytes"};
+    serve({{200, damaged.dump()}, {200, worse.dump()}});
+    EXPECT_EQ(run(status), exit_fine) << "mail is taken and delivered";
+    EXPECT_THAT(out_.str(),
+                HasSubstr("DAMAGE         1 piece of the spool did not match its checksum: "
+                          "0000000000000001-0000000000001090.bytes in "
+                          "/var/lib/posthouse/quarantine. The rest is delivered."));
+    EXPECT_THAT(out_.str(), HasSubstr("what was queued at the start is still being loaded"));
+    EXPECT_EQ(run(status), exit_fine);
+    EXPECT_THAT(out_.str(), HasSubstr("4 pieces of the spool did not match their checksum: "
+                                      "a.bytes, b.bytes, c.bytes, ... in"));
+}
+
 }  // namespace
 }  // namespace mta::cli

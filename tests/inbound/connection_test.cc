@@ -103,11 +103,17 @@ TEST_F(InboundConnection, says_451_and_takes_the_message_back_when_the_store_bre
 TEST_F(InboundConnection, says_452_while_the_store_has_no_room_and_takes_mail_again_afterwards) {
     connect();
     say("EHLO client.example\r\n");
-    store_.refuses = queue::StoreError{.kind = queue::StoreError::Kind::no_space, .text = "full"};
-    say("MAIL FROM:<a@office.example>\r\nRCPT TO:<b@them.example>\r\n");
-    EXPECT_TRUE(say("DATA\r\n").starts_with("452 4.3.1 "));
+    const queue::StoreError full{.kind = queue::StoreError::Kind::no_space, .text = "full"};
+    store_.refuses = full;
+    EXPECT_TRUE(say("MAIL FROM:<a@office.example>\r\n").starts_with("452 4.3.1 "));
     log_.flush();
-    EXPECT_NE(logged_.find("reason=full"), logged_.npos);
+    EXPECT_NE(logged_.find("cause=full"), logged_.npos)
+        << "the log says what the client does not hear";
+    store_.refuses.reset();
+    EXPECT_TRUE(say("MAIL FROM:<a@office.example>\r\n").starts_with("250 "));
+    say("RCPT TO:<b@them.example>\r\n");
+    store_.refuses = full;
+    EXPECT_TRUE(say("DATA\r\n").starts_with("452 4.3.1 ")) << "it was full only afterwards";
     store_.refuses.reset();
     say("RSET\r\nMAIL FROM:<a@office.example>\r\nRCPT TO:<b@them.example>\r\n");
     EXPECT_TRUE(say("DATA\r\n").starts_with("354 "));

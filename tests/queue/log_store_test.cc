@@ -263,6 +263,25 @@ TEST(LogStore, refuses_new_mail_while_the_disk_is_nearly_full) {
     EXPECT_TRUE(spool.store->refusal()) << "the floor counts where ten percent are less";
 }
 
+TEST(LogStore, refuses_new_mail_while_the_disk_has_hardly_an_inode_left) {
+    FakeDisk disk;
+    constexpr std::uint64_t plenty = 1'000'000'000'000;
+    disk.set_space({plenty, plenty, 99, 1'000'000});
+    Spool spool(disk);
+    const auto refusal = spool.store->refusal();
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->kind, StoreError::Kind::no_space);
+    EXPECT_NE(refusal->text.find("has only 99 inodes left, and the limit is 100"),
+              std::string::npos)
+        << refusal->text;
+    disk.set_space({plenty, plenty, 100, 1'000'000});
+    spool.service->check_space();
+    EXPECT_FALSE(spool.store->refusal());
+    disk.set_space({plenty, plenty, 0, 0});
+    spool.service->check_space();
+    EXPECT_FALSE(spool.store->refusal()) << "some file systems do not count them";
+}
+
 TEST(LogStore, looks_at_the_free_space_now_and_then_by_itself) {
     FakeDisk disk;
     Spool spool(disk);

@@ -230,6 +230,15 @@ INSTANTIATE_TEST_SUITE_P(, ServerDialogue, testing::ValuesIn(dialogues),
 
 // ---- What is said ----
 
+TEST(ServerSession, says_at_mail_that_there_is_no_room_and_takes_mail_when_there_is) {
+    ServerWorld world;
+    world.greet();
+    world.no_mail = ServerReply{452, {4, 3, 1}, "no room"};
+    EXPECT_EQ(codes(world.send(mail + rcpt + "DATA\r\n")), "452 4.3.1,503 5.5.1,503 5.5.1");
+    world.no_mail.reset();
+    EXPECT_EQ(codes(world.send(mail + rcpt)), "250 2.1.0,250 2.1.5");
+}
+
 TEST(ServerSession, offers_what_it_has) {
     ServerWorld world;
     world.connect();

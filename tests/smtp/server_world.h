@@ -42,9 +42,11 @@ public:
         return ServerReply{550, {5, 7, 1}, "relaying denied"};
     }
 
+    std::optional<ServerReply> no_mail;  // what MAIL hears
     explicit ServerWorld(ServerOptions server_options = default_options())
         : options(std::move(server_options)),
-          session(options, {.remote = {*IpAddress::parse("192.0.2.7"), 4000}}, check) {}
+          session(options, {.remote = {*IpAddress::parse("192.0.2.7"), 4000}}, check,
+                  [this] { return no_mail; }) {}
 
     ServerWorld(const ServerWorld&) = delete;
     ServerWorld& operator=(const ServerWorld&) = delete;
