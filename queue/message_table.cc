@@ -143,18 +143,24 @@ void MessageTable::set_phase(MessageEntry& message, RecipientEntry& recipient,
 }
 
 void MessageTable::set_error(RecipientEntry& recipient, const mta::DeliveryError& error) {
-    auto kept = error;
-    if (kept.text.size() > mta::limits::kept_reply_bytes_max)
-        kept.text.resize(mta::limits::kept_reply_bytes_max);
-    const auto hash = hash_of(kept);
+    if (error.text.size() > mta::limits::kept_reply_bytes_max) {
+        auto shorter = error;
+        shorter.text.resize(mta::limits::kept_reply_bytes_max);
+        return intern_error(recipient, shorter);
+    }
+    intern_error(recipient, error);
+}
+
+void MessageTable::intern_error(RecipientEntry& recipient, const mta::DeliveryError& error) {
+    const auto hash = hash_of(error);
     const auto [first, last] = error_by_hash_.equal_range(hash);
     const auto known = std::find_if(
-        first, last, [&](const auto& entry) { return errors_[entry.second].error == kept; });
+        first, last, [&](const auto& entry) { return errors_[entry.second].error == error; });
     std::uint32_t index = nothing;
     if (known != last) {
         index = known->second;
     } else {
-        index = errors_.add({std::move(kept), 0});
+        index = errors_.add({error, 0});
         error_by_hash_.emplace(hash, index);
     }
     ++errors_[index].recipients;

@@ -126,6 +126,7 @@ private:
         }
     };
 
+    void intern_error(RecipientEntry& recipient, const mta::DeliveryError& error);
     [[nodiscard]] std::uint32_t domain_for(const std::string& name);
     std::uint32_t add_entry(MessageId id, mta::Instant arrival, std::uint64_t size,
                             std::size_t recipient_count);

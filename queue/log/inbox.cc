@@ -99,10 +99,11 @@ void Inbox::take_loaded(LoadedBatch batch) {
     // Kept aside while it runs: it may destroy the store, but not itself.
     auto on_loaded = std::move(on_loaded_);
     on_loaded_ = nullptr;
+    // The loader makes the next one ready while this one is taken in.
+    if (!last) send_read_({.what = LoadNext{}});
     on_loaded(std::move(batch.messages), last);
     if (is_closed_ || last) return;
     on_loaded_ = std::move(on_loaded);
-    send_read_({.what = LoadNext{}});
 }
 
 }  // namespace queue::log
