@@ -34,10 +34,11 @@ class Hops:
             receiver.commands = receiver.seen = receiver.messages = _Forgetful()
             receiver.script = {
                 "CONNECT": self._on_connect, "RCPT": self._on_rcpt, "DOT": self._on_dot,
-                "MAIL": self._on_next, "RSET": self._on_next, "QUIT": self._on_next, "NOOP": self._on_next,
+                "MAIL": self._on_mail, "RSET": self._on_next, "QUIT": self._on_next, "NOOP": self._on_next,
             }  # fmt: skip
             receiver.letter = letter
-        self._is_off_on = False
+        self._is_off_on = self._is_closing = False
+        self.taken = 0  # transactions
 
     def __enter__(self):
         self.server.start()
@@ -54,6 +55,10 @@ class Hops:
         self.off_server.start()
         self._is_off_on = True
 
+    def switch_off(self):
+        """Politely: a transaction that is under way is answered, so that nothing is taken twice for it."""
+        self._is_closing = True
+
     def routes(self):
         near = [route(domain, self.server.port) for domain in (*DOMAINS, SENDER_DOMAIN)]
         return [*near, route(OFF_DOMAIN, self.off_server.port)]
@@ -69,6 +74,12 @@ class Hops:
         if session.awaits_word:
             session.awaits_word = False
             self.account.note("N", self._connection(session))
+
+    def _on_mail(self, session, argument):
+        self._on_next(session, argument)
+        if self._is_closing and session.owner is self.off_server:
+            return "421 4.3.2 this host is being switched off"
+        return None
 
     def _is_refused(self, address, kind, times):
         if self.accepts_all or self.refusals[kind, address] >= times:
@@ -102,6 +113,7 @@ class Hops:
         if busy:
             self.account.note("L", connection, number, *message.addresses)
             return "451 4.3.0 not at the moment"
+        self.taken += 1
         self.account.note("D", connection, number, *message.addresses)
         return None
 

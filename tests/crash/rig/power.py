@@ -22,6 +22,7 @@ from . import disk as disks
 from .account import Account, Judge, parse
 from .hops import Hops
 from .load import Load
+from .plan import OFF_DOMAIN
 from .relay import Relay
 
 _HEAD = struct.Struct("<B3xIQQ")
@@ -191,6 +192,12 @@ def record(folder, plan, count, name="a", env=None, sessions=12, seconds=60, flu
         account.note(START)
         load = Load(relay.port, plan, disk.mark, 0, count, sessions, folder / "load.log")
         stack.callback(load.stop)
+        # What waited for the host that was off goes, and its segments are used again; later it is off once more.
+        until(lambda: hops.taken > count / 3, lambda: f"a third is delivered; {relay.log()[-2000:]}", seconds)
+        hops.switch_on()
+        relay.flush(OFF_DOMAIN)
+        until(lambda: hops.taken > count or not load.is_running(), "more is delivered", seconds)
+        hops.switch_off()
         until(lambda: not load.is_running(), lambda: f"the end of the load; {relay.log()[-2000:]}", seconds)
         time.sleep(0.3)  # part of the recording: the relay alone with its retries
         account.note(END)

@@ -1,0 +1,86 @@
+"""kill -9 at any moment, again and again, on the same spool."""
+
+import json
+import random
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from rig.account import Account, Judge, parse
+from rig.hops import Hops
+from rig.load import Load
+from rig.plan import OFF_DOMAIN, SMALL_SIZES, Plan
+from rig.relay import BUILD, Relay
+from harness.wait import until
+
+KILLS_AN_EPISODE = 100
+
+
+@pytest.fixture
+def disk_folder():
+    """On a real disk: memory syncs in no time, and then nobody is ever killed in the middle of it."""
+    name = tempfile.mkdtemp(prefix="kill-", dir=BUILD)
+    yield Path(name)
+    shutil.rmtree(name)
+
+
+def kill_often(folder, plan, kills, rng):
+    """Kills under load; then everything may end. The verdict, and what was said."""
+    path = folder / "account"
+    account = Account(path)
+    with Hops(account) as hops:
+        relay = Relay(folder / "spool", hops.routes())
+        load = None
+        try:
+            relay.start()
+            load = Load(relay.port, plan, path, 0, 1_000_000, 8, folder / "load.log")
+            for kill in range(kills):
+                taken = hops.taken
+                until(lambda: hops.taken > taken, lambda: f"mail flows again: {relay.log()[-2000:]}", 20)
+                time.sleep(rng.uniform(0, 0.25))  # the moment is chance
+                relay.kill()
+                account.note("K", "kill")
+                assert load.is_running(), load.child.log()
+                if kill == kills // 2:
+                    hops.switch_on()
+                (relay.launch if rng.random() < 0.2 and kill + 1 < kills else relay.start)()
+                if not relay.child.log().count(" ready"):  # killed while it starts
+                    time.sleep(rng.uniform(0, 0.05))
+                    relay.kill()
+                    account.note("K", "start")
+                    relay.start()
+            load.stop()
+            hops.accepts_all = True
+            relay.flush(OFF_DOMAIN)
+            relay.wait_until_empty(120)
+            relay.stop()
+            quarantined = relay.quarantined()
+        finally:
+            if load:
+                load.stop()
+            log = relay.log()[-20000:]
+            relay.discard()
+    account.close()
+    verdict = Judge(parse(path.read_text(errors="replace")), plan).judge()
+    if quarantined:
+        verdict.wrong.append(f"a kill is no damage, and yet there is {quarantined} in quarantine")
+    return verdict, log
+
+
+def test_kill_9_at_any_moment(request, disk_folder, results, seed):
+    kills, done = request.config.option.kills, 0
+    lines = []
+    while done < kills:
+        count = min(KILLS_AN_EPISODE, kills - done)
+        folder = disk_folder / str(done)
+        folder.mkdir()
+        verdict, log = kill_often(folder, Plan(seed + done, SMALL_SIZES), count, random.Random(seed + done))
+        done += count
+        lines.append(json.dumps({"kills": count, "seed": seed + done - count} | verdict.counts()))
+        print(lines[-1], flush=True)
+        (results / "kills.jsonl").write_text("\n".join(lines) + "\n")
+        assert verdict.is_good, f"{verdict}\n{log}"
+        assert verdict.acknowledged > 10 * count, f"the load was too light to mean much: {verdict}"
+        shutil.rmtree(folder)
