@@ -71,9 +71,9 @@ async def _send(reader, writer, message, account):
     account.note("A", message.number)
 
 
-async def _session(port, plan, todo, account):
+async def _session(port, plan, todo, account, is_over):
     reader = writer = message = None
-    while todo:
+    while todo and not is_over():
         message = None
         try:
             if writer is None:
@@ -93,12 +93,21 @@ async def _session(port, plan, todo, account):
         writer.close()
 
 
-async def _main(port, seed, sizes, first, count, sessions, account_path):
+async def _run(port, plan, numbers, sessions, account, is_over):
+    todo = list(numbers)
+    await asyncio.gather(*(_session(port, plan, todo, account, is_over) for _ in range(sessions)))
+
+
+def send(port, plan, numbers, account, sessions=3, is_over=lambda: False):
+    """The same within this process; comes back when all were sent, or when `is_over` says so."""
+    asyncio.run(_run(port, plan, numbers, sessions, account, is_over))
+
+
+def main(port, seed, sizes, first, count, sessions, account_path):
     plan = plans.Plan(int(seed), plans.SMALL_SIZES if sizes == "small" else plans.SIZES)
-    account = Account(account_path)
-    todo = list(range(int(first), int(first) + int(count)))
-    await asyncio.gather(*(_session(int(port), plan, todo, account) for _ in range(int(sessions))))
+    numbers = range(int(first), int(first) + int(count))
+    send(int(port), plan, numbers, Account(account_path), int(sessions))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(*sys.argv[1:]))
+    main(*sys.argv[1:])
