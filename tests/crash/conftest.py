@@ -13,11 +13,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from rig import disk  # noqa: E402
+from rig import untested  # noqa: E402
 from rig.relay import BINARY, BUILD  # noqa: E402
 
 _CLONE_NEWNS = 0x20000
-_untested = []
 
 
 def pytest_addoption(parser):
@@ -41,14 +40,8 @@ def pytest_report_header(config):
     return f"relay: {BINARY}; --seed {config.option.seed}"
 
 
-def untested(what, why):
-    """For what this machine cannot do. It is said at the end of the run, and by ./dev."""
-    _untested.append(f"{what} NOT TESTED: {why}")
-    pytest.skip(_untested[-1])
-
-
 def pytest_terminal_summary(terminalreporter):
-    for line in _untested:
+    for line in untested.said:
         terminalreporter.write_line(f"!!! {line}", red=True, bold=True)
 
 
@@ -62,7 +55,7 @@ def _scratch(request):
     yield root
     tempfile.tempdir = before
     if request.config.is_private:
-        disk.unmount(root)
+        subprocess.run(["umount", "--lazy", str(root)], check=True)
     shutil.rmtree(root)
 
 

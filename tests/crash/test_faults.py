@@ -7,13 +7,13 @@ import subprocess
 from contextlib import closing
 
 import pytest
-from conftest import untested
 from harness.wait import NeverHappened, until
 from rig import load
 from rig.account import Account, Judge, parse
 from rig.hops import Hops
 from rig.plan import Plan, Planned
 from rig.relay import Relay
+from rig.untested import untested
 
 SIZES = [500, 200_000, 300_000, 500, 3_000, 400_000, 250_000, 500, 300_000, 500]
 WRITE_PATH = ("mkdir", "openat", "pwrite64", "pwritev", "ftruncate", "fallocate", "sync_file_range", "fdatasync", "fsync",

@@ -9,11 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import untested
 from rig import disk, power
 from rig.account import Verdict
 from rig.plan import Plan
 from rig.relay import BINARY, NO_SYNC
+from rig.untested import untested
 
 CUTS_A_RECORDING = 50
 MESSAGES = 1200

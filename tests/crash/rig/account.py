@@ -26,6 +26,12 @@ class Account:
     def __init__(self, path):
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def note(self, *words):
         os.write(self._fd, (" ".join(map(str, words)) + "\n").encode())
 

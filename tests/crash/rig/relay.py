@@ -16,13 +16,13 @@ class Relay(Posthouse):
     """`under`: a command that the relay's own is appended to. It must let the relay be its direct successor (`exec`, or
     `strace -D`), so that signals reach it."""
 
-    def __init__(self, spool, routes, under=(), env=None, **tables):
+    def __init__(self, spool_path, routes, under=(), env=None, **tables):
         settings = {
             "delivery": {"connections_per_destination": 5, "idle_timeout": "1s", "connect_timeout": "5s"},
             "retry": {"schedule": ["200ms", "300ms", "500ms"], "max_interval": "1s"},
             "log": {"level": "info"},
         }
-        settings["spool"] = {"path": str(spool), "segment_size": "1MiB", "free_percent": 0, "free_space": "0B"}
+        settings["spool"] = {"path": str(spool_path), "segment_size": "1MiB", "free_percent": 0, "free_space": "0B"}
         for name, table in tables.items():
             if isinstance(table, dict):
                 settings.setdefault(name, {}).update(table)
