@@ -1,6 +1,5 @@
 """kill -9 at any moment, again and again, on the same spool."""
 
-import json
 import random
 import shutil
 import tempfile
@@ -8,12 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from harness.wait import until
 from rig.account import Account, Judge, parse
+from rig.campaign import Campaign
 from rig.hops import Hops
 from rig.load import Load
 from rig.plan import OFF_DOMAIN, SMALL_SIZES, Plan
 from rig.relay import BUILD, Relay
-from harness.wait import until
 
 KILLS_AN_EPISODE = 100
 
@@ -70,17 +70,18 @@ def kill_often(folder, plan, kills, rng):
 
 
 def test_kill_9_at_any_moment(request, disk_folder, results, seed):
-    kills, done = request.config.option.kills, 0
-    lines = []
-    while done < kills:
-        count = min(KILLS_AN_EPISODE, kills - done)
-        folder = disk_folder / str(done)
+    if request.config.option.replay:
+        pytest.skip("only a replay was asked for")
+    campaign = Campaign(results, "kills", request.config.option.resume)
+    kills = request.config.option.kills
+    while campaign.done < kills:
+        count = min(KILLS_AN_EPISODE, kills - campaign.done)
+        plan_seed = seed + campaign.done
+        folder = disk_folder / str(campaign.done)
         folder.mkdir()
-        verdict, log = kill_often(folder, Plan(seed + done, SMALL_SIZES), count, random.Random(seed + done))
-        done += count
-        lines.append(json.dumps({"kills": count, "seed": seed + done - count} | verdict.counts()))
-        print(lines[-1], flush=True)
-        (results / "kills.jsonl").write_text("\n".join(lines) + "\n")
+        verdict, log = kill_often(folder, Plan(plan_seed, SMALL_SIZES), count, random.Random(plan_seed))
         assert verdict.is_good, f"{verdict}\n{log}"
         assert verdict.acknowledged > 10 * count, f"the load was too light to mean much: {verdict}"
+        campaign.note(verdict, count, plan=plan_seed)
+        print(campaign, flush=True)
         shutil.rmtree(folder)

@@ -1,6 +1,5 @@
 """The power goes at any moment: whatever was acknowledged is there."""
 
-import hashlib
 import json
 import lzma
 import random
@@ -11,8 +10,9 @@ from pathlib import Path
 import pytest
 from rig import disk, power
 from rig.account import Verdict
+from rig.campaign import Campaign
 from rig.plan import Plan
-from rig.relay import BINARY, NO_SYNC
+from rig.relay import NO_SYNC
 from rig.untested import untested
 
 CUTS_A_RECORDING = 50
@@ -24,31 +24,6 @@ SECOND_CUT_SHARE = 0.2
 def _can_cut():
     if why := disk.why_impossible():
         untested("power cuts were", why)
-
-
-class Campaign:
-    """The results, a line a cut, in a file that is named after the relay's bytes: a campaign that was interrupted can go
-    on, and a new relay begins a new one."""
-
-    def __init__(self, folder, name, resume):
-        digest = hashlib.sha256(BINARY.read_bytes()).hexdigest()[:12]
-        self.folder = folder
-        self.path = folder / f"{name}-{digest}.jsonl"
-        if not resume:
-            self.path.unlink(missing_ok=True)
-        self.done = [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
-
-    def note(self, result):
-        self.done.append(result)
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(result) + "\n")
-
-    def total(self, name):
-        return sum(result[name] for result in self.done)
-
-    def summary(self):
-        names = ("acknowledged", "recipients", "lost", "wrong", "duplicated", "in_doubt", "in_doubt_arrived")
-        return f"{len(self.done)} cuts: " + ", ".join(f"{name} {self.total(name)}" for name in names)
 
 
 def keep(results, cut_image, cut, plan, verdict, log):
@@ -89,7 +64,7 @@ def cut_often(folder, campaign, plan, count, rng, results):
             if is_twice:
                 cut = cut_again(folder, cut, rng)
             verdict = try_cut(folder, cut, plan, results)
-            campaign.note(verdict.counts() | {"cut": str(cut), "plan": plan.seed, "twice": is_twice})
+            campaign.note(verdict, cut=str(cut), plan=plan.seed, twice=is_twice)
     finally:
         recording.close()
         recording.log_path.unlink()
@@ -110,14 +85,14 @@ def cut_again(folder, cut, rng):
 def test_what_was_acknowledged_survives_power_cuts(request, folder, results, seed):
     if request.config.option.replay:
         pytest.skip("only a replay was asked for")
-    campaign = Campaign(results, "power", request.config.option.resume)
+    campaign = Campaign(results, "cuts", request.config.option.resume)
     cuts = request.config.option.cuts
-    while len(campaign.done) < cuts:
-        plan_seed = seed + len(campaign.done)
-        count = min(CUTS_A_RECORDING, cuts - len(campaign.done))
+    while campaign.done < cuts:
+        plan_seed = seed + campaign.done
+        count = min(CUTS_A_RECORDING, cuts - campaign.done)
         cut_often(folder, campaign, Plan(plan_seed), count, random.Random(plan_seed), results)
-        print(campaign.summary(), flush=True)
-    assert campaign.total("acknowledged") > 100 * cuts, f"the load was too light to mean much: {campaign.summary()}"
+        print(campaign, flush=True)
+    assert campaign.total("acknowledged") > 100 * cuts, f"the load was too light to mean much: {campaign}"
     assert campaign.total("lost") == 0 and campaign.total("wrong") == 0
 
 

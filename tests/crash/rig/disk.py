@@ -54,16 +54,25 @@ def unmount(folder):
 
 
 class Mounted:
-    """ext4 from `image` at `folder`; the loop device goes with the mount."""
+    """ext4 from `image` at `folder`, checked first if it must be; the loop device goes with the mount."""
 
     def __init__(self, image, folder):
         self.image, self.folder = image, Path(folder)
 
     def __enter__(self):
         self.folder.mkdir(exist_ok=True)
+        try:
+            self._mount()
+        except RuntimeError:
+            # ext4 itself does not bear a superblock of which one of the two sectors is old; what every machine does at
+            # boot mends that.
+            subprocess.run(["e2fsck", "-fy", str(self.image)], capture_output=True, timeout=60, check=False)
+            self._mount()
+        return self.folder
+
+    def _mount(self):
         # The device of the mount before may still be on its way back.
         run("mount", "-t", "ext4", "-o", "loop,noatime", self.image, self.folder, again_if="failed to setup loop device")
-        return self.folder
 
     def __exit__(self, *_):
         unmount(self.folder)
