@@ -23,7 +23,7 @@ def pytest_addoption(parser):
     parser.addoption("--cuts", type=int, default=50, help="power cuts (50)")
     parser.addoption("--kills", type=int, default=100, help="kills (100)")
     parser.addoption("--seed", type=int, default=None, help="of everything that is chosen by chance; said at the start")
-    parser.addoption("--resume", action="store_true", help="go on with a campaign: count what is in the results already")
+    parser.addoption("--resume", action="store_true", help="go on with a campaign that was interrupted")
     parser.addoption("--replay", default=None, metavar="FOLDER", help="only the power cut that was kept in this folder")
 
 

@@ -82,10 +82,12 @@ def test_a_disk_below_the_floor_is_refused_from_the_start(small_disk, size):
         relay.discard()
 
 
-@pytest.mark.parametrize("size, message_size", [("64k", 300), ("64k", 30_000), ("1m", 3_000), ("1m", 300_000), ("3m", 3_000)])
+@pytest.mark.parametrize(
+    "size, message_size", [("64k", 300), ("64k", 30_000), ("1m", 3_000), ("1m", 300_000), ("3m", 3_000)]
+)
 def test_a_disk_that_fills_up_with_no_floor_loses_nothing(small_disk, folder, size, message_size):
-    """Whoever sets the floor to nothing gets 452 from the disk itself, and a relay that stops and says why. With more room
-    it starts again, and all that it had acknowledged is there."""
+    """Whoever sets the floor to nothing gets 452 from the disk itself, and a relay that stops and says why. With more
+    room it starts again, and all that it had acknowledged is there."""
     spool = small_disk.make(size) / "spool"
     plan = OffMail(message_size)
     with Account(folder / "account") as account, Hops(account) as hops:
@@ -125,8 +127,8 @@ def test_the_refusal_comes_at_mail(small_disk):
 
 
 def test_above_the_floor_again_mail_is_taken_again(small_disk, folder):
-    """Mail for a host that is off fills the disk down to the floor; the relay says so and stays; the host comes back, its
-    mail goes, its room is free, and mail is taken again."""
+    """Mail for a host that is off fills the disk down to the floor; the relay says so and stays; the host comes back,
+    its mail goes, its room is free, and mail is taken again."""
     spool = small_disk.make("24m") / "spool"
     plan = OffMail(20_000)
     with Account(folder / "account") as account, Hops(account) as hops:
@@ -228,8 +230,8 @@ def send_for_want_of_descriptors(relay):
 
 
 def test_without_descriptors_nothing_is_lost(crowded, folder):
-    """Who is in is answered; when the crowd has gone everything goes on. Should the spool itself find no descriptor, the
-    relay says so and ends, as with any other failure of the disk; mail is safe then, too."""
+    """Who is in is answered; when the crowd has gone everything goes on. Should the spool itself find no descriptor,
+    the relay says so and ends, as with any other failure of the disk; mail is safe then, too."""
     relay = crowded
     assert 10 < len(relay.crowd.served) < 48
     reply = send_for_want_of_descriptors(relay)
@@ -256,6 +258,6 @@ def test_a_crowd_leaves_the_spool_its_descriptors(crowded):
     assert crowded.child.is_running()
 
 
-@pytest.mark.xfail(reason="the event loop turns clients away by itself if it has no descriptor, and nobody hears of it")
+@pytest.mark.xfail(reason="without a descriptor the event loop turns clients away, and no log says it")
 def test_the_log_says_that_clients_are_turned_away(crowded):
     assert re.search(r"descriptor|421 4\.3\.2", crowded.log()), crowded.log()[-2000:]

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from rig import load
 from rig.account import Account
 from rig.plan import SMALL_SIZES, Plan
 from rig.relay import Relay
-from rig.untested import untested
+from rig.untested import need_strace
 
 COUNT = 150
 _LINE = re.compile(rb"^(\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>|(?P<name>\w+)\()(?P<rest>.*)$")
@@ -25,8 +24,7 @@ _LOGGED = re.compile(rb" received id=(\w+) from=s-(\d+)@back\.test")
 
 
 def calls_of(trace):
-    """(thread, name, arguments and result, "begin" | "end") in the order of the trace; a call that nothing came between is
-    two of them in a row."""
+    """(thread, name, arguments and result, "begin" | "end") in the order of the trace."""
     begun = {}
     for line in trace.split(b"\n"):
         match = _LINE.match(line)
@@ -50,8 +48,8 @@ def has_succeeded(text):
 
 
 def early_answers(trace):
-    """The numbers of messages that were acknowledged, and of those that were before they were certain: before the end of a
-    good sync of the file that the record was written to, begun after that write had ended."""
+    """The numbers of messages that were acknowledged, and of those that were before they were certain: before the end
+    of a good sync of the file that the record was written to, begun after that write had ended."""
     number_of = dict(_LOGGED.findall(trace))
     written, syncing, certain = {}, {}, set()  # number: file; thread: numbers; numbers
     acknowledged, early = set(), set()
@@ -72,11 +70,8 @@ def early_answers(trace):
 
 @pytest.fixture(scope="module")
 def trace():
-    """Of a run in which many clients are served at once, and nobody takes the mail, so that the log has all the time."""
-    try:
-        subprocess.run(["strace", "-D", "-o", "/dev/null", "true"], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as failure:
-        untested("the order of syncs and answers was", f"strace does not work here: {failure}")
+    """Of a run in which many clients are served at once."""
+    need_strace("the order of syncs and answers was")
     folder = Path(tempfile.mkdtemp(prefix="order-"))
     path = folder / "trace"
     path.touch()
@@ -125,6 +120,8 @@ def with_syncs_of_another_file(trace):
     return re.sub(rb"(?m)^(\d+ +fdatasync\(\d+<[^>]*)\.log>", rb"\1.other>", trace)
 
 
-@pytest.mark.parametrize("doctor", [without_syncs, with_failing_syncs, with_an_early_answer, with_syncs_of_another_file])
+@pytest.mark.parametrize(
+    "doctor", [without_syncs, with_failing_syncs, with_an_early_answer, with_syncs_of_another_file]
+)
 def test_a_doctored_trace_is_noticed(trace, doctor):
     assert early_answers(doctor(trace))[1]

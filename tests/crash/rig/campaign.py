@@ -9,15 +9,16 @@ _NAMES = ("acknowledged", "recipients", "lost", "wrong", "duplicated", "in_doubt
 
 
 class Campaign:
-    """A line of JSON for each trial, in a file that is named after the relay's bytes: a campaign that was interrupted goes
-    on (`resume`), and a new relay begins a new one. `unit` is what is counted."""
+    """A line of JSON for each trial, in a file that is named after the relay's bytes: a campaign that was interrupted
+    goes on (`resume`), and a new relay begins a new one. `unit` is what is counted."""
 
     def __init__(self, folder, unit, resume):
         digest = hashlib.sha256(BINARY.read_bytes()).hexdigest()[:12]
         self.unit, self.path = unit, folder / f"{unit}-{digest}.jsonl"
         if not resume:
             self.path.unlink(missing_ok=True)
-        self._results = [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        self._results = [json.loads(line) for line in lines]
 
     def note(self, verdict, count=1, **more):
         result = {self.unit: count} | verdict.counts() | more

@@ -1,4 +1,4 @@
-"""Disks: the one that remembers every write (crash_disk), and plain images, each behind a loop device with ext4 on it."""
+"""Disks: the one that remembers every write (crash_disk), and plain images; each behind a loop device, with ext4."""
 
 import os
 import signal
@@ -72,7 +72,8 @@ class Mounted:
 
     def _mount(self):
         # The device of the mount before may still be on its way back.
-        run("mount", "-t", "ext4", "-o", "loop,noatime", self.image, self.folder, again_if="failed to setup loop device")
+        command = ("mount", "-t", "ext4", "-o", "loop,noatime", self.image, self.folder)
+        run(*command, again_if="failed to setup loop device")
 
     def __exit__(self, *_):
         unmount(self.folder)

@@ -27,8 +27,8 @@ class _Forgetful(list):
 
 
 class Hops:
-    """One server for all domains, and one for OFF_DOMAIN that is off until switch_on(). `accepts_all`: nobody is refused
-    any more. `name` tells the connections of this run from those of others."""
+    """One server for all domains, and one for OFF_DOMAIN that is off until switch_on(). `accepts_all`: nobody is
+    refused any more. `name` tells the connections of this run from those of others."""
 
     def __init__(self, account, name="a", accepts_all=False):
         self.account, self.name, self.accepts_all = account, name, accepts_all

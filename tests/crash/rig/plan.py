@@ -1,7 +1,7 @@
 """The mail of a run, each message a function of the seed and its number.
 
-What a recipient's host is going to say is in the address: `ok-0-17@d2.test` is recipient 0 of message 17. A body carries
-its length and its checksum, so that whoever gets it can tell whether it is whole.
+What a recipient's host is going to say is in the address: `ok-0-17@d2.test` is recipient 0 of message 17. A body
+carries its length and its checksum, so that whoever gets it can tell whether it is whole.
 """
 
 import base64
@@ -15,7 +15,7 @@ SENDER_DOMAIN = "back.test"  # where bounces go
 
 # What the host says at RCPT or at the final dot until it gives in, and how often it is met.
 KINDS = {"ok": 66, "later1": 6, "later2": 5, "dot1": 5, "no": 8, "off": 10}
-SIZES = {(200, 3_000): 60, (3_000, 30_000): 30, (30_000, 120_000): 8, (140_000, 700_000): 2}
+SIZES = {(200, 3_000): 60, (3_000, 30_000): 28, (30_000, 120_000): 7, (140_000, 500_000): 5}
 SMALL_SIZES = {(200, 3_000): 80, (3_000, 12_000): 18, (140_000, 300_000): 2}
 RECIPIENTS = {(1, 1): 60, (2, 5): 32, (6, 20): 8}
 

@@ -207,8 +207,7 @@ def record(folder, plan, count, name="a", env=None, sessions=12, seconds=60, flu
 
 
 def record_recovery(folder, cut, name, rng):
-    """The start on the disk of `cut`, recorded, until a moment in the recovery or soon after; with the power gone there,
-    nobody has more than seen the beginning."""
+    """The start on the disk of `cut`, recorded, until a moment in the recovery or soon after."""
     folder = Path(folder)
     before, log = folder / "before.img", folder / f"{name}.log"
     shutil.copyfile(cut.path, before)

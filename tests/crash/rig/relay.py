@@ -1,4 +1,4 @@
-"""The relay under trial: its spool where the trial wants it, every time short, started under another program if need be."""
+"""The relay under trial: its spool where the trial wants it, every time short, if need be under another program."""
 
 import os
 import shutil
