@@ -99,7 +99,8 @@ def test_a_disk_that_fills_up_with_no_floor_loses_nothing(small_disk, folder, si
             assert "No space left on device" in relay.log(), relay.log()[-2000:]
             events = parse((folder / "account").read_text())
             answers = [event[2] for event in events if event[0] == "R" and len(event) > 2 and event[2].isdigit()]
-            assert answers and set(answers) <= {"452", "421"} and "452" in answers, answers
+            # A body that is stored while it comes may fail before its end, and then the client may hear 421 first.
+            assert answers and set(answers) <= ({"452"} if message_size < 100_000 else {"452", "421"}), answers
             account.note("K", "full")
             small_disk.resize("16m")
             relay.start()
