@@ -247,7 +247,7 @@ def recover(folder, cut, plan, seconds=30):
         stack.callback(relay.discard)
         relay.start()
         try:
-            until(lambda: not relay.queue(), "an empty queue", seconds)
+            relay.wait_until_empty(seconds)
         except NeverHappened:
             pass  # the judge will say what is missing
         is_stuck = bool(relay.queue())

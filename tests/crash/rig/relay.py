@@ -49,6 +49,11 @@ class Relay(Posthouse):
         self.child.wait_for_log(READY, seconds)
         return self
 
+    def wait_until_empty(self, seconds=30.0):
+        """Old mail comes in while new mail is taken already; until it is all there, an empty queue says nothing."""
+        self.child.wait_for_log(r"\bspool_loaded\b", seconds)
+        super().wait_until_empty(seconds)
+
     def wait_for_end(self, seconds=20.0):
         until(lambda: not self.child.is_running(), lambda: f"the relay's end; its log:\n{self.log()[-3000:]}", seconds)
         return self.child.wait()
