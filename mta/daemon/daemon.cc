@@ -12,6 +12,7 @@
 #include "conf/loader.h"
 #include "conf/problem.h"
 #include "mta/base/time_format.h"
+#include "mta/daemon/descriptors.h"
 
 namespace mta::daemon {
 namespace {
@@ -70,11 +71,14 @@ std::expected<std::unique_ptr<Daemon>, Daemon::Problems> Daemon::open(
 }
 
 std::expected<void, Daemon::Problems> Daemon::start() {
+    descriptors_ = raise_descriptor_limit();
+    auto lowered = fit_settings(settings_);
     if (auto opened = open_spool(); !opened) return opened;
     shards_.push_back(
         std::make_unique<Shard>(settings_, write_to_stderr, is_journal_behind_stderr()));
     auto& shard = main_shard();
     started_ = shard.now();
+    report_advice(lowered);
     config_loaded_ = started_;
     report_recovery();
     shard.log().write(shard.now(), Level::info,
@@ -146,9 +150,7 @@ void Daemon::report_ready() {
         line.with("listening", to_string(address));
     }
     shard.log().write(shard.now(), Level::info, line);
-    for (const auto& sentence : conf::advice(*settings_)) {
-        shard.log().write(shard.now(), Level::warning, LogLine("advice").with("text", sentence));
-    }
+    report_advice(conf::advice(*settings_));
     notifier_.ready("relaying");
 }
 
@@ -206,9 +208,24 @@ std::expected<void, Daemon::Problems> Daemon::try_reload() {
     }
     if (!problems.empty()) return std::unexpected(std::move(problems));
     auto settings = std::make_shared<const conf::Settings>(std::move(*loaded));
+    report_advice(fit_settings(settings));
     if (auto reloaded = main_shard().reload(settings); !reloaded) return reloaded;
     settings_ = std::move(settings);
     return {};
+}
+
+std::vector<std::string> Daemon::fit_settings(SettingsPtr& settings) const {
+    auto fitted = *settings;
+    auto sentences = fit_to_descriptors(fitted, descriptors_);
+    if (!sentences.empty()) settings = std::make_shared<const conf::Settings>(std::move(fitted));
+    return sentences;
+}
+
+void Daemon::report_advice(const std::vector<std::string>& sentences) {
+    auto& shard = main_shard();
+    for (const auto& sentence : sentences) {
+        shard.log().write(shard.now(), Level::warning, LogLine("advice").with("text", sentence));
+    }
 }
 
 // A second signal does not wait.

@@ -44,6 +44,9 @@ private:
     Daemon(const std::string& config_path, SettingsPtr settings);
     [[nodiscard]] std::expected<void, Problems> start();
     [[nodiscard]] std::expected<void, Problems> open_spool();
+    // Lowers what does not fit into the descriptors that there are; what was lowered.
+    [[nodiscard]] std::vector<std::string> fit_settings(SettingsPtr& settings) const;
+    void report_advice(const std::vector<std::string>& sentences);
     void report_recovery();
     void report_ready();
     void on_loaded(std::size_t messages);
@@ -56,6 +59,7 @@ private:
     // One shard for now: the main thread's.
     [[nodiscard]] Shard& main_shard() const { return *shards_.front(); }
 
+    std::uint64_t descriptors_ = 0;
     std::size_t damages_told_ = 0;
     std::size_t notes_told_ = 0;
     std::string config_path_;

@@ -39,7 +39,7 @@ void ServerSession::on_connected(Instant now) {
 
 void ServerSession::refuse_connection(Instant /*now*/, const ServerReply& reply) {
     MTA_ASSERT(state_ == State::idle);
-    end_with(reply, EndReason::refused, {});
+    end_with(reply, EndReason::refused, to_string(reply));
 }
 
 void ServerSession::on_bytes(Instant now, std::string_view bytes) {

@@ -219,6 +219,7 @@ DiskResult<void> Housekeeping::sync_folder(const char* folder) {
     if (!synced) {
         const std::lock_guard guard(mutex_);
         failure_ = synced.error();
+        has_failed_ = true;
     }
     return synced;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -57,6 +58,7 @@ public:
     [[nodiscard]] std::vector<Retired> take_retired();
     // A folder could not be synced: nobody knows what is on the medium, and nothing more may be
     // written.
+    [[nodiscard]] bool has_failed() const { return has_failed_; }
     [[nodiscard]] std::optional<DiskError> failure() const;
     // Closed: a digest of it would save reading it at the next start.
     void note_closed(std::uint64_t number, std::uint64_t end);
@@ -97,6 +99,7 @@ private:
     std::deque<Closed> to_retire_;
     std::vector<Retired> retired_;
     std::optional<DiskError> failure_;
+    std::atomic<bool> has_failed_ = false;
     std::deque<Closed> to_digest_;
 };
 

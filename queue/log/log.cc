@@ -208,6 +208,7 @@ DiskResult<void> Log::write_batch(Stream stream, Batch& batch) {
 }
 
 std::vector<Completion> Log::commit() {
+    if (housekeeping_->has_failed()) break_down(*housekeeping_->failure());
     if (is_broken()) return fail_everything({});
     std::uint64_t bytes = 0;
     auto taken = take_batch(bytes);
@@ -294,11 +295,8 @@ void Log::apply_copied(MessageId id, const LiveMessage& message) {
 }
 
 bool Log::tend() {
+    if (housekeeping_->has_failed()) break_down(*housekeeping_->failure());
     if (is_broken()) return false;
-    if (const auto failure = housekeeping_->failure()) {
-        break_down(*failure);
-        return false;
-    }
     const auto gone = segments_->recycle();
     recycled_ += gone.size();
     for (const auto number : gone) index_.forget_old_home(number);
@@ -356,7 +354,7 @@ bool Log::is_broken() const {
 
 void Log::break_down(const DiskError& error) {
     const std::lock_guard guard(refusal_mutex_);
-    broken_ = to_store_error(error);
+    if (!broken_) broken_ = to_store_error(error);
 }
 
 std::vector<Completion> Log::fail_everything(std::vector<Operation> taken) {

@@ -165,12 +165,7 @@ def test_nothing_is_lost_if_a_call_fails(folder, results, call, error):
     print(f"{call} {error}: {len(outcomes)} turns, {outcomes.count(1)} ended the relay")
 
 
-_FOLDER_SYNC = pytest.mark.xfail(
-    reason="a folder's failed sync while a segment is put aside leaves that segment where it is, and the relay goes on"
-)
-
-
-@pytest.mark.parametrize("call", ["fdatasync", pytest.param("fsync", marks=_FOLDER_SYNC)])
+@pytest.mark.parametrize("call", ["fdatasync", "fsync"])
 def test_after_a_failed_sync_nothing_is_written(folder, results, call):
     """Nobody knows what is on the disk then, and a second sync would say that all is well."""
     with closing(trials(folder, results, call, "EIO")) as each:
