@@ -20,7 +20,7 @@ namespace {
 // written between, and even then only a crash at that moment could give one twice.
 constexpr std::uint64_t ids_reserved = 65'536;
 constexpr std::uint64_t space_check_batches = 64;
-constexpr std::uint64_t compaction_look_batches = 64;
+constexpr std::uint64_t compaction_look_batches = 8;
 constexpr std::size_t load_batch_messages = 256;
 
 Uuid make_uuid(std::uint64_t seed) {
@@ -97,7 +97,8 @@ void Log::adopt_segments(const Survey& survey) {
     next_id_ = survey.next_id;
     housekeeping_->reserve_number(survey.number_max);
     for (const auto& segment : survey.segments) {
-        segments_->adopt(segment.header.number, segment.header.generation, segment.end);
+        segments_->adopt(
+            {segment.header.number, segment.header.generation, segment.end, segment.file_bytes});
     }
     for (std::size_t stream = 0; stream < stream_count; ++stream) {
         durable_lsn_[stream] = next_lsn_ - 1;

@@ -63,6 +63,7 @@ private:
         std::optional<SegmentOrigin> origin;
         std::uint64_t end = 0;  // as its successor or its digest says; 0: neither does
         bool is_named = false;  // by a successor
+        std::uint64_t file_bytes = 0;
         std::optional<Digest> digest;
         DigestHead head;  // of the digest, or of the one on disk
     };
@@ -77,7 +78,7 @@ private:
     void sort_out_unused();
     void sort_out_free();
     void conclude();
-    DiskResult<void> make_certain(const Candidate& candidate, std::uint64_t file_bytes);
+    DiskResult<void> make_certain(Candidate& candidate, std::uint64_t file_bytes);
 
     Disk& disk_;
     const LogOptions& options_;
@@ -142,7 +143,13 @@ StoreResult<void> Surveyor::look_at(std::uint64_t number) {
     } else if (header->number != number) {
         set_aside(number, "a segment by a wrong name");
     } else {
-        candidates_[number].header = *header;
+        candidates_[number] = {.header = *header,
+                               .origin = {},
+                               .end = 0,
+                               .is_named = false,
+                               .file_bytes = (*file)->size().value_or(0),
+                               .digest = {},
+                               .head = {}};
     }
     return {};
 }
@@ -222,7 +229,7 @@ StoreResult<void> Surveyor::read_tails() {
 }
 
 // After a kill the last writes may be in the page cache only.
-DiskResult<void> Surveyor::make_certain(const Candidate& candidate, std::uint64_t file_bytes) {
+DiskResult<void> Surveyor::make_certain(Candidate& candidate, std::uint64_t file_bytes) {
     if (candidate.head.records == 0) return {};
     // The one behind it is lost: what is not understood at its end is left for people to look at.
     const auto stream = candidate.head.origin.stream;
@@ -234,6 +241,7 @@ DiskResult<void> Surveyor::make_certain(const Candidate& candidate, std::uint64_
     if (!file) return std::unexpected(std::move(file).error());
     if (is_last && file_bytes != candidate.end) {
         if (auto cut = (*file)->resize(candidate.end); !cut) return cut;
+        candidate.file_bytes = candidate.end;
     }
     return (*file)->sync();
 }
@@ -299,6 +307,7 @@ void Surveyor::conclude() {
         result_.segments.push_back({.header = candidate.header,
                                     .origin = origin,
                                     .end = candidate.end,
+                                    .file_bytes = candidate.file_bytes,
                                     .digest = std::move(candidate.digest)});
     }
     result_.next_lsn = lsn_max + 1;

@@ -22,6 +22,7 @@ struct Survey {
         SegmentOrigin origin;
         // Of its records; 0: nobody says (the one after it is lost), so it is read like a last one.
         std::uint64_t end = 0;
+        std::uint64_t file_bytes = 0;
         // Of the last segments, which have been read as a whole.
         std::optional<Digest> digest;
     };

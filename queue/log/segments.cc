@@ -24,9 +24,9 @@ Segments::Segments(Disk& disk, const LogOptions& options, Housekeeping& housekee
 
 Segments::~Segments() = default;
 
-void Segments::adopt(std::uint64_t number, Generation generation, std::uint64_t end) {
-    insert(number, generation, end);
-    dead_.insert(number);
+void Segments::adopt(const Adopted& segment) {
+    insert(segment);
+    dead_.insert(segment.number);
     is_recycling_due_ = true;
 }
 
@@ -39,12 +39,20 @@ bool Segments::is_current(std::uint64_t number) const {
     return std::ranges::any_of(open_, [number](const Open& open) { return open.number == number; });
 }
 
-void Segments::insert(std::uint64_t number, Generation generation, std::uint64_t end) {
-    uses_[number].end = end;
-    bytes_ += end;
+void Segments::insert(const Adopted& segment) {
+    auto& use = uses_[segment.number];
+    use.end = segment.end;
+    set_file_bytes(use, std::max(segment.end, segment.file_bytes));
+    bytes_ += segment.end;
     ++count_;
     const std::lock_guard guard(files_mutex_);
-    files_[number] = std::make_shared<SegmentFile>(disk_, number, generation);
+    files_[segment.number] =
+        std::make_shared<SegmentFile>(disk_, segment.number, segment.generation);
+}
+
+void Segments::set_file_bytes(Use& use, std::uint64_t bytes) {
+    file_bytes_ += bytes - use.file_bytes;
+    use.file_bytes = bytes;
 }
 
 // What lies behind its end in the file is no matter: the next one says where that is.
@@ -80,7 +88,7 @@ DiskResult<void> Segments::start_next(Stream stream, std::uint64_t first_lsn) {
     open.started = open.end;
     open.filled = std::max<std::uint64_t>(ready->bytes, open.end);
     open.is_synced = true;
-    insert(open.number, open.generation, open.end);
+    insert({open.number, open.generation, open.end, open.filled});
     return {};
 }
 
@@ -99,7 +107,9 @@ DiskResult<void> Segments::append(Stream stream, std::string_view bytes) {
     }
     open.end += size;
     bytes_ += size;
-    uses_[open.number].end = open.end;
+    auto& use = uses_[open.number];
+    use.end = open.end;
+    set_file_bytes(use, open.filled);
     return {};
 }
 
@@ -167,6 +177,7 @@ std::vector<std::uint64_t> Segments::settle_retired() {
             continue;
         }
         bytes_ -= use.end;
+        set_file_bytes(use, 0);
         --count_;
         uses_.erase(retired.number);
         dead_.erase(retired.number);
@@ -222,7 +233,7 @@ bool Segments::retire(std::uint64_t number, Use& use) {
 std::optional<Segments::Victim> Segments::choose_victim() const {
     if (is_held_back_) return std::nullopt;
     const auto slack = options_.slack_segments * options_.segment_bytes;
-    const bool is_too_much = bytes_ > 2 * live_bytes_ + slack;
+    const bool is_too_much = file_bytes_ > 2 * live_bytes_ + slack;
     const auto newest = std::max(open_of(Stream::hot).number, open_of(Stream::cold).number);
     std::optional<Victim> best;
     double best_share = 1;

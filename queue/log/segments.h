@@ -62,7 +62,13 @@ public:
     Segments& operator=(const Segments&) = delete;
 
     // ---- at start, what recovery found ----
-    void adopt(std::uint64_t number, Generation generation, std::uint64_t end);
+    struct Adopted {
+        std::uint64_t number = 0;
+        Generation generation;
+        std::uint64_t end = 0;
+        std::uint64_t file_bytes = 0;
+    };
+    void adopt(const Adopted& segment);
     // The segment that the stream's next one names as its predecessor, and where its records end.
     void set_previous(Stream stream, std::uint64_t number, std::uint64_t end);
     void hold_back(bool is_held_back) { is_held_back_ = is_held_back; }
@@ -128,6 +134,7 @@ public:
 private:
     struct Use {
         std::uint64_t end = 0;
+        std::uint64_t file_bytes = 0;
         std::uint64_t live_bytes = 0;
         std::vector<DoneMark> dones;
         bool is_stuck = false;                    // could not be moved away
@@ -155,7 +162,8 @@ private:
     [[nodiscard]] bool is_current(std::uint64_t number) const;
     DiskResult<void> seal(Stream stream);
     DiskResult<void> fill_ahead(Open& open) const;
-    void insert(std::uint64_t number, Generation generation, std::uint64_t end);
+    void insert(const Adopted& segment);
+    void set_file_bytes(Use& use, std::uint64_t bytes);
     void examine(Use& use);
     bool retire(std::uint64_t number, Use& use);
     std::vector<std::uint64_t> settle_retired();
@@ -170,6 +178,7 @@ private:
     std::set<std::uint64_t> dead_;  // without a queued message's records
     bool is_recycling_due_ = false;
     std::vector<DoneMark> to_carry_;
+    std::uint64_t file_bytes_ = 0;  // of all, whether written or only made ready
 
     mutable std::mutex files_mutex_;
     std::map<std::uint64_t, std::shared_ptr<SegmentFile>> files_;

@@ -1,0 +1,168 @@
+#include "queue/log/compaction.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <random>
+#include <set>
+
+#include "queue/log/log_store.h"
+#include "tests/queue/log_world.h"
+
+namespace queue::log {
+namespace {
+
+constexpr std::uint64_t segment_bytes = 64u << 10;
+
+std::uint64_t spool_bytes(const FakeDisk& disk) {
+    std::uint64_t bytes = 0;
+    for (const auto& path : disk.files()) {
+        if (path.ends_with(".log")) bytes += disk.content(path).size();
+    }
+    return bytes;
+}
+
+// Twice what is live, the slack, the two that are written, one that is ready, and those kept for
+// use again.
+std::uint64_t bound_of(const LogStatistics& statistics, const LogOptions& options) {
+    return 2 * statistics.live_bytes +
+           (options.slack_segments + 3 + options.free_segments_max) * options.segment_bytes;
+}
+
+// A day's mail is delivered at once, but every hundredth message waits for days.
+TEST(Compaction, keeps_the_spool_within_twice_what_is_queued_and_some_segments) {
+    FakeDisk disk;
+    const auto options = small_options();
+    std::set<MessageId> waiting;
+    {
+        Spool spool(disk, options);
+        for (int i = 0; i < 20'000; ++i) {
+            const auto id = spool.store->allocate_id();
+            spool.store->enqueue(shared_message(id, std::string(800, 'x')), nullptr);
+            if (i % 100 == 0) {
+                spool.store->update(id, make_states(1), {});
+                waiting.insert(id);
+            } else {
+                spool.store->finish(id, {}, nullptr);
+            }
+            if (i % 10 != 9) continue;
+            spool.run();
+            const auto statistics = spool.service->statistics();
+            ASSERT_LE(spool_bytes(disk), bound_of(statistics, options)) << "after " << i;
+        }
+        EXPECT_GT(spool.service->statistics().copied_bytes, 100'000u);
+        // No more than a few times what has died is ever copied.
+        EXPECT_LT(spool.service->statistics().copied_bytes, 20'000u * 1000u);
+    }
+    Spool spool(disk, options);
+    const auto messages = spool.load();
+    ASSERT_EQ(messages.size(), waiting.size());
+    for (const auto& [id, stored] : messages) {
+        EXPECT_TRUE(waiting.contains(id));
+        EXPECT_EQ(stored.states, make_states(1)) << "its state went along";
+    }
+}
+
+// The queue is emptied in any order, with nothing new coming in.
+TEST(Compaction, gives_back_the_room_of_a_queue_that_is_emptied_at_random) {
+    FakeDisk disk;
+    const auto options = small_options();
+    Spool spool(disk, options);
+    std::vector<MessageId> ids;
+    for (int i = 0; i < 3000; ++i) {
+        ids.push_back(spool.store->allocate_id());
+        spool.store->enqueue(shared_message(ids.back(), std::string(800, 'x')), nullptr);
+    }
+    spool.run();
+    std::mt19937_64 rng(5);
+    std::ranges::shuffle(ids, rng);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        spool.store->finish(ids[i], {}, nullptr);
+        if (i % 10 != 9) continue;
+        spool.run();
+        ASSERT_LE(spool_bytes(disk), bound_of(spool.service->statistics(), options)) << i;
+    }
+    spool.run();
+    EXPECT_EQ(spool.service->statistics().live_bytes, 0u);
+    EXPECT_LE(spool_bytes(disk), 5 * segment_bytes);
+}
+
+TEST(Compaction, moves_large_bodies_piece_by_piece) {
+    FakeDisk disk;
+    const auto options = small_options();
+    const std::string body(60'000, 'b');
+    MessageId large = 0;
+    {
+        Spool spool(disk, options);
+        large = spool.store->allocate_id();
+        for (std::size_t at = 0; at < body.size(); at += 4000) {
+            spool.store->append_body(large, body.substr(at, 4000), nullptr);
+            // So that its pieces lie far apart.
+            const auto between = spool.store->allocate_id();
+            spool.store->enqueue(shared_message(between, std::string(20'000, 'x')), nullptr);
+            spool.store->finish(between, {}, nullptr);
+            spool.run();
+        }
+        ASSERT_TRUE(spool.enqueue(large_message(large, body.size())));
+        spool.store->update(large, make_states(3), {});
+        for (int i = 0; i < 600; ++i) {
+            const auto id = spool.store->allocate_id();
+            spool.store->enqueue(shared_message(id, std::string(2000, 'y')), nullptr);
+            spool.store->finish(id, {}, nullptr);
+            spool.run();
+        }
+        EXPECT_GT(spool.service->statistics().copied_bytes, body.size() / 2);
+        EXPECT_LE(spool_bytes(disk), bound_of(spool.service->statistics(), options));
+    }
+    Spool spool(disk, options);
+    EXPECT_EQ(spool.load().at(large).states, make_states(3));
+    std::string read;
+    while (read.size() < body.size()) {
+        auto part = spool.read_body(large, read.size(), 40'000);
+        ASSERT_TRUE(part) << part.error().text;
+        ASSERT_FALSE(part->empty());
+        read += *part;
+    }
+    EXPECT_TRUE(read == body);
+}
+
+// The segment that a message was copied from may outlive the one that it was copied to; its older
+// copy must not bring the message back.
+TEST(Compaction, what_was_copied_and_finished_stays_gone_whatever_segment_is_lost_last) {
+    for (std::uint64_t call = 0; call < 400; ++call) {
+        FakeDisk disk;
+        const auto options = small_options();
+        MessageId waiting = 0;
+        std::unique_ptr<FakeDisk> left;
+        enum class Finish { not_tried, failed, certain } finish = Finish::not_tried;
+        {
+            Spool spool(disk, options);
+            waiting = spool.store->allocate_id();
+            ASSERT_TRUE(spool.enqueue(shared_message(waiting, "x")));
+            const auto fill = [&](int count) {
+                for (int i = 0; i < count && spool.fatal.empty(); ++i) {
+                    const auto id = spool.store->allocate_id();
+                    spool.store->enqueue(shared_message(id, std::string(9000, 'y')), nullptr);
+                    spool.store->finish(id, {}, nullptr);
+                    spool.run();
+                }
+            };
+            // Everything that would remove a file fails from some call on: old segments stay.
+            disk.fail_at(disk.calls() + call, EIO);
+            fill(60);
+            if (spool.fatal.empty()) {
+                finish = spool.finish(waiting) ? Finish::certain : Finish::failed;
+            }
+            fill(3);
+            left = disk.after_power_cut(call, FakeDisk::Cut::at_random);
+        }
+        Spool spool(*left, options);
+        ASSERT_FALSE(spool.error) << spool.error->text;
+        const bool is_there = spool.load().contains(waiting);
+        EXPECT_TRUE(finish == Finish::failed || is_there == (finish == Finish::not_tried))
+            << "call " << call;
+        if (HasFailure()) return;
+    }
+}
+
+}  // namespace
+}  // namespace queue::log
