@@ -33,7 +33,7 @@ enum class ViewState : std::uint8_t { queued, delivering, held, in_doubt, done }
 
 struct RecipientView {
     std::uint32_t number = 0;  // its place in the envelope
-    std::string address;  // empty in list(): it is on disk; describe() has it
+    std::string address;       // empty in list(): it is on disk; describe() has it
     std::string domain;
     std::string destination;  // empty: not routed yet
     ViewState state = ViewState::queued;
