@@ -78,6 +78,9 @@ public:
     virtual void finish(MessageId id, std::vector<std::shared_ptr<const Message>> reports,
                         OnDone on_durable) = 0;
 
+    // Everything that was asked for before, of any message, is on disk and synced.
+    virtual void when_durable(OnDone on_durable) = 0;
+
     // The message with its current states and, if it is inline, its body.
     virtual void read(MessageId id, OnMessage on_read) = 0;
     // Bytes [offset, offset + length) of a body, fewer at its end; length <=

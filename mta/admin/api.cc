@@ -106,6 +106,23 @@ public:
         return answers;
     }
 
+    // What was ordered must not be lost by a crash after the answer.
+    Outcome<void> until_durable() {
+        for (const auto& post : shards_) {
+            const auto result = call_shard<queue::StoreResult<void>>(
+                post, patience_, [](QueueManager& manager, Instant, const auto& slot) {
+                    manager.when_durable(
+                        [slot](queue::StoreResult<void> done) { slot->put(std::move(done)); });
+                });
+            if (!result) return too_slow();
+            if (!*result) {
+                return std::unexpected(Problem{
+                    503, "it was ordered, but it is not certain on disk: " + result->error().text});
+            }
+        }
+        return {};
+    }
+
     // How many recipients `act` touched, over all shards.
     template <class Act>
     Outcome<std::size_t> count(const Act& act) {
@@ -405,6 +422,7 @@ Response action_response(Call call, const Request& request, Action action) {
     if (!values->contains("dry_run")) {
         const auto done = act_on(call, action, *targets);
         if (!done) return failure(done.error());
+        if (const auto durable = call.until_durable(); !durable) return failure(durable.error());
         touched = *done;
     }
     return success({{"messages", touched.messages}, {"recipients", touched.recipients}});

@@ -212,6 +212,10 @@ void QueueManager::load(const queue::QueuedMessage& queued) {
     }
 }
 
+void QueueManager::when_durable(queue::Store::OnDone on_durable) {
+    impl_->core.ports.store.when_durable(std::move(on_durable));
+}
+
 void QueueManager::tick() { impl_->tick(); }
 std::optional<Instant> QueueManager::next_wakeup() const { return impl_->next_wakeup(); }
 void QueueManager::reload(SettingsPtr settings) { impl_->reload(std::move(settings)); }

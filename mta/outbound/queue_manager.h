@@ -71,6 +71,9 @@ public:
     // From Store::load(). What was pending keeps its due time; what has expired is reported.
     void load(const queue::QueuedMessage& message);
 
+    // What was ordered so far is on disk and synced.
+    void when_durable(queue::Store::OnDone on_durable);
+
     // ---- Time ----
 
     void tick();

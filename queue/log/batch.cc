@@ -41,6 +41,7 @@ std::uint64_t Batch::bytes_max(const Operation& operation, const Uploads& upload
         },
         [](const AppendBody& op) { return frame(body_prefix_bytes + op.chunk.size()); },
         [](const DiscardBody&) { return std::uint64_t{0}; },
+        [](const Barrier&) { return std::uint64_t{0}; },
         [](const AdoptOldMail&) { return std::uint64_t{0}; },
         [](const Update& op) {
             return frame(state_bytes_max(op.states)) + reports_bytes_max(op.reports);
@@ -89,6 +90,7 @@ bool Batch::add(const Operation& operation) {
         },
         [&](const Update& op) { return update(op); },
         [&](const Finish& op) { return finish(op); },
+        [](const Barrier&) { return true; },
         [](const AdoptOldMail&) { return true; },
     };
     return std::visit(write, operation.what);

@@ -40,6 +40,8 @@ struct Finish {
     MessageId id = 0;
     std::vector<std::shared_ptr<const Message>> reports;
 };
+// Completes with what was submitted before it.
+struct Barrier {};
 // From the loader: what the old segments are needed for. Comes before anything about an old
 // message.
 struct AdoptOldMail {
@@ -48,7 +50,7 @@ struct AdoptOldMail {
 struct Operation {
     std::uint32_t shard = 0;
     std::uint64_t ticket = 0;
-    std::variant<Enqueue, AppendBody, DiscardBody, Update, Finish, AdoptOldMail> what;
+    std::variant<Enqueue, AppendBody, DiscardBody, Update, Finish, Barrier, AdoptOldMail> what;
 };
 struct Completion {
     std::uint32_t shard = 0;

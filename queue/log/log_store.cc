@@ -60,6 +60,12 @@ void LogStore::finish(MessageId id, std::vector<std::shared_ptr<const Message>> 
     service_.submit({shard_, ticket, Finish{id, std::move(reports)}});
 }
 
+void LogStore::when_durable(OnDone on_durable) {
+    // No message has this id, so it stands in a line of its own.
+    const auto ticket = inbox_->expect_write(0, std::move(on_durable), {});
+    service_.submit({shard_, ticket, Barrier{}});
+}
+
 void LogStore::read(MessageId id, OnMessage on_read) {
     inbox_->expect_read(id, {.shard = shard_, .ticket = 0, .what = ReadMessage{id}},
                         std::move(on_read));

@@ -30,6 +30,7 @@ public:
                 std::vector<std::shared_ptr<const Message>> reports) override;
     void finish(MessageId id, std::vector<std::shared_ptr<const Message>> reports,
                 OnDone on_durable) override;
+    void when_durable(OnDone on_durable) override;
     void read(MessageId id, OnMessage on_read) override;
     void read_body(MessageId id, std::uint64_t offset, std::uint32_t length,
                    OnBytes on_read) override;

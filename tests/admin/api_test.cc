@@ -234,12 +234,17 @@ TEST_F(ApiTest, orders_reach_the_messages_that_match_and_no_others) {
     EXPECT_EQ(order(200, "/v1/cancel", {{"to", "bob@them.example"}}),
               (json{{"messages", 2}, {"recipients", 2}}));
     EXPECT_THAT(shards_[0]->queue.orders, ElementsAre("cancel 000001 #0", "cancel 000003 #0"));
+    EXPECT_EQ(shards_[0]->queue.barriers, 1) << "only what is on disk is answered";
     EXPECT_EQ(order(200, "/v1/hold", {{"id", "000002"}})["messages"], 1);
     EXPECT_EQ(order(200, "/v1/release", {{"all", true}})["messages"], 3);
     EXPECT_THAT(shards_[0]->queue.orders,
                 ElementsAre("cancel 000001 #0", "cancel 000003 #0", "hold 000002", "release 000001",
                             "release 000002", "release 000003"));
     EXPECT_EQ(order(200, "/v1/cancel", {{"id", "000009"}})["messages"], 0);
+    shards_[0]->queue.durable =
+        std::unexpected(queue::StoreError{queue::StoreError::Kind::broken, "input/output error"});
+    EXPECT_EQ(order(503, "/v1/cancel", {{"to", "bob@them.example"}})["error"],
+              "it was ordered, but it is not certain on disk: input/output error");
 }
 
 TEST_F(ApiTest, an_order_is_about_the_recipients_that_were_selected) {

@@ -23,7 +23,9 @@ struct FakeQueue {
     std::vector<outbound::DestinationView> destinations;
     std::map<std::string, outbound::DomainView> domains;
     outbound::Counters counters;
-    std::vector<std::string> orders;                     // "cancel 00001z #1", "flush them.example"
+    std::vector<std::string> orders;
+    int barriers = 0;                                    // waits until the orders are on disk
+    queue::StoreResult<void> durable;                    // "cancel 00001z #1", "flush them.example"
     std::optional<queue::StoreError> unreadable;         // the answer of describe()
     std::vector<std::move_only_function<void()>> later;  // callbacks of describe()
 };
@@ -41,6 +43,7 @@ public:
                 OnDone) override {}
     void read(queue::MessageId, OnMessage) override {}
     void read_body(queue::MessageId, std::uint64_t, std::uint32_t, OnBytes) override {}
+    void when_durable(OnDone) override {}
     void load(OnLoaded) override {}
 };
 class NoResolver : public dns::Resolver {
@@ -124,6 +127,10 @@ std::optional<DomainView> QueueManager::domain(const std::string& domain) const 
     const auto found = impl_->queue->domains.find(domain);
     if (found == impl_->queue->domains.end()) return std::nullopt;
     return found->second;
+}
+void QueueManager::when_durable(queue::Store::OnDone on_durable) {
+    ++impl_->queue->barriers;
+    on_durable(impl_->queue->durable);
 }
 std::size_t QueueManager::flush() {
     impl_->queue->orders.emplace_back("flush");

@@ -58,6 +58,7 @@ public:
                 OnDone) override {}
     void read(queue::MessageId, OnMessage) override {}
     void read_body(queue::MessageId, std::uint64_t, std::uint32_t, OnBytes) override {}
+    void when_durable(OnDone) override {}
     void load(OnLoaded) override {}
 
 private:

@@ -109,6 +109,9 @@ public:
             done(found->second.body.substr(offset, length));
         });
     }
+    void when_durable(OnDone on_durable) override {
+        agenda_.later(0ms, [done = std::move(on_durable)]() mutable { done({}); });
+    }
     void load(OnLoaded on_loaded) override {
         agenda_.later(0ms, [done = std::move(on_loaded)]() mutable { done({}, true); });
     }

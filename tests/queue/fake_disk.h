@@ -65,6 +65,11 @@ public:
         fail_code_ = code;
         fail_for_ever_ = for_ever;
     }
+    // Every attempt to rename or remove that file fails.
+    void refuse_to_move(std::string path) {
+        const std::lock_guard guard(mutex_);
+        unmovable_ = std::move(path);
+    }
     // From that change on everything fails and changes nothing: the machine is off.
     void cut_power_at(std::uint64_t call) {
         const std::lock_guard guard(mutex_);
@@ -287,6 +292,9 @@ private:
     // Counts the call; an error if it is to fail.
     DiskResult<void> enter(const std::string& what, const std::string& path) {
         const auto call = calls_++;
+        if ((what == "rename" || what == "remove") && path == unmovable_) {
+            return error(EIO, what, path);
+        }
         if (call >= off_call_) return error(EIO, what, path);
         if (call == fail_call_ || (fail_for_ever_ && call > fail_call_)) {
             return error(fail_code_, what, path);
@@ -388,6 +396,7 @@ private:
     int fail_code_ = 0;
     bool fail_for_ever_ = false;
     std::uint64_t off_call_ = UINT64_MAX;
+    std::string unmovable_;
     std::shared_ptr<bool> locked_ = std::make_shared<bool>(false);
 };
 

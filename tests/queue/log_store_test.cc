@@ -324,6 +324,32 @@ TEST(LogStore, damage_found_in_reading_is_quarantined_and_told) {
     EXPECT_EQ(spool.service->statistics().damaged_reads, 1u);
 }
 
+TEST(LogStore, tells_when_what_was_asked_for_is_durable) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto id = spool.store->allocate_id();
+    ASSERT_TRUE(spool.enqueue(shared_message(id, "x")));
+    std::unique_ptr<FakeDisk> moment;
+    spool.store->update(id, make_states(7), {});
+    spool.store->when_durable([&](auto result) {
+        ASSERT_TRUE(result);
+        moment = disk.after_power_cut(1, FakeDisk::Cut::nothing_unsynced);
+    });
+    spool.run();
+    ASSERT_TRUE(moment);
+    Spool later(*moment);
+    EXPECT_EQ(later.load().at(id).states, make_states(7));
+    int told = 0;
+    spool.store->when_durable([&](auto result) { told += result ? 1 : 0; });
+    spool.run();
+    EXPECT_EQ(told, 1) << "with nothing to wait for, too";
+    disk.fail_at(disk.calls(), EIO, true);
+    spool.store->update(id, make_states(8), {});
+    spool.store->when_durable([&](auto result) { told += result ? 0 : 1; });
+    spool.run();
+    EXPECT_EQ(told, 2);
+}
+
 // ---- segments that are used again ----
 
 TEST(Segments, one_message_that_waits_does_not_hold_the_others_segments) {
