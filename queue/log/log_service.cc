@@ -112,8 +112,9 @@ void LogService::submit_read(ReadRequest request) {
 
 bool LogService::step() {
     MTA_ASSERT(mode_ == Mode::steps);
-    return write_once() || find_old_mail() || read_once() || tend_once() ||
-           log_->housekeeping().step();
+    // Tending first: it must not touch what has not been loaded yet.
+    return write_once() || tend_once() || log_->housekeeping().step() || find_old_mail() ||
+           read_once();
 }
 
 bool LogService::find_old_mail() {

@@ -59,8 +59,8 @@ public:
     [[nodiscard]] RecoveryReport report() const { return log_->report(); }
     [[nodiscard]] LogStatistics statistics() const { return log_->statistics(); }
 
-    // Mode::steps: does one batch of writes, or else finds the old mail, or one read, or some
-    // housekeeping. False: there was nothing to do.
+    // Mode::steps: does one batch of writes, or else some tending or housekeeping, or finds the old
+    // mail, or does one read. False: there was nothing to do.
     bool step();
     // Mode::steps: finds the old mail now.
     bool find_old_mail();

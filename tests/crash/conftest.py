@@ -36,6 +36,13 @@ def pytest_configure(config):
         subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
+def pytest_collection_modifyitems(config, items):
+    """A campaign may take its time, but not for ever."""
+    seconds = 600 + 10 * config.option.cuts + 5 * config.option.kills
+    for item in items:
+        item.add_marker(pytest.mark.timeout(seconds))
+
+
 def pytest_report_header(config):
     return f"relay: {BINARY}; --seed {config.option.seed}"
 

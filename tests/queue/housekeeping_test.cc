@@ -5,6 +5,7 @@
 
 #include "queue/log/digest.h"
 #include "queue/log/log_store.h"
+#include "queue/log/segments.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {
@@ -104,6 +105,30 @@ TEST(Housekeeping, a_disk_without_room_for_a_ready_segment_is_no_trouble_yet) {
     spool.run();
     EXPECT_EQ(spool.fatal, "");
     EXPECT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "more")));
+}
+
+TEST(Segments, are_not_used_again_while_somebody_reads_in_them) {
+    FakeDisk disk;
+    const auto options = small_options();
+    Housekeeping housekeeping(disk, options, {});
+    Segments segments(disk, options, housekeeping);
+    ASSERT_TRUE(segments.start_next(Stream::hot, 1));
+    ASSERT_TRUE(segments.append(Stream::hot, std::string(50'000, 'x')));
+    ASSERT_TRUE(segments.start_next(Stream::hot, 2));
+    auto reading = segments.find(1);
+    ASSERT_TRUE(reading);
+    EXPECT_TRUE(segments.recycle().empty());
+    while (housekeeping.step()) {
+    }
+    EXPECT_TRUE(segments.recycle().empty());
+    EXPECT_TRUE(reading->read(0, 10));
+    EXPECT_FALSE(disk.content("seg/0000000000000001.log").empty());
+    reading.reset();
+    EXPECT_TRUE(segments.recycle().empty()) << "housekeeping has yet to move it";
+    while (housekeeping.step()) {
+    }
+    EXPECT_EQ(segments.recycle(), std::vector<std::uint64_t>{1});
+    EXPECT_TRUE(disk.content("seg/0000000000000001.log").empty());
 }
 
 TEST(Digest, is_made_for_closed_segments_and_read_in_their_stead) {

@@ -336,6 +336,14 @@ void live_and_die(std::uint64_t seed, Seen& seen) {
         } else {
             seen.note(*spool);
         }
+        if (rng() % 4 == 0) {
+            // Only the process dies: what it wrote and did not sync is still to be seen, but not
+            // certain.
+            disk->cut_power_at(disk->calls());
+            spool.reset();
+            disk->cut_power_at(UINT64_MAX);
+            continue;
+        }
         auto next = disk->after_power_cut(rng(), random_cut(rng));
         spool.reset();
         disk = std::move(next);
