@@ -23,7 +23,14 @@ struct RelayStatus {
     std::string spool_path;
     std::string spool_refusal;  // why new mail is refused (queue::Store::refusal); empty: it is not
     std::vector<std::string>
-        spool_quarantine;     // files with damaged bytes that nobody took away yet
+        spool_quarantine;  // files with damaged bytes that nobody took away yet
+    // Of the spool's files: how many, how much is in them, and how much of that is queued; and
+    // since the start, how many were used again and how much was copied together for that.
+    std::uint64_t spool_segments = 0;
+    std::uint64_t spool_written_bytes = 0;
+    std::uint64_t spool_live_bytes = 0;
+    std::uint64_t spool_recycled = 0;
+    std::uint64_t spool_copied_bytes = 0;
     bool is_loading = false;  // not all that was queued at start is known yet
     std::optional<std::uint64_t> spool_free_bytes;
     std::optional<std::uint64_t> spool_total_bytes;

@@ -279,6 +279,12 @@ admin::RelayStatus Daemon::relay_status_here() const {
     if (const auto refusal = shard.store().refusal()) status.spool_refusal = refusal->text;
     if (auto kept = disk_->list("quarantine")) status.spool_quarantine = std::move(*kept);
     status.is_loading = !shard.is_loaded();
+    const auto spool = spool_->statistics();
+    status.spool_segments = spool.segments;
+    status.spool_written_bytes = spool.segment_bytes;
+    status.spool_live_bytes = spool.live_bytes;
+    status.spool_recycled = spool.recycled;
+    status.spool_copied_bytes = spool.copied_bytes;
     if (const auto space = disk_->space()) {
         status.spool_free_bytes = space->free_bytes;
         status.spool_total_bytes = space->total_bytes;

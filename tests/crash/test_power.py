@@ -58,6 +58,9 @@ def try_cut(folder, cut, plan, results):
 def cut_often(folder, campaign, plan, count, rng, results):
     """One recording, `count` cuts of it; some of them are cut once more while the relay recovers."""
     recording = power.Recording(power.record(folder, plan, MESSAGES, flush_us=rng.choice((0, 500, 2000))))
+    spool = json.loads((folder / "a.spool").read_text())
+    print(f"segments used again: {spool['recycled']}, bytes copied together: {spool['copied_bytes']}", flush=True)
+    assert spool["recycled"] > 0 and spool["copied_bytes"] > 0, "neither recycling nor compaction was recorded"
     try:
         for cut in recording.cuts(recording.cut_points(rng, count), folder):
             is_twice = rng.random() < SECOND_CUT_SHARE

@@ -6,6 +6,7 @@
     recover(...)                             the relay starts on it; the judge speaks
 """
 
+import json
 import mmap
 import os
 import random
@@ -201,8 +202,10 @@ def record(folder, plan, count, name="a", env=None, sessions=12, seconds=60, flu
         until(lambda: not load.is_running(), lambda: f"the end of the load; {relay.log()[-2000:]}", seconds)
         time.sleep(0.3)  # part of the recording: the relay alone with its retries
         account.note(END)
+        spool_words = json.loads(relay.command("status", "--json").stdout)["spool"]
         relay.kill()
     image.unlink()
+    (folder / f"{name}.spool").write_text(json.dumps(spool_words))
     return log
 
 
