@@ -106,6 +106,8 @@ StoreResult<std::unique_ptr<SpoolView>> SpoolView::open(Disk& disk, Options opti
     }
     std::unique_ptr<SpoolView> view(new SpoolView(disk, std::move(options)));
     if (auto looked = view->look(); !looked) return std::unexpected(std::move(looked).error());
+    // It was the caller's for this call only; a later read may have to look again.
+    view->options_.on_progress = nullptr;
     return view;
 }
 

@@ -62,7 +62,7 @@ public:
 
     struct Options {
         MessageId history_of = 0;  // remember what was written about this message
-        OnProgress on_progress;    // may be null
+        OnProgress on_progress;    // called within open() only; may be null
     };
     // Reads every segment. Fails if there is no spool, if a newer posthouse wrote it, or if the
     // disk cannot be read at all; damage is no failure.

@@ -491,5 +491,24 @@ TEST(SpoolView, can_be_interrupted_and_tells_how_far_it_is) {
     EXPECT_EQ(cut.error().text, "interrupted");
 }
 
+// What it refers to may be gone by then.
+TEST(SpoolView, tells_how_far_it_is_only_while_it_is_opened) {
+    FakeDisk disk;
+    const auto message = make_message(7, "text\r\n");
+    SegmentMaker(1, 1).enqueue(message).put_on(disk);
+    int calls = 0;
+    const auto view = SpoolView::open(disk, {.on_progress = [&](auto, auto) {
+                                          ++calls;
+                                          return true;
+                                      }});
+    ASSERT_TRUE(view);
+    EXPECT_EQ(std::exchange(calls, 0), 1);
+    // It moves: the next reading has to look again.
+    SegmentMaker(2, 20).enqueue(message).put_on(disk);
+    disk.erase(segment_path(1));
+    EXPECT_TRUE((*view)->read(7));
+    EXPECT_EQ(calls, 0);
+}
+
 }  // namespace
 }  // namespace queue::log
