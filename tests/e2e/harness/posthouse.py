@@ -16,7 +16,7 @@ from .wire import Wire
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("POSTHOUSE_BINARY") or CHECKOUT / "build" / "release" / "posthouse")
-READY = r"\bready\b"
+READY = r"\bspool_loaded\b"  # a moment after "ready": then the queue is known
 _BROKEN = re.compile(r"(Address|Leak|Thread)Sanitizer|runtime error:|assertion failed", re.IGNORECASE)
 
 
