@@ -88,7 +88,7 @@ def test_after_kill_9_every_acknowledged_message_arrives(relay, counting, folder
     assert len(generator.acknowledged()) >= COUNT - 20 * kills
     assert max(arrived.values()) <= 1 + kills
     twice = sum(count - 1 for count in arrived.values())
-    found = [int(number) for number in re.findall(r" ready .*\bqueued=(\d+)", posthouse.log())]
+    found = [int(number) for number in re.findall(r" spool_loaded .*\bqueued=(\d+)", posthouse.log())]
     print(f"{len(arrived)} arrived, {twice} of them again; found at each start: {found}")
     assert len(found) == 1 + kills and found[0] == 0
     assert twice <= sum(found)
