@@ -18,12 +18,13 @@ struct Bundle {
     std::uint32_t message = nothing;
     // routing: the domain; otherwise the destination.
     std::uint32_t place = nothing;
+    std::uint32_t sender = nothing;  // its group (SenderTable), which takes turns with others
     std::uint32_t recipients = 0;
     std::uint32_t next_of_message = nothing;
     std::uint32_t previous = nothing;
     std::uint32_t next = nothing;
     State state = State::routing;
-    bool is_retry = false;  // in which of the destination's two lines
+    bool is_retry = false;  // in which of the sender's two lines
 };
 
 using BundleSlab = Slab<Bundle>;

@@ -6,26 +6,6 @@
 
 namespace queue {
 
-void Destination::line_up(BundleSlab& bundles, std::uint32_t bundle) {
-    (bundles[bundle].is_retry ? retries_ : fresh_).push_back(bundles, bundle);
-}
-
-void Destination::leave(BundleSlab& bundles, std::uint32_t bundle) {
-    (bundles[bundle].is_retry ? retries_ : fresh_).remove(bundles, bundle);
-}
-
-std::uint32_t Destination::next_bundle() const {
-    MTA_ASSERT(waiting() > 0);
-    const bool take_retry = fresh_.empty() || (is_retry_turn_ && !retries_.empty());
-    return (take_retry ? retries_ : fresh_).front();
-}
-
-std::uint32_t Destination::take_turn() {
-    const auto bundle = next_bundle();
-    is_retry_turn_ = !is_retry_turn_;
-    return bundle;
-}
-
 Destination::Wait Destination::wait(mta::Instant now) const {
     if (waiting() == 0) return Wait::empty;
     if (!health_.is_up() && !health_.may_probe(now)) return Wait::down;

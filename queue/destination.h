@@ -7,6 +7,7 @@
 #include "queue/bundle.h"
 #include "queue/concurrency.h"
 #include "queue/health.h"
+#include "queue/sender_lines.h"
 
 namespace queue {
 
@@ -16,8 +17,8 @@ struct DestinationPolicy {
 };
 
 // Where mail goes to, a next hop with everything that is shared by the mail for it: the lines of
-// bundles that wait, its health (a circuit with one probe at a time) and the number of connections
-// that it may have.
+// bundles that wait, in which senders take turns, its health (a circuit with one probe at a time)
+// and the number of connections that it may have.
 //
 // Each wait has a name: the first of these that holds is what a bundle in line waits for (and what
 // `why` says).
@@ -25,8 +26,7 @@ struct DestinationPolicy {
 //   limit        a connection of this destination to become free
 //   turn         its turn among the destinations (the caller's limit over all of them)
 //
-// The places for what is still simple: rates go beside the concurrency into may_start(), fairness
-// between senders into the choice of next_bundle().
+// The place for what is still simple: rates go beside the concurrency into may_start().
 class Destination {
 public:
     enum class Wait : std::uint8_t { turn, down, limit, empty };
@@ -40,19 +40,18 @@ public:
     [[nodiscard]] std::uint32_t delivering() const { return delivering_; }
     // Connections at work, or on the way to be: what limit() limits.
     [[nodiscard]] std::uint32_t busy() const { return busy_; }
-    [[nodiscard]] std::uint32_t waiting() const { return fresh_.size() + retries_.size(); }
+    [[nodiscard]] std::uint32_t waiting() const { return lines_.size(); }
     // Grows with each success: whoever saw an earlier number and fails then knows that the
     // destination as such works.
     [[nodiscard]] std::uint64_t successes() const { return successes_; }
 
     // ---- The lines ----
-    void line_up(BundleSlab& bundles, std::uint32_t bundle);
-    void leave(BundleSlab& bundles, std::uint32_t bundle);
-    // First-time and retried mail in turns, each in the order of coming, so that neither delays the
-    // other. Only if waiting() > 0.
-    [[nodiscard]] std::uint32_t next_bundle() const;
-    // The same, and the other line's turn is next. The bundle stays in line.
-    [[nodiscard]] std::uint32_t take_turn();
+    void line_up(BundleSlab& bundles, std::uint32_t bundle) { lines_.push_back(bundles, bundle); }
+    void leave(BundleSlab& bundles, std::uint32_t bundle) { lines_.remove(bundles, bundle); }
+    // Only if waiting() > 0.
+    [[nodiscard]] std::uint32_t next_bundle() const { return lines_.next(); }
+    // The same, and another's turn is next. The bundle stays in line.
+    [[nodiscard]] std::uint32_t take_turn() { return lines_.take_turn(); }
 
     // ---- Deliveries ----
     [[nodiscard]] Wait wait(mta::Instant now) const;
@@ -89,9 +88,7 @@ private:
     DestinationPolicy policy_;
     Health health_;
     Concurrency concurrency_;
-    BundleLine fresh_;
-    BundleLine retries_;
-    bool is_retry_turn_ = false;
+    SenderLines lines_;
     std::uint32_t delivering_ = 0;
     std::uint32_t busy_ = 0;
     std::uint64_t successes_ = 0;

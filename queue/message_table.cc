@@ -42,8 +42,8 @@ std::uint32_t MessageTable::add_entry(MessageId id, mta::Instant arrival, std::u
     entry.arrival = arrival;
     entry.recipient_count = static_cast<std::uint16_t>(recipient_count);
     entry.first_recipient = recipients_.add(entry.recipient_count);
-    entry.size_kib =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>((size + 1023) / 1024, 0xffffffffu));
+    entry.size_kib = std::min<std::uint64_t>((size + 1023) / 1024, MessageEntry::size_kib_max) &
+                     MessageEntry::size_kib_max;
     by_id_.add(id, index, id_of);
     return index;
 }
@@ -71,7 +71,7 @@ std::uint32_t MessageTable::add(const Message& message) {
     const auto index =
         add_entry(message.id, message.arrival, message.facts.size, recipients.size());
     auto& entry = messages_[index];
-    entry.is_null_sender = message.envelope.reverse_path.empty();
+    entry.sender = senders_.add(message.envelope.reverse_path);
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         auto& recipient = start_recipient(entry, i, recipients[i].domain);
         recipient.notify = recipients[i].notify;
@@ -84,7 +84,7 @@ std::uint32_t MessageTable::add(const QueuedMessage& message) {
     const auto& recipients = message.recipients;
     const auto index = add_entry(message.id, message.arrival, message.size, recipients.size());
     auto& entry = messages_[index];
-    entry.is_null_sender = message.sender.empty();
+    entry.sender = senders_.add(message.sender);
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         const auto& state = recipients[i].state;
         auto& recipient = start_recipient(entry, i, recipients[i].domain);
@@ -105,6 +105,7 @@ void MessageTable::remove(std::uint32_t message) {
         auto& domain = domains_[recipient.domain];
         if (--domain.recipients == 0) unused_domains_.push_back(recipient.domain);
     }
+    senders_.release(entry.sender);
     open_count_ -= entry.open_count;
     recipients_.remove(entry.first_recipient, entry.recipient_count);
     by_id_.remove(entry.id, [this](std::uint32_t index) { return messages_[index].id; });

@@ -11,12 +11,13 @@
 #include "mta/base/time.h"
 #include "queue/id_index.h"
 #include "queue/message.h"
+#include "queue/sender_table.h"
 #include "queue/slab.h"
 
 namespace queue {
 
 // What is kept in RAM of each queued message and recipient: about 150 bytes for a message with one
-// recipient, whatever its size. Addresses and bodies are on disk.
+// recipient, whatever its size. Recipients' addresses and bodies are on disk.
 struct MessageEntry {
     MessageId id = 0;  // 0: a free entry
     mta::Instant arrival;
@@ -24,10 +25,13 @@ struct MessageEntry {
     std::uint16_t recipient_count = 0;  // all of the envelope's, in its order
     std::uint16_t open_count = 0;       // of them pending or held
     std::uint32_t first_bundle = nothing;
-    std::uint32_t copy = nothing;  // of the message in RAM, while there is one
-    std::uint32_t size_kib = 0;    // rounded up
-    bool is_null_sender = false;
-    std::uint8_t reports_under_way = 0;
+    std::uint32_t copy = nothing;     // of the message in RAM, while there is one
+    std::uint32_t sender = nothing;   // the null sender; otherwise in the table's senders()
+    std::uint32_t size_kib : 21 = 0;  // rounded up, and no more than size_kib_max
+    std::uint32_t reports_under_way : 11 = 0;
+
+    static constexpr std::uint32_t size_kib_max = (1u << 21) - 1;
+    [[nodiscard]] bool is_null_sender() const { return sender == nothing; }
 };
 
 struct RecipientEntry {
@@ -61,7 +65,8 @@ struct DomainEntry {
     std::optional<mta::Millis> lifetime;
 };
 
-// The queue's memory: messages, their recipients, and what many of them share (domains, replies),
+// The queue's memory: messages, their recipients, and what many of them share (senders, domains,
+// replies),
 // kept once. Knows no time and no policy.
 class MessageTable {
 public:
@@ -102,6 +107,15 @@ public:
     // As the store keeps it.
     [[nodiscard]] std::vector<RecipientState> states(std::uint32_t message) const;
 
+    // Of a message: its reverse-path, and whom it shares its turns at a destination with.
+    [[nodiscard]] std::string_view sender(const MessageEntry& message) const {
+        return senders_.name(message.sender);
+    }
+    [[nodiscard]] std::uint32_t sender_group(const MessageEntry& message) const {
+        return senders_.group(message.sender);
+    }
+    [[nodiscard]] const SenderTable& senders() const { return senders_; }
+
     [[nodiscard]] DomainEntry& domain(std::uint32_t index) { return domains_[index]; }
     [[nodiscard]] const DomainEntry& domain(std::uint32_t index) const { return domains_[index]; }
     [[nodiscard]] std::optional<std::uint32_t> find_domain(std::string_view name) const;
@@ -140,6 +154,7 @@ private:
     IdIndex by_id_;
     std::size_t open_count_ = 0;
     std::size_t held_count_ = 0;
+    SenderTable senders_;
     Slab<DomainEntry> domains_;
     std::unordered_map<std::string, std::uint32_t, StringHash, std::equal_to<>> domain_by_name_;
     std::vector<std::uint32_t> new_domains_;

@@ -124,7 +124,7 @@ std::string Scheduler::check() const {
 
 Millis Scheduler::lifetime(const MessageEntry& message, const RecipientEntry& recipient) const {
     if (const auto own = table_.domain(recipient.domain).lifetime) return *own;
-    return message.is_null_sender ? policy_.bounce_lifetime : policy_.lifetime;
+    return message.is_null_sender() ? policy_.bounce_lifetime : policy_.lifetime;
 }
 
 Instant Scheduler::expiry(const MessageEntry& message, const RecipientEntry& recipient) const {
@@ -185,7 +185,7 @@ double Scheduler::jitter() { return std::uniform_real_distribution<double>(-1, 1
 std::optional<Instant> Scheduler::next_notice(const MessageEntry& message,
                                               const RecipientEntry& recipient) const {
     if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported ||
-        message.is_null_sender || recipient.delay_notices >= policy_.delay_notices.size()) {
+        message.is_null_sender() || recipient.delay_notices >= policy_.delay_notices.size()) {
         return std::nullopt;
     }
     if (recipient.notify != notify_unspecified && (recipient.notify & notify_delay) == 0)

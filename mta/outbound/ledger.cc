@@ -83,7 +83,7 @@ void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const 
         core_.event(Failed{who, *outcome.error});
     }
     if (!is_wanted(entry, recipient, ReportKind::failure)) {
-        core_.event(ReportDropped{who, entry.is_null_sender ? ReportDropped::Reason::null_sender
+        core_.event(ReportDropped{who, entry.is_null_sender() ? ReportDropped::Reason::null_sender
                                                             : ReportDropped::Reason::not_wanted});
         const auto phase = has_expired ? RecipientPhase::expired : RecipientPhase::failed;
         core_.scheduler.conclude(entry, recipient, phase, outcome.error, now);
@@ -128,7 +128,7 @@ void Ledger::send_delay_notice(std::uint32_t message) {
 
 bool Ledger::is_wanted(const queue::MessageEntry& message, const queue::RecipientEntry& recipient,
                        ReportKind kind) const {
-    if (message.is_null_sender || (recipient.notify & queue::notify_never) != 0) return false;
+    if (message.is_null_sender() || (recipient.notify & queue::notify_never) != 0) return false;
     switch (kind) {
         case ReportKind::failure:
             return recipient.notify == queue::notify_unspecified ||

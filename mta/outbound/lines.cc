@@ -132,6 +132,7 @@ std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place
     auto& entry = core_.table().message(message);
     queue::Bundle bundle;
     bundle.message = message;
+    bundle.sender = core_.table().sender_group(entry);
     bundle.place = place;
     bundle.state = state;
     bundle.next_of_message = entry.first_bundle;

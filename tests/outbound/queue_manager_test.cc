@@ -297,6 +297,25 @@ TEST(QueueManager, destinations_take_turns_at_the_connections_that_there_are) {
     EXPECT_LE(busy.open_most + other.open_most, 5u);
 }
 
+TEST(QueueManager, a_sender_with_many_queued_messages_does_not_delay_anothers) {
+    World world;
+    world.settings.delivery.connections_max = 1;
+    auto& server = world.serve("them.example");
+    server.latency = 20ms;
+    for (int i = 0; i < 2000; ++i)
+        world.send({.from = "news+" + std::to_string(i) + "@list.example"});
+    world.run_for(1s);
+    const auto before = server.received.size();
+    ASSERT_LT(before, 100u);
+    world.send({.from = "ann@office.example"});
+    world.run_for(1s);
+    const auto anns = std::ranges::find_if(server.received, [](const auto& received) {
+        return received.sender.contains("ann@office.example");
+    });
+    ASSERT_NE(anns, server.received.end());
+    EXPECT_LE(anns - server.received.begin(), static_cast<std::ptrdiff_t>(before) + 3);
+}
+
 TEST(QueueManager, a_hung_destination_delays_no_other) {
     World world;
     world.resolver.set_mx("hung.example", {"mx.hung.example"});

@@ -1,5 +1,8 @@
 #include "queue/destination.h"
 
+#include <map>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 namespace queue {
@@ -13,9 +16,10 @@ using Wait = Destination::Wait;
 
 class DestinationTest : public testing::Test {
 protected:
-    std::uint32_t line_up(bool is_retry = false) {
+    std::uint32_t line_up(bool is_retry = false, std::uint32_t sender = nothing) {
         Bundle bundle;
         bundle.is_retry = is_retry;
+        bundle.sender = sender;
         const auto index = bundles.add(bundle);
         destination.line_up(bundles, index);
         return index;
@@ -62,6 +66,75 @@ TEST_F(DestinationTest, first_time_and_retried_mail_take_turns_each_in_its_order
         destination.leave(bundles, order.back());
     }
     EXPECT_EQ(order, (std::vector<std::uint32_t>{new1, old1, new2, old2, new3}));
+}
+
+TEST_F(DestinationTest, a_sender_with_100000_messages_delays_anothers_by_one) {
+    for (int i = 0; i < 100'000; ++i) line_up(i % 2 == 0, 1);
+    destination.leave(bundles, destination.take_turn());
+    const auto other = line_up(false, 2);
+    destination.leave(bundles, destination.take_turn());
+    EXPECT_EQ(destination.next_bundle(), other);
+}
+
+TEST_F(DestinationTest, senders_get_equal_shares_whatever_they_have_waiting) {
+    std::vector<std::uint32_t> sender_of;
+    const auto add = [&](std::uint32_t sender, bool is_retry, int count) {
+        for (int i = 0; i < count; ++i) {
+            const auto index = line_up(is_retry, sender);
+            sender_of.resize(std::max<std::size_t>(sender_of.size(), index + 1));
+            sender_of[index] = sender;
+        }
+    };
+    add(1, false, 5000);
+    add(1, true, 5000);
+    add(2, false, 1000);
+    add(3, true, 1000);
+    add(nothing, false, 1000);
+    std::map<std::uint32_t, int> served;
+    for (int i = 0; i < 2000; ++i) {
+        const auto taken = destination.take_turn();
+        ++served[sender_of[taken]];
+        destination.leave(bundles, taken);
+    }
+    for (const auto& [sender, count] : served) EXPECT_NEAR(count, 500, 50) << sender;
+    EXPECT_EQ(served.size(), 4u);
+}
+
+TEST_F(DestinationTest, each_senders_mail_keeps_its_order_when_some_leaves_the_line) {
+    const auto a1 = line_up(false, 1);
+    const auto b1 = line_up(false, 2);
+    const auto a2 = line_up(false, 1);
+    const auto b2 = line_up(false, 2);
+    destination.leave(bundles, b1);
+    EXPECT_EQ(destination.waiting(), 3u);
+    std::vector<std::uint32_t> order;
+    while (destination.waiting() > 0) {
+        order.push_back(destination.take_turn());
+        destination.leave(bundles, order.back());
+    }
+    EXPECT_EQ(order, (std::vector<std::uint32_t>{a1, b2, a2}));
+}
+
+TEST_F(DestinationTest, what_stays_in_line_when_its_turn_is_over_lets_the_next_sender_go_first) {
+    const auto large = line_up(false, 1);
+    const auto other = line_up(false, 2);
+    EXPECT_EQ(destination.take_turn(), large);
+    EXPECT_EQ(destination.take_turn(), other);
+    EXPECT_EQ(destination.take_turn(), large);
+}
+
+// With a walk over senders or bundles this would be 10^10 steps, and not end within the test's
+// time.
+TEST_F(DestinationTest, a_turn_costs_the_same_with_100000_senders) {
+    constexpr std::uint32_t senders = 100'000;
+    std::vector<std::uint32_t> first;
+    for (std::uint32_t sender = 0; sender < senders; ++sender)
+        first.push_back(line_up(false, sender));
+    for (std::uint32_t sender = 0; sender < senders; ++sender) line_up(true, sender);
+    for (const auto bundle : first) ASSERT_EQ(destination.take_turn(), bundle);
+    for (auto i = senders; i > 0; --i) destination.leave(bundles, first[i - 1]);
+    EXPECT_EQ(destination.waiting(), senders);
+    while (destination.waiting() > 0) destination.leave(bundles, destination.take_turn());
 }
 
 TEST_F(DestinationTest, while_down_one_probe_at_a_time_at_growing_intervals) {

@@ -1,0 +1,51 @@
+#include "queue/sender_table.h"
+
+#include <algorithm>
+
+#include "mta/base/assert.h"
+
+namespace queue {
+
+std::string sender_group_name(std::string_view reverse_path) {
+    const auto at = reverse_path.rfind('@');
+    if (at == std::string_view::npos) return std::string(reverse_path);
+    const auto local = reverse_path.substr(0, at);
+    const auto plus = local.find('+');
+    const auto hyphen = local.contains('=') ? local.find('-') : std::string_view::npos;
+    const auto end = std::min(plus, hyphen);
+    if (end == std::string_view::npos || end == 0) return std::string(reverse_path);
+    return std::string(local.substr(0, end)) + std::string(reverse_path.substr(at));
+}
+
+std::uint32_t SenderTable::add(std::string_view reverse_path) {
+    if (reverse_path.empty()) return nothing;
+    const auto sender = find_or_add(reverse_path);
+    if (entries_[sender].users++ > 0) return sender;
+    const auto name = sender_group_name(reverse_path);
+    const auto group = name == reverse_path ? sender : find_or_add(name);
+    // A group that nobody sends as is its own.
+    if (group != sender && entries_[group].users++ == 0) entries_[group].group = group;
+    entries_[sender].group = group;
+    return sender;
+}
+
+std::uint32_t SenderTable::find_or_add(std::string_view name) {
+    if (const auto known = by_name_.find(name); known != by_name_.end()) return known->second;
+    const auto index = entries_.add({std::string(name), nothing, 0});
+    by_name_.emplace(entries_[index].name, index);
+    return index;
+}
+
+void SenderTable::release(std::uint32_t sender) {
+    while (sender != nothing) {
+        MTA_ASSERT(entries_[sender].users > 0);
+        if (--entries_[sender].users > 0) return;
+        const auto group = entries_[sender].group;
+        by_name_.erase(entries_[sender].name);
+        entries_.remove(sender);
+        // The last sender of a group that nobody else uses takes it along.
+        sender = group == sender ? nothing : group;
+    }
+}
+
+}  // namespace queue
