@@ -60,6 +60,14 @@ void Reader::integer(std::string_view key, std::uint32_t& out, std::int64_t min,
     out = static_cast<std::uint32_t>(value->integer);
 }
 
+void Reader::integer(std::string_view key, std::optional<std::uint32_t>& out, std::int64_t min,
+                     std::int64_t max) {
+    const auto before = reading_.problems.size();
+    std::uint32_t number = 0;
+    integer(key, number, min, max);
+    if (has(key) && reading_.problems.size() == before) out = number;
+}
+
 void Reader::port(std::string_view key, std::uint16_t& out) {
     std::uint32_t number = out;
     integer(key, number, 1, 65535);

@@ -56,6 +56,8 @@ public:
         : table_(table), path_(std::move(path)), reading_(reading) {}
 
     void integer(std::string_view key, std::uint32_t& out, std::int64_t min, std::int64_t max);
+    void integer(std::string_view key, std::optional<std::uint32_t>& out, std::int64_t min,
+                 std::int64_t max);
     void port(std::string_view key, std::uint16_t& out);
     void duration(std::string_view key, mta::Millis& out, mta::Millis min, mta::Millis max);
     void duration(std::string_view key, std::optional<mta::Millis>& out, mta::Millis min,

@@ -180,6 +180,47 @@ void read_route(Reader reader, std::vector<Route>& routes) {
     routes.push_back(std::move(route));
 }
 
+Parsed<std::string> parse_site_name(std::string_view text) {
+    if (const auto address = mta::IpAddress::parse(text)) return address->to_string();
+    return parse_route_domain(text);
+}
+
+Parsed<mta::Rate> parse_rate(std::string_view text) {
+    if (const auto rate = mta::parse_rate(text)) return *rate;
+    return std::unexpected(
+        "must be a whole number from 1 to 1000000, a slash and s, min or h, such as \"100/min\"");
+}
+
+void read_site(Reader reader, std::vector<Site>& sites) {
+    Site site;
+    read_list(reader, "match", parse_site_name, site.match);
+    if (!reader.has("match") || reader.is_empty_list("match")) {
+        reader.problem("match",
+                       "at least one server or domain is needed, such as match = "
+                       "[\".mx.them.example\"]");
+    }
+    reader.integer("max_connections", site.connections_max, 1, 10'000);
+    reader.integer("max_messages_per_connection", site.messages_per_connection_max, 1, 1'000'000);
+    reader.integer("recipients_per_transaction", site.recipients_per_transaction_max, 1, 50'000);
+    const auto read_rate = [&reader](const char* key, std::optional<mta::Rate>& out) {
+        mta::Rate rate;
+        read_one(reader, key, parse_rate, rate);
+        if (rate.count != 0) out = rate;
+    };
+    read_rate("message_rate", site.message_rate);
+    read_rate("connection_rate", site.connection_rate);
+    for (const auto& name : site.match) {
+        const auto has_name = [&name](const Site& other) {
+            return std::ranges::find(other.match, name) != other.match.end();
+        };
+        if (std::ranges::none_of(sites, has_name)) continue;
+        reader.problem("match", "another [[site]] before this one has " + in_quotes(name) +
+                                    " already; only the first that matches counts");
+    }
+    reader.finish();
+    sites.push_back(std::move(site));
+}
+
 Parsed<mta::Endpoint> parse_name_server(std::string_view text) { return parse_address(text, 53); }
 
 void read_dns(Reader reader, Dns& dns) {
@@ -269,6 +310,7 @@ Settings read_settings(const Value& document, const std::string& machine_name, R
     read_relay(top.table("relay"), settings.relay);
     read_inbound(top.table("inbound"), settings.inbound);
     for (auto& reader : top.tables("route")) read_route(std::move(reader), settings.routes);
+    for (auto& reader : top.tables("site")) read_site(std::move(reader), settings.sites);
     read_dns(top.table("dns"), settings.dns);
     read_delivery(top.table("delivery"), settings.delivery);
     read_retry(top.table("retry"), settings.retry);

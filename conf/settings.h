@@ -9,6 +9,7 @@
 
 #include "mta/base/ip_address.h"
 #include "mta/base/log.h"
+#include "mta/base/rate.h"
 #include "mta/base/time.h"
 
 namespace conf {
@@ -74,6 +75,20 @@ struct Route {
     bool operator==(const Route&) const = default;
 };
 
+// Limits for the destinations that `match` names; what is left out is as everywhere. Of several
+// that match one destination the first one counts.
+struct Site {
+    // MX hosts, hosts of routes, or domains whose mail goes by MX: "mx.them.example",
+    // ".them.example" (everything below it), an address, "*"; a-labels.
+    std::vector<std::string> match;
+    std::optional<std::uint32_t> connections_max;
+    std::optional<std::uint32_t> messages_per_connection_max;
+    std::optional<std::uint32_t> recipients_per_transaction_max;
+    std::optional<mta::Rate> message_rate;
+    std::optional<mta::Rate> connection_rate;
+    bool operator==(const Site&) const = default;
+};
+
 struct Dns {
     std::vector<mta::Endpoint> servers;  // empty: the system's
     mta::Millis timeout = 2s;            // a try
@@ -131,6 +146,7 @@ struct Settings {
     Relay relay;
     Inbound inbound;
     std::vector<Route> routes;
+    std::vector<Site> sites;  // in the order of the file
     Dns dns;
     Delivery delivery;
     Retry retry;

@@ -6,14 +6,17 @@
 
 namespace queue {
 
-Destination::Wait Destination::wait(mta::Instant now) const {
+Destination::Wait Destination::wait(mta::Instant now, Needs needs) const {
     if (waiting() == 0) return Wait::empty;
     if (!health_.is_up() && !health_.may_probe(now)) return Wait::down;
     if (busy_ >= concurrency_.limit()) return Wait::limit;
+    if (needs.message && !messages_.may_take(now)) return Wait::message_rate;
+    if (needs.connection && !connections_.may_take(now)) return Wait::connection_rate;
     return Wait::turn;
 }
 
-bool Destination::start() {
+bool Destination::start(mta::Instant now, Needs needs) {
+    take(now, needs);
     ++delivering_;
     ++busy_;
     if (health_.is_up()) return false;
@@ -21,9 +24,20 @@ bool Destination::start() {
     return true;
 }
 
-void Destination::start_behind() {
+void Destination::start_behind(mta::Instant now) {
     MTA_ASSERT(health_.is_up());
+    take(now, {.message = true, .connection = false});
     ++delivering_;
+}
+
+mta::Instant Destination::next_allowed(Needs needs) const {
+    return std::max(needs.message ? messages_.next() : mta::Instant{},
+                    needs.connection ? connections_.next() : mta::Instant{});
+}
+
+void Destination::take(mta::Instant now, Needs needs) {
+    if (needs.message) messages_.take(now);
+    if (needs.connection) connections_.take(now);
 }
 
 Destination::Change Destination::end(Ended ended, mta::Instant now) {

@@ -1,19 +1,30 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "mta/base/rate.h"
 #include "mta/base/time.h"
 #include "queue/bundle.h"
 #include "queue/concurrency.h"
 #include "queue/health.h"
 #include "queue/sender_lines.h"
+#include "queue/token_bucket.h"
 
 namespace queue {
 
 struct DestinationPolicy {
     ConcurrencyPolicy concurrency;
     ProbePolicy probes;
+    std::optional<mta::Rate> message_rate = std::nullopt;     // nothing: any
+    std::optional<mta::Rate> connection_rate = std::nullopt;  // of attempts to connect
+};
+
+// What a delivery takes from a destination's rates.
+struct DeliveryNeeds {
+    bool message = true;
+    bool connection = true;  // false: there is an idle one
 };
 
 // Where mail goes to, a next hop with everything that is shared by the mail for it: the lines of
@@ -22,17 +33,20 @@ struct DestinationPolicy {
 //
 // Each wait has a name: the first of these that holds is what a bundle in line waits for (and what
 // `why` says).
-//   down         the probe (health().next_probe(); nothing: it is under way)
-//   limit        a connection of this destination to become free
-//   turn         its turn among the destinations (the caller's limit over all of them)
-//
-// The place for what is still simple: rates go beside the concurrency into may_start().
+//   down             the probe (health().next_probe(); nothing: it is under way)
+//   limit            a connection of this destination to become free
+//   message_rate     the time at which its message rate allows the next one (next_allowed())
+//   connection_rate  the same of its connection rate; only who needs a new connection
+//   turn             its turn among the destinations (the caller's limit over all of them)
 class Destination {
 public:
-    enum class Wait : std::uint8_t { turn, down, limit, empty };
+    using Needs = DeliveryNeeds;
+    enum class Wait : std::uint8_t { turn, down, limit, message_rate, connection_rate, empty };
 
     Destination(std::string name, DestinationPolicy policy)
-        : name_(std::move(name)), policy_(policy), concurrency_(policy.concurrency) {}
+        : name_(std::move(name)), concurrency_(policy.concurrency) {
+        set_policy(policy);
+    }
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] const Health& health() const { return health_; }
@@ -54,14 +68,27 @@ public:
     [[nodiscard]] std::uint32_t take_turn() { return lines_.take_turn(); }
 
     // ---- Deliveries ----
-    [[nodiscard]] Wait wait(mta::Instant now) const;
-    [[nodiscard]] bool may_start(mta::Instant now) const { return wait(now) == Wait::turn; }
+    [[nodiscard]] Wait wait(mta::Instant now, Needs needs = {}) const;
+    [[nodiscard]] bool may_start(mta::Instant now, Needs needs = {}) const {
+        return wait(now, needs) == Wait::turn;
+    }
     // A delivery on a connection of its own. Only if may_start(). True: it is the probe.
-    bool start();
+    bool start(mta::Instant now, Needs needs = {});
     // One that follows another on the same connection, before that one has ended (pipelining): it
     // needs no connection more. Only while up and with bundles waiting.
-    [[nodiscard]] bool may_follow() const { return health_.is_up() && waiting() > 0; }
-    void start_behind();
+    [[nodiscard]] bool may_follow(mta::Instant now) const {
+        return health_.is_up() && waiting() > 0 && messages_.may_take(now);
+    }
+    void start_behind(mta::Instant now);
+    // When the rates allow it; a time that has passed: now.
+    [[nodiscard]] mta::Instant next_allowed(Needs needs) const;
+    // A delivery that was started needs more (another host, another connection). Only from
+    // next_allowed() on.
+    void take(mta::Instant now, Needs needs);
+    // From then on the rates no longer depend on what was sent.
+    [[nodiscard]] mta::Instant rates_forgotten_at() const {
+        return std::max(messages_.forgotten_at(), connections_.forgotten_at());
+    }
     struct Ended {
         bool was_probe = false;
         bool frees_connection = true;  // no other delivery follows on its connection
@@ -81,6 +108,8 @@ public:
     void set_policy(DestinationPolicy policy) {
         policy_ = policy;
         concurrency_.set_policy(policy.concurrency);
+        messages_.set_rate(policy.message_rate);
+        connections_.set_rate(policy.connection_rate);
     }
 
 private:
@@ -88,6 +117,8 @@ private:
     DestinationPolicy policy_;
     Health health_;
     Concurrency concurrency_;
+    TokenBucket messages_;
+    TokenBucket connections_;
     SenderLines lines_;
     std::uint32_t delivering_ = 0;
     std::uint32_t busy_ = 0;

@@ -35,6 +35,8 @@ std::string_view name_of(outbound::WaitReason reason) {
         case WaitReason::dns_down: return "dns_down";
         case WaitReason::destination_down: return "destination_down";
         case WaitReason::destination_limit: return "destination_limit";
+        case WaitReason::message_rate: return "message_rate";
+        case WaitReason::connection_rate: return "connection_rate";
         case WaitReason::connections_limit: return "connections_limit";
         case WaitReason::delivering: return "delivering";
         case WaitReason::report: return "report";

@@ -68,6 +68,17 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
         case WaitReason::destination_limit:
             return "waits for its turn: all connections that " + destination +
                    " may have at once are busy with other mail.";
+        case WaitReason::message_rate:
+            return "waits for its turn: " + destination +
+                   " gets only so many messages in a time (message_rate of its [[site]]). The next "
+                   "one goes out " +
+                   at_or_soon(view.until, now) + '.';
+        case WaitReason::connection_rate:
+            return "waits for its turn: " + destination +
+                   " gets only so many connections in a time (connection_rate of its [[site]]). "
+                   "The "
+                   "next one is opened " +
+                   at_or_soon(view.until, now) + '.';
         case WaitReason::connections_limit:
             return "waits for its turn: all connections that the relay may have at once are busy.";
         case WaitReason::delivering: return "is being delivered to " + destination + " right now.";
@@ -119,8 +130,12 @@ std::string advice(const RecipientView& view, const std::string& id) {
                    "flush " +
                    printable(view.domain);
         case WaitReason::destination_limit:
-            return "delivery.connections_per_destination_max sets the limit.";
-        case WaitReason::connections_limit: return "delivery.connections_max sets the limit.";
+            return "connections_per_destination in [delivery], or max_connections in its [[site]], "
+                   "sets the limit.";
+        case WaitReason::message_rate:
+        case WaitReason::connection_rate:
+            return "After a change of the rate: systemctl reload posthouse";
+        case WaitReason::connections_limit: return "connections in [delivery] sets the limit.";
         case WaitReason::held: return "To let it go: posthouse release " + id;
         case WaitReason::dns_answer:
         case WaitReason::delivering:

@@ -44,9 +44,8 @@ void ConnectionPool::park(std::uint32_t index) {
     MTA_ASSERT(!held.is_idle && held.connection->active() == 0);
     auto& site = sites_[held.site];
     const auto& delivery = core_.settings->delivery;
-    const bool is_used_up = held.connection->started() >= delivery.messages_per_connection_max ||
-                            !held.connection->can_start();
-    if (is_used_up || core_.is_draining || site.connections > site.destination.limit()) {
+    const bool is_over = is_used_up(index) || !held.connection->can_start();
+    if (is_over || core_.is_draining || site.connections > site.destination.limit()) {
         held.connection->quit();
         return;
     }
@@ -55,6 +54,11 @@ void ConnectionPool::park(std::uint32_t index) {
     held.in_idle = idle_.insert(idle_.end(), index);
     site.idle.push_back(index);
     rearm(index);
+}
+
+bool ConnectionPool::is_used_up(std::uint32_t index) const {
+    const auto& held = connections_[index];
+    return held.connection->started() >= sites_[held.site].limits.messages_per_connection_max;
 }
 
 bool ConnectionPool::close_longest_idle() {

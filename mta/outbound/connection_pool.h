@@ -51,6 +51,8 @@ public:
     // Closes the connection that has been idle longest, of whatever site. False: none is idle.
     bool close_longest_idle();
     void close_idle();
+    // It has carried as many messages as the site's limits let it.
+    [[nodiscard]] bool is_used_up(std::uint32_t index) const;
     // Ends it without on_end.
     void abort(std::uint32_t index);
 

@@ -33,7 +33,7 @@ Deliveries::Deliveries(Core& core, Parts parts)
 Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
     auto delivery = std::make_shared<Delivery>();
     delivery->bundle = parts_.lines.take(
-        site, std::max<std::size_t>(core_.settings->delivery.recipients_per_transaction_max, 1));
+        site, std::max<std::size_t>(parts_.sites[site].limits.recipients_per_transaction_max, 1));
     delivery->site = site;
     delivery->message = core_.bundles[delivery->bundle].message;
     delivery->id = core_.table().message(delivery->message).id;
@@ -49,8 +49,10 @@ Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
 }
 
 void Deliveries::start(std::uint32_t site) {
-    const bool is_probe = parts_.sites[site].destination.start();
+    const auto needs = parts_.sites[site].needs();
+    const bool is_probe = parts_.sites[site].destination.start(core_.now(), needs);
     const auto delivery = make(site);
+    delivery->may_connect = needs.connection;
     delivery->is_probe = is_probe;
     // Kept for it while it is read, so that nobody else needs a connection more than there may be.
     const auto kept = pool_.take_idle(site);
@@ -132,15 +134,15 @@ void Deliveries::on_room(std::uint32_t connection) {
     const auto site = pool_.site_of(connection);
     auto& destination = parts_.sites[site].destination;
     const auto& settings = core_.settings->delivery;
-    if (core_.is_draining || !destination.may_follow()) return;
+    if (core_.is_draining || !destination.may_follow(core_.now())) return;
     const bool is_full = connections() >= settings.connections_max;
     const bool is_needed_elsewhere = is_full && parts_.sites.front() != queue::nothing;
     if (is_needed_elsewhere || (!is_full && destination.busy() < destination.limit())) return;
-    if (pool_[connection].started() >= settings.messages_per_connection_max) return;
+    if (pool_.is_used_up(connection)) return;
     const auto message = core_.bundles[destination.next_bundle()].message;
     const auto content = parts_.copies.get(message);
     if (!content || !content->is_body_inline()) return;
-    destination.start_behind();
+    destination.start_behind(core_.now());
     const auto delivery = make(site);
     delivery->holds_connection = false;
     transact(delivery, connection);
@@ -154,6 +156,7 @@ void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection)
         delivery->recipients.resize(recipients_max);
         delivery->refusals.resize(recipients_max);
     }
+    delivery->may_send = false;
     delivery->connection = connection;
     delivery->host = open.target().host.empty() ? delivery->host : open.target().host;
     work_of(connection).active.push_back(delivery);
@@ -270,7 +273,19 @@ void Deliveries::drain() {
     }
 }
 
-void Deliveries::tick() { pool_.tick(); }
+void Deliveries::tick() {
+    pool_.tick();
+    while (!paused_.empty() && paused_.begin()->first <= core_.now()) {
+        const auto delivery = paused_.extract(paused_.begin()).mapped().lock();
+        if (delivery && delivery->bundle != queue::nothing) advance(delivery);
+    }
+}
+
+std::optional<Instant> Deliveries::next_wakeup() const {
+    const auto next = pool_.next_wakeup();
+    if (paused_.empty()) return next;
+    return std::min(next.value_or(Instant::max()), paused_.begin()->first);
+}
 
 Deliveries::Work& Deliveries::work_of(std::uint32_t connection) {
     if (connection >= work_.size()) work_.resize(connection + 1);

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -62,6 +63,7 @@ public:
     // Breaks off, uncharged, what is not in a transaction; the rest goes on to its end.
     void drain();
     void tick();
+    [[nodiscard]] std::optional<Instant> next_wakeup() const;
 
 private:
     using How = queue::Destination::Ended::How;
@@ -93,7 +95,10 @@ private:
         std::uint32_t fresh_starts = 0;
         std::uint32_t connection = queue::nothing;
         bool is_unconnected = false;  // counted as such
-        std::size_t index = 0;        // in all_
+        // What it has taken from the site's rates and not used yet.
+        bool may_send = true;
+        bool may_connect = false;
+        std::size_t index = 0;  // in all_
     };
     using DeliveryPtr = std::shared_ptr<Delivery>;
     // What a connection is busy with.
@@ -116,6 +121,7 @@ private:
     void look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host);
     void note_addresses(Delivery& delivery, std::uint16_t port,
                         const dns::Lookup<dns::AddressAnswer>& answer);
+    [[nodiscard]] bool take_from_rates(const DeliveryPtr& delivery);
     void open(const DeliveryPtr& delivery, const Endpoint& endpoint);
 
     void on_ready(std::uint32_t connection);
@@ -141,6 +147,8 @@ private:
     std::vector<DeliveryPtr> all_;
     std::vector<Work> work_;  // by connection
     std::uint32_t unconnected_ = 0;
+    // On their way from host to host: until the site's rates allow the next connection.
+    std::multimap<Instant, std::weak_ptr<Delivery>> paused_;
 };
 
 }  // namespace mta::outbound

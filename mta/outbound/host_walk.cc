@@ -48,7 +48,8 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
     while (may_knock() && delivery->sessions < sessions_max &&
            delivery->addresses_tried < addresses_max) {
         if (delivery->next_address < delivery->addresses.size()) {
-            open(delivery, delivery->addresses[delivery->next_address++]);
+            if (take_from_rates(delivery))
+                open(delivery, delivery->addresses[delivery->next_address++]);
             return;
         }
         if (delivery->next_host == delivery->hosts.size()) break;
@@ -102,8 +103,25 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
     }
 }
 
+// A second address, host or transaction is beyond what the delivery took when it began. False: it
+// waits; advance() comes again when the site's rates allow it.
+bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
+    auto& destination = parts_.sites[delivery->site].destination;
+    const queue::Destination::Needs needs{.message = !delivery->may_send,
+                                          .connection = !delivery->may_connect};
+    const auto allowed_at = destination.next_allowed(needs);
+    if (allowed_at > core_.now()) {
+        paused_.emplace(allowed_at, delivery);
+        return false;
+    }
+    destination.take(core_.now(), needs);
+    delivery->may_send = delivery->may_connect = true;
+    return true;
+}
+
 void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     ++delivery->addresses_tried;
+    delivery->may_connect = false;
     set_unconnected(*delivery, false);
     const auto& host = delivery->host;
     const bool is_address = IpAddress::parse(host) || dns::address_of_literal(host);

@@ -84,7 +84,7 @@ void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const 
     }
     if (!is_wanted(entry, recipient, ReportKind::failure)) {
         core_.event(ReportDropped{who, entry.is_null_sender() ? ReportDropped::Reason::null_sender
-                                                            : ReportDropped::Reason::not_wanted});
+                                                              : ReportDropped::Reason::not_wanted});
         const auto phase = has_expired ? RecipientPhase::expired : RecipientPhase::failed;
         core_.scheduler.conclude(entry, recipient, phase, outcome.error, now);
         return;

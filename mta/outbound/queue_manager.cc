@@ -136,7 +136,7 @@ void QueueManager::Impl::dispatch() {
     for (auto index = sites.front(); index != queue::nothing; index = sites.front()) {
         auto& site = sites[index];
         const auto now = core.now();
-        if (!site.destination.may_start(now)) {
+        if (!site.may_start(now)) {
             sites.pass();
             sites.refresh(index);
             continue;
@@ -159,7 +159,7 @@ void QueueManager::Impl::dispatch() {
 }
 
 std::optional<Instant> QueueManager::Impl::next_wakeup() const {
-    auto next = deliveries.pool().next_wakeup();
+    auto next = deliveries.next_wakeup();
     const auto consider = [&next](std::optional<Instant> other) {
         if (other && (!next || *other < *next)) next = other;
     };
@@ -174,8 +174,8 @@ std::optional<Instant> QueueManager::Impl::next_wakeup() const {
 void QueueManager::Impl::reload(SettingsPtr settings) {
     const auto former = std::exchange(core.settings, std::move(settings));
     const bool are_routes_new = former->routes != core.settings->routes;
-    router.apply_settings();
     sites.apply_settings();
+    router.apply_settings();
     core.scheduler.set_policy(retry_policy(core.settings->retry));
     if (!are_routes_new) return;
     // What is in line was routed by the old ones.

@@ -68,13 +68,21 @@ void QueueManager::Impl::describe_wait(const queue::RecipientEntry& recipient,
             if (is_down) view.until = domain.health->next_probe();
             return;
         }
-        const auto& destination = sites[bundle.place].destination;
-        switch (destination.wait(core.now())) {
+        const auto& site = sites[bundle.place];
+        const auto& destination = site.destination;
+        switch (site.wait(core.now())) {
             case Wait::down:
                 view.reason = WaitReason::destination_down;
                 view.until = destination.health().next_probe();
                 return;
             case Wait::limit: view.reason = WaitReason::destination_limit; return;
+            case Wait::message_rate:
+            case Wait::connection_rate:
+                view.reason = site.wait(core.now()) == Wait::message_rate
+                                  ? WaitReason::message_rate
+                                  : WaitReason::connection_rate;
+                view.until = destination.next_allowed(site.needs());
+                return;
             case Wait::turn:
             case Wait::empty: view.reason = WaitReason::connections_limit; return;
         }

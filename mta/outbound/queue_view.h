@@ -21,6 +21,8 @@ enum class WaitReason : std::uint8_t {
     dns_down,           // its domain could not be looked up; the next look-up is at `until`
     destination_down,   // its destination is down; the next probe is at `until`
     destination_limit,  // all connections that the destination may have are busy
+    message_rate,       // its destination's message rate, which allows the next one at `until`
+    connection_rate,    // its destination's connection rate, likewise
     connections_limit,  // all connections that the relay may have are busy
     delivering,         // nothing: it is being delivered
     report,             // it has failed; the report to the sender is being made

@@ -71,8 +71,13 @@ bool Router::is_static(std::uint32_t domain) const {
 void Router::apply_settings() {
     routed_by_ = core_.settings;
     routes_ = RouteTable(routed_by_->routes);
-    for (const auto& known : entries_)
-        if (known) known->valid_until = Instant{};
+    for (std::uint32_t domain = 0; domain < entries_.size(); ++domain) {
+        const auto& known = entries_[domain];
+        if (!known) continue;
+        known->valid_until = Instant{};
+        if (known->site != queue::nothing)
+            sites_.note_domain(known->site, core_.table().domain(domain).name);
+    }
 }
 
 void Router::note_unused(const std::vector<std::uint32_t>& domains) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dns/mx_plan.h"
 #include "mta/base/assert.h"
 
 namespace mta::outbound {
@@ -17,6 +18,16 @@ std::string join(const std::vector<std::string>& names) {
 std::string name_of(const conf::NextHopHost& host) {
     const bool is_v6 = host.host.contains(':');
     return (is_v6 ? "[" + host.host + "]" : host.host) + ":" + std::to_string(host.port);
+}
+
+queue::DestinationPolicy policy_of(bool is_static, const SiteLimits& limits) {
+    constexpr std::uint32_t start_static = 5;
+    constexpr std::uint32_t start_mx = 2;
+    return {.concurrency = {.start = is_static ? start_static : start_mx,
+                            .max = limits.connections_max},
+            .probes = is_static ? queue::static_route_probes : queue::mx_probes,
+            .message_rate = limits.message_rate,
+            .connection_rate = limits.connection_rate};
 }
 
 }  // namespace
@@ -61,12 +72,20 @@ SitePlan plan_for_literal(const std::string& domain) {
 std::uint32_t SiteTable::find_or_add(SitePlan plan) {
     const auto known = by_key_.find(plan.key);
     if (known != by_key_.end()) {
-        sites_[known->second].plan = std::move(plan);
-        return known->second;
+        const auto index = known->second;
+        const auto rule = first_rule(sites_[index].rule, rule_for(plan));
+        sites_[index].plan = std::move(plan);
+        if (rule != sites_[index].rule) {
+            set_rule(index, rule);
+            refresh(index);
+        }
+        return index;
     }
     const auto key = plan.key;
-    const auto policy = policy_for(plan.is_static);
+    const auto rule = rule_for(plan);
+    const auto policy = policy_of(plan.is_static, site_limits(*core_.settings, rule));
     const auto index = sites_.add(Site(std::move(plan), policy));
+    set_rule(index, rule);
     by_key_.emplace(key, index);
     return index;
 }
@@ -76,12 +95,13 @@ void SiteTable::refresh(std::uint32_t index) {
     const auto now = core_.now();
     if (site.is_unused()) {
         const auto linger = site.destination.health().is_up() ? linger_up : linger_down;
-        wheel_.set(index, now + linger);
+        // Nor is it forgotten what its rates have to remember.
+        wheel_.set(index, std::max(now + linger, site.destination.rates_forgotten_at()));
         return;
     }
     wheel_.clear(index);
     using Wait = queue::Destination::Wait;
-    switch (site.destination.wait(now)) {
+    switch (site.wait(now)) {
         case Wait::turn:
             if (core_.is_draining || std::exchange(site.is_in_ring, true)) return;
             ring_.push_back(index);
@@ -90,6 +110,10 @@ void SiteTable::refresh(std::uint32_t index) {
         case Wait::down:
             if (const auto probe = site.destination.health().next_probe())
                 wheel_.set(index, *probe);
+            return;
+        case Wait::message_rate:
+        case Wait::connection_rate:
+            wheel_.set(index, site.destination.next_allowed(site.needs()));
             return;
         case Wait::limit:
         case Wait::empty: return;
@@ -117,9 +141,18 @@ void SiteTable::tick() {
 void SiteTable::apply_settings() {
     for (std::uint32_t i = 0; i < sites_.index_end(); ++i) {
         if (!is_used(i)) continue;
-        sites_[i].destination.set_policy(policy_for(sites_[i].plan.is_static));
+        set_rule(i, rule_for(sites_[i].plan));
         refresh(i);
     }
+}
+
+void SiteTable::note_domain(std::uint32_t index, const std::string& domain) {
+    auto& site = sites_[index];
+    if (site.plan.is_static) return;
+    const auto rule = first_rule(site.rule, find_site_rule(*core_.settings, domain));
+    if (rule == site.rule) return;
+    set_rule(index, rule);
+    refresh(index);
 }
 
 std::string SiteTable::check(bool are_connections_left) const {
@@ -128,11 +161,14 @@ std::string SiteTable::check(bool are_connections_left) const {
         if (!is_used(i)) continue;
         const auto& site = sites_[i];
         const auto& health = site.destination.health();
-        const auto wait = site.destination.wait(core_.now());
+        const auto wait = site.wait(core_.now());
         if (wait == Wait::down && !health.is_probing() && !wheel_.is_set(i))
             return site.plan.name + " is down and nobody probes it";
         if (health.is_probing() && site.destination.delivering() == 0)
             return site.plan.name + " has lost its probe";
+        const bool waits_for_rate = wait == Wait::message_rate || wait == Wait::connection_rate;
+        if (waits_for_rate && !wheel_.is_set(i))
+            return site.plan.name + " waits for its rate and nobody wakes it";
         if (wait == Wait::limit && site.destination.busy() == 0)
             return site.plan.name + " waits for connections that it does not have";
         const bool waits_for_closing = site.connections + site.unconnected > 0;
@@ -144,12 +180,26 @@ std::string SiteTable::check(bool are_connections_left) const {
     return {};
 }
 
-queue::DestinationPolicy SiteTable::policy_for(bool is_static) const {
-    constexpr std::uint32_t start_static = 5;
-    constexpr std::uint32_t start_mx = 2;
-    return {.concurrency = {.start = is_static ? start_static : start_mx,
-                            .max = core_.settings->delivery.connections_per_destination_max},
-            .probes = is_static ? queue::static_route_probes : queue::mx_probes};
+SiteRule SiteTable::rule_for(const SitePlan& plan) const {
+    const auto& settings = *core_.settings;
+    SiteRule rule;
+    for (const auto& host : plan.hosts)
+        rule = first_rule(rule, find_site_rule(settings, host.host));
+    if (plan.is_static) return rule;
+    if (plan.mx && *plan.mx) {
+        for (const auto& record : (*plan.mx)->records)
+            rule = first_rule(rule, find_site_rule(settings, record.exchange));
+    }
+    const auto literal = dns::address_of_literal(plan.mx_domain);
+    return first_rule(rule,
+                      find_site_rule(settings, literal ? literal->to_string() : plan.mx_domain));
+}
+
+void SiteTable::set_rule(std::uint32_t index, SiteRule rule) {
+    auto& site = sites_[index];
+    site.rule = rule;
+    site.limits = site_limits(*core_.settings, rule);
+    site.destination.set_policy(policy_of(site.plan.is_static, site.limits));
 }
 
 }  // namespace mta::outbound

@@ -10,6 +10,7 @@
 #include "dns/resolver.h"
 #include "mta/base/timer_wheel.h"
 #include "mta/outbound/core.h"
+#include "mta/outbound/site_limits.h"
 #include "queue/destination.h"
 #include "queue/slab.h"
 
@@ -39,6 +40,8 @@ struct Site {
         : plan(std::move(site_plan)), destination(plan.name, policy) {}
 
     SitePlan plan;
+    SiteRule rule;  // of the [[site]]s, by its hosts and all domains that are routed here
+    SiteLimits limits;
     queue::Destination destination;
     std::vector<std::uint32_t> idle;  // in the pool; the last one used is taken first
     std::uint32_t connections = 0;    // on the way, at work, idle, closing
@@ -47,6 +50,16 @@ struct Site {
     bool is_in_ring = false;
     std::set<std::string, std::less<>> hosts_without_chunking;
 
+    // What the next delivery would take from the rates, and what it waits for.
+    [[nodiscard]] queue::Destination::Needs needs() const {
+        return {.message = true, .connection = idle.empty()};
+    }
+    [[nodiscard]] queue::Destination::Wait wait(Instant now) const {
+        return destination.wait(now, needs());
+    }
+    [[nodiscard]] bool may_start(Instant now) const {
+        return wait(now) == queue::Destination::Wait::turn;
+    }
     [[nodiscard]] bool is_unused() const {
         return domains == 0 && connections == 0 && destination.delivering() == 0 &&
                destination.waiting() == 0;
@@ -69,7 +82,7 @@ public:
     }
 
     // To be called after anything that changes what a site waits for: puts it into the ring, or
-    // sets the timer of its probe.
+    // sets the timer of its probe or of what its rates allow next.
     void refresh(std::uint32_t index);
     // Whose turn it is; nothing: nobody could start. The caller starts something and refresh()es,
     // or pass()es it over.
@@ -81,7 +94,10 @@ public:
 
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const { return wheel_.next(); }
+    // After core.settings was replaced; then a note_domain() for each domain that is routed.
     void apply_settings();
+    // Mail for the domain goes to this site: a [[site]] may be for it.
+    void note_domain(std::uint32_t index, const std::string& domain);
     // For tests: what waits for a site waits for something that comes. Empty: yes; else what is
     // wrong.
     [[nodiscard]] std::string check(bool are_connections_left) const;
@@ -92,13 +108,14 @@ private:
     static constexpr Millis linger_up{60'000};
     static constexpr Millis linger_down{7'200'000};
 
-    [[nodiscard]] queue::DestinationPolicy policy_for(bool is_static) const;
+    [[nodiscard]] SiteRule rule_for(const SitePlan& plan) const;
+    void set_rule(std::uint32_t index, SiteRule rule);
 
     Core& core_;
     queue::Slab<Site> sites_;
     std::unordered_map<std::string, std::uint32_t> by_key_;
     std::deque<std::uint32_t> ring_;
-    TimerWheel wheel_;  // probes, and the end of the unused
+    TimerWheel wheel_;  // probes, rates, and the end of the unused
     std::vector<std::uint32_t> fired_;
 };
 

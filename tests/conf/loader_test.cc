@@ -74,6 +74,16 @@ hosts = ["192.0.2.1:27"]
 [[route]]
 domain = "*"
 hosts = ["smtp.isp.example:587"]
+[[site]]
+match = [".MX.them.example", "büro.example", "192.0.2.1", "*"]
+max_connections = 31
+max_messages_per_connection = 32
+recipients_per_transaction = 33
+message_rate = "100/min"
+connection_rate = "2/s"
+[[site]]
+match = ["slow.example"]
+message_rate = "30/h"
 [dns]
 servers = ["127.0.0.1", "127.0.0.1:5353", "::1", "[::1]:54", "[2001:db8::1]"]
 timeout = "500ms"
@@ -126,6 +136,13 @@ level = "debug"
                     30 * 24h},
                    {".sub.tree", {{"192.0.2.1", 27}}, std::nullopt},
                    {"*", {{"smtp.isp.example", 587}}, std::nullopt}},
+        .sites = {{{".mx.them.example", "xn--bro-hoa.example", "192.0.2.1", "*"},
+                   31,
+                   32,
+                   33,
+                   mta::Rate{100, 60s},
+                   mta::Rate{2, 1s}},
+                  {{"slow.example"}, {}, {}, {}, mta::Rate{30, 3600s}, {}}},
         .dns = {{endpoint("127.0.0.1:53"), endpoint("127.0.0.1:5353"), endpoint("[::1]:53"),
                  endpoint("[::1]:54"), endpoint("[2001:db8::1]:53")},
                 500ms,
@@ -396,6 +413,27 @@ const MistakeCase mistake_cases[] = {
      "\"/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/"
      "1234567/1234567/123\"\n",
      "posthouse.toml:2:10: admin.socket = ..."},
+    {"site_without_match", "[[site]]\nmax_connections = 1\n",
+     "posthouse.toml:1:1: site[0].match: at least one server or domain is needed, such as match = "
+     "[\".mx.them.example\"]"},
+    {"site_with_empty_match", "[[site]]\nmatch = []\n",
+     "posthouse.toml:2:9: site[0].match: at least one server..."},
+    {"site_with_asterisk", "[[site]]\nmatch = [\"*.them.example\"]\n",
+     "posthouse.toml:2:10: site[0].match[0] = \"*.them.example\": write \".them.example\", with a "
+     "dot in front ..."},
+    {"site_that_is_matched_before",
+     "[[site]]\nmatch = [\"them.example\"]\n[[site]]\nmatch = [\"THEM.example\"]\n",
+     "posthouse.toml:4:9: site[1].match: another [[site]] before this one has \"them.example\" "
+     "already; only the first that matches counts"},
+    {"site_with_no_connections", "[[site]]\nmatch = [\"*\"]\nmax_connections = 0\n",
+     "posthouse.toml:3:19: site[0].max_connections = 0: must be 1 to 10000"},
+    {"rate_without_unit", "[[site]]\nmatch = [\"*\"]\nmessage_rate = \"100\"\n",
+     "posthouse.toml:3:16: site[0].message_rate = \"100\": must be a whole number from 1 to "
+     "1000000, a slash and s, min or h, such as \"100/min\""},
+    {"rate_is_a_number", "[[site]]\nmatch = [\"*\"]\nconnection_rate = 100\n",
+     "posthouse.toml:3:19: site[0].connection_rate = 100: must be a text in quotes"},
+    {"unknown_key_of_a_site", "[[site]]\nmatch = [\"*\"]\nmax_connection = 1\n",
+     "posthouse.toml:3:1: site.max_connection: unknown key; did you mean \"max_connections\"?"},
     {"level", "[log]\nlevel = \"loud\"\n",
      "posthouse.toml:2:9: log.level = \"loud\": must be \"debug\", \"info\", \"warning\" or "
      "\"error\""},

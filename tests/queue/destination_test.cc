@@ -27,7 +27,7 @@ protected:
     // Takes the next bundle out of its line and starts.
     bool start() {
         destination.leave(bundles, destination.take_turn());
-        return destination.start();
+        return destination.start(now);
     }
     Change end(How how, bool was_probe = false) {
         return destination.end({.was_probe = was_probe,
@@ -137,6 +137,34 @@ TEST_F(DestinationTest, a_turn_costs_the_same_with_100000_senders) {
     while (destination.waiting() > 0) destination.leave(bundles, destination.take_turn());
 }
 
+TEST_F(DestinationTest, rates_have_a_time_at_which_the_wait_ends) {
+    for (int i = 0; i < 10; ++i) line_up();
+    destination.set_policy({.concurrency = {.start = 4, .max = 4},
+                            .probes = static_route_probes,
+                            .message_rate = mta::Rate{60, 60s},
+                            .connection_rate = mta::Rate{2, 60s}});
+    start();
+    EXPECT_EQ(destination.wait(now), Wait::message_rate);
+    EXPECT_FALSE(destination.may_follow(now));
+    EXPECT_EQ(destination.next_allowed({.message = true, .connection = false}), now + 1s);
+    EXPECT_EQ(destination.next_allowed({}), now + 30s);
+    EXPECT_EQ(destination.rates_forgotten_at(), now + 30s);
+    now += 1s;
+    EXPECT_EQ(destination.wait(now), Wait::connection_rate);
+    const Destination::Needs has_connection{.message = true, .connection = false};
+    EXPECT_EQ(destination.wait(now, has_connection), Wait::turn) << "on the idle connection";
+    EXPECT_TRUE(destination.may_follow(now));
+    destination.leave(bundles, destination.take_turn());
+    destination.start(now, has_connection);
+    EXPECT_EQ(destination.wait(now, has_connection), Wait::limit) << "both are busy";
+    end(How::answered);
+    EXPECT_EQ(destination.wait(now, has_connection), Wait::message_rate);
+    now += 29s;
+    EXPECT_EQ(destination.wait(now), Wait::turn);
+    destination.take(now, {});
+    EXPECT_EQ(destination.wait(now), Wait::message_rate);
+}
+
 TEST_F(DestinationTest, while_down_one_probe_at_a_time_at_growing_intervals) {
     for (int i = 0; i < 20; ++i) line_up();
     start();
@@ -211,9 +239,9 @@ TEST_F(DestinationTest, a_delivery_behind_another_needs_no_connection_more) {
     for (int i = 0; i < 3; ++i) line_up();
     start();
     start();
-    EXPECT_TRUE(destination.may_follow());
+    EXPECT_TRUE(destination.may_follow(now));
     destination.leave(bundles, destination.take_turn());
-    destination.start_behind();
+    destination.start_behind(now);
     EXPECT_EQ(destination.busy(), 2u);
     EXPECT_EQ(destination.delivering(), 3u);
     destination.end({.frees_connection = false, .how = How::answered, .error = {}}, now);

@@ -3,6 +3,7 @@
 // of the process. Everything random comes from one seed.
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <random>
@@ -57,6 +58,8 @@ private:
     void flap_dns();
     void on_received(const std::string& group, const world::Received& received);
     void on_connect(const std::string& group);
+    void limit_rates();
+    void count_against(const std::string& what, const std::string& group, mta::Rate rate);
 
     // ---- The relay's process ----
     void start();
@@ -87,6 +90,8 @@ private:
     world::FakeResolver resolver_{agenda_};
     world::FakeConnector connector_{agenda_};
     std::map<std::string, int> grey_tries_;
+    // When there was the last of what a rate limits, by what and group.
+    std::map<std::string, std::deque<Instant>> recent_;
     std::set<std::string> down_;  // groups that the relay holds for down
 
     std::unique_ptr<FakeDisk> disk_;

@@ -12,6 +12,11 @@ using queue::RecipientPhase;
 
 constexpr std::size_t connections_max = 12;
 constexpr std::size_t connections_per_destination_max = 4;
+// Each relay has these or not. One is by domain, one by host, one for a route.
+constexpr mta::Rate message_rate{3, 60s};
+constexpr mta::Rate connection_rate{6, 3600s};
+// A transaction begins this long after it was allowed, the way to the server included.
+constexpr Millis way_max = 1s;
 constexpr Millis mail_comes_for = 2 * 24h;
 // A recipient's end may come this late: the attempt that was under way has its own deadlines.
 constexpr Millis attempt_duration_max = 2h;
@@ -51,7 +56,18 @@ RelayWorld::RelayWorld(std::uint64_t seed) : rng_(seed), disk_(std::make_unique<
     settings_.routes = {{.domain = "branch.example",
                          .hosts = {{"10.0.0.1", 25}},
                          .lifetime = settings_.retry.lifetime * 2}};
+    if (chance(50)) limit_rates();
     make_servers();
+}
+
+void RelayWorld::limit_rates() {
+    settings_.sites.resize(3);
+    settings_.sites[0].match = {"good.example"};
+    settings_.sites[0].message_rate = message_rate;
+    settings_.sites[1].match = {".flaky.example", "10.0.0.1"};
+    settings_.sites[1].connection_rate = connection_rate;
+    settings_.sites[2].match = {"*"};
+    settings_.sites[2].recipients_per_transaction_max = 2;
 }
 
 // ---- The invented world ----
@@ -109,6 +125,14 @@ void RelayWorld::make_servers() {
                                                   : std::nullopt;
             };
         }
+    }
+    for (auto& [endpoint, server] : connector_.servers) {
+        if (server.group != "good.example" || settings_.sites.empty()) continue;
+        server.reply = [this](const std::string& command) -> std::optional<std::string> {
+            if (command.starts_with("MAIL"))
+                count_against("messages", "good.example", message_rate);
+            return std::nullopt;
+        };
     }
     flap("flap.example", 8h);
     flap("branch.example", 24h);
@@ -186,6 +210,8 @@ void RelayWorld::on_connect(const std::string& group) {
     EXPECT_LT(connector_.in_use_total, connections_max) << "too many connections in all";
     EXPECT_LT(connector_.in_use[group], connections_per_destination_max)
         << "too many connections to " << group;
+    const bool is_rated = group == "flaky.example" || group == "branch.example";
+    if (is_rated && !settings_.sites.empty()) count_against("connections", group, connection_rate);
     // Nobody had mail for it and it was forgotten: what comes now is no probe.
     if (group == "dead.example" && agenda_.now() - last_probe_ >= 2h) down_.erase(group);
     if (group == "dead.example" && down_.contains(group)) {
@@ -194,10 +220,18 @@ void RelayWorld::on_connect(const std::string& group) {
     }
 }
 
+void RelayWorld::count_against(const std::string& what, const std::string& group, mta::Rate rate) {
+    auto& recent = recent_[what + " " + group];
+    recent.push_back(agenda_.now());
+    while (recent.front() <= agenda_.now() - (rate.period - way_max)) recent.pop_front();
+    EXPECT_LE(recent.size(), rate.count) << "too many " << what << " to " << group;
+}
+
 // ---- The relay's process ----
 
 void RelayWorld::start() {
     ++life_;
+    recent_.clear();
     queue::log::LogOptions options;
     options.segment_bytes = 256u << 10;
     options.batch_bytes_max = 128u << 10;

@@ -1,0 +1,30 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "conf/settings.h"
+
+namespace mta::outbound {
+
+// What a destination may get at a time: of its [[site]], and for the rest of [delivery].
+struct SiteLimits {
+    std::uint32_t connections_max = 0;
+    std::uint32_t messages_per_connection_max = 0;
+    std::uint32_t recipients_per_transaction_max = 0;
+    std::optional<Rate> message_rate;
+    std::optional<Rate> connection_rate;
+};
+
+// `rule`: the index of a [[site]]; nothing: none matches.
+using SiteRule = std::optional<std::size_t>;
+[[nodiscard]] SiteLimits site_limits(const conf::Settings& settings, SiteRule rule);
+
+// The first [[site]] that names a host or a domain, in the form of mta::to_a_labels() or an
+// address.
+[[nodiscard]] SiteRule find_site_rule(const conf::Settings& settings, std::string_view name);
+// Of two that match the same destination.
+[[nodiscard]] SiteRule first_rule(SiteRule a, SiteRule b);
+
+}  // namespace mta::outbound
