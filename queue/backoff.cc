@@ -1,6 +1,7 @@
 #include "queue/backoff.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace queue {
 namespace {
@@ -29,6 +30,14 @@ Millis retry_delay(const RetryPolicy& policy, std::uint32_t attempts, double jit
         delay = doubled(policy.schedule.back(), beyond, policy.max_interval);
     }
     return spread(delay, policy.jitter_percent, jitter);
+}
+
+Millis hinted_delay(const RetryPolicy& policy, Millis hint, Millis scheduled, double jitter) {
+    constexpr Millis hinted_min{30'000};
+    constexpr Millis beyond_schedule_max{3'600'000};
+    // Never earlier than what was asked for.
+    const auto wanted = spread(hint, policy.jitter_percent, std::abs(jitter));
+    return std::clamp(wanted, std::max(hinted_min, scheduled / 4), scheduled + beyond_schedule_max);
 }
 
 Millis last_attempt_margin(Millis lifetime) { return std::min(Millis{60'000}, lifetime / 20); }

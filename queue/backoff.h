@@ -22,6 +22,13 @@ struct RetryPolicy {
 [[nodiscard]] mta::Millis retry_delay(const RetryPolicy& policy, std::uint32_t attempts,
                                       double jitter);
 
+// The same when the other side has said how long to wait (`hint`): that long and up to
+// jitter_percent more, but not less than 30 s or a quarter of `scheduled` (who says "in a minute"
+// for days is not asked each minute), and not more than an hour beyond it (a strange hint must cost
+// nobody a day).
+[[nodiscard]] mta::Millis hinted_delay(const RetryPolicy& policy, mta::Millis hint,
+                                       mta::Millis scheduled, double jitter);
+
 // The last attempt before a message expires is made this long before it, so that it is not bounced
 // without having been tried at the end (a retry that would come after the expiry is clipped).
 // Nothing of a short life is lost: at most a twentieth of `lifetime`.

@@ -152,12 +152,13 @@ void Scheduler::count_delay_notice(const MessageEntry& message, RecipientEntry& 
 }
 
 void Scheduler::defer(const MessageEntry& message, RecipientEntry& recipient,
-                      const mta::DeliveryError& error, Instant now) {
+                      const mta::DeliveryError& error, Instant now, std::optional<Millis> hint) {
     count(recipient.attempts);
     recipient.stalls = 0;
     recipient.last_attempt_s = seconds_of(now);
     table_.set_error(recipient, error);
-    const auto delay = retry_delay(policy_, recipient.attempts, jitter());
+    auto delay = retry_delay(policy_, recipient.attempts, jitter());
+    if (hint) delay = hinted_delay(policy_, *hint, delay, jitter());
     recipient.due =
         next_attempt(now, delay, expiry(message, recipient), lifetime(message, recipient));
 }

@@ -82,9 +82,11 @@ public:
 
     // ---- Outcomes of an attempt ----
 
-    // The remote answered about this message or recipient: counts as an attempt.
+    // The remote answered about this message or recipient: counts as an attempt. `hint`: the wait
+    // that the answer asks for (greylisting), which goes before the schedule's (hinted_delay()).
     void defer(const MessageEntry& message, RecipientEntry& recipient,
-               const mta::DeliveryError& error, mta::Instant now);
+               const mta::DeliveryError& error, mta::Instant now,
+               std::optional<mta::Millis> hint = std::nullopt);
     // It came to nothing through no fault of the message: not charged, and spaced by its own
     // growing pauses (a message that makes hosts hang up must not do it without end).
     void postpone(const MessageEntry& message, RecipientEntry& recipient, mta::Instant now);

@@ -4,11 +4,22 @@
 #include <utility>
 
 #include "mta/base/assert.h"
+#include "mta/smtp/reply_policy.h"
 
 namespace mta::outbound {
 
 using queue::RecipientPhase;
 using Reports = std::vector<std::shared_ptr<const queue::Message>>;
+
+namespace {
+
+// How long the other side asks to wait; our own words about a failure are no hint.
+std::optional<Millis> retry_hint_of(const DeliveryError& error) {
+    if (error.reply_code / 100 != 4) return std::nullopt;
+    return smtp::parse_retry_hint(error.text);
+}
+
+}  // namespace
 
 void Ledger::settle(std::uint32_t message, const std::shared_ptr<const queue::Message>& content,
                     std::string_view destination, std::span<const Outcome> outcomes) {
@@ -50,7 +61,7 @@ void Ledger::enter(std::uint32_t message, const Outcome& outcome, const Recipien
             return;
         case Outcome::Kind::in_doubt:
         case Outcome::Kind::deferred:
-            core_.scheduler.defer(entry, recipient, error, now);
+            core_.scheduler.defer(entry, recipient, error, now, retry_hint_of(error));
             if (outcome.kind == Outcome::Kind::in_doubt) {
                 recipient.is_in_doubt = true;
                 ++core_.totals.in_doubt_total;

@@ -42,6 +42,26 @@ TEST(Retry, follows_the_schedule_with_jitter) {
     }
 }
 
+TEST(Retry, a_greylisting_reply_sets_the_next_try) {
+    World world;
+    auto& server = world.serve("them.example");
+    std::vector<Millis> tries;
+    server.reply = [&](const std::string& command) -> std::optional<std::string> {
+        if (!command.starts_with("RCPT")) return std::nullopt;
+        tries.push_back(world.age(world.agenda.now()));
+        if (tries.size() == 1) return "450 4.7.1 greylisted, try again in 10 minutes";
+        if (tries.size() == 2) return "450 4.2.0 mailbox 300 is being moved";
+        return std::nullopt;
+    };
+    world.send();
+    world.run_for(24h);
+    ASSERT_EQ(tries.size(), 3u);
+    EXPECT_GE(tries[1] - tries[0], 10min);
+    EXPECT_LE(tries[1] - tries[0], 11min + 1s);
+    EXPECT_GE(tries[2] - tries[1], 270s) << "no hint: by the schedule";
+    EXPECT_LE(tries[2] - tries[1], 331s);
+}
+
 TEST(Retry, the_state_is_in_the_store_after_each_attempt) {
     World world;
     world.serve("them.example").reply = always("RCPT", "450 4.2.1 mailbox busy");

@@ -31,6 +31,23 @@ TEST(Backoff, jitter_spreads_either_way) {
               1ms);
 }
 
+TEST(Backoff, a_hint_goes_before_the_schedule_within_bounds) {
+    const struct {
+        Millis hint;
+        Millis scheduled;
+        double jitter;
+        Millis want;
+    } cases[] = {
+        {300s, 1min, 0, 300s},     {300s, 1min, 1, 330s}, {300s, 1min, -1, 330s},
+        {1s, 1min, 0, 30s},        {60s, 4h, 0, 1h},      {2h, 4h, 0, 2h},
+        {24h, 1min, 0, 1h + 1min}, {24h, 4h, 1, 5h},      {61min, 1min, 1, 61min},
+    };
+    for (const auto& each : cases) {
+        EXPECT_EQ(hinted_delay(policy, each.hint, each.scheduled, each.jitter), each.want)
+            << each.hint.count() << " instead of " << each.scheduled.count();
+    }
+}
+
 TEST(Backoff, the_last_attempt_is_just_before_the_expiry) {
     const auto expiry = Instant{100h};
     EXPECT_EQ(next_attempt(Instant{50h}, 4h, expiry, 100h), Instant{54h});

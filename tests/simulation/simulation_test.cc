@@ -180,7 +180,7 @@ std::optional<std::string> RelayWorld::mood(const std::string& command) {
 std::optional<std::string> RelayWorld::greylist(const std::string& command) {
     if (!command.starts_with("RCPT")) return std::nullopt;
     if (++grey_tries_[command] > 2) return std::nullopt;
-    return "450 4.7.1 greylisted";
+    return "450 4.7.1 greylisted, try again in 300 seconds";
 }
 
 void RelayWorld::on_received(const std::string& group, const world::Received& received) {
