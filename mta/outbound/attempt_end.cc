@@ -1,10 +1,23 @@
 // How an attempt ends: what the answers mean for the recipients, the site and the next host.
+#include <algorithm>
 #include <utility>
 
 #include "mta/base/assert.h"
+#include "mta/base/domain.h"
 #include "mta/outbound/deliveries.h"
 
 namespace mta::outbound {
+namespace {
+
+// The server has enough recipients in this transaction (RFC 5321 section 4.5.3.1.10); with or
+// without the enhanced code for it.
+bool is_too_many_recipients(const DeliveryError& error) {
+    if (error.reply_code != 452 && error.reply_code != 552) return false;
+    return error.status == EnhancedStatus{4, 5, 3} ||
+           to_lower(error.text).contains("too many recipients");
+}
+
+}  // namespace
 
 // Sorts the answers: final ones are settled, the rest goes on to the next host, if there is one.
 void Deliveries::judge(const DeliveryPtr& delivery,
@@ -19,6 +32,9 @@ void Deliveries::judge(const DeliveryPtr& delivery,
     settled.reserve(outcome.recipients.size());
     std::vector<std::uint32_t> left;
     std::vector<std::optional<DeliveryError>> refusals;
+    std::vector<std::uint32_t> too_many;
+    const bool is_some_taken = std::ranges::any_of(
+        outcome.recipients, [](const auto& result) { return result.has_value(); });
     using Kind = Outcome::Kind;
     for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
         const auto number = delivery->recipients[i];
@@ -40,12 +56,22 @@ void Deliveries::judge(const DeliveryPtr& delivery,
             settled.push_back({number, Kind::failed, &error});
         } else if (outcome.in_doubt && is_lost) {
             settled.push_back({number, Kind::in_doubt, &error});
+        } else if (is_some_taken && is_too_many_recipients(error)) {
+            too_many.push_back(number);
         } else if (error.scope == Scope::recipient) {
             settled.push_back({number, Kind::deferred, &error});
         } else {
             left.push_back(number);
             refusals.emplace_back(error);
         }
+    }
+    if (!too_many.empty()) {
+        // What was taken is progress, so this comes to an end.
+        settle(*delivery, settled);
+        delivery->recipients = std::move(too_many);
+        parts_.lines.put_back(std::exchange(delivery->bundle, queue::nothing));
+        end(delivery, How::answered);
+        return;
     }
     delivery->recipients = std::move(left);
     delivery->refusals = std::move(refusals);

@@ -28,6 +28,8 @@ namespace mta::outbound {
 //   5xx for a recipient or the message         final: no other host is asked (RFC 5321 section 5.1)
 //   4xx for a recipient (RCPT)                 this attempt's answer, charged: another MX would ask
 //                                              the same mailbox, or greylist a second time
+//   "too many recipients" (452, 552), when     nothing is charged: they go in the next
+//   some have been taken                       transaction, at once
 //   4xx for the message (MAIL, DATA, body)     the next host; charged if none takes it
 //   reply to the final dot lost                in doubt, charged: another host now could duplicate
 //   host level (connect, greeting, EHLO, 421)  the next address or host; nothing is charged to the

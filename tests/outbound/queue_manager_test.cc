@@ -110,6 +110,44 @@ TEST(QueueManager, obeys_the_limit_of_recipients_that_a_server_names) {
     EXPECT_EQ(server.received[1].recipients.size(), 1u);
 }
 
+TEST(QueueManager, recipients_that_were_too_many_go_in_the_next_transaction_at_once) {
+    for (const std::string reply :
+         {"452 4.5.3 enough", "552 5.5.3 enough", "452 Too many recipients", "450 4.5.3 enough"}) {
+        World world;
+        auto& server = world.serve("them.example");
+        int recipients = 0;
+        server.reply = [&](const std::string& command) -> std::optional<std::string> {
+            if (command.starts_with("MAIL")) recipients = 0;
+            if (!command.starts_with("RCPT") || ++recipients <= 2) return std::nullopt;
+            return reply;
+        };
+        Mail mail;
+        mail.to.clear();
+        for (char name = 'a'; name < 'f'; ++name)
+            mail.to.push_back(std::string(1, name) + "@them.example");
+        world.send(mail);
+        world.run_for(2s);
+        if (reply.starts_with("450")) {
+            EXPECT_EQ(world.count("deferred"), 3u);
+            continue;
+        }
+        EXPECT_EQ(world.count("delivered"), 5u) << reply;
+        EXPECT_FALSE(world.has("deferred")) << reply;
+        EXPECT_EQ(server.received.size(), 3u) << reply;
+    }
+}
+
+TEST(QueueManager, a_first_recipient_that_is_too_many_waits) {
+    World world;
+    world.serve("them.example").reply = [](const std::string& command) {
+        return command.starts_with("RCPT") ? std::optional<std::string>("452 4.5.3 enough")
+                                           : std::nullopt;
+    };
+    world.send();
+    world.run_for(2s);
+    EXPECT_EQ(world.count("deferred"), 1u);
+}
+
 TEST(QueueManager, tries_address_by_address_and_host_by_host) {
     World world;
     world.resolver.set_mx("them.example", {"mx1.them.example", "mx2.them.example"});
