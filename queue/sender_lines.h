@@ -14,8 +14,11 @@ namespace queue {
 class SenderLines {
 public:
     SenderLines() = default;
-    SenderLines(SenderLines&&) = default;  // by_group_ points into ring_
+    SenderLines(const SenderLines&) = delete;  // by_group_ points into ring_
+    SenderLines(SenderLines&&) = default;
+    SenderLines& operator=(const SenderLines&) = delete;
     SenderLines& operator=(SenderLines&&) = default;
+    ~SenderLines() = default;
 
     [[nodiscard]] std::uint32_t size() const { return size_; }
     // At the end of its line (Bundle::sender, is_retry); a sender who had nothing waiting comes
