@@ -125,6 +125,72 @@ TEST(Compaction, moves_large_bodies_piece_by_piece) {
     EXPECT_TRUE(read == body);
 }
 
+// A message waits in a segment that is full of such, and its state in one that has nothing else.
+TEST(Compaction, moves_a_state_whose_message_stays_where_it_is) {
+    FakeDisk disk;
+    const auto options = small_options();
+    std::vector<MessageId> waiting;
+    {
+        Spool spool(disk, options);
+        for (int i = 0; i < 60; ++i) {
+            waiting.push_back(spool.store->allocate_id());
+            ASSERT_TRUE(spool.enqueue(shared_message(waiting.back(), std::string(800, 'x'))));
+        }
+        for (std::uint16_t i = 0; i < waiting.size(); ++i) {
+            spool.store->update(waiting[i], make_states(i), {});
+            for (int k = 0; k < 8; ++k) {
+                const auto id = spool.store->allocate_id();
+                spool.store->enqueue(shared_message(id, std::string(9000, 'y')), nullptr);
+                spool.store->finish(id, {}, nullptr);
+                spool.run();
+            }
+            ASSERT_LE(spool_bytes(disk), bound_of(spool.service->statistics(), options)) << i;
+        }
+    }
+    Spool spool(disk, options);
+    const auto messages = spool.load();
+    ASSERT_EQ(messages.size(), waiting.size());
+    for (std::uint16_t i = 0; i < waiting.size(); ++i)
+        EXPECT_EQ(messages.at(waiting[i]).states, make_states(i)) << i;
+}
+
+// What was copied of it until then is nobody's.
+TEST(Compaction, gives_back_the_copied_pieces_of_a_message_that_ends_meanwhile) {
+    FakeDisk disk;
+    auto options = small_options();
+    options.segment_bytes = 3u << 20;
+    options.slack_segments = 0;
+    options.batch_bytes_max = 1u << 20;
+    Spool spool(disk, options);
+    const auto large = spool.store->allocate_id();
+    const std::string piece(200'000, 'b');
+    for (int i = 0; i < 10; ++i) {
+        spool.store->append_body(large, piece, nullptr);
+        spool.run();
+    }
+    ASSERT_TRUE(spool.enqueue(large_message(large, 10 * piece.size())));
+    // Until that segment is closed and mostly empty: then it is copied, in more turns than one.
+    const auto step_by_step = [&] {
+        while (spool.service->statistics().copied_bytes < piece.size()) {
+            const bool did_something = spool.service->step();
+            spool.run_posted();
+            if (!did_something) return false;
+        }
+        return true;
+    };
+    int fillers = 0;
+    while (!step_by_step() && ++fillers < 300) {
+        const auto id = spool.store->allocate_id();
+        spool.store->enqueue(shared_message(id, std::string(100'000, 'y')), nullptr);
+        spool.store->finish(id, {}, nullptr);
+    }
+    const auto copied = spool.service->statistics().copied_bytes;
+    ASSERT_GT(copied, piece.size());
+    ASSERT_LT(copied, 10 * piece.size()) << "it is still on its way";
+    ASSERT_TRUE(spool.finish(large));
+    EXPECT_EQ(spool.service->statistics().live_bytes, 0u);
+}
+
 // The segment that a message was copied from may outlive the one that it was copied to: then only a
 // DONE for the older copy keeps the message from coming back, in this life and in later ones.
 TEST(Compaction, an_older_copy_that_could_not_be_moved_away_brings_no_message_back) {
