@@ -15,13 +15,15 @@ wrapped=(usr/sbin/smtp-source usr/sbin/smtp-sink usr/sbin/unbound usr/sbin/unbou
 unneeded='^lib(perl|python[0-9.]+-|python3-|systemd-shared|cryptsetup|devmapper|debian-installer|newt)'
 unneeded+='|^lib(pam-modules|gl|llvm)|-perl$'
 
+as_root() { if [[ $(id -u) -eq 0 ]]; then "$@"; else sudo -- "$@"; fi; }
+
 retry_apt() {
   local attempt
   for attempt in 1 2 3; do
     if "$@"; then return 0; fi
     [[ $attempt -lt 3 ]] || return 1
     printf 'fetching the package lists (attempt %d)\n' "$attempt" >&2
-    if [[ $(id -u) -eq 0 ]]; then apt-get -q update >&2 || true; else sudo -- apt-get -q update >&2 || true; fi
+    as_root apt-get -q update >&2 || printf 'apt-get update failed\n' >&2
   done
 }
 
