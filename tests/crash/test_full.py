@@ -196,7 +196,7 @@ def test_above_the_floor_again_mail_is_taken_again(small_disk, folder):
             assert refuses() and REFUSED.match(refusal_by(relay)[1])
             status = relay.command("status", status=1).stdout
             assert str(spool) in status and "8.0 MB" in status, status
-            until(lambda: re.search(r"not_accepted .*8\.0 MB", relay.log()), lambda: relay.log()[-2000:])
+            until(lambda: re.search(r"(refused|not_accepted) .*8\.0 MB", relay.log()), lambda: relay.log()[-2000:])
             with relay.wire() as waiting:  # one connection through it all
                 waiting.hello()
                 assert REFUSED.match(refusal(waiting)[1])
