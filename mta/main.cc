@@ -27,6 +27,15 @@ void raise_descriptor_limit() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// How it ends is decided: a signal that comes while everything is put away must not change that.
+// All other threads block them from their start.
+void ignore_signals_from_now_on() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const auto signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
 int serve(const Invocation& invocation) {
     auto settings = conf::load(invocation.config_path);
     if (!settings) {
@@ -45,7 +54,9 @@ int serve(const Invocation& invocation) {
         }
         return mta::cli::exit_failed;
     }
-    return (*daemon)->run();
+    const int status = (*daemon)->run();
+    ignore_signals_from_now_on();
+    return status;
 }
 
 }  // namespace

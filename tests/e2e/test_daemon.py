@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 from harness import mail
@@ -343,3 +344,14 @@ def test_quickstart_runs_as_it_stands(tmp_path):
         process.terminate()
         assert process.wait(15) == 0
         process.stderr.close()
+
+
+def test_signals_in_its_last_moments_do_not_change_how_it_ended(relay):
+    """A service manager that asks once more just then must hear the exit status and not of a death by a signal."""
+    for _ in range(5):
+        posthouse = relay([])
+        deadline = time.monotonic() + 20
+        while posthouse.child.is_running() and time.monotonic() < deadline:
+            posthouse.child.signal(signal.SIGTERM)
+        assert posthouse.child.wait(10) == 0
+        assert "stopped exit_status=0" in posthouse.log()
