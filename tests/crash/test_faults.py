@@ -125,12 +125,25 @@ class Trial:
         return found
 
     def written_after_the_fault(self):
-        """In segments that are in use, and what failed itself; whoever prepares the next one may not know yet."""
+        """In segments that are in use, and what failed itself. Whoever prepares the next one may not know yet; and if it
+        was he who failed, whoever had written to another file by then may still sync that, once."""
         lines = self.trace.read_text(errors="replace").splitlines()
         at = next(index for index, line in enumerate(lines) if line.endswith("(INJECTED)"))
-        failed = re.escape(re.search(r"<([^>]*)>", lines[at])[1])
-        again = re.compile(rf" (pwrite64|pwritev|fdatasync|fsync)\(\d+<({failed}|[^>]*/seg/[^>]*\.log)>")
-        return [line for line in lines[at + 1 :] if again.search(line)]
+        failed = re.search(r"<([^>]*)>", lines[at])[1]
+        calls = re.compile(rf" (pwrite64|pwritev|fdatasync|fsync)\(\d+<({re.escape(failed)}|[^>]*/seg/[^>]*\.log)>")
+        unsynced = set()
+        for line in lines[:at]:
+            if call := calls.search(line):
+                (unsynced.add if call[1].startswith("pwrite") else unsynced.discard)(call[2])
+        unsynced.discard(failed)
+        later = []
+        for line in lines[at + 1 :]:
+            if call := calls.search(line):
+                if call[1] == "fdatasync" and call[2] in unsynced:
+                    unsynced.remove(call[2])
+                else:
+                    later.append(line)
+        return later
 
 
 def trials(folder, results, call, error):
