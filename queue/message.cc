@@ -7,6 +7,22 @@ namespace {
 constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";
 constexpr std::size_t id_digits_min = 6;
 constexpr std::size_t id_digits_max = 13;
+
+// FNV-1a.
+class Hash {
+public:
+    void add(char c) { value_ = (value_ ^ static_cast<unsigned char>(c)) * 0x01000193; }
+    void add(std::string_view text) {
+        for (const char c : text) add(c);
+    }
+    [[nodiscard]] std::uint32_t value() const { return value_; }
+
+private:
+    std::uint32_t value_ = 0x811c9dc5;
+};
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 }  // namespace
 
 std::string format_id(MessageId id) {
@@ -20,24 +36,32 @@ std::optional<MessageId> parse_id(std::string_view text) {
     if (text.size() < id_digits_min || text.size() > id_digits_max) return std::nullopt;
     MessageId id = 0;
     for (const char c : text) {
-        const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-        const auto digit = digits.find(lower);
-        if (digit == digits.npos || id > UINT64_MAX >> 5) return std::nullopt;
+        const auto digit = digits.find(lower(c));
+        if (digit == digits.npos || id > message_id_max >> 5) return std::nullopt;
         id = id << 5 | digit;
     }
     return id;
 }
 
-std::uint32_t hash_of_address(std::string_view address) {
-    // FNV-1a.
-    const auto at = address.rfind('@');
-    std::uint32_t hash = 0x811c9dc5;
-    for (std::size_t i = 0; i < address.size(); ++i) {
-        auto c = static_cast<unsigned char>(address[i]);
-        if (at != address.npos && i > at && c >= 'A' && c <= 'Z') c += 'a' - 'A';
-        hash = (hash ^ c) * 0x01000193;
-    }
-    return hash;
+std::uint32_t hash_of_address(std::string_view address, std::string_view domain) {
+    Hash hash;
+    for (const char c : address.substr(0, address.rfind('@'))) hash.add(lower(c));
+    hash.add('@');
+    hash.add(domain);
+    return hash.value();
+}
+
+std::string_view bare_message_id(std::string_view field) {
+    const auto begin = field.find('<');
+    const auto end = field.find('>', begin == field.npos ? 0 : begin);
+    if (begin == field.npos || end == field.npos) return field;
+    return field.substr(begin + 1, end - begin - 1);
+}
+
+std::uint32_t hash_of_message_id(std::string_view field) {
+    Hash hash;
+    hash.add(bare_message_id(field));
+    return hash.value();
 }
 
 QueuedMessage to_queued(const StoredMessage& stored) {
@@ -46,13 +70,15 @@ QueuedMessage to_queued(const StoredMessage& stored) {
                          .arrival = message.arrival,
                          .size = message.facts.size,
                          .sender = message.envelope.reverse_path,
+                         .message_id_hash = hash_of_message_id(message.message_id),
                          .recipients = {}};
     for (std::size_t i = 0; i < message.envelope.recipients.size(); ++i) {
         const auto& recipient = message.envelope.recipients[i];
-        queued.recipients.push_back({.domain = recipient.domain,
-                                     .address_hash = hash_of_address(recipient.address),
-                                     .notify = recipient.notify,
-                                     .state = {}});
+        queued.recipients.push_back(
+            {.domain = recipient.domain,
+             .address_hash = hash_of_address(recipient.address, recipient.domain),
+             .notify = recipient.notify,
+             .state = {}});
         auto& state = queued.recipients.back().state;
         state.next_due = message.arrival;
         if (!stored.states.empty()) state = stored.states[i];

@@ -13,8 +13,9 @@
 namespace queue {
 
 // Unique in a spool for ever; grows in the order in which messages began to arrive. Zero is no
-// message.
+// message. At most message_id_max: a thousand messages a second for 8,900 years.
 using MessageId = std::uint64_t;
+inline constexpr MessageId message_id_max = (MessageId{1} << 48) - 1;
 
 // For people, logs and the "250 queued as": Crockford's base 32 in lower case, at least 6 digits
 // ("00001z").
@@ -91,13 +92,22 @@ struct QueuedRecipient {
 struct QueuedMessage {
     MessageId id = 0;
     mta::Instant arrival;
-    std::uint64_t size = 0;  // of the body, header section included
-    std::string sender;      // reverse-path; empty: the null sender
+    std::uint64_t size = 0;             // of the body, header section included
+    std::string sender;                 // reverse-path; empty: the null sender
+    std::uint32_t message_id_hash = 0;  // hash_of_message_id()
     std::vector<QueuedRecipient> recipients;
 };
-// A 32-bit hash by which a recipient's address can be looked for without its being in RAM; a hit is
-// to be checked. Case of the domain does not matter. Part of the spool's format (.idx files).
-[[nodiscard]] std::uint32_t hash_of_address(std::string_view address);
+
+// Hashes by which addresses and Message-IDs can be looked for without their being in RAM; a hit is
+// to be checked. Part of the spool's format (.idx files).
+//
+// Of a recipient: the local part without regard to case (nobody is known to tell people apart by
+// it, and operators type what they like), and the domain as Recipient::domain has it.
+[[nodiscard]] std::uint32_t hash_of_address(std::string_view address, std::string_view domain);
+// Of a Message-ID field's bare_message_id().
+[[nodiscard]] std::uint32_t hash_of_message_id(std::string_view field);
+// "abc@def" of "<abc@def>", of "<abc@def> (a comment)", and of itself.
+[[nodiscard]] std::string_view bare_message_id(std::string_view field);
 
 struct StoredMessage {
     std::shared_ptr<const Message> message;

@@ -31,7 +31,7 @@ void take_over(RecipientEntry& entry, const RecipientState& state) {
 
 }  // namespace
 
-std::uint32_t MessageTable::add_entry(MessageId id, mta::Instant arrival, std::uint64_t size,
+std::uint32_t MessageTable::add_entry(MessageId id, std::uint64_t size,
                                       std::size_t recipient_count) {
     MTA_ASSERT(id != 0 && recipient_count > 0 && recipient_count <= UINT16_MAX);
     const auto id_of = [this](std::uint32_t index) { return messages_[index].id; };
@@ -39,7 +39,6 @@ std::uint32_t MessageTable::add_entry(MessageId id, mta::Instant arrival, std::u
     const auto index = messages_.add();
     auto& entry = messages_[index];
     entry.id = id;
-    entry.arrival = arrival;
     entry.recipient_count = static_cast<std::uint16_t>(recipient_count);
     entry.first_recipient = recipients_.add(entry.recipient_count);
     entry.size_kib = std::min<std::uint64_t>((size + 1023) / 1024, MessageEntry::size_kib_max) &
@@ -51,7 +50,7 @@ std::uint32_t MessageTable::add_entry(MessageId id, mta::Instant arrival, std::u
 RecipientEntry& MessageTable::start_recipient(const MessageEntry& entry, std::size_t number,
                                               const std::string& domain) {
     auto& recipient = recipients_[entry.first_recipient + static_cast<std::uint32_t>(number)];
-    recipient = {};
+    recipient = RecipientEntry{};
     recipient.due = entry.arrival;
     recipient.domain = domain_for(domain);
     ++domains_[recipient.domain].recipients;
@@ -68,12 +67,14 @@ void MessageTable::count_recipient(MessageEntry& entry, const RecipientEntry& re
 
 std::uint32_t MessageTable::add(const Message& message) {
     const auto& recipients = message.envelope.recipients;
-    const auto index =
-        add_entry(message.id, message.arrival, message.facts.size, recipients.size());
+    const auto index = add_entry(message.id, message.facts.size, recipients.size());
     auto& entry = messages_[index];
+    entry.arrival = message.arrival;
+    entry.message_id_hash = hash_of_message_id(message.message_id);
     entry.sender = senders_.add(message.envelope.reverse_path);
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         auto& recipient = start_recipient(entry, i, recipients[i].domain);
+        recipient.address_hash = hash_of_address(recipients[i].address, recipients[i].domain);
         recipient.notify = recipients[i].notify;
         count_recipient(entry, recipient);
     }
@@ -82,12 +83,15 @@ std::uint32_t MessageTable::add(const Message& message) {
 
 std::uint32_t MessageTable::add(const QueuedMessage& message) {
     const auto& recipients = message.recipients;
-    const auto index = add_entry(message.id, message.arrival, message.size, recipients.size());
+    const auto index = add_entry(message.id, message.size, recipients.size());
     auto& entry = messages_[index];
+    entry.arrival = message.arrival;
+    entry.message_id_hash = message.message_id_hash;
     entry.sender = senders_.add(message.sender);
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         const auto& state = recipients[i].state;
         auto& recipient = start_recipient(entry, i, recipients[i].domain);
+        recipient.address_hash = recipients[i].address_hash;
         recipient.notify = recipients[i].notify;
         take_over(recipient, state);
         if (state.last_error.status.klass != 0) set_error(recipient, state.last_error);

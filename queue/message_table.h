@@ -11,16 +11,18 @@
 #include "mta/base/time.h"
 #include "queue/id_index.h"
 #include "queue/message.h"
+#include "queue/packed.h"
 #include "queue/sender_table.h"
 #include "queue/slab.h"
 
 namespace queue {
 
 // What is kept in RAM of each queued message and recipient: about 150 bytes for a message with one
-// recipient, whatever its size. Recipients' addresses and bodies are on disk.
+// recipient, whatever its size. Recipients' addresses, Message-IDs and bodies are on disk; the
+// former two can be looked for by their hashes.
 struct MessageEntry {
-    MessageId id = 0;  // 0: a free entry
-    mta::Instant arrival;
+    Uint48 id;  // 0: a free entry
+    PackedInstant arrival;
     std::uint32_t first_recipient = 0;
     std::uint16_t recipient_count = 0;  // all of the envelope's, in its order
     std::uint16_t open_count = 0;       // of them pending or held
@@ -29,22 +31,24 @@ struct MessageEntry {
     std::uint32_t sender = nothing;   // the null sender; otherwise in the table's senders()
     std::uint32_t size_kib : 21 = 0;  // rounded up, and no more than size_kib_max
     std::uint32_t reports_under_way : 11 = 0;
+    std::uint32_t message_id_hash = 0;  // hash_of_message_id()
 
     static constexpr std::uint32_t size_kib_max = (1u << 21) - 1;
     [[nodiscard]] bool is_null_sender() const { return sender == nothing; }
 };
 
 struct RecipientEntry {
-    mta::Instant due;  // waiting for it only if pending and in no bundle
+    PackedInstant due;  // waiting for it only if pending and in no bundle
+    std::uint16_t attempts = 0;
+    std::uint32_t address_hash = 0;  // hash_of_address()
     std::uint32_t domain = 0;
     std::uint32_t error = nothing;  // the last one, interned
     std::uint32_t bundle = nothing;
     std::uint32_t last_attempt_s = 0;  // Unix time; 0: none
-    std::uint16_t attempts = 0;
-    RecipientPhase phase = RecipientPhase::pending;
     std::uint8_t notify = 0;
     std::uint8_t delay_notices = 0;
     std::uint8_t stalls = 0;  // attempts in a row that came to nothing without being charged
+    RecipientPhase phase : 3 = RecipientPhase::pending;
     bool is_in_doubt : 1 = false;
     bool is_delivering : 1 = false;  // its bundle is in a delivery
     bool is_reported : 1 = false;    // given up; the report is being made
@@ -142,8 +146,7 @@ private:
 
     void intern_error(RecipientEntry& recipient, const mta::DeliveryError& error);
     [[nodiscard]] std::uint32_t domain_for(const std::string& name);
-    std::uint32_t add_entry(MessageId id, mta::Instant arrival, std::uint64_t size,
-                            std::size_t recipient_count);
+    std::uint32_t add_entry(MessageId id, std::uint64_t size, std::size_t recipient_count);
     RecipientEntry& start_recipient(const MessageEntry& entry, std::size_t number,
                                     const std::string& domain);
     void count_recipient(MessageEntry& entry, const RecipientEntry& recipient);

@@ -199,7 +199,7 @@ std::optional<Instant> Scheduler::next_event(const MessageEntry& message,
     if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported)
         return std::nullopt;
     auto next = expiry(message, recipient);
-    if (recipient.is_waiting()) next = std::min(next, recipient.due);
+    if (recipient.is_waiting()) next = std::min(next, recipient.due.get());
     if (const auto notice = next_notice(message, recipient)) next = std::min(next, *notice);
     return next;
 }

@@ -34,7 +34,7 @@ std::size_t QueueManager::Impl::make_due(std::uint32_t message,
         [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
             if (domain && recipient.domain != *domain) return false;
-            if (recipient.is_waiting()) recipient.due = std::min(recipient.due, now);
+            if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
             return true;
         });
     if (changed > 0) core.scheduler.rearm(message);

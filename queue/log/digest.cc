@@ -10,7 +10,7 @@ namespace queue::log {
 namespace {
 
 constexpr std::string_view magic = "PHINDEX\n";
-constexpr std::uint16_t digest_version = 1;
+constexpr std::uint16_t digest_version = 2;
 constexpr std::size_t at_head_crc = Digest::head_bytes - 4;
 constexpr std::size_t at_body_crc = Digest::head_bytes - 8;
 constexpr std::size_t at_string_bytes = Digest::head_bytes - 16;
@@ -19,7 +19,7 @@ constexpr std::size_t at_string_count = Digest::head_bytes - 12;
 constexpr std::size_t entry_fixed_bytes = 1 + 4 + 4 + 8;
 constexpr std::size_t at_lsn = entry_fixed_bytes;
 constexpr std::size_t at_enqueue_arrival = at_lsn + 8;
-constexpr std::size_t at_enqueue_count = at_enqueue_arrival + 8 + 8 + 4;
+constexpr std::size_t at_enqueue_count = at_enqueue_arrival + 8 + 8 + 4 + 4;
 constexpr std::size_t enqueue_fixed_bytes = at_enqueue_count + 4;
 constexpr std::size_t enqueue_recipient_bytes = 4 + 4 + 1;
 constexpr std::size_t chunk_bytes = 8 + 4 + 4 + 4;
@@ -155,6 +155,7 @@ EnqueueEntry Digest::enqueue_at(std::uint32_t at) const {
     message.arrival = mta::from_unix_ms(static_cast<std::int64_t>(in.take<std::uint64_t>()));
     message.size = in.take<std::uint64_t>();
     message.sender = strings_.at(in.take<std::uint32_t>());
+    message.message_id_hash = in.take<std::uint32_t>();
     const auto count = in.take<std::uint32_t>();
     message.recipients.resize(count);
     for (auto& recipient : message.recipients) {
@@ -294,10 +295,11 @@ bool DigestMaker::add_enqueue(const Location& where, const Record& record) {
     put(entries_, static_cast<std::uint64_t>(mta::to_unix_ms(message.arrival)));
     put(entries_, message.facts.size);
     put(entries_, intern(message.envelope.reverse_path));
+    put(entries_, hash_of_message_id(message.message_id));
     put(entries_, static_cast<std::uint32_t>(message.envelope.recipients.size()));
     for (const auto& recipient : message.envelope.recipients) {
         put(entries_, intern(recipient.domain));
-        put(entries_, hash_of_address(recipient.address));
+        put(entries_, hash_of_address(recipient.address, recipient.domain));
         put(entries_, recipient.notify);
     }
     put(entries_, static_cast<std::uint32_t>(enqueue->chunks.size()));

@@ -168,7 +168,7 @@ std::optional<EnqueuePayload> parse_enqueue(std::string_view payload) {
     message.message_id = in.take_string();
     take_recipients(in, message.envelope.recipients);
     take_chunks(in, enqueue.chunks);
-    if (!in.ok() || message.id == 0) return std::nullopt;
+    if (!in.ok() || message.id == 0 || message.id > message_id_max) return std::nullopt;
     message.body = in.take_bytes(in.left());
     if (!is_consistent(enqueue, (flags & flag_body_inline) != 0)) return std::nullopt;
     return enqueue;

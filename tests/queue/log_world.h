@@ -97,6 +97,7 @@ inline void expect_equal(const QueuedMessage& a, const QueuedMessage& b) {
     EXPECT_EQ(a.arrival, b.arrival);
     EXPECT_EQ(a.size, b.size);
     EXPECT_EQ(a.sender, b.sender);
+    EXPECT_EQ(a.message_id_hash, b.message_id_hash);
     ASSERT_EQ(a.recipients.size(), b.recipients.size());
     for (std::size_t i = 0; i < a.recipients.size(); ++i) {
         EXPECT_EQ(a.recipients[i].domain, b.recipients[i].domain);
