@@ -38,6 +38,8 @@ std::string_view name_of(outbound::WaitReason reason) {
         case WaitReason::message_rate: return "message_rate";
         case WaitReason::connection_rate: return "connection_rate";
         case WaitReason::connections_limit: return "connections_limit";
+        case WaitReason::window: return "window";
+        case WaitReason::future_release: return "future_release";
         case WaitReason::delivering: return "delivering";
         case WaitReason::report: return "report";
         case WaitReason::held: return "held";

@@ -81,6 +81,13 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
                    at_or_soon(view.until, now) + '.';
         case WaitReason::connections_limit:
             return "waits for its turn: all connections that the relay may have at once are busy.";
+        case WaitReason::window:
+            return "waits for the hours in which mail for " + printable(view.domain) +
+                   " is delivered (deliver_between of its [[route]]). They begin again " +
+                   at_or_soon(view.until, now) + '.';
+        case WaitReason::future_release:
+            return "waits because its sender asked for it to go out later (FUTURERELEASE): " +
+                   at_or_soon(view.until, now) + '.';
         case WaitReason::delivering: return "is being delivered to " + destination + " right now.";
         case WaitReason::report: return "has failed; the report to the sender is being made.";
         case WaitReason::held:
@@ -136,6 +143,9 @@ std::string advice(const RecipientView& view, const std::string& id) {
         case WaitReason::connection_rate:
             return "After a change of the rate: systemctl reload posthouse";
         case WaitReason::connections_limit: return "connections in [delivery] sets the limit.";
+        case WaitReason::window:
+        case WaitReason::future_release:
+            return "To try at once all the same: posthouse flush " + printable(view.domain);
         case WaitReason::held: return "To let it go: posthouse release " + id;
         case WaitReason::dns_answer:
         case WaitReason::delivering:
