@@ -6,8 +6,8 @@ outage: messages wait for a next hop that is off. When it is back: how long unti
 between two probes at that time, and at which rate the backlog drains, beside the rate at which a fresh relay passes
 the same mail on.
 
-hung: half of the messages are for a next hop that accepts connections and says nothing. The rate of the others, and the
-time from arrival to delivery that 99 of 100 of them have at most, beside the same with the relay to themselves. In turns.
+hung: half of the messages are for a next hop that accepts connections and says nothing. The rate of the others, and
+the time from arrival to delivery that 99 of 100 of them have at most, beside the same with the relay to themselves.
 """
 
 import json
@@ -87,7 +87,7 @@ def after_outage():
         send(relay.port, WAITING, "peer.test")
         first_probe = until(lambda: next_probe(relay), "the next hop is down", 60)
         # It comes back just after a probe: the longest wait.
-        probe = until(lambda: (next_probe(relay) or 0) > first_probe and next_probe(relay), "a probe has failed", 60, 0.1)
+        probe = until(lambda: (next_probe(relay) or 0) > first_probe and next_probe(relay), "a probe fails", 60, 0.1)
         pause = probe - time.time()
         with SmtpSink(port, arguments=COUNTING, dump=False) as sink:
             back = time.time()
@@ -139,7 +139,7 @@ def one_run(hung, held):
 
 
 def hung():
-    print(f"hung: {HELD} messages of 4 KB wait for a next hop that says nothing, {HELD} go elsewhere; {ROUNDS} rounds in turns")
+    print(f"hung: {HELD} messages of 4 KB wait for a next hop that says nothing, {HELD} go elsewhere; {ROUNDS} rounds")
     with Receiver() as receiver:
         receiver.script["CONNECT"] = always(HANG)
         runs = [(one_run(receiver, 0), one_run(receiver, HELD)) for _ in range(ROUNDS)]

@@ -125,8 +125,8 @@ class Trial:
         return found
 
     def written_after_the_fault(self):
-        """In segments that are in use, and what failed itself. Whoever prepares the next one may not know yet; and if it
-        was he who failed, whoever had written to another file by then may still sync that, once."""
+        """In segments that are in use, and what failed itself. Whoever prepares the next one may not know yet; and if
+        that one failed, whoever had written to another file by then may still sync that, once."""
         lines = self.trace.read_text(errors="replace").splitlines()
         at = next(index for index, line in enumerate(lines) if line.endswith("(INJECTED)"))
         failed = re.search(r"<([^>]*)>", lines[at])[1]
