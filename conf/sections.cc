@@ -141,6 +141,12 @@ void read_inbound(Reader reader, Inbound& inbound) {
     std::uint64_t rate = inbound.data_rate_bytes_min;
     reader.size("data_rate", rate, 0, 10'000'000);
     inbound.data_rate_bytes_min = static_cast<std::uint32_t>(rate);
+    if (reader.has("priority_networks")) inbound.priority_networks.emplace();
+    std::vector<mta::Network> networks;
+    read_list(reader, "priority_networks", parse_network, networks);
+    if (inbound.priority_networks) inbound.priority_networks = std::move(networks);
+    reader.duration("future_release_max", inbound.future_release_max, 0ms, 365 * 24h);
+    reader.duration("deliver_by_min", inbound.deliver_by_min, 0ms, 365 * 24h);
     reader.finish();
 }
 

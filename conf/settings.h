@@ -58,6 +58,10 @@ struct Inbound {
     mta::Millis command_timeout = 5min;               // 421 4.4.2
     mta::Millis data_timeout = 5min;                  // without a byte
     std::uint32_t data_rate_bytes_min = 100;          // a second, on average over a minute; 0: off
+    // Whose MT-PRIORITY counts; nothing: relay.networks.
+    std::optional<std::vector<mta::Network>> priority_networks;
+    mta::Millis future_release_max = 7 * 24h;  // for relay.networks; 0: not offered
+    mta::Millis deliver_by_min = 1min;         // for relay.networks: of BY with R
     bool operator==(const Inbound&) const = default;
 };
 

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "mta/base/time.h"
+
 namespace mta {
 
 enum class BodyType : std::uint8_t {
@@ -35,6 +37,32 @@ struct Recipient {
     bool operator==(const Recipient&) const = default;
 };
 
+// DELIVERBY (RFC 2852): by when the sender wants it delivered, and what is to be done otherwise.
+enum class ByMode : std::uint8_t {
+    none,       // not asked for
+    notify,     // "N": the sender is told that it is late, and it is tried further
+    give_back,  // "R": it is given up
+};
+struct DeliverBy {
+    ByMode mode = ByMode::none;
+    bool trace = false;  // "T": the sender is told of each relay on the way
+    Instant at;          // of mode notify perhaps before the message arrived
+    bool operator==(const DeliverBy&) const = default;
+};
+
+// MT-PRIORITY (RFC 6710).
+inline constexpr std::int8_t priority_min = -9;
+inline constexpr std::int8_t priority_max = 9;
+
+// What few senders ask for.
+struct Requests {
+    std::int8_t priority = 0;
+    Instant release;  // FUTURERELEASE (RFC 4865): not before; Instant{}: at once
+    DeliverBy deliver_by;
+    bool operator==(const Requests&) const = default;
+    [[nodiscard]] bool is_empty() const { return *this == Requests{}; }
+};
+
 struct Envelope {
     std::string reverse_path;  // without <>; empty: the null sender
     std::vector<Recipient> recipients;
@@ -42,6 +70,7 @@ struct Envelope {
     bool smtputf8 = false;
     Ret ret = Ret::unspecified;
     std::string envid;  // xtext exactly as received; empty: not given
+    Requests requests = {};
     bool operator==(const Envelope&) const = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -35,6 +36,65 @@ std::optional<std::pair<std::uint64_t, std::string_view>> split_number(std::stri
     return std::pair{number, text.substr(static_cast<std::size_t>(end - text.data()))};
 }
 
+// Takes fixed-size pieces off the front; a piece that is not there makes it fail for good.
+class PieceReader {
+public:
+    explicit PieceReader(std::string_view text) : rest_(text) {}
+
+    int number(std::size_t digits) {
+        int value = 0;
+        if (rest_.size() < digits) fail();
+        for (const char c : rest_.substr(0, digits)) {
+            if (c < '0' || c > '9') fail();
+            value = value * 10 + (c - '0');
+        }
+        rest_.remove_prefix(std::min(digits, rest_.size()));
+        return value;
+    }
+    // One of `wanted`, in either case.
+    char letter(std::string_view wanted) {
+        const char c = rest_.empty() ? '\0' : rest_.front();
+        const char upper = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+        if (c == '\0' || !wanted.contains(upper)) fail();
+        rest_.remove_prefix(std::min<std::size_t>(1, rest_.size()));
+        return upper;
+    }
+    [[nodiscard]] std::string_view rest() const { return rest_; }
+    [[nodiscard]] bool ok() const { return ok_; }
+    void fail() { ok_ = false; }
+
+private:
+    std::string_view rest_;
+    bool ok_ = true;
+};
+
+// ".25": at least one digit.
+Millis take_fraction(PieceReader& in) {
+    if (!in.rest().starts_with('.')) return Millis{0};
+    in.letter(".");
+    int milliseconds = 0;
+    std::size_t digits = 0;
+    for (; !in.rest().empty() && in.rest().front() >= '0' && in.rest().front() <= '9'; ++digits) {
+        const int digit = in.number(1);
+        constexpr std::array<int, 3> worth = {100, 10, 1};
+        if (digits < worth.size()) milliseconds += digit * worth.at(digits);
+    }
+    if (digits == 0) in.fail();
+    return Millis{milliseconds};
+}
+
+// "Z", or how much later the clocks are there: "+01:00".
+std::chrono::minutes take_offset(PieceReader& in) {
+    const char sign = in.letter("Z+-");
+    if (sign == 'Z' || !in.ok()) return {};
+    const auto hours = in.number(2);
+    in.letter(":");
+    const auto minutes = in.number(2);
+    if (hours > 23 || minutes > 59) in.fail();
+    const std::chrono::minutes offset{hours * 60 + minutes};
+    return sign == '+' ? offset : -offset;
+}
+
 }  // namespace
 
 std::string format_rfc5322(Instant instant) {
@@ -52,6 +112,35 @@ std::string format_rfc3339(Instant instant) {
                        unsigned{civil.date.month()}, unsigned{civil.date.day()},
                        civil.time.hours().count(), civil.time.minutes().count(),
                        civil.time.seconds().count(), civil.time.subseconds().count());
+}
+
+std::optional<Instant> parse_rfc3339(std::string_view text) {
+    PieceReader in(text);
+    const auto year = in.number(4);
+    in.letter("-");
+    const auto month = in.number(2);
+    in.letter("-");
+    const auto day = in.number(2);
+    in.letter("T");
+    const auto hours = in.number(2);
+    in.letter(":");
+    const auto minutes = in.number(2);
+    in.letter(":");
+    const auto seconds = in.number(2);
+    const auto fraction = take_fraction(in);
+    const auto offset = take_offset(in);
+    if (!in.ok() || !in.rest().empty()) return std::nullopt;
+    const std::chrono::year_month_day date{std::chrono::year{year},
+                                           std::chrono::month{static_cast<unsigned>(month)},
+                                           std::chrono::day{static_cast<unsigned>(day)}};
+    if (!date.ok() || hours > 23 || minutes > 59 || seconds > 60) return std::nullopt;
+    const auto time = std::chrono::hours{hours} + std::chrono::minutes{minutes} +
+                      std::chrono::seconds{std::min(seconds, 59)} + fraction;
+    const auto instant = std::chrono::sys_time<Millis>{std::chrono::sys_days{date}} + time - offset;
+    constexpr std::chrono::sys_days begin{std::chrono::year{0} / 1 / 1};
+    constexpr std::chrono::sys_days end{std::chrono::year{10'000} / 1 / 1};
+    if (instant < begin || instant >= end) return std::nullopt;  // cannot be written again
+    return Instant{instant.time_since_epoch()};
 }
 
 std::string format_duration(Millis duration) {

@@ -13,6 +13,10 @@ namespace mta {
 // "2026-11-22T04:05:06.789Z" (RFC 3339).
 [[nodiscard]] std::string format_rfc3339(Instant instant);
 
+// Seconds with a fraction or without, in UTC or with an offset ("2026-11-22T04:05:06+01:00"). What
+// is finer than a millisecond is cut off; a leap second counts as the one before.
+[[nodiscard]] std::optional<Instant> parse_rfc3339(std::string_view text);
+
 // "2h 5m", "40s", "3d 4h": the two largest units, for people. Below one second: "0s".
 [[nodiscard]] std::string format_duration(Millis duration);
 

@@ -1,7 +1,6 @@
 #include "mta/cli/table.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
@@ -55,28 +54,6 @@ std::string relative(Instant time, Instant now) {
     auto words = format_duration(distance);
     words.resize(std::min(words.find(' '), words.size()));  // the larger unit is enough
     return time > now ? "in " + words : words + " ago";
-}
-
-std::optional<Instant> parse_rfc3339(std::string_view text) {
-    const bool has_fraction = text.size() == 24 && text[19] == '.';
-    if (text.size() != 20 && !has_fraction) return std::nullopt;
-    if (!text.ends_with('Z') || text[10] != 'T') return std::nullopt;
-    bool is_good = text[4] == '-' && text[7] == '-' && text[13] == ':' && text[16] == ':';
-    const auto number = [&](std::size_t begin, std::size_t digits) {
-        int value = 0;
-        const auto* const first = text.data() + begin;
-        const auto parsed = std::from_chars(first, first + digits, value);
-        is_good &= parsed.ec == std::errc{} && parsed.ptr == first + digits;
-        return value;
-    };
-    const std::chrono::year_month_day date{std::chrono::year{number(0, 4)},
-                                           std::chrono::month{static_cast<unsigned>(number(5, 2))},
-                                           std::chrono::day{static_cast<unsigned>(number(8, 2))}};
-    const auto time = std::chrono::hours{number(11, 2)} + std::chrono::minutes{number(14, 2)} +
-                      std::chrono::seconds{number(17, 2)} +
-                      Millis{has_fraction ? number(20, 3) : 0};
-    if (!is_good || !date.ok() || time >= std::chrono::hours{24}) return std::nullopt;
-    return Instant{std::chrono::sys_days{date}.time_since_epoch() + time};
 }
 
 std::string relative(std::string_view rfc3339, Instant now) {

@@ -15,8 +15,6 @@ namespace mta::cli {
 
 // "in 4m", "2h ago", "now".
 [[nodiscard]] std::string relative(Instant time, Instant now);
-// "2026-11-18T12:00:00.000Z", as format_rfc3339() writes it; the fraction may be missing.
-[[nodiscard]] std::optional<Instant> parse_rfc3339(std::string_view text);
 // Of an RFC 3339 time as the API gives it; "-" if it is none.
 [[nodiscard]] std::string relative(std::string_view rfc3339, Instant now);
 

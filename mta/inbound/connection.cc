@@ -24,6 +24,12 @@ smtp::ServerSession::RecipientCheck recipient_check(std::shared_ptr<const Sessio
     };
 }
 
+smtp::ClientInfo client_info(const SessionConfig& config, const Endpoint& remote) {
+    return {.remote = remote,
+            .is_own = config.policy.may_relay_anywhere(remote.address),
+            .may_prioritise = config.policy.may_prioritise(remote.address)};
+}
+
 std::string_view words_of(smtp::ServerSession::EndReason reason) {
     using enum smtp::ServerSession::EndReason;
     switch (reason) {
@@ -49,8 +55,8 @@ Connection::Connection(const Services& services, std::shared_ptr<const SessionCo
       remote_(stream_->remote()),
       number_(number),
       on_ended_(std::move(on_ended)),
-      session_(config_->options, {.remote = remote_}, recipient_check(config_, remote_.address),
-               [this] { return mail_refusal(); }),
+      session_(config_->options, client_info(*config_, remote_),
+               recipient_check(config_, remote_.address), [this] { return mail_refusal(); }),
       timer_(services.loop, [this] {
           timer_at_.reset();
           session_.on_deadline(now());

@@ -12,14 +12,19 @@ namespace mta::inbound {
 // line of configuration.
 class RelayPolicy {
 public:
-    explicit RelayPolicy(const conf::Relay& relay) : relay_(relay) {}
+    // Both must outlive it.
+    RelayPolicy(const conf::Relay& relay, const conf::Inbound& inbound)
+        : relay_(relay), inbound_(inbound) {}
 
     [[nodiscard]] bool may_relay_anywhere(const IpAddress& client) const;
+    // Its MT-PRIORITY counts (conf `[inbound] priority_networks`).
+    [[nodiscard]] bool may_prioritise(const IpAddress& client) const;
     // `domain` in the form of mta::to_a_labels(). A domain literal ("[192.0.2.1]") is never ours.
     [[nodiscard]] bool is_relay_domain(std::string_view domain) const;
 
 private:
-    const conf::Relay& relay_;  // outlives us
+    const conf::Relay& relay_;
+    const conf::Inbound& inbound_;
 };
 
 }  // namespace mta::inbound

@@ -1,11 +1,12 @@
 #include "mta/inbound/session_config.h"
 
+#include <chrono>
 #include <utility>
 
 namespace mta::inbound {
 
 SessionConfig::SessionConfig(std::shared_ptr<const conf::Settings> from)
-    : settings(std::move(from)), policy(settings->relay) {
+    : settings(std::move(from)), policy(settings->relay, settings->inbound) {
     const auto& inbound = settings->inbound;
     options.hostname = settings->hostname;
     options.postmaster = settings->postmaster;
@@ -15,6 +16,13 @@ SessionConfig::SessionConfig(std::shared_ptr<const conf::Settings> from)
     options.command_timeout = inbound.command_timeout;
     options.data_timeout = inbound.data_timeout;
     options.data_rate_bytes_min = inbound.data_rate_bytes_min;
+    options.future_release_max = inbound.future_release_max;
+    // A second begun counts: what is announced is not less than what is meant.
+    options.deliver_by_min_s = static_cast<std::uint32_t>(
+        std::chrono::ceil<std::chrono::seconds>(inbound.deliver_by_min).count());
+    options.extensions.mt_priority = true;
+    options.extensions.deliver_by = true;
+    options.extensions.future_release = inbound.future_release_max >= std::chrono::seconds{1};
 }
 
 }  // namespace mta::inbound

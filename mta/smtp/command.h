@@ -5,6 +5,7 @@
 #include <string_view>
 #include <variant>
 
+#include "mta/base/time.h"
 #include "mta/smtp/address.h"
 #include "mta/smtp/envelope.h"
 
@@ -38,6 +39,13 @@ struct HelloArguments {
     std::string name;  // anything printable, perhaps UTF-8: sanitise it where it is written
     bool operator==(const HelloArguments&) const = default;
 };
+// RFC 2852: "BY=600;R".
+struct ByArgument {
+    std::int32_t seconds = 0;  // from now on; at most nine digits; negative: it is late already
+    ByMode mode = ByMode::notify;
+    bool trace = false;
+    bool operator==(const ByArgument&) const = default;
+};
 struct MailArguments {
     Address reverse_path;
     // RFC 1870. More than 64 bits can hold: UINT64_MAX.
@@ -46,6 +54,10 @@ struct MailArguments {
     bool smtputf8 = false;
     Ret ret = Ret::unspecified;
     std::string envid;
+    std::optional<std::int8_t> priority = {};      // RFC 6710
+    std::optional<std::uint32_t> hold_for_s = {};  // RFC 4865: at most one of both
+    std::optional<Instant> hold_until = {};
+    std::optional<ByArgument> by = {};
     bool operator==(const MailArguments&) const = default;
 };
 struct RcptArguments {

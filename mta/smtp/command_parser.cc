@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "mta/base/domain.h"
+#include "mta/base/time_format.h"
 #include "mta/smtp/xtext.h"
 
 namespace mta::smtp {
@@ -101,7 +102,7 @@ private:
     }
 
     std::string_view input_;
-    std::array<std::string_view, 8> seen_;
+    std::array<std::string_view, 12> seen_;
     std::size_t seen_count_ = 0;
 };
 
@@ -124,6 +125,70 @@ Problem read_ret(MailArguments& mail, const Parameter& parameter) {
     } else {
         return syntax_error("RET must be FULL or HDRS");
     }
+    return {};
+}
+
+// RFC 6710 section 3: -9 to 9, and in no other way.
+Problem read_priority(MailArguments& mail, const Parameter& parameter) {
+    const auto text = parameter.value.value_or("");
+    const bool is_negative = text.starts_with('-');
+    const auto digit = text.substr(is_negative ? 1 : 0);
+    if (digit.size() != 1 || digit.front() < (is_negative ? '1' : '0') || digit.front() > '9') {
+        return syntax_error("MT-PRIORITY must be a number from -9 to 9");
+    }
+    const int value = digit.front() - '0';
+    mail.priority = static_cast<std::int8_t>(is_negative ? -value : value);
+    return {};
+}
+
+// Up to nine digits.
+std::optional<std::int32_t> parse_seconds(std::string_view text) {
+    if (text.empty() || text.size() > 9 ||
+        !std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; })) {
+        return std::nullopt;
+    }
+    std::int32_t seconds = 0;
+    std::from_chars(text.data(), text.data() + text.size(), seconds);
+    return seconds;
+}
+
+// RFC 4865 section 4: one of both.
+Problem read_hold(MailArguments& mail, const Parameter& parameter) {
+    if (mail.hold_for_s || mail.hold_until) {
+        return syntax_error("use HOLDFOR or HOLDUNTIL, not both");
+    }
+    const auto text = parameter.value.value_or("");
+    if (parameter.is("HOLDUNTIL")) {
+        mail.hold_until = parse_rfc3339(text);
+        return mail.hold_until ? Problem{}
+                               : syntax_error(
+                                     "HOLDUNTIL must be a time such as "
+                                     "2026-11-22T18:00:00Z");
+    }
+    const auto seconds = text.starts_with('0') ? std::nullopt : parse_seconds(text);
+    if (!seconds) return syntax_error("HOLDFOR must be a number of seconds, from 1 to 999999999");
+    mail.hold_for_s = static_cast<std::uint32_t>(*seconds);
+    return {};
+}
+
+// RFC 2852 section 4: "BY=600;R", "BY=-30;NT".
+Problem read_by(MailArguments& mail, const Parameter& parameter) {
+    auto text = parameter.value.value_or("");
+    const bool is_negative = text.starts_with('-');
+    if (is_negative || text.starts_with('+')) text.remove_prefix(1);
+    const auto semicolon = text.find(';');
+    const auto seconds = parse_seconds(text.substr(0, semicolon));
+    const auto mode = semicolon == text.npos ? "" : text.substr(semicolon + 1);
+    const bool has_trace = mode.size() == 2 && equals_ignoring_case(mode.substr(1), "T");
+    const bool gives_back = equals_ignoring_case(mode.substr(0, 1), "R");
+    const bool notifies = equals_ignoring_case(mode.substr(0, 1), "N");
+    if (!seconds || (!gives_back && !notifies) || (mode.size() != 1 && !has_trace)) {
+        return syntax_error("BY must be seconds and N or R, with T or without, such as 600;R");
+    }
+    mail.by = ByArgument{.seconds = is_negative ? -*seconds : *seconds,
+                         .mode = gives_back ? ByMode::give_back : ByMode::notify,
+                         .trace = has_trace};
+    if (gives_back && mail.by->seconds <= 0) return syntax_error("BY with R needs time to come");
     return {};
 }
 
@@ -152,6 +217,12 @@ Problem read_mail_parameter(MailArguments& mail, const Parameter& parameter,
             parameter.has("<>") || (parameter.value && decode_xtext(*parameter.value));
         return is_valid ? Problem{} : syntax_error("AUTH must be <> or xtext");
     }
+    if (parameter.is("MT-PRIORITY") && extensions.mt_priority) {
+        return read_priority(mail, parameter);
+    }
+    const bool is_hold = parameter.is("HOLDFOR") || parameter.is("HOLDUNTIL");
+    if (is_hold && extensions.future_release) return read_hold(mail, parameter);
+    if (parameter.is("BY") && extensions.deliver_by) return read_by(mail, parameter);
     return not_offered(parameter.keyword);
 }
 

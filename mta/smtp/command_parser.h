@@ -16,6 +16,10 @@ struct Extensions {
     bool chunking = true;
     bool starttls = false;
     bool auth = false;
+    // Understood from everybody, and offered to those whose wish counts (RFC 6710).
+    bool mt_priority = false;
+    bool future_release = false;  // RFC 4865
+    bool deliver_by = false;      // RFC 2852
     bool operator==(const Extensions&) const = default;
 };
 

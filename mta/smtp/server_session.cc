@@ -22,10 +22,13 @@ ServerSession::ServerSession(const ServerOptions& options, ClientInfo client, Re
                              MailCheck mail_check)
     : options_(options),
       client_(client),
+      extensions_(options.extensions),
       check_(std::move(check)),
       mail_check_(std::move(mail_check)) {
     MTA_ASSERT(!options_.hostname.empty());
     MTA_ASSERT(check_ != nullptr);
+    extensions_.future_release = extensions_.future_release && client_.is_own;
+    extensions_.deliver_by = extensions_.deliver_by && client_.is_own;
 }
 
 // ---- The driver's calls ----
@@ -80,6 +83,7 @@ void ServerSession::begin(Instant now, std::string queue_id) {
                                         .is_authenticated = client_.is_authenticated,
                                         .queue_id = current.queue_id,
                                         .only_recipient = current.only_recipient,
+                                        .priority = current.priority,
                                         .now = now});
     const auto expected_bytes =
         std::min<std::uint64_t>(current.declared_size.value_or(0), limits::body_inline_bytes_max);
@@ -102,7 +106,14 @@ void ServerSession::accepted(Instant now) {
     MTA_ASSERT(state_ == State::awaiting_store);
     errors_ = 0;
     idle_commands_ = 0;
-    say(250, {2, 0, 0}, "queued as " + transaction().queue_id);
+    const auto& current = transaction();
+    if (current.is_priority_lowered) {
+        say(250, {2, 3, 6},
+            std::to_string(current.priority) + " is the new priority, queued as " +
+                current.queue_id);
+    } else {
+        say(250, {2, 0, 0}, "queued as " + current.queue_id);
+    }
     leave_store(now);
 }
 
@@ -277,7 +288,7 @@ void ServerSession::on_line(Instant now, std::string_view line) {
     // BDAT's bytes follow at once, whoever sends it.
     must_wait_ = verb != Verb::bdat && (ends_group(verb) || !is_extended_);
     const bool is_utf8 = transaction_ && transaction_->smtputf8;
-    const auto command = parse_command(line, options_.extensions, is_utf8);
+    const auto command = parse_command(line, extensions_, is_utf8);
     if (command) return on_command(now, *command, line);
     if (verb != Verb::bdat) return refuse_command(line, command.error());
     // How many bytes are to be skipped is unknown: nothing that follows can be understood.

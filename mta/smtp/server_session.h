@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <functional>
 #include <optional>
 #include <string>
@@ -28,12 +29,20 @@ struct ServerOptions {
     Millis command_timeout{300'000};               // for a whole command line; 421 4.4.2
     Millis data_timeout{300'000};                  // without a byte; 421 4.4.2
     std::uint32_t data_rate_bytes_min = 100;  // a second, on average over each minute; 0: off; 421
+    Millis future_release_max{0};             // a longer HOLDFOR, a later HOLDUNTIL: 501 5.5.4
+    std::uint32_t deliver_by_min_s = 0;       // a shorter BY with R: 555 5.5.4
 };
 
 struct ClientInfo {
     Endpoint remote;
     bool is_tls = false;
     bool is_authenticated = false;
+    // FUTURERELEASE and DELIVERBY are for our own clients, as far as `extensions` has them: they
+    // make us keep mail, or give it up, at their wish.
+    bool is_own = false;
+    // Its MT-PRIORITY counts. Anybody else may only ask for less than others get; a higher priority
+    // is lowered to 0, and the client hears so with the 250 for the message (RFC 6710: 2.3.6).
+    bool may_prioritise = false;
 };
 
 // The server side of one SMTP connection, without the connection (RFC 5321 and the extensions in
@@ -158,6 +167,8 @@ private:
         Envelope envelope;  // moves into MessageBegins
         std::optional<std::uint64_t> declared_size;
         bool smtputf8 = false;
+        std::int8_t priority = 0;
+        bool is_priority_lowered = false;
         bool has_refused_recipients = false;
         std::string only_recipient;
         bool is_announced = false;  // the driver expects MessageEnds or MessageAborted
@@ -188,13 +199,17 @@ private:
 
     // Commands, in server_session_commands.cc.
     void on_command(Instant now, const Command& command, std::string_view line);
-    void on_hello(Verb verb, const HelloArguments& arguments);
-    void on_mail(const MailArguments& arguments, std::string_view line);
+    void on_hello(Instant now, Verb verb, const HelloArguments& arguments);
+    void on_mail(Instant now, const MailArguments& arguments, std::string_view line);
     void on_rcpt(const RcptArguments& arguments, std::string_view line);
     void on_data(std::string_view line);
     void on_bdat(Instant now, const BdatArguments& arguments);
     void on_idle_command(const ServerReply& reply);
-    [[nodiscard]] std::string ehlo_text() const;
+    [[nodiscard]] std::string ehlo_text(Instant now) const;
+    [[nodiscard]] std::expected<Requests, ServerReply> requests_of(
+        Instant now, const MailArguments& arguments) const;
+    [[nodiscard]] std::expected<Instant, ServerReply> release_of(
+        Instant now, const MailArguments& arguments) const;
     [[nodiscard]] Recipient postmaster() const;
     [[nodiscard]] std::optional<ServerReply> refusal_to_begin() const;
 
@@ -228,6 +243,7 @@ private:
 
     const ServerOptions& options_;
     ClientInfo client_;
+    Extensions extensions_;  // for this client
     RecipientCheck check_;
     MailCheck mail_check_;
 

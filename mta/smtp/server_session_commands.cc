@@ -1,8 +1,11 @@
 // What each command does to the transaction, and what the client hears.
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
+#include "mta/base/time_format.h"
 #include "mta/smtp/server_session.h"
 
 namespace mta::smtp {
@@ -10,14 +13,19 @@ namespace {
 
 ServerReply out_of_order(std::string_view text) { return {503, {5, 5, 1}, std::string(text)}; }
 
+std::int64_t seconds_in(Millis duration) {
+    return std::chrono::floor<std::chrono::seconds>(duration).count();
+}
+
 }  // namespace
 
 void ServerSession::on_command(Instant now, const Command& command, std::string_view line) {
     enter_command(now);
     switch (command.verb) {
         case Verb::ehlo:
-        case Verb::helo: return on_hello(command.verb, std::get<HelloArguments>(command.arguments));
-        case Verb::mail: return on_mail(std::get<MailArguments>(command.arguments), line);
+        case Verb::helo:
+            return on_hello(now, command.verb, std::get<HelloArguments>(command.arguments));
+        case Verb::mail: return on_mail(now, std::get<MailArguments>(command.arguments), line);
         case Verb::rcpt: return on_rcpt(std::get<RcptArguments>(command.arguments), line);
         case Verb::data: return on_data(line);
         case Verb::bdat: return on_bdat(now, std::get<BdatArguments>(command.arguments));
@@ -47,24 +55,82 @@ void ServerSession::on_command(Instant now, const Command& command, std::string_
 
 // RFC 5321 section 4.1.4: a name that means nothing is no reason to refuse; EHLO in the middle is
 // RSET.
-void ServerSession::on_hello(Verb verb, const HelloArguments& arguments) {
+void ServerSession::on_hello(Instant now, Verb verb, const HelloArguments& arguments) {
     reset_transaction("EHLO");
     helo_name_ = arguments.name;
     is_extended_ = verb == Verb::ehlo;
-    on_idle_command({250, {}, is_extended_ ? ehlo_text() : options_.hostname});
+    on_idle_command({250, {}, is_extended_ ? ehlo_text(now) : options_.hostname});
 }
 
-std::string ServerSession::ehlo_text() const {
+std::string ServerSession::ehlo_text(Instant now) const {
     auto text = options_.hostname + "\nPIPELINING\nSIZE " +
                 std::to_string(options_.message_bytes_max) + "\n8BITMIME\nENHANCEDSTATUSCODES";
-    if (options_.extensions.smtputf8) text += "\nSMTPUTF8";
-    if (options_.extensions.dsn) text += "\nDSN";
-    if (options_.extensions.chunking) text += "\nCHUNKING";
+    if (extensions_.smtputf8) text += "\nSMTPUTF8";
+    if (extensions_.dsn) text += "\nDSN";
+    if (extensions_.chunking) text += "\nCHUNKING";
+    if (extensions_.mt_priority && client_.may_prioritise) text += "\nMT-PRIORITY";
+    if (extensions_.deliver_by) text += "\nDELIVERBY " + std::to_string(options_.deliver_by_min_s);
+    if (extensions_.future_release) {
+        const auto latest = format_rfc3339(now + options_.future_release_max).substr(0, 19) + 'Z';
+        text += "\nFUTURERELEASE " + std::to_string(seconds_in(options_.future_release_max)) + ' ' +
+                latest;
+    }
     text += "\nHELP";
     return text;
 }
 
-void ServerSession::on_mail(const MailArguments& arguments, std::string_view line) {
+// When the message may go (RFC 4865). A time that has passed is no wish that can be granted, and
+// most probably a mistake.
+std::expected<Instant, ServerReply> ServerSession::release_of(
+    Instant now, const MailArguments& arguments) const {
+    Instant release{};
+    if (arguments.hold_for_s) {
+        release = now + std::chrono::seconds{*arguments.hold_for_s};
+    } else if (arguments.hold_until) {
+        release = *arguments.hold_until;
+    } else {
+        return release;
+    }
+    if (release <= now) {
+        return std::unexpected(ServerReply{
+            501, {5, 5, 4}, "that time has passed: it is " + format_rfc3339(now) + " here"});
+    }
+    if (release > now + options_.future_release_max) {
+        return std::unexpected(
+            ServerReply{501,
+                        {5, 5, 4},
+                        "mail is held here for at most " +
+                            std::to_string(seconds_in(options_.future_release_max)) + " seconds"});
+    }
+    return release;
+}
+
+std::expected<Requests, ServerReply> ServerSession::requests_of(
+    Instant now, const MailArguments& arguments) const {
+    Requests requests;
+    const auto priority = arguments.priority.value_or(std::int8_t{0});
+    requests.priority = client_.may_prioritise ? priority : std::min<std::int8_t>(priority, 0);
+    const auto release = release_of(now, arguments);
+    if (!release) return std::unexpected(release.error());
+    requests.release = *release;
+    if (!arguments.by) return requests;
+    const auto& by = *arguments.by;
+    // RFC 2852 section 3: what cannot be promised is refused now, not later.
+    if (by.mode == ByMode::give_back && std::cmp_less(by.seconds, options_.deliver_by_min_s)) {
+        return std::unexpected(ServerReply{555,
+                                           {5, 5, 4},
+                                           "BY with R needs at least " +
+                                               std::to_string(options_.deliver_by_min_s) +
+                                               " seconds here"});
+    }
+    // Mail that is held begins its way when it is released.
+    requests.deliver_by = {.mode = by.mode,
+                           .trace = by.trace,
+                           .at = std::max(now, *release) + std::chrono::seconds{by.seconds}};
+    return requests;
+}
+
+void ServerSession::on_mail(Instant now, const MailArguments& arguments, std::string_view line) {
     if (helo_name_.empty()) return refuse_command(line, out_of_order("send EHLO first"));
     if (transaction_) {
         return refuse_command(line, out_of_order("a MAIL is under way already; RSET forgets it"));
@@ -75,15 +141,20 @@ void ServerSession::on_mail(const MailArguments& arguments, std::string_view lin
     if (mail_check_ != nullptr) {
         if (const auto refusal = mail_check_()) return say_refused(line, *refusal);
     }
+    auto requests = requests_of(now, arguments);
+    if (!requests) return refuse_command(line, requests.error());
     transaction_ = Transaction{};
     transaction_->declared_size = arguments.size;
+    transaction_->priority = requests->priority;
+    transaction_->is_priority_lowered = arguments.priority.value_or(0) != requests->priority;
     transaction_->smtputf8 = arguments.smtputf8;
     transaction_->envelope = {.reverse_path = arguments.reverse_path.text(),
                               .recipients = {},
                               .body_type = arguments.body_type,
                               .smtputf8 = arguments.smtputf8,
                               .ret = arguments.ret,
-                              .envid = arguments.envid};
+                              .envid = arguments.envid,
+                              .requests = *requests};
     say(250, {2, 1, 0}, "sender ok");
 }
 

@@ -50,6 +50,7 @@ std::string format_received(const Trace& trace) {
         out += trace.only_recipient;
         out += '>';
     }
+    if (trace.priority != 0) out += "\r\n\tpriority " + std::to_string(trace.priority);
     out += ";\r\n\t";
     out += format_rfc5322(trace.now);
     out += "\r\n";

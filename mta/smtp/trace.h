@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,7 @@ struct Trace {
     bool is_authenticated = false;
     std::string_view queue_id;
     std::string_view only_recipient;  // empty: several, which would tell them of each other
+    std::int8_t priority = 0;         // RFC 6710 section 9; 0 is not told
     Instant now;
 };
 

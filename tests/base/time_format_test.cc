@@ -79,6 +79,49 @@ TEST(Duration, is_a_whole_number_and_one_unit) {
     for (const auto& [text, want] : cases) EXPECT_EQ(parse_duration(text), want) << text;
 }
 
+TEST(Rfc3339, is_read_with_any_fraction_and_offset) {
+    const auto then = from_unix_ms(1'795'320'306'000);
+    const std::pair<std::string_view, std::optional<Instant>> cases[] = {
+        {"2026-11-22T04:05:06Z", then},
+        {"2026-11-22t04:05:06z", then},
+        {"2026-11-22T04:05:06.000Z", then},
+        {"2026-11-22T04:05:06.7Z", then + Millis{700}},
+        {"2026-11-22T04:05:06.78Z", then + Millis{780}},
+        {"2026-11-22T04:05:06.789Z", then + Millis{789}},
+        {"2026-11-22T04:05:06.7899999999999Z", then + Millis{789}},
+        {"2026-11-22T05:05:06+01:00", then},
+        {"2026-11-21T22:35:06-05:30", then},
+        {"2026-11-22T04:05:06+00:00", then},
+        {"2016-12-31T23:59:60Z", from_unix_ms(1'483'228'799'000)},
+        {"2028-02-29T00:00:00Z", from_unix_ms(1'835'395'200'000)},
+        {"2026-02-29T00:00:00Z", std::nullopt},
+        {"2026-13-01T00:00:00Z", std::nullopt},
+        {"2026-00-01T00:00:00Z", std::nullopt},
+        {"2026-11-22T24:00:00Z", std::nullopt},
+        {"2026-11-22T04:60:00Z", std::nullopt},
+        {"2026-11-22T04:05:61Z", std::nullopt},
+        {"2026-11-22T04:05:06", std::nullopt},
+        {"2026-11-22T04:05:06.Z", std::nullopt},
+        {"2026-11-22T04:05Z", std::nullopt},
+        {"2026-11-22 04:05:06Z", std::nullopt},
+        {"2026-11-22T04:05:06+24:00", std::nullopt},
+        {"2026-11-22T04:05:06+01:60", std::nullopt},
+        {"2026-11-22T04:05:06+0100", std::nullopt},
+        {"2026-11-22T04:05:06+01", std::nullopt},
+        {"2026-11-22T04:05:06Z ", std::nullopt},
+        {"2026-11-22T04:05:06ZZ", std::nullopt},
+        {" 2026-11-22T04:05:06Z", std::nullopt},
+        {"26-11-22T04:05:06Z", std::nullopt},
+        {"0000-01-01T00:00:00+00:01", std::nullopt},
+        {"9999-12-31T23:59:59-00:01", std::nullopt},
+        {"2026-11-2xT04:05:06Z", std::nullopt},
+        {"-026-11-22T04:05:06Z", std::nullopt},
+        {"", std::nullopt},
+    };
+    for (const auto& [text, want] : cases) EXPECT_EQ(parse_rfc3339(text), want) << text;
+    EXPECT_EQ(parse_rfc3339(format_rfc3339(then + Millis{7})), then + Millis{7});
+}
+
 TEST(Size, is_a_whole_number_and_one_unit) {
     const std::pair<std::string_view, std::optional<std::uint64_t>> cases[] = {
         {"512B", 512},

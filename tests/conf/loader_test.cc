@@ -63,6 +63,9 @@ connections_per_address = 10
 command_timeout = "11s"
 data_timeout = "12s"
 data_rate = "13kB"
+priority_networks = ["192.168.7.0/24"]
+future_release_max = "14d"
+deliver_by_min = "15s"
 [[route]]
 domain = "Office.example"
 hosts = ["Exchange.lan", "exchange2.lan:2525", "192.0.2.1", "2001:db8::1", "[2001:db8::2]", "[2001:db8::3]:26"]
@@ -125,7 +128,17 @@ level = "debug"
         .listeners = {{endpoint("0.0.0.0:25")}, {endpoint("[::]:2525")}},
         .relay = {{network("192.168.0.0/16"), network("2001:db8::/32"), network("10.1.2.3")},
                   {"office.example", ".xn--bro-hoa.example"}},
-        .inbound = {10'000'000, 7, 8, 9, 10, 11s, 12s, 13'000},
+        .inbound = {10'000'000,
+                    7,
+                    8,
+                    9,
+                    10,
+                    11s,
+                    12s,
+                    13'000,
+                    {{network("192.168.7.0/24")}},
+                    14 * 24h,
+                    15s},
         .routes = {{"office.example",
                     {{"exchange.lan", 25},
                      {"exchange2.lan", 2525},
@@ -167,6 +180,13 @@ level = "debug"
         .log = {mta::Level::debug},
     };
     EXPECT_EQ(settings, want);
+}
+
+TEST(Loader, priorities_are_for_the_relays_networks_unless_others_are_named) {
+    EXPECT_EQ(settings_of("").inbound.priority_networks, std::nullopt);
+    const auto nobody = settings_of("[inbound]\npriority_networks = []\n").inbound;
+    ASSERT_TRUE(nobody.priority_networks);
+    EXPECT_TRUE(nobody.priority_networks->empty());
 }
 
 struct MistakeCase {

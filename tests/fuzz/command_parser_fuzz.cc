@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mta/base/assert.h"
+#include "mta/base/time_format.h"
 #include "mta/smtp/command_parser.h"
 
 namespace {
@@ -18,6 +19,14 @@ std::string write_mail(const MailArguments& mail) {
     if (mail.smtputf8) line += " SMTPUTF8";
     if (mail.ret != Ret::unspecified) line += mail.ret == Ret::full ? " RET=FULL" : " RET=HDRS";
     if (!mail.envid.empty()) line += " ENVID=" + mail.envid;
+    if (mail.priority) line += " MT-PRIORITY=" + std::to_string(*mail.priority);
+    if (mail.hold_for_s) line += " HOLDFOR=" + std::to_string(*mail.hold_for_s);
+    if (mail.hold_until) line += " HOLDUNTIL=" + mta::format_rfc3339(*mail.hold_until);
+    if (mail.by) {
+        line += " BY=" + std::to_string(mail.by->seconds);
+        line += mail.by->mode == mta::ByMode::give_back ? ";R" : ";N";
+        if (mail.by->trace) line += 'T';
+    }
     return line;
 }
 
@@ -58,7 +67,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                 .dsn = (data[0] & 2) == 0,
                                 .chunking = (data[0] & 4) == 0,
                                 .starttls = (data[0] & 8) != 0,
-                                .auth = (data[0] & 16) != 0};
+                                .auth = (data[0] & 16) != 0,
+                                .mt_priority = (data[0] & 64) == 0,
+                                .future_release = (data[0] & 64) == 0,
+                                .deliver_by = (data[0] & 64) == 0};
     const bool is_utf8 = (data[0] & 32) != 0;
     const std::string_view line(reinterpret_cast<const char*>(data + 1), size - 1);
     const auto command = parse_command(line, extensions, is_utf8);

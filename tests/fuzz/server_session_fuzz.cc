@@ -26,6 +26,23 @@ void play(ServerWorld& world, std::string_view turns, std::size_t step, std::str
     }
 }
 
+// Everything is offered, to one of our own.
+ServerOptions options() {
+    auto options = ServerWorld::default_options();
+    options.extensions.mt_priority = true;
+    options.extensions.future_release = true;
+    options.extensions.deliver_by = true;
+    options.future_release_max = std::chrono::hours{24};
+    options.deliver_by_min_s = 60;
+    return options;
+}
+ClientInfo own_client() {
+    auto client = ServerWorld::stranger();
+    client.is_own = true;
+    client.may_prioritise = true;
+    return client;
+}
+
 bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }
 
 void check_replies(std::string_view said) {
@@ -49,6 +66,8 @@ void check_message(const ServerWorld::Accepted& message) {
         MTA_ASSERT(is_clean(recipient.address) && is_clean(recipient.orcpt));
         MTA_ASSERT(recipient.domain == "us.example" || recipient.domain == "relay.us.example");
     }
+    const auto& requests = message.envelope.requests;
+    MTA_ASSERT(requests.priority >= mta::priority_min && requests.priority <= mta::priority_max);
     MTA_ASSERT(is_clean(message.message_id));
     MTA_ASSERT(message.facts.size == message.body.size());
     for (std::size_t i = 0; i < message.body.size(); ++i) {
@@ -63,8 +82,8 @@ void check_message(const ServerWorld::Accepted& message) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0 || size > 20'000) return 0;
     const std::string_view turns(reinterpret_cast<const char*>(data + 1), size - 1);
-    ServerWorld whole;
-    ServerWorld cut;
+    ServerWorld whole(options(), own_client());
+    ServerWorld cut(options(), own_client());
     std::string whole_said;
     std::string cut_said;
     play(whole, turns, turns.size() + 1, whole_said);

@@ -12,7 +12,8 @@ const conf::Relay office{
 };
 
 TEST(RelayPolicy, lets_its_networks_send_anywhere) {
-    const RelayPolicy policy(office);
+    const conf::Inbound inbound;
+    const RelayPolicy policy(office, inbound);
     struct Row {
         const char* client;
         bool may_relay;
@@ -32,7 +33,8 @@ TEST(RelayPolicy, lets_its_networks_send_anywhere) {
 }
 
 TEST(RelayPolicy, knows_its_domains_and_subtrees_and_nothing_that_only_looks_like_them) {
-    const RelayPolicy policy(office);
+    const conf::Inbound inbound;
+    const RelayPolicy policy(office, inbound);
     struct Row {
         const char* domain;
         bool is_ours;
@@ -54,9 +56,26 @@ TEST(RelayPolicy, knows_its_domains_and_subtrees_and_nothing_that_only_looks_lik
 
 TEST(RelayPolicy, without_networks_and_domains_nobody_may_anything) {
     const conf::Relay nothing{.networks = {}, .domains = {}};
-    const RelayPolicy policy(nothing);
+    const conf::Inbound inbound;
+    const RelayPolicy policy(nothing, inbound);
     EXPECT_FALSE(policy.may_relay_anywhere(*IpAddress::parse("127.0.0.1")));
     EXPECT_FALSE(policy.is_relay_domain("office.example"));
+    EXPECT_FALSE(policy.may_prioritise(*IpAddress::parse("127.0.0.1")));
+}
+
+TEST(RelayPolicy, priorities_count_from_its_networks_or_from_those_named_for_that) {
+    conf::Inbound inbound;
+    const RelayPolicy policy(office, inbound);
+    const auto office_client = *IpAddress::parse("192.168.1.1");
+    const auto stranger = *IpAddress::parse("203.0.113.5");
+    EXPECT_TRUE(policy.may_prioritise(office_client));
+    EXPECT_FALSE(policy.may_prioritise(stranger));
+    inbound.priority_networks = {{*Network::parse("203.0.113.0/24")}};
+    EXPECT_FALSE(policy.may_prioritise(office_client));
+    EXPECT_TRUE(policy.may_prioritise(stranger));
+    EXPECT_FALSE(policy.may_relay_anywhere(stranger));
+    inbound.priority_networks->clear();
+    EXPECT_FALSE(policy.may_prioritise(office_client));
 }
 }  // namespace
 }  // namespace mta::inbound

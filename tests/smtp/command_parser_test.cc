@@ -7,7 +7,11 @@ namespace {
 
 using namespace std::literals;
 
-const Extensions all_extensions{.starttls = true, .auth = true};
+const Extensions all_extensions{.starttls = true,
+                                .auth = true,
+                                .mt_priority = true,
+                                .future_release = true,
+                                .deliver_by = true};
 
 // "ok", or what the client hears: "501 5.5.4".
 std::string outcome(std::string_view line, const Extensions& extensions = {}, bool utf8 = false) {
@@ -138,6 +142,90 @@ TEST(CommandParser, reads_auth_where_it_is_offered) {
     EXPECT_EQ(outcome("MAIL FROM:<a@b> AUTH=a+2Bb@c", all_extensions), "ok");
     EXPECT_EQ(outcome("MAIL FROM:<a@b> AUTH=a+", all_extensions), "501 5.5.4");
     EXPECT_EQ(outcome("MAIL FROM:<a@b> AUTH", all_extensions), "501 5.5.4");
+}
+
+const LineCase request_lines[] = {
+    {"MT-PRIORITY=0", "ok"},
+    {"mt-priority=9", "ok"},
+    {"MT-PRIORITY=-9", "ok"},
+    {"MT-PRIORITY=-1", "ok"},
+    {"MT-PRIORITY=-0", "501 5.5.4"},
+    {"MT-PRIORITY=+1", "501 5.5.4"},
+    {"MT-PRIORITY=01", "501 5.5.4"},
+    {"MT-PRIORITY=10", "501 5.5.4"},
+    {"MT-PRIORITY=-10", "501 5.5.4"},
+    {"MT-PRIORITY=-", "501 5.5.4"},
+    {"MT-PRIORITY=/", "501 5.5.4"},
+    {"MT-PRIORITY=:", "501 5.5.4"},
+    {"MT-PRIORITY", "501 5.5.4"},
+    {"MT-PRIORITY=1 MT-PRIORITY=1", "501 5.5.4"},
+    {"HOLDFOR=1", "ok"},
+    {"holdfor=999999999", "ok"},
+    {"HOLDFOR=1000000000", "501 5.5.4"},
+    {"HOLDFOR=0", "501 5.5.4"},
+    {"HOLDFOR=01", "501 5.5.4"},
+    {"HOLDFOR=-1", "501 5.5.4"},
+    {"HOLDFOR=+1", "501 5.5.4"},
+    {"HOLDFOR=1s", "501 5.5.4"},
+    {"HOLDFOR", "501 5.5.4"},
+    {"HOLDUNTIL=2026-11-22T18:00:00Z", "ok"},
+    {"HOLDUNTIL=2026-11-22t18:00:00.25z", "ok"},
+    {"HOLDUNTIL=2026-11-22T18:00:00+01:00", "ok"},
+    {"HOLDUNTIL=2026-11-22", "501 5.5.4"},
+    {"HOLDUNTIL=2026-11-31T18:00:00Z", "501 5.5.4"},
+    {"HOLDUNTIL=3600", "501 5.5.4"},
+    {"HOLDUNTIL", "501 5.5.4"},
+    {"HOLDFOR=1 HOLDUNTIL=2026-11-22T18:00:00Z", "501 5.5.4"},
+    {"HOLDUNTIL=2026-11-22T18:00:00Z HOLDFOR=1", "501 5.5.4"},
+    {"BY=600;R", "ok"},
+    {"by=+600;n", "ok"},
+    {"BY=-600;N", "ok"},
+    {"BY=0;N", "ok"},
+    {"BY=007;NT", "ok"},
+    {"BY=999999999;Rt", "ok"},
+    {"BY=-999999999;NT", "ok"},
+    {"BY=1000000000;N", "501 5.5.4"},
+    {"BY=0;R", "501 5.5.4"},
+    {"BY=-1;R", "501 5.5.4"},
+    {"BY=600", "501 5.5.4"},
+    {"BY=600;", "501 5.5.4"},
+    {"BY=600;T", "501 5.5.4"},
+    {"BY=600;TN", "501 5.5.4"},
+    {"BY=600;NTT", "501 5.5.4"},
+    {"BY=600;NR", "501 5.5.4"},
+    {"BY=;N", "501 5.5.4"},
+    {"BY=+;N", "501 5.5.4"},
+    {"BY=+-1;N", "501 5.5.4"},
+    {"BY=1.5;N", "501 5.5.4"},
+    {"BY", "501 5.5.4"},
+    {"MT-PRIORITY=3 HOLDFOR=60 BY=600;RT SIZE=1 BODY=7BIT RET=FULL ENVID=x SMTPUTF8 AUTH=<>", "ok"},
+};
+
+TEST(CommandParser, reads_what_few_senders_ask_for_where_it_is_offered) {
+    for (const auto& test : request_lines) {
+        const auto line = "MAIL FROM:<a@b> " + std::string(test.line);
+        EXPECT_EQ(outcome(line, all_extensions), test.outcome) << line;
+        EXPECT_EQ(outcome(line), "555 5.5.4") << line;
+    }
+    EXPECT_EQ(outcome("RCPT TO:<a@b> MT-PRIORITY=1", all_extensions), "555 5.5.4");
+}
+
+TEST(CommandParser, understands_what_few_senders_ask_for) {
+    const auto command =
+        parse_command("MAIL FROM:<> MT-PRIORITY=-9 HOLDFOR=60 BY=-30;NT", all_extensions, false);
+    ASSERT_TRUE(command);
+    const auto& mail = std::get<MailArguments>(command->arguments);
+    EXPECT_EQ(mail.priority, -9);
+    EXPECT_EQ(mail.hold_for_s, 60u);
+    EXPECT_EQ(mail.by, (ByArgument{-30, ByMode::notify, true}));
+    const auto other =
+        parse_command("MAIL FROM:<> MT-PRIORITY=9 HOLDUNTIL=2026-11-22T05:05:06+01:00 BY=7;r",
+                      all_extensions, false);
+    ASSERT_TRUE(other);
+    const auto& other_mail = std::get<MailArguments>(other->arguments);
+    EXPECT_EQ(other_mail.priority, 9);
+    EXPECT_EQ(other_mail.hold_until, from_unix_ms(1'795'320'306'000));
+    EXPECT_EQ(other_mail.by, (ByArgument{7, ByMode::give_back, false}));
 }
 
 TEST(CommandParser, understands_what_it_reads) {

@@ -43,10 +43,11 @@ public:
     }
 
     std::optional<ServerReply> no_mail;  // what MAIL hears
-    explicit ServerWorld(ServerOptions server_options = default_options())
+    static ClientInfo stranger() { return {.remote = {*IpAddress::parse("192.0.2.7"), 4000}}; }
+    explicit ServerWorld(ServerOptions server_options = default_options(),
+                         ClientInfo client = stranger())
         : options(std::move(server_options)),
-          session(options, {.remote = {*IpAddress::parse("192.0.2.7"), 4000}}, check,
-                  [this] { return no_mail; }) {}
+          session(options, client, check, [this] { return no_mail; }) {}
 
     ServerWorld(const ServerWorld&) = delete;
     ServerWorld& operator=(const ServerWorld&) = delete;

@@ -28,6 +28,8 @@ TEST(Trace, is_a_received_field) {
     trace.only_recipient = "\"a b\"@c.example";
     EXPECT_NE(format_received(trace).find("00001z\r\n\tfor <\"a b\"@c.example>;\r\n"),
               std::string::npos);
+    trace.priority = -4;
+    EXPECT_NE(format_received(trace).find("@c.example>\r\n\tpriority -4;\r\n"), std::string::npos);
 }
 
 TEST(Trace, names_the_protocol) {
