@@ -24,7 +24,10 @@ struct Bundle {
     std::uint32_t previous = nothing;
     std::uint32_t next = nothing;
     State state = State::routing;
-    bool is_retry = false;  // in which of the sender's two lines
+    // Which of the sender's lines it stands in.
+    std::int8_t priority = 0;
+    bool is_retry = false;
+    bool is_huge = false;
 };
 
 using BundleSlab = Slab<Bundle>;

@@ -1,8 +1,30 @@
 #include "queue/sender_lines.h"
 
+#include <algorithm>
+#include <array>
+
 #include "mta/base/assert.h"
+#include "mta/base/envelope.h"
 
 namespace queue {
+namespace {
+
+// 16 * 2^(level / 2), from the lowest level on.
+constexpr std::array<std::uint32_t, 19> level_weights = {
+    16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048, 2896, 4096, 5793, 8192};
+static_assert(level_weights.size() == mta::priority_max - mta::priority_min + 1);
+
+// Of a weight of 1. Large enough that rounding does not count beside 8192 * 10, and small enough
+// that no sender sees the end of 64 bits.
+constexpr std::uint64_t longest_turn = std::uint64_t{1} << 28;
+
+bool goes_before(const auto& a, const auto& b) {
+    if (a.priority != b.priority) return a.priority > b.priority;
+    if (a.is_retry != b.is_retry) return !a.is_retry;
+    return !a.is_huge && b.is_huge;
+}
+
+}  // namespace
 
 void SenderLines::push_back(BundleSlab& bundles, std::uint32_t bundle) {
     const auto group = bundles[bundle].sender;
@@ -12,7 +34,10 @@ void SenderLines::push_back(BundleSlab& bundles, std::uint32_t bundle) {
         place->second->group = group;
     }
     auto& sender = *place->second;
-    (bundles[bundle].is_retry ? sender.retries : sender.fresh).push_back(bundles, bundle);
+    auto& line = line_for(sender, bundles[bundle]);
+    if (line.bundles.empty()) line.time = sender.time + turn_length(sender, line);
+    line.bundles.push_back(bundles, bundle);
+    ++sender.size;
     ++size_;
 }
 
@@ -20,9 +45,11 @@ void SenderLines::remove(BundleSlab& bundles, std::uint32_t bundle) {
     const auto place = by_group_.find(bundles[bundle].sender);
     MTA_ASSERT(place != by_group_.end());
     auto& sender = *place->second;
-    (bundles[bundle].is_retry ? sender.retries : sender.fresh).remove(bundles, bundle);
+    auto& line = line_for(sender, bundles[bundle]);
+    line.bundles.remove(bundles, bundle);
+    if (line.bundles.empty()) sender.lines.erase(sender.lines.begin() + (&line - &sender.lines[0]));
     --size_;
-    if (!sender.fresh.empty() || !sender.retries.empty()) return;
+    if (--sender.size > 0) return;
     ring_.erase(place->second);
     by_group_.erase(place);
 }
@@ -30,16 +57,61 @@ void SenderLines::remove(BundleSlab& bundles, std::uint32_t bundle) {
 std::uint32_t SenderLines::next() const {
     MTA_ASSERT(!ring_.empty());
     const auto& sender = ring_.front();
-    const bool take_retry =
-        sender.fresh.empty() || (sender.is_retry_turn && !sender.retries.empty());
-    return (take_retry ? sender.retries : sender.fresh).front();
+    return sender.lines[next_line(sender)].bundles.front();
 }
 
 std::uint32_t SenderLines::take_turn() {
-    const auto bundle = next();
-    ring_.front().is_retry_turn = !ring_.front().is_retry_turn;
+    MTA_ASSERT(!ring_.empty());
+    auto& sender = ring_.front();
+    auto& line = sender.lines[next_line(sender)];
+    const auto bundle = line.bundles.front();
+    sender.time = std::max(sender.time, line.time);
+    line.time = sender.time + turn_length(sender, line);
     ring_.splice(ring_.end(), ring_, ring_.begin());
     return bundle;
+}
+
+// The sender's line of that kind; a new one if it has none.
+SenderLines::Line& SenderLines::line_for(Sender& sender, const Bundle& bundle) {
+    const auto place = std::ranges::find_if(
+        sender.lines, [&](const Line& line) { return !goes_before(line, bundle); });
+    if (place != sender.lines.end() && !goes_before(bundle, *place)) return *place;
+    return *sender.lines.insert(place, {.time = 0,
+                                        .bundles = {},
+                                        .priority = bundle.priority,
+                                        .is_retry = bundle.is_retry,
+                                        .is_huge = bundle.is_huge});
+}
+
+// Of those with the same time the first.
+std::size_t SenderLines::next_line(const Sender& sender) {
+    const auto earliest = std::ranges::min_element(sender.lines, {}, &Line::time);
+    MTA_ASSERT(earliest != sender.lines.end());
+    return static_cast<std::size_t>(earliest - sender.lines.begin());
+}
+
+std::uint64_t SenderLines::turn_length(const Sender& sender, const Line& line) {
+    bool shares_level = false;
+    bool has_smaller = false;
+    bool has_larger = false;
+    for (const auto& other : sender.lines) {
+        if (other.priority != line.priority) continue;
+        if (other.is_retry != line.is_retry) {
+            shares_level = true;
+        } else {
+            has_smaller = has_smaller || !other.is_huge;
+            has_larger = has_larger || other.is_huge;
+        }
+    }
+    // In tenths of the level's turns.
+    std::uint64_t share = shares_level ? 5 : 10;
+    if (line.is_huge && has_smaller) {
+        share = share / 5;
+    } else if (!line.is_huge && has_larger) {
+        share = share * 4 / 5;
+    }
+    const auto level = static_cast<std::size_t>(line.priority - mta::priority_min);
+    return longest_turn / (level_weights.at(level) * share);
 }
 
 }  // namespace queue

@@ -1,16 +1,31 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <unordered_map>
+#include <vector>
 
 #include "queue/bundle.h"
 
 namespace queue {
 
+// Messages of more than this are huge: small ones go before them, four turns to one.
+inline constexpr std::uint32_t huge_kib_min = 1024;
+
 // The bundles that wait for a destination. Senders take turns, one bundle each, so that one with
-// 100,000 messages delays another's single one by one bundle. Of one sender's, first-time and
-// retried mail take turns, each in the order of coming, so that neither delays the other. Whatever
-// the number of bundles and senders, each call costs the same.
+// 100,000 messages delays another's single one by one bundle.
+//
+// One sender's bundles stand in up to 76 lines: by priority (19 levels), first-time or retried,
+// huge or not, each in the order of coming. Lines take turns by weight, so that every line moves:
+//
+//   priority     a level's weight doubles every two levels: what is urgent (4) gets four turns for
+//                each of what is usual (0), which gets four for each of what can wait (-4)
+//   retried      half of its level's turns, as long as there is first-time mail too
+//   huge         a fifth of those, as long as there is smaller mail too
+//
+// A line that comes anew waits as long as if it had just had a turn: with a high priority hardly,
+// with a low one up to its share; so mail that comes one by one gets no more than its share either.
+// Whatever the number of bundles and senders, each call costs the same.
 class SenderLines {
 public:
     SenderLines() = default;
@@ -21,8 +36,8 @@ public:
     ~SenderLines() = default;
 
     [[nodiscard]] std::uint32_t size() const { return size_; }
-    // At the end of its line (Bundle::sender, is_retry); a sender who had nothing waiting comes
-    // after all others.
+    // At the end of its line (Bundle::sender, priority, is_retry, is_huge); a sender who had
+    // nothing waiting comes after all others.
     void push_back(BundleSlab& bundles, std::uint32_t bundle);
     void remove(BundleSlab& bundles, std::uint32_t bundle);
     // Whose turn it is. Only if size() > 0.
@@ -31,12 +46,25 @@ public:
     [[nodiscard]] std::uint32_t take_turn();
 
 private:
+    // Turns are given by virtual time (stride scheduling): each turn moves a line's time on by what
+    // its weight makes of it, and the line whose time is the earliest is next.
+    struct Line {
+        std::uint64_t time = 0;
+        BundleLine bundles;
+        std::int8_t priority = 0;
+        bool is_retry = false;
+        bool is_huge = false;
+    };
     struct Sender {
         std::uint32_t group = nothing;
-        BundleLine fresh;
-        BundleLine retries;
-        bool is_retry_turn = false;
+        std::uint32_t size = 0;   // bundles
+        std::uint64_t time = 0;   // of the last turn
+        std::vector<Line> lines;  // higher priorities first; none is empty
     };
+
+    [[nodiscard]] static Line& line_for(Sender& sender, const Bundle& bundle);
+    [[nodiscard]] static std::size_t next_line(const Sender& sender);
+    [[nodiscard]] static std::uint64_t turn_length(const Sender& sender, const Line& line);
 
     std::list<Sender> ring_;  // the first one is next; none is empty
     std::unordered_map<std::uint32_t, std::list<Sender>::iterator> by_group_;
