@@ -70,6 +70,7 @@ QueuedMessage to_queued(const StoredMessage& stored) {
                          .arrival = message.arrival,
                          .size = message.facts.size,
                          .sender = message.envelope.reverse_path,
+                         .requests = message.envelope.requests,
                          .message_id_hash = hash_of_message_id(message.message_id),
                          .recipients = {}};
     for (std::size_t i = 0; i < message.envelope.recipients.size(); ++i) {
@@ -80,7 +81,7 @@ QueuedMessage to_queued(const StoredMessage& stored) {
              .notify = recipient.notify,
              .state = {}});
         auto& state = queued.recipients.back().state;
-        state.next_due = message.arrival;
+        state.next_due = first_due(message.arrival, message.envelope.requests);
         if (!stored.states.empty()) state = stored.states[i];
     }
     return queued;

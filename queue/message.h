@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,6 +34,7 @@ using mta::notify_never;
 using mta::notify_success;
 using mta::notify_unspecified;
 using mta::Recipient;
+using mta::Requests;
 using mta::Ret;
 
 // An accepted message. Immutable once made, and the one thing that shards may share
@@ -63,10 +65,16 @@ enum class RecipientPhase : std::uint8_t {
     cancelled = 5,
 };
 
+// When new mail is due: at its arrival, or at the release that its sender asked for.
+[[nodiscard]] inline mta::Instant first_due(mta::Instant arrival, const Requests& requests) {
+    return std::max(arrival, requests.release);
+}
+
 struct RecipientState {
     RecipientPhase phase = RecipientPhase::pending;
     bool in_doubt =
         false;  // the last attempt ended after the final dot without a reply: may be delivered
+    bool told_late = false;          // the sender was, of DeliverBy::at having passed (by-mode N)
     std::uint8_t delay_notices = 0;  // delay DSNs sent
     std::uint16_t attempts = 0;  // attempts that a remote answered about this message or recipient
     mta::Instant next_due;       // of the next attempt; means nothing unless pending
@@ -92,8 +100,9 @@ struct QueuedRecipient {
 struct QueuedMessage {
     MessageId id = 0;
     mta::Instant arrival;
-    std::uint64_t size = 0;             // of the body, header section included
-    std::string sender;                 // reverse-path; empty: the null sender
+    std::uint64_t size = 0;  // of the body, header section included
+    std::string sender;      // reverse-path; empty: the null sender
+    Requests requests = {};
     std::uint32_t message_id_hash = 0;  // hash_of_message_id()
     std::vector<QueuedRecipient> recipients;
 };

@@ -27,6 +27,7 @@ void take_over(RecipientEntry& entry, const RecipientState& state) {
     entry.phase = state.phase;
     entry.delay_notices = state.delay_notices;
     entry.is_in_doubt = state.in_doubt;
+    entry.is_told_late = state.told_late;
 }
 
 }  // namespace
@@ -57,6 +58,18 @@ RecipientEntry& MessageTable::start_recipient(const MessageEntry& entry, std::si
     return recipient;
 }
 
+void MessageTable::set_requests(MessageEntry& entry, const Requests& requests) {
+    if (requests.is_empty()) return;
+    entry.has_requests = 1;
+    requests_.emplace(entry.id, requests);
+}
+
+const Requests& MessageTable::requests(const MessageEntry& message) const {
+    static const Requests none;
+    if (message.has_requests == 0) return none;
+    return requests_.at(message.id);
+}
+
 void MessageTable::count_recipient(MessageEntry& entry, const RecipientEntry& recipient) {
     if (recipient.is_open()) {
         ++entry.open_count;
@@ -72,10 +85,13 @@ std::uint32_t MessageTable::add(const Message& message) {
     entry.arrival = message.arrival;
     entry.message_id_hash = hash_of_message_id(message.message_id);
     entry.sender = senders_.add(message.envelope.reverse_path);
+    set_requests(entry, message.envelope.requests);
+    const auto due = first_due(message.arrival, message.envelope.requests);
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         auto& recipient = start_recipient(entry, i, recipients[i].domain);
         recipient.address_hash = hash_of_address(recipients[i].address, recipients[i].domain);
         recipient.notify = recipients[i].notify;
+        recipient.due = due;
         count_recipient(entry, recipient);
     }
     return index;
@@ -88,6 +104,7 @@ std::uint32_t MessageTable::add(const QueuedMessage& message) {
     entry.arrival = message.arrival;
     entry.message_id_hash = message.message_id_hash;
     entry.sender = senders_.add(message.sender);
+    set_requests(entry, message.requests);
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         const auto& state = recipients[i].state;
         auto& recipient = start_recipient(entry, i, recipients[i].domain);
@@ -110,6 +127,7 @@ void MessageTable::remove(std::uint32_t message) {
         if (--domain.recipients == 0) unused_domains_.push_back(recipient.domain);
     }
     senders_.release(entry.sender);
+    if (entry.has_requests != 0) requests_.erase(entry.id);
     open_count_ -= entry.open_count;
     recipients_.remove(entry.first_recipient, entry.recipient_count);
     by_id_.remove(entry.id, [this](std::uint32_t index) { return messages_[index].id; });
@@ -195,6 +213,7 @@ std::vector<RecipientState> MessageTable::states(std::uint32_t message) const {
         states.push_back(
             {.phase = entry.phase,
              .in_doubt = entry.is_in_doubt,
+             .told_late = entry.is_told_late,
              .delay_notices = entry.delay_notices,
              .attempts = entry.attempts,
              .next_due = entry.due,

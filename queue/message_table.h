@@ -30,8 +30,9 @@ struct MessageEntry {
     std::uint32_t copy = nothing;     // of the message in RAM, while there is one
     std::uint32_t sender = nothing;   // the null sender; otherwise in the table's senders()
     std::uint32_t size_kib : 21 = 0;  // rounded up, and no more than size_kib_max
-    std::uint32_t reports_under_way : 11 = 0;
-    std::uint32_t message_id_hash = 0;  // hash_of_message_id()
+    std::uint32_t reports_under_way : 10 = 0;
+    std::uint32_t has_requests : 1 = 0;  // MessageTable::requests()
+    std::uint32_t message_id_hash = 0;   // hash_of_message_id()
 
     static constexpr std::uint32_t size_kib_max = (1u << 21) - 1;
     [[nodiscard]] bool is_null_sender() const { return sender == nothing; }
@@ -52,6 +53,7 @@ struct RecipientEntry {
     bool is_in_doubt : 1 = false;
     bool is_delivering : 1 = false;  // its bundle is in a delivery
     bool is_reported : 1 = false;    // given up; the report is being made
+    bool is_told_late : 1 = false;   // RecipientState::told_late
 
     [[nodiscard]] bool is_open() const {
         return phase == RecipientPhase::pending || phase == RecipientPhase::held;
@@ -74,8 +76,8 @@ struct DomainEntry {
 // kept once. Knows no time and no policy.
 class MessageTable {
 public:
-    // New mail: all recipients are due at arrival. A domain that is not known yet gets a
-    // DomainEntry; its `lifetime` is the caller's to fill in.
+    // New mail: all recipients are due at arrival, or at their release. A domain that is not known
+    // yet gets a DomainEntry; its `lifetime` is the caller's to fill in.
     std::uint32_t add(const Message& message);
     // Mail that was queued before, with its states.
     std::uint32_t add(const QueuedMessage& message);
@@ -111,6 +113,8 @@ public:
     // As the store keeps it.
     [[nodiscard]] std::vector<RecipientState> states(std::uint32_t message) const;
 
+    // What its sender asked for; as a rule nothing.
+    [[nodiscard]] const Requests& requests(const MessageEntry& message) const;
     // Of a message: its reverse-path, and whom it shares its turns at a destination with.
     [[nodiscard]] std::string_view sender(const MessageEntry& message) const {
         return senders_.name(message.sender);
@@ -150,6 +154,7 @@ private:
     RecipientEntry& start_recipient(const MessageEntry& entry, std::size_t number,
                                     const std::string& domain);
     void count_recipient(MessageEntry& entry, const RecipientEntry& recipient);
+    void set_requests(MessageEntry& entry, const Requests& requests);
     void release_error(RecipientEntry& recipient);
 
     Slab<MessageEntry> messages_;
@@ -158,6 +163,7 @@ private:
     std::size_t open_count_ = 0;
     std::size_t held_count_ = 0;
     SenderTable senders_;
+    std::unordered_map<MessageId, Requests> requests_;  // of those few that have any
     Slab<DomainEntry> domains_;
     std::unordered_map<std::string, std::uint32_t, StringHash, std::equal_to<>> domain_by_name_;
     std::vector<std::uint32_t> new_domains_;

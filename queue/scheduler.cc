@@ -127,8 +127,33 @@ Millis Scheduler::lifetime(const MessageEntry& message, const RecipientEntry& re
     return message.is_null_sender() ? policy_.bounce_lifetime : policy_.lifetime;
 }
 
+Instant Scheduler::life_begin(const MessageEntry& message) const {
+    return first_due(message.arrival, table_.requests(message));
+}
+
 Instant Scheduler::expiry(const MessageEntry& message, const RecipientEntry& recipient) const {
-    return message.arrival + lifetime(message, recipient);
+    const auto end = life_begin(message) + lifetime(message, recipient);
+    const auto& by = table_.requests(message).deliver_by;
+    return by.mode == mta::ByMode::give_back ? std::min(end, by.at) : end;
+}
+
+Instant Scheduler::next_due(const MessageEntry& message, const RecipientEntry& recipient,
+                            Instant now, Millis delay) const {
+    const auto end = expiry(message, recipient);
+    return next_attempt(now, delay, end, end - life_begin(message));
+}
+
+bool Scheduler::waits_for_release(const MessageEntry& message,
+                                  const RecipientEntry& recipient) const {
+    if (message.has_requests == 0 || !recipient.is_waiting()) return false;
+    // A retry has a time of its own, and so has mail that an operator has released.
+    return recipient.due == table_.requests(message).release && recipient.attempts == 0 &&
+           recipient.stalls == 0;
+}
+
+bool Scheduler::is_late(const MessageEntry& message, mta::ByMode mode, Instant now) const {
+    const auto& by = table_.requests(message).deliver_by;
+    return by.mode == mode && now >= by.at;
 }
 
 bool Scheduler::has_expired(const MessageEntry& message, const RecipientEntry& recipient,
@@ -145,7 +170,8 @@ bool Scheduler::is_delay_notice_due(const MessageEntry& message, const Recipient
 
 void Scheduler::count_delay_notice(const MessageEntry& message, RecipientEntry& recipient,
                                    Instant now) const {
-    const auto age = now - message.arrival;
+    if (is_late(message, mta::ByMode::notify, now)) recipient.is_told_late = true;
+    const auto age = now - life_begin(message);
     const auto passed = std::ranges::count_if(policy_.delay_notices,
                                               [age](Millis notice) { return notice <= age; });
     recipient.delay_notices = static_cast<std::uint8_t>(std::min<std::ptrdiff_t>(passed, 255));
@@ -159,16 +185,14 @@ void Scheduler::defer(const MessageEntry& message, RecipientEntry& recipient,
     table_.set_error(recipient, error);
     auto delay = retry_delay(policy_, recipient.attempts, jitter());
     if (hint) delay = hinted_delay(policy_, *hint, delay, jitter());
-    recipient.due =
-        next_attempt(now, delay, expiry(message, recipient), lifetime(message, recipient));
+    recipient.due = next_due(message, recipient, now, delay);
 }
 
 void Scheduler::postpone(const MessageEntry& message, RecipientEntry& recipient, Instant now) {
     count(recipient.stalls);
     const auto delay =
         exponential_delay(stall_first, policy_.max_interval, recipient.stalls, jitter());
-    recipient.due =
-        next_attempt(now, delay, expiry(message, recipient), lifetime(message, recipient));
+    recipient.due = next_due(message, recipient, now, delay);
 }
 
 void Scheduler::conclude(MessageEntry& message, RecipientEntry& recipient, RecipientPhase phase,
@@ -186,12 +210,26 @@ double Scheduler::jitter() { return std::uniform_real_distribution<double>(-1, 1
 std::optional<Instant> Scheduler::next_notice(const MessageEntry& message,
                                               const RecipientEntry& recipient) const {
     if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported ||
-        message.is_null_sender() || recipient.delay_notices >= policy_.delay_notices.size()) {
+        message.is_null_sender()) {
         return std::nullopt;
     }
     if (recipient.notify != notify_unspecified && (recipient.notify & notify_delay) == 0)
         return std::nullopt;
-    return message.arrival + policy_.delay_notices[recipient.delay_notices];
+    auto next = late_notice(message, recipient);
+    if (recipient.delay_notices < policy_.delay_notices.size()) {
+        const auto usual = life_begin(message) + policy_.delay_notices[recipient.delay_notices];
+        next = next ? std::min(*next, usual) : usual;
+    }
+    return next;
+}
+
+// Once. What was late already when it came has been told by whoever had it then.
+std::optional<Instant> Scheduler::late_notice(const MessageEntry& message,
+                                              const RecipientEntry& recipient) const {
+    const auto& by = table_.requests(message).deliver_by;
+    if (by.mode != mta::ByMode::notify || recipient.is_told_late || by.at <= message.arrival)
+        return std::nullopt;
+    return by.at;
 }
 
 std::optional<Instant> Scheduler::next_event(const MessageEntry& message,

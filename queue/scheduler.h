@@ -29,6 +29,10 @@ namespace queue {
 //   done        not open
 // Expiry and delay notices run in the first two and in `held`; a delivery under way is let end.
 //
+// Of what few senders ask for (mta::Requests): mail that is held for its release waits until then,
+// and its lifetime begins then; what is to be given up at a time of the sender's expires then; one
+// who wants to be told that a message is late is told so once, besides the usual delay notices.
+//
 // After anything was changed about a message's recipients the caller calls rearm() for it, once.
 class Scheduler {
 public:
@@ -76,6 +80,12 @@ public:
                                    mta::Instant now) const;
     [[nodiscard]] bool is_delay_notice_due(const MessageEntry& message,
                                            const RecipientEntry& recipient, mta::Instant now) const;
+    // It waits for the release that its sender asked for.
+    [[nodiscard]] bool waits_for_release(const MessageEntry& message,
+                                         const RecipientEntry& recipient) const;
+    // By when it was to be delivered has passed, in that mode.
+    [[nodiscard]] bool is_late(const MessageEntry& message, mta::ByMode mode,
+                               mta::Instant now) const;
     // Notices for ages that have passed count as sent, be it that the sender did not want them.
     void count_delay_notice(const MessageEntry& message, RecipientEntry& recipient,
                             mta::Instant now) const;
@@ -102,6 +112,12 @@ private:
     void note_new_domains();
     [[nodiscard]] mta::Millis lifetime(const MessageEntry& message,
                                        const RecipientEntry& recipient) const;
+    [[nodiscard]] mta::Instant life_begin(const MessageEntry& message) const;
+    [[nodiscard]] mta::Instant next_due(const MessageEntry& message,
+                                        const RecipientEntry& recipient, mta::Instant now,
+                                        mta::Millis delay) const;
+    [[nodiscard]] std::optional<mta::Instant> late_notice(const MessageEntry& message,
+                                                          const RecipientEntry& recipient) const;
     [[nodiscard]] std::optional<mta::Instant> next_notice(const MessageEntry& message,
                                                           const RecipientEntry& recipient) const;
     [[nodiscard]] std::optional<mta::Instant> next_event(const MessageEntry& message,

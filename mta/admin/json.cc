@@ -49,6 +49,17 @@ std::string_view name_of(outbound::WaitReason reason) {
     return "next_attempt";
 }
 
+// Only what was asked for.
+void add_requests(json& out, const queue::Requests& requests) {
+    if (requests.priority != 0) out["priority"] = requests.priority;
+    if (requests.release != Instant{}) out["release"] = format_rfc3339(requests.release);
+    const auto& by = requests.deliver_by;
+    if (by.mode == ByMode::none) return;
+    out["deliver_by"] = {{"time", format_rfc3339(by.at)},
+                         {"mode", by.mode == ByMode::give_back ? "return" : "notify"},
+                         {"trace", by.trace}};
+}
+
 json recipient_json(const outbound::RecipientView& view) {
     const bool has_error = view.last_error && !view.last_error->text.empty();
     return {{"address", view.address.empty() ? "@" + view.domain : view.address},
@@ -82,6 +93,7 @@ json to_json(const outbound::MessageView& message) {
         {"arrived", format_rfc3339(message.arrived)},
         {"recipients", std::move(recipients)}};
     if (message.message) out["message_id"] = text_or_null(message.message->message_id);
+    add_requests(out, message.requests);
     return out;
 }
 

@@ -123,6 +123,28 @@ std::string what_happened(const RecipientView& view, Instant now) {
            in_quotes(error);
 }
 
+// What its sender asked for; empty: nothing.
+std::string words_about(const queue::Requests& requests, Instant now) {
+    std::string out;
+    const auto add = [&out](const std::string& sentence) {
+        out += (out.empty() ? "" : " ") + sentence;
+    };
+    if (requests.priority != 0) {
+        add("Its priority is " + std::to_string(requests.priority) +
+            (requests.priority > 0 ? ": it goes before" : ": it goes behind") +
+            " other mail of its sender.");
+    }
+    if (requests.release > now)
+        add("Its sender wants it to go out " + when(requests.release, now) + '.');
+    const auto& by = requests.deliver_by;
+    if (by.mode == ByMode::give_back) {
+        add("Its sender wants it delivered by then or not at all: " + when(by.at, now) + '.');
+    } else if (by.mode == ByMode::notify) {
+        add("Its sender wants it delivered by then, or to be told: " + when(by.at, now) + '.');
+    }
+    return out;
+}
+
 // What the operator can do; empty: nothing but wait.
 std::string advice(const RecipientView& view, const std::string& id) {
     switch (view.reason) {
@@ -199,6 +221,8 @@ Lines words_about(const outbound::MessageView& message, Instant now) {
     Lines lines = {beginning + ", " + format_size(message.size_bytes) + ", arrived " +
                    when(message.arrived, now) + ". It is safe on disk and waits for " +
                    plural(message.recipients.size(), "recipient") + '.'};
+    if (auto wishes = words_about(message.requests, now); !wishes.empty())
+        lines.push_back("  " + std::move(wishes));
     const auto shown = std::min(message.recipients.size(), recipients_described_max);
     for (std::size_t i = 0; i < shown; ++i) add_recipient(lines, message.recipients[i], id, now);
     if (shown < message.recipients.size()) {

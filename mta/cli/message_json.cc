@@ -41,6 +41,8 @@ constexpr std::array<std::pair<std::string_view, BodyType>, 2> body_types = {
     {{"7bit", BodyType::seven_bit}, {"8bitmime", BodyType::eight_bit_mime}}};
 constexpr std::array<std::pair<std::string_view, Ret>, 2> rets = {
     {{"full", Ret::full}, {"hdrs", Ret::headers}}};
+constexpr std::array<std::pair<std::string_view, ByMode>, 2> by_modes = {
+    {{"notify", ByMode::notify}, {"return", ByMode::give_back}}};
 
 template <class Rows, class Value>
 std::string name_in(const Rows& rows, Value value) {
@@ -86,6 +88,7 @@ json recipient_json(const queue::Recipient& recipient, const RecipientState& sta
         {"last_error", error_json(state.last_error)},
         {"delay_notices", state.delay_notices}};
     if (state.in_doubt) out["in_doubt"] = true;
+    if (state.told_late) out["told_late"] = true;
     if (recipient.notify != notify_unspecified) {
         out["notify"] = json::array();
         for (const auto& [name, bit] : notify_names) {
@@ -94,6 +97,15 @@ json recipient_json(const queue::Recipient& recipient, const RecipientState& sta
     }
     if (!recipient.orcpt.empty()) out["orcpt"] = recipient.orcpt;
     return out;
+}
+
+void add_requests(json& out, const queue::Requests& requests) {
+    if (requests.priority != 0) out["priority"] = requests.priority;
+    if (requests.release != Instant{}) out["release"] = format_rfc3339(requests.release);
+    const auto& by = requests.deliver_by;
+    if (by.mode == ByMode::none) return;
+    out["deliver_by"] = {
+        {"time", format_rfc3339(by.at)}, {"mode", name_in(by_modes, by.mode)}, {"trace", by.trace}};
 }
 
 // ---- Reading: the first complaint counts ------------------------------------------------------
@@ -106,6 +118,7 @@ public:
         out_.arrival = time(object, "arrived").value_or(now_);
         read_sender(object);
         read_options(object);
+        read_requests(object);
         const auto& recipients = member_of(object, "recipients");
         if (!recipients.is_array() || recipients.empty()) {
             complain("\"recipients\" must be an array of addresses, with one at least");
@@ -196,6 +209,26 @@ private:
         }
     }
 
+    void read_requests(const json& object) {
+        auto& requests = out_.envelope.requests;
+        const auto& priority = member_of(object, "priority");
+        if (priority.is_number_integer() && priority >= priority_min && priority <= priority_max) {
+            requests.priority = priority.get<std::int8_t>();
+        } else if (!priority.is_null()) {
+            complain("\"priority\" must be a number from -9 to 9");
+        }
+        requests.release = time(object, "release").value_or(Instant{});
+        const auto& by = member_of(object, "deliver_by");
+        if (by.is_null()) return;
+        const auto at = time(by, "time");
+        if (!at) return complain("\"deliver_by\" must have a \"time\"");
+        requests.deliver_by.at = *at;
+        requests.deliver_by.mode = ByMode::notify;
+        name(by, "mode", by_modes, requests.deliver_by.mode);
+        const auto& trace = member_of(by, "trace");
+        requests.deliver_by.trace = trace.is_boolean() && trace.get<bool>();
+    }
+
     void read_recipient(const json& value) {
         const bool is_address = value.is_string();
         const auto& given = is_address ? value : member_of(value, "address");
@@ -208,7 +241,7 @@ private:
         queue::Recipient recipient{
             .address = parsed->text(), .domain = parsed->canonical_domain, .orcpt = {}};
         RecipientState state;
-        state.next_due = now_;
+        state.next_due = std::max(now_, out_.envelope.requests.release);
         if (!is_address) {
             read_notify(value, recipient);
             read_state(value, state);
@@ -218,7 +251,7 @@ private:
             return;
         }
         RecipientState fresh;
-        fresh.next_due = now_;
+        fresh.next_due = std::max(now_, out_.envelope.requests.release);
         out_.has_states = out_.has_states || state != fresh;
         out_.envelope.recipients.push_back(std::move(recipient));
         out_.states.push_back(std::move(state));
@@ -254,6 +287,8 @@ private:
         }
         const auto& in_doubt = member_of(value, "in_doubt");
         if (in_doubt.is_boolean() && in_doubt.get<bool>()) state.in_doubt = true;
+        const auto& told_late = member_of(value, "told_late");
+        if (told_late.is_boolean() && told_late.get<bool>()) state.told_late = true;
         state.attempts = static_cast<std::uint16_t>(number(value, "attempts", UINT16_MAX));
         state.delay_notices = static_cast<std::uint8_t>(number(value, "delay_notices", UINT8_MAX));
         if (const auto due = time(value, "next_attempt")) state.next_due = *due;
@@ -300,6 +335,7 @@ json to_json(const queue::Message& message, const std::vector<RecipientState>& s
     if (envelope.ret != Ret::unspecified) out["ret"] = name_in(rets, envelope.ret);
     if (!envelope.envid.empty()) out["envid"] = envelope.envid;
     if (message.about != 0) out["about"] = queue::format_id(message.about);
+    add_requests(out, envelope.requests);
     for (std::size_t i = 0; i < envelope.recipients.size() && i < states.size(); ++i) {
         out["recipients"].push_back(recipient_json(envelope.recipients[i], states[i]));
     }

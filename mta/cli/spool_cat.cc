@@ -40,6 +40,17 @@ void write_envelope(const SpoolMessage& found, CommandIo& io) {
     if (!message.message_id.empty()) {
         io.out << "Message-ID " << printable(message.message_id) << '\n';
     }
+    const auto& requests = envelope.requests;
+    if (requests.priority != 0) io.out << "Priority   " << int{requests.priority} << '\n';
+    if (requests.release != Instant{}) {
+        io.out << "Release    " << time_words(requests.release, io.now) << '\n';
+    }
+    if (requests.deliver_by.mode != ByMode::none) {
+        const bool is_return = requests.deliver_by.mode == ByMode::give_back;
+        io.out << "Deliver by " << time_words(requests.deliver_by.at, io.now)
+               << (is_return ? ", or give it back" : ", or tell the sender")
+               << (requests.deliver_by.trace ? "; with a trace" : "") << '\n';
+    }
     if (message.about != 0) io.out << "About      " << queue::format_id(message.about) << '\n';
     for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
         io.out << "To         <" << printable(envelope.recipients[i].address) << ">\n"

@@ -40,7 +40,8 @@ void Deliveries::judge(const DeliveryPtr& delivery,
         const auto number = delivery->recipients[i];
         const auto& result = outcome.recipients[i];
         if (result) {
-            settled.push_back({number, Kind::delivered, &taken, outcome.dsn_passed_on});
+            settled.push_back({number, Kind::delivered, &taken, outcome.dsn_passed_on,
+                               outcome.deliver_by_passed_on});
             delivery->was_answered = true;
             continue;
         }

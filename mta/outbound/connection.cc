@@ -41,6 +41,7 @@ smtp::Transaction transaction_for(const queue::Message& message,
         transaction.envelope.smtputf8 = envelope.smtputf8;
         transaction.envelope.ret = envelope.ret;
         transaction.envelope.envid = envelope.envid;
+        transaction.envelope.requests = envelope.requests;
         transaction.envelope.recipients.reserve(recipients.size());
         for (const auto number : recipients)
             transaction.envelope.recipients.push_back(envelope.recipients[number]);

@@ -54,7 +54,7 @@ void Ledger::enter(std::uint32_t message, const Outcome& outcome, const Recipien
             ++core_.totals.delivered_total;
             core_.event(Delivered{who, error.remote, error.reply_code, error.text,
                                   recipient.attempts, now - entry.arrival});
-            if (!outcome.is_dsn_passed_on && is_wanted(entry, recipient, ReportKind::relayed)) {
+            if (is_relay_reported(entry, recipient, outcome)) {
                 job.relayed.push_back(
                     {.recipient = outcome.recipient, .error = error, .last_attempt = now});
             }
@@ -88,27 +88,30 @@ void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const 
     const bool has_expired = outcome.kind == Outcome::Kind::expired;
     const bool was_attempt = outcome.kind == Outcome::Kind::failed;
     ++(has_expired ? core_.totals.expired_total : core_.totals.failed_total);
+    auto error = *outcome.error;
+    if (has_expired && core_.scheduler.is_late(entry, ByMode::give_back, now))
+        error.status = {5, 4, 7};
     if (has_expired) {
-        core_.event(Expired{who, *outcome.error});
+        core_.event(Expired{who, error});
     } else {
-        core_.event(Failed{who, *outcome.error});
+        core_.event(Failed{who, error});
     }
     if (!is_wanted(entry, recipient, ReportKind::failure)) {
         core_.event(ReportDropped{who, entry.is_null_sender() ? ReportDropped::Reason::null_sender
                                                               : ReportDropped::Reason::not_wanted});
         const auto phase = has_expired ? RecipientPhase::expired : RecipientPhase::failed;
-        core_.scheduler.conclude(entry, recipient, phase, outcome.error, now);
+        core_.scheduler.conclude(entry, recipient, phase, &error, now);
         return;
     }
     // Pending until the report is in the same step of the store.
     if (recipient.phase == RecipientPhase::held)
         table.set_phase(entry, recipient, RecipientPhase::pending);
     recipient.is_reported = true;
-    table.set_error(recipient, *outcome.error);
+    table.set_error(recipient, error);
     const auto last_attempt =
         was_attempt ? now : from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
     job.failures.push_back({.recipient = outcome.recipient,
-                            .error = *outcome.error,
+                            .error = std::move(error),
                             .last_attempt = last_attempt,
                             .has_expired = has_expired,
                             .is_in_doubt = recipient.is_in_doubt});
@@ -123,10 +126,12 @@ void Ledger::send_delay_notice(std::uint32_t message) {
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         auto& recipient = recipients[number];
         if (!core_.scheduler.is_delay_notice_due(entry, recipient, now)) continue;
+        auto reason = handlers_.reason_of(recipient);
+        if (core_.scheduler.is_late(entry, ByMode::notify, now)) reason.status = {4, 4, 7};
         core_.scheduler.count_delay_notice(entry, recipient, now);
         job.delays.push_back(
             {.recipient = number,
-             .error = handlers_.reason_of(recipient),
+             .error = std::move(reason),
              .last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000),
              .is_in_doubt = recipient.is_in_doubt});
     }
@@ -150,6 +155,16 @@ bool Ledger::is_wanted(const queue::MessageEntry& message, const queue::Recipien
         case ReportKind::relayed: return (recipient.notify & queue::notify_success) != 0;
     }
     return false;
+}
+
+bool Ledger::is_relay_reported(const queue::MessageEntry& message,
+                               const queue::RecipientEntry& recipient,
+                               const Outcome& outcome) const {
+    if (!outcome.is_dsn_passed_on && is_wanted(message, recipient, ReportKind::relayed))
+        return true;
+    if (message.is_null_sender() || (recipient.notify & queue::notify_never) != 0) return false;
+    const auto& by = core_.table().requests(message).deliver_by;
+    return by.trace || (by.mode == ByMode::notify && !outcome.is_deliver_by_passed_on);
 }
 
 // The report at once, if the head of the body is at hand, in the same step as the rest; otherwise

@@ -26,7 +26,8 @@ struct Outcome {
     Kind kind = Kind::delivered;
     // Valid during the call. delivered: the reply that took it, of class 2.
     const DeliveryError* error = nullptr;
-    bool is_dsn_passed_on = false;  // delivered: the next hop answers NOTIFY=SUCCESS
+    bool is_dsn_passed_on = false;         // delivered: the next hop answers NOTIFY=SUCCESS
+    bool is_deliver_by_passed_on = false;  // delivered: the next hop minds the time
 };
 
 // Enters what has happened into the scheduler and the store, in one step with the reports that it
@@ -35,9 +36,11 @@ struct Outcome {
 //   - A failure or expiry is reported unless NOTIFY forbids it; never to the null sender (a double
 //     bounce: dropped, with an event).
 //   - A delivery is reported ("relayed") if NOTIFY=SUCCESS asks for it and the next hop does not
-//     answer DSN requests itself.
+//     answer DSN requests itself; or, unless NOTIFY=NEVER, if DELIVERBY asks for a trace, or for a
+//     notice and the next hop does not know of it (RFC 2852 section 4).
 //   - A delay is reported when the message reaches an age of `retry.delay_notices`, unless NOTIFY
-//     is given without DELAY.
+//     is given without DELAY; and once when the time that DELIVERBY gives with mode N has passed.
+//   - With mode R it expires at that time, whatever was said last: 5.4.7.
 //   - All recipients with the same fate at the same time share one report.
 //
 // A recipient is failed in the store only together with its report: until the report is made (its
@@ -83,6 +86,9 @@ private:
 
     [[nodiscard]] bool is_wanted(const queue::MessageEntry& message,
                                  const queue::RecipientEntry& recipient, ReportKind kind) const;
+    [[nodiscard]] bool is_relay_reported(const queue::MessageEntry& message,
+                                         const queue::RecipientEntry& recipient,
+                                         const Outcome& outcome) const;
     void enter(std::uint32_t message, const Outcome& outcome, const RecipientRef& who, Job& job);
     void enter_failure(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
                        Job& job);

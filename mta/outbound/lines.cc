@@ -133,6 +133,8 @@ std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place
     queue::Bundle bundle;
     bundle.message = message;
     bundle.sender = core_.table().sender_group(entry);
+    bundle.priority = core_.table().requests(entry).priority;
+    bundle.is_huge = entry.size_kib > queue::huge_kib_min;
     bundle.place = place;
     bundle.state = state;
     bundle.next_of_message = entry.first_bundle;

@@ -45,7 +45,8 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
 
 void QueueManager::Impl::accept(std::shared_ptr<const queue::Message> message) {
     const auto index = core.scheduler.add(*message);
-    copies.keep(index, std::move(message));
+    // What waits for its release is read from the disk then.
+    if (message->envelope.requests.release <= core.now()) copies.keep(index, std::move(message));
     core.request_tick();
     if (!core.is_draining) lines.line_up_due(index);
     core.scheduler.rearm(index);

@@ -116,12 +116,14 @@ public:
     // ---- Orders ----
 
     // Everything that waits for its next attempt is due now, and what is down is probed now. Held
-    // mail stays held. Returns the number of recipients touched.
+    // mail stays held, and what waits for the release that its sender asked for waits on. Returns
+    // the number of recipients touched.
     std::size_t flush();
     std::size_t flush_domain(const std::string& domain);
     std::size_t flush_message(queue::MessageId id);
     // Each touches those of `only` that are open and not being delivered, and returns their number.
-    // cancel: gone without a report. bounce: given up with a report, `reason` in it.
+    // release: ends a hold or, of what is not held, the wait for the release that its sender asked
+    // for. cancel: gone without a report. bounce: given up with a report, `reason` in it.
     std::size_t hold(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
     std::size_t release(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
     std::size_t cancel(queue::MessageId id, const RecipientNumbers& only = std::nullopt);

@@ -50,7 +50,8 @@ struct QueueManager::Impl {
     [[nodiscard]] MessageView view_of(std::uint32_t message) const;
     [[nodiscard]] RecipientView view_of(const queue::MessageEntry& message,
                                         const queue::RecipientEntry& recipient) const;
-    void describe_wait(const queue::RecipientEntry& recipient, RecipientView& view) const;
+    void describe_wait(const queue::MessageEntry& message, const queue::RecipientEntry& recipient,
+                       RecipientView& view) const;
     [[nodiscard]] DestinationView view_of(const Site& site) const;
 
     Core core;

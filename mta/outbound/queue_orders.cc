@@ -31,8 +31,9 @@ std::size_t QueueManager::Impl::make_due(std::uint32_t message,
     const auto now = core.now();
     const auto changed = change_recipients(
         message, std::nullopt,
-        [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t) {
+        [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
+            if (core.scheduler.waits_for_release(entry, recipient)) return false;
             if (domain && recipient.domain != *domain) return false;
             if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
             return true;
@@ -108,10 +109,12 @@ std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& o
     const auto released = impl_->change_recipients(
         *message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
-            if (recipient.phase != RecipientPhase::held) return false;
-            impl_->core.table().set_phase(entry, recipient, RecipientPhase::pending);
-            recipient.due = now;
-            return true;
+            const bool was_held = recipient.phase == RecipientPhase::held;
+            if (was_held) impl_->core.table().set_phase(entry, recipient, RecipientPhase::pending);
+            const bool waits_on =
+                impl_->core.scheduler.waits_for_release(entry, recipient) && recipient.due > now;
+            if (was_held != waits_on) recipient.due = now;
+            return was_held || waits_on;
         });
     if (released > 0) impl_->ledger.commit(*message);
     impl_->core.request_tick();

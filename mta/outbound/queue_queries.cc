@@ -43,7 +43,8 @@ const DeliveryError* QueueManager::Impl::reason_of(const queue::RecipientEntry& 
     return nullptr;
 }
 
-void QueueManager::Impl::describe_wait(const queue::RecipientEntry& recipient,
+void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
+                                       const queue::RecipientEntry& recipient,
                                        RecipientView& view) const {
     if (!recipient.is_open()) {
         view.reason = WaitReason::not_waiting;
@@ -56,7 +57,9 @@ void QueueManager::Impl::describe_wait(const queue::RecipientEntry& recipient,
     } else if (core.is_draining) {
         view.reason = WaitReason::draining;
     } else if (recipient.bundle == queue::nothing) {
-        view.reason = WaitReason::next_attempt;
+        view.reason = core.scheduler.waits_for_release(message, recipient)
+                          ? WaitReason::future_release
+                          : WaitReason::next_attempt;
         view.until = recipient.due;
     } else {
         const auto& bundle = core.bundles[recipient.bundle];
@@ -107,7 +110,7 @@ RecipientView QueueManager::Impl::view_of(const queue::MessageEntry& message,
     } else if (routed != queue::nothing) {
         view.destination = sites[routed].plan.name;
     }
-    describe_wait(recipient, view);
+    describe_wait(message, recipient, view);
     if (recipient.is_waiting()) view.next_attempt = recipient.due;
     if (view.reason == WaitReason::destination_down || view.reason == WaitReason::dns_down)
         view.next_attempt = view.until;
@@ -120,6 +123,7 @@ MessageView QueueManager::Impl::view_of(std::uint32_t message) const {
     MessageView view{.id = entry.id,
                      .arrived = entry.arrival,
                      .size_bytes = std::uint64_t{entry.size_kib} * 1024,
+                     .requests = table.requests(entry),
                      .message = nullptr,
                      .recipients = {}};
     const auto recipients = table.recipients(message);

@@ -54,6 +54,7 @@ struct MessageView {
     queue::MessageId id = 0;
     Instant arrived;
     std::uint64_t size_bytes = 0;                   // in list() rounded up to KiB
+    queue::Requests requests = {};                  // of its sender
     std::shared_ptr<const queue::Message> message;  // null in list(): sender and addresses are on
                                                     // disk
     std::vector<RecipientView> recipients;          // open ones only

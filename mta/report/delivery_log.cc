@@ -185,6 +185,14 @@ LogEntry received_entry(const queue::Message& message, std::string_view client) 
         .with("size", message.facts.size)
         .with("recipients", envelope.recipients.size())
         .with_if("message_id", message.message_id);
+    const auto& requests = envelope.requests;
+    if (requests.priority != 0) entry.line.with("priority", requests.priority);
+    if (requests.release != Instant{}) entry.line.with("release", format_rfc3339(requests.release));
+    if (requests.deliver_by.mode != ByMode::none) {
+        const bool is_return = requests.deliver_by.mode == ByMode::give_back;
+        entry.line.with("deliver_by", format_rfc3339(requests.deliver_by.at))
+            .with("or", is_return ? "return" : "notify");
+    }
     return entry;
 }
 

@@ -137,7 +137,14 @@ std::string per_message_fields(const outbound::ReportRequest& request, std::stri
     if (!envelope.envid.empty()) {
         out += fold_field("Original-Envelope-Id", to_one_line(from_xtext(envelope.envid), charset));
     }
-    return out + fold_field("Arrival-Date", format_rfc5322(request.original.arrival));
+    out += fold_field("Arrival-Date", format_rfc5322(request.original.arrival));
+    const auto& requests = envelope.requests;
+    // RFC 2852 section 5, RFC 4865 section 6.
+    if (requests.deliver_by.mode != ByMode::none)
+        out += fold_field("Deliver-By-Date", format_rfc5322(requests.deliver_by.at));
+    if (requests.release != Instant{})
+        out += fold_field("Future-Release-Request", "until;" + format_rfc3339(requests.release));
+    return out;
 }
 
 std::string per_recipient_fields(const outbound::ReportRequest& request,

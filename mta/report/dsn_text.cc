@@ -1,5 +1,6 @@
 #include "mta/report/dsn_text.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "mta/base/domain.h"
@@ -43,27 +44,56 @@ bool is_about_all(const ReportRequest& request) {
     return request.outcomes.size() == request.original.envelope.recipients.size();
 }
 
+// Asked for as a confirmation, or because of DELIVERBY.
+std::string what_was_handed_on(const ReportRequest& request) {
+    const std::string servers = is_one(request) ? "mail server" : "mail servers";
+    const std::string nothing_more = std::string("You will hear nothing more unless ") +
+                                     (is_one(request) ? "the" : "a") + " delivery fails.";
+    const auto& by = request.original.envelope.requests.deliver_by;
+    const bool is_confirmation = std::ranges::any_of(request.outcomes, [&](const auto& outcome) {
+        const auto& recipient = request.original.envelope.recipients.at(outcome.recipient);
+        return (recipient.notify & queue::notify_success) != 0;
+    });
+    if (is_confirmation || by.mode == ByMode::none) {
+        return "You asked for a confirmation. Your message was handed on to the next " + servers +
+               ", which " + (is_one(request) ? "does" : "do") + " not send confirmations. " +
+               nothing_more;
+    }
+    if (by.trace) {
+        return "You asked to be told about each step of your message. It was handed on to the "
+               "next " +
+               servers + '.';
+    }
+    return "You asked to be told if your message is not delivered by " + format_rfc5322(by.at) +
+           ". It was handed on to the next " + servers +
+           ", and from there on nobody watches the "
+           "time. " +
+           nothing_more;
+}
+
+std::string what_is_late(const ReportRequest& request) {
+    const auto& by = request.original.envelope.requests.deliver_by;
+    if (by.mode == ByMode::none || request.now < by.at) return {};
+    return "You wanted it delivered by " + format_rfc5322(by.at) + ", and that time has passed. ";
+}
+
 std::string what_happened(const ReportRequest& request) {
     switch (request.kind) {
         case ReportKind::failure:
-            return std::string("Your message could not be delivered to the address") +
+            return what_is_late(request) +
+                   std::string("Your message could not be delivered to the address") +
                    (is_one(request) ? "" : "es") + " below, and nothing more will be tried." +
                    (is_about_all(request) ? ""
                                           : " Recipients that are not listed here are not "
                                             "concerned.");
         case ReportKind::delay:
-            return "This is only to let you know: your message has not been delivered yet. You "
+            return "This is only to let you know: your message has not been delivered yet. " +
+                   what_is_late(request) +
+                   "You "
                    "need not do anything, and you need not send it again. We keep trying until " +
                    format_rfc5322(request.give_up_at) +
                    ". Should it not get through by then, you will hear from us again.";
-        case ReportKind::relayed:
-            return is_one(request)
-                       ? "You asked for a confirmation. Your message was handed on to the next "
-                         "mail server, which does not send confirmations. You will hear nothing "
-                         "more unless the delivery fails."
-                       : "You asked for a confirmation. Your message was handed on to the next "
-                         "mail servers, which do not send confirmations. You will hear nothing "
-                         "more unless a delivery fails.";
+        case ReportKind::relayed: return what_was_handed_on(request);
     }
     return {};
 }

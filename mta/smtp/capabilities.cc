@@ -79,6 +79,8 @@ void read_line(std::string_view line, Capabilities& out) {
         {"ENHANCEDSTATUSCODES", &Capabilities::enhanced_status_codes},
         {"STARTTLS", &Capabilities::starttls},
         {"REQUIRETLS", &Capabilities::requiretls},
+        {"MT-PRIORITY", &Capabilities::mt_priority},
+        {"DELIVERBY", &Capabilities::deliver_by},
     };
     auto rest = line;
     // "AUTH=LOGIN PLAIN": before RFC 2554 was one.
@@ -89,6 +91,8 @@ void read_line(std::string_view line, Capabilities& out) {
     if (equals_ignoring_case(keyword, "SIZE")) {
         out.size = true;
         out.size_bytes_max = parse_number<std::uint64_t>(take_word(rest)).value_or(0);
+    } else if (equals_ignoring_case(keyword, "DELIVERBY")) {
+        out.deliver_by_min_s = parse_number<std::uint32_t>(take_word(rest)).value_or(0);
     } else if (equals_ignoring_case(keyword, "AUTH")) {
         if (rest.starts_with('=')) rest.remove_prefix(1);
         add_auth_mechanisms(rest, out.auth_mechanisms);

@@ -20,6 +20,9 @@ struct Capabilities {
     bool requiretls = false;             // RFC 8689
     bool size = false;                   // RFC 1870: MAIL takes SIZE=
     std::uint64_t size_bytes_max = 0;    // 0: no limit known
+    bool mt_priority = false;            // RFC 6710
+    bool deliver_by = false;             // RFC 2852
+    std::uint32_t deliver_by_min_s = 0;  // the least that BY with R may have
     // RFC 4954, in upper case, in the server's order, each once. The old "AUTH=LOGIN" counts too.
     std::vector<std::string> auth_mechanisms;
     // RFC 9422; 0: not limited. Recipients a transaction, transactions a connection, recipient

@@ -78,7 +78,7 @@ TransactionNumber ClientSession::start(Instant now, Transaction transaction) {
     Running& running = running_.emplace_back();
     const auto number = running.number = ++last_number_;
     running.transaction = std::move(transaction);
-    running.plan = plan_transaction(running.transaction, capabilities_, options_.chunking);
+    running.plan = plan_transaction(running.transaction, capabilities_, options_.chunking, now);
     running.errors.resize(running.transaction.envelope.recipients.size());
     ready_due_ = true;
     if (running.plan.error) {
@@ -407,7 +407,8 @@ void ClientSession::finish_transaction(Running& running, bool in_doubt, bool nev
     TransactionEnded ended{.number = running.number,
                            .in_doubt = in_doubt,
                            .never_began = never_began,
-                           .dsn_passed_on = running.plan.passes_dsn_on};
+                           .dsn_passed_on = running.plan.passes_dsn_on,
+                           .deliver_by_passed_on = running.plan.passes_deliver_by_on};
     bool has_accepted = false;
     for (auto& error : running.errors) {
         if (error) {

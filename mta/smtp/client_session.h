@@ -93,6 +93,7 @@ public:
         // NOTIFY, RET, ENVID and ORCPT went with it. If not, a recipient that is good and has
         // NOTIFY=SUCCESS is owed a `relayed` DSN by us (RFC 3461 section 5.2.2).
         bool dsn_passed_on = false;
+        bool deliver_by_passed_on = false;  // BY went with it
     };
 
     enum class EndReason : std::uint8_t {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <utility>
 
@@ -105,11 +106,13 @@ std::string orcpt_in_ascii(std::string_view orcpt) {
 
 class Planner {
 public:
-    Planner(const Transaction& transaction, const Capabilities& capabilities, bool use_chunking)
+    Planner(const Transaction& transaction, const Capabilities& capabilities, bool use_chunking,
+            Instant now)
         : envelope_(transaction.envelope),
           facts_(transaction.facts),
           capabilities_(capabilities),
           use_chunking_(use_chunking),
+          now_(now),
           reverse_path_(in_ascii_if_possible(envelope_.reverse_path)),
           says_smtputf8_(capabilities.smtputf8 && wants_smtputf8()) {}
 
@@ -122,6 +125,7 @@ public:
             plan.encoding = is_binary() ? BodyEncoding::raw : BodyEncoding::lines;
         }
         plan.passes_dsn_on = capabilities_.dsn;
+        plan.passes_deliver_by_on = passes_deliver_by_on();
         plan.mail = mail_command();
         plan.recipients.reserve(envelope_.recipients.size());
         for (const auto& recipient : envelope_.recipients) {
@@ -177,7 +181,45 @@ private:
                                    "; the recipient's mail server takes at most " +
                                    format_size(capabilities_.size_bytes_max));
         }
+        return obstacle_of_deliver_by();
+    }
+
+    [[nodiscard]] std::optional<DeliveryError> obstacle_of_deliver_by() const {
+        if (envelope_.requests.deliver_by.mode != ByMode::give_back) return std::nullopt;
+        constexpr EnhancedStatus too_late{5, 4, 7};
+        if (seconds_left() <= 0) {
+            return local_error(too_late, Scope::message,
+                               "the time that the sender gave for the delivery is over");
+        }
+        if (!capabilities_.deliver_by) {
+            return local_error(too_late, Scope::message,
+                               "the sender gave a time for the delivery, which the recipient's "
+                               "mail server does not promise to keep (no DELIVERBY)");
+        }
+        if (std::cmp_less(seconds_left(), capabilities_.deliver_by_min_s)) {
+            return local_error(
+                too_late, Scope::message,
+                "of the time that the sender gave for the delivery " +
+                    std::to_string(seconds_left()) +
+                    " seconds are left, and the recipient's mail server wants at least " +
+                    std::to_string(capabilities_.deliver_by_min_s));
+        }
         return std::nullopt;
+    }
+    [[nodiscard]] bool passes_deliver_by_on() const {
+        return capabilities_.deliver_by && envelope_.requests.deliver_by.mode != ByMode::none;
+    }
+    // Whole ones; negative: it is late (RFC 2852 section 4.2).
+    [[nodiscard]] std::int64_t seconds_left() const {
+        constexpr std::int64_t by_time_max = 999'999'999;
+        const auto left =
+            std::chrono::floor<std::chrono::seconds>(envelope_.requests.deliver_by.at - now_);
+        return std::clamp<std::int64_t>(left.count(), -by_time_max, by_time_max);
+    }
+    [[nodiscard]] std::string by_value() const {
+        const auto& by = envelope_.requests.deliver_by;
+        return std::to_string(seconds_left()) + (by.mode == ByMode::give_back ? ";R" : ";N") +
+               (by.trace ? "T" : "");
     }
 
     [[nodiscard]] std::string mail_command() const {
@@ -197,6 +239,11 @@ private:
             if (envelope_.ret == Ret::headers) out += " RET=HDRS";
             if (!envelope_.envid.empty()) out += " ENVID=" + envelope_.envid;
         }
+        const auto priority = envelope_.requests.priority;
+        if (capabilities_.mt_priority && priority != 0) {
+            out += " MT-PRIORITY=" + std::to_string(priority);
+        }
+        if (passes_deliver_by_on()) out += " BY=" + by_value();
         return out += "\r\n";
     }
 
@@ -235,6 +282,7 @@ private:
     const BodyFacts& facts_;
     const Capabilities& capabilities_;
     bool use_chunking_;
+    Instant now_;
     std::string reverse_path_;
     bool says_smtputf8_;
 };
@@ -242,9 +290,9 @@ private:
 }  // namespace
 
 TransactionPlan plan_transaction(const Transaction& transaction, const Capabilities& capabilities,
-                                 bool use_chunking) {
+                                 bool use_chunking, Instant now) {
     MTA_ASSERT(!transaction.envelope.recipients.empty());
-    return Planner(transaction, capabilities, use_chunking).plan();
+    return Planner(transaction, capabilities, use_chunking, now).plan();
 }
 
 }  // namespace mta::smtp

@@ -7,6 +7,7 @@
 
 #include "mta/base/envelope.h"
 #include "mta/base/outcome.h"
+#include "mta/base/time.h"
 #include "mta/smtp/capabilities.h"
 #include "mta/smtp/dot_stuffing.h"
 
@@ -36,6 +37,7 @@ struct TransactionPlan {
     bool uses_bdat = false;
     BodyEncoding encoding = BodyEncoding::dot_stuffed;
     bool passes_dsn_on = false;
+    bool passes_deliver_by_on = false;  // BY is in MAIL
 };
 
 // What the server lacks is handled as the RFCs say:
@@ -49,10 +51,15 @@ struct TransactionPlan {
 //   BINARYMIME  with CHUNKING, for a body that came as such: 5.6.1 (RFC 3030 section 3).
 //   SIZE        smaller than the body: 5.3.4 (RFC 1870 section 6.1).
 //   DSN         its parameters are left out: the `relayed` DSNs are the caller's part.
+//   MT-PRIORITY it is left out (RFC 6710 section 5).
+//   DELIVERBY   by-mode N goes without it, the sender is to be told by a `relayed` DSN; by-mode R
+//               does not go: 5.4.7, as when less time is left than the server's least, or none
+//               (RFC 2852 section 4).
 // What must not be written into a command (controls, spaces, brackets outside of quotes, no UTF-8)
 // is 5.1.7 in the reverse-path, 5.1.3 in a recipient, 5.5.4 in a parameter. `use_chunking`: BDAT is
-// used where it is offered.
+// used where it is offered. `now`: BY tells how much time is left.
 [[nodiscard]] TransactionPlan plan_transaction(const Transaction& transaction,
-                                               const Capabilities& capabilities, bool use_chunking);
+                                               const Capabilities& capabilities, bool use_chunking,
+                                               Instant now);
 
 }  // namespace mta::smtp

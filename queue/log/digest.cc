@@ -10,7 +10,7 @@ namespace queue::log {
 namespace {
 
 constexpr std::string_view magic = "PHINDEX\n";
-constexpr std::uint16_t digest_version = 2;
+constexpr std::uint16_t digest_version = 3;
 constexpr std::size_t at_head_crc = Digest::head_bytes - 4;
 constexpr std::size_t at_body_crc = Digest::head_bytes - 8;
 constexpr std::size_t at_string_bytes = Digest::head_bytes - 16;
@@ -19,7 +19,8 @@ constexpr std::size_t at_string_count = Digest::head_bytes - 12;
 constexpr std::size_t entry_fixed_bytes = 1 + 4 + 4 + 8;
 constexpr std::size_t at_lsn = entry_fixed_bytes;
 constexpr std::size_t at_enqueue_arrival = at_lsn + 8;
-constexpr std::size_t at_enqueue_count = at_enqueue_arrival + 8 + 8 + 4 + 4;
+constexpr std::size_t at_enqueue_requests = at_enqueue_arrival + 8 + 8 + 4;
+constexpr std::size_t at_enqueue_count = at_enqueue_requests + 4 + 4;
 constexpr std::size_t enqueue_fixed_bytes = at_enqueue_count + 4;
 constexpr std::size_t enqueue_recipient_bytes = 4 + 4 + 1;
 constexpr std::size_t chunk_bytes = 8 + 4 + 4 + 4;
@@ -43,6 +44,10 @@ std::size_t entry_bytes(std::string_view bytes, std::size_t at) {
         case RecordType::batch: return entry_fixed_bytes;
     }
     return entry_fixed_bytes;
+}
+
+mta::Requests requests_in(std::string_view bytes) {
+    return parse_requests(bytes).value_or(mta::Requests{});
 }
 
 std::string format_head(const DigestHead& head) {
@@ -155,6 +160,7 @@ EnqueueEntry Digest::enqueue_at(std::uint32_t at) const {
     message.arrival = mta::from_unix_ms(static_cast<std::int64_t>(in.take<std::uint64_t>()));
     message.size = in.take<std::uint64_t>();
     message.sender = strings_.at(in.take<std::uint32_t>());
+    message.requests = requests_in(strings_.at(in.take<std::uint32_t>()));
     message.message_id_hash = in.take<std::uint32_t>();
     const auto count = in.take<std::uint32_t>();
     message.recipients.resize(count);
@@ -162,7 +168,7 @@ EnqueueEntry Digest::enqueue_at(std::uint32_t at) const {
         recipient.domain = strings_.at(in.take<std::uint32_t>());
         recipient.address_hash = in.take<std::uint32_t>();
         recipient.notify = in.take<std::uint8_t>();
-        recipient.state.next_due = message.arrival;
+        recipient.state.next_due = first_due(message.arrival, message.requests);
     }
     MTA_ASSERT(in.ok());
     entry.chunks = chunks_at(at);
@@ -194,7 +200,7 @@ StateEntry Digest::state_at(std::uint32_t at) const {
     entry.states.resize(in.take<std::uint32_t>());
     for (auto& state : entry.states) {
         state.phase = static_cast<RecipientPhase>(in.take<std::uint8_t>());
-        state.in_doubt = in.take<std::uint8_t>() != 0;
+        set_flags(state, in.take<std::uint8_t>());
         state.delay_notices = in.take<std::uint8_t>();
         state.last_error.scope = static_cast<mta::Scope>(in.take<std::uint8_t>());
         state.attempts = in.take<std::uint16_t>();
@@ -214,8 +220,10 @@ StateEntry Digest::state_at(std::uint32_t at) const {
 mta::Instant Digest::due_at(std::uint32_t at) const {
     const std::string_view bytes = bytes_;
     if (static_cast<RecordType>(get_at<std::uint8_t>(bytes, at)) == RecordType::enqueue) {
-        return mta::from_unix_ms(
+        const auto arrival = mta::from_unix_ms(
             static_cast<std::int64_t>(get_at<std::uint64_t>(bytes, at + at_enqueue_arrival)));
+        const auto requests = strings_.at(get_at<std::uint32_t>(bytes, at + at_enqueue_requests));
+        return first_due(arrival, requests_in(requests));
     }
     auto due = mta::Instant::max();
     for (std::uint32_t i = 0; i < recipients_at(at); ++i) {
@@ -295,6 +303,7 @@ bool DigestMaker::add_enqueue(const Location& where, const Record& record) {
     put(entries_, static_cast<std::uint64_t>(mta::to_unix_ms(message.arrival)));
     put(entries_, message.facts.size);
     put(entries_, intern(message.envelope.reverse_path));
+    put(entries_, intern(format_requests(message.envelope.requests)));
     put(entries_, hash_of_message_id(message.message_id));
     put(entries_, static_cast<std::uint32_t>(message.envelope.recipients.size()));
     for (const auto& recipient : message.envelope.recipients) {
@@ -322,7 +331,7 @@ bool DigestMaker::add_state(const Location& where, const Record& record) {
     put(entries_, static_cast<std::uint32_t>(payload->states.size()));
     for (const auto& state : payload->states) {
         put(entries_, static_cast<std::uint8_t>(state.phase));
-        put(entries_, static_cast<std::uint8_t>(state.in_doubt ? 1 : 0));
+        put(entries_, flags_of(state));
         put(entries_, state.delay_notices);
         put(entries_, static_cast<std::uint8_t>(state.last_error.scope));
         put(entries_, state.attempts);

@@ -83,7 +83,8 @@ public:
     [[nodiscard]] Location place_at(std::uint32_t at) const;
     [[nodiscard]] EnqueueEntry enqueue_at(std::uint32_t at) const;
     [[nodiscard]] StateEntry state_at(std::uint32_t at) const;
-    // The earliest next attempt of a STATE, the arrival of an ENQ; and how many recipients.
+    // The earliest next attempt of a STATE, the arrival or the release of an ENQ; and how many
+    // recipients.
     [[nodiscard]] mta::Instant due_at(std::uint32_t at) const;
     [[nodiscard]] std::uint32_t recipients_at(std::uint32_t at) const;
     [[nodiscard]] std::vector<ChunkRef> chunks_at(std::uint32_t at) const;

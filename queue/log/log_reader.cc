@@ -17,7 +17,7 @@ bool is_gone(const StoreError& error) { return error.kind == StoreError::Kind::n
 
 std::vector<RecipientState> first_states(const Message& message) {
     RecipientState state;
-    state.next_due = message.arrival;
+    state.next_due = first_due(message.arrival, message.envelope.requests);
     return std::vector<RecipientState>(message.envelope.recipients.size(), state);
 }
 

@@ -1,6 +1,7 @@
 #include "queue/log/payload.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "mta/base/limits.h"
 #include "queue/log/bytes.h"
@@ -14,12 +15,16 @@ enum EnqueueFlag : std::uint8_t {
     flag_header_has_8bit = 4,
     flag_has_leading_dots = 8,
     flag_body_inline = 16,
+    flag_has_requests = 32,
 };
-enum StateFlag : std::uint8_t { flag_in_doubt = 1 };
+enum StateFlag : std::uint8_t { flag_in_doubt = 1, flag_told_late = 2 };
 
 constexpr std::size_t enqueue_fixed_bytes = 8 + 8 + 8 + 4 + 4 + 4 + 4 + 8 + 3 * 2 + 4 + 4;
 constexpr std::size_t recipient_fixed_bytes = 1 + 3 * 2;
 constexpr std::size_t chunk_ref_bytes = 8 + 4 + 4 + 4;
+constexpr std::size_t requests_bytes = 1 + 1 + 8 + 8;
+constexpr std::uint8_t by_mode_bits = 3;
+constexpr std::uint8_t by_trace_bit = 4;
 constexpr std::size_t state_fixed_bytes = 4 + 2 + 2 + 8 + 8 + 3 * 2 + 2 * 2;
 // "mx1.them.example [2001:db8::1]:25": a name and an address.
 constexpr std::size_t kept_remote_bytes_max = 320;
@@ -31,6 +36,7 @@ std::uint8_t flags_of(const Message& message) {
     if (message.facts.header_has_8bit) flags |= flag_header_has_8bit;
     if (message.facts.has_leading_dots) flags |= flag_has_leading_dots;
     if (message.is_body_inline()) flags |= flag_body_inline;
+    if (!message.envelope.requests.is_empty()) flags |= flag_has_requests;
     return static_cast<std::uint8_t>(flags);
 }
 
@@ -94,7 +100,7 @@ bool is_consistent(const EnqueuePayload& enqueue, bool is_inline) {
 RecipientState take_state(ByteReader& in) {
     RecipientState state;
     state.phase = take_enum(in, RecipientPhase::cancelled);
-    state.in_doubt = (in.take<std::uint8_t>() & flag_in_doubt) != 0;
+    set_flags(state, in.take<std::uint8_t>());
     state.delay_notices = in.take<std::uint8_t>();
     state.last_error.scope = take_enum(in, mta::Scope::domain);
     state.attempts = in.take<std::uint16_t>();
@@ -109,7 +115,56 @@ RecipientState take_state(ByteReader& in) {
     return state;
 }
 
+// From 1970 to 10889: so that a lifetime may be added to it.
+constexpr mta::Instant sane_min{};
+constexpr mta::Instant sane_max{mta::Millis{(std::int64_t{1} << 48) - 1}};
+
+bool is_sane(mta::Instant instant) { return instant >= sane_min && instant <= sane_max; }
+
 }  // namespace
+
+std::uint8_t flags_of(const RecipientState& state) {
+    unsigned flags = 0;
+    if (state.in_doubt) flags |= flag_in_doubt;
+    if (state.told_late) flags |= flag_told_late;
+    return static_cast<std::uint8_t>(flags);
+}
+
+void set_flags(RecipientState& state, std::uint8_t flags) {
+    state.in_doubt = (flags & flag_in_doubt) != 0;
+    state.told_late = (flags & flag_told_late) != 0;
+}
+
+std::string format_requests(const mta::Requests& requests) {
+    std::string out;
+    if (requests.is_empty()) return out;
+    const auto& by = requests.deliver_by;
+    const unsigned trace = by.trace ? by_trace_bit : 0U;
+    put(out, static_cast<std::uint8_t>(requests.priority));
+    put(out, static_cast<std::uint8_t>(static_cast<unsigned>(by.mode) | trace));
+    put_instant(out, std::clamp(requests.release, sane_min, sane_max));
+    put_instant(out, std::clamp(by.at, sane_min, sane_max));
+    return out;
+}
+
+std::optional<mta::Requests> parse_requests(std::string_view bytes) {
+    ByteReader in(bytes);
+    mta::Requests requests;
+    requests.priority = static_cast<std::int8_t>(in.take<std::uint8_t>());
+    const auto by = in.take<std::uint8_t>();
+    const auto mode = by & by_mode_bits;
+    requests.release = take_instant(in);
+    requests.deliver_by.at = take_instant(in);
+    if (!in.ok() || requests.priority < mta::priority_min ||
+        requests.priority > mta::priority_max ||
+        mode > std::to_underlying(mta::ByMode::give_back) || !is_sane(requests.release) ||
+        !is_sane(requests.deliver_by.at)) {
+        return std::nullopt;
+    }
+    requests.deliver_by.mode = static_cast<mta::ByMode>(mode);
+    requests.deliver_by.trace = (by & by_trace_bit) != 0;
+    return requests;
+}
 
 void put_enqueue(std::string& out, const Message& message, std::uint32_t body_crc,
                  const std::vector<ChunkRef>& chunks) {
@@ -141,6 +196,8 @@ void put_enqueue(std::string& out, const Message& message, std::uint32_t body_cr
         put(out, chunk.length);
         put(out, chunk.crc);
     }
+    if (!message.envelope.requests.is_empty())
+        put_string(out, format_requests(message.envelope.requests));
     out += message.body;
 }
 
@@ -168,6 +225,11 @@ std::optional<EnqueuePayload> parse_enqueue(std::string_view payload) {
     message.message_id = in.take_string();
     take_recipients(in, message.envelope.recipients);
     take_chunks(in, enqueue.chunks);
+    if ((flags & flag_has_requests) != 0) {
+        const auto requests = parse_requests(in.take_string());
+        if (!requests) return std::nullopt;
+        message.envelope.requests = *requests;
+    }
     if (!in.ok() || message.id == 0 || message.id > message_id_max) return std::nullopt;
     message.body = in.take_bytes(in.left());
     if (!is_consistent(enqueue, (flags & flag_body_inline) != 0)) return std::nullopt;
@@ -177,7 +239,7 @@ std::optional<EnqueuePayload> parse_enqueue(std::string_view payload) {
 std::size_t enqueue_bytes_max(const Message& message, std::size_t chunk_count) {
     std::size_t bytes = enqueue_fixed_bytes + message.envelope.reverse_path.size() +
                         message.envelope.envid.size() + message.message_id.size() +
-                        message.body.size() + chunk_count * chunk_ref_bytes;
+                        message.body.size() + chunk_count * chunk_ref_bytes + 2 + requests_bytes;
     for (const auto& recipient : message.envelope.recipients) {
         bytes += recipient_fixed_bytes + recipient.address.size() + recipient.domain.size() +
                  recipient.orcpt.size();
@@ -210,7 +272,7 @@ void put_state(std::string& out, MessageId id, std::uint64_t home,
     put(out, static_cast<std::uint32_t>(states.size()));
     for (const auto& state : states) {
         put(out, static_cast<std::uint8_t>(state.phase));
-        put(out, static_cast<std::uint8_t>(state.in_doubt ? flag_in_doubt : 0));
+        put(out, flags_of(state));
         put(out, state.delay_notices);
         put(out, static_cast<std::uint8_t>(state.last_error.scope));
         put(out, state.attempts);

@@ -22,6 +22,11 @@ struct ChunkRef {
     bool operator==(const ChunkRef&) const = default;
 };
 
+// What few senders ask for, as it stands in ENQ and in digests; empty if nothing is asked for.
+[[nodiscard]] std::string format_requests(const mta::Requests& requests);
+// Nothing: bytes that are no requests. What stands behind those that are known is ignored.
+[[nodiscard]] std::optional<mta::Requests> parse_requests(std::string_view bytes);
+
 struct EnqueuePayload {
     Message message;  // body: inline, or empty
     std::uint32_t body_crc = 0;
@@ -52,6 +57,10 @@ void put_state(std::string& out, MessageId id, std::uint64_t home,
                const std::vector<RecipientState>& states);
 [[nodiscard]] std::optional<StatePayload> parse_state(std::string_view payload);
 [[nodiscard]] std::size_t state_bytes_max(const std::vector<RecipientState>& states);
+
+// The byte of flags in STATE and in digests.
+[[nodiscard]] std::uint8_t flags_of(const RecipientState& state);
+void set_flags(RecipientState& state, std::uint8_t flags);
 
 struct DonePayload {
     MessageId id = 0;

@@ -399,7 +399,7 @@ StoreResult<SpoolMessage> SpoolView::read_once(const Entry& entry, MessageId id)
     found.body_crc = enqueue->body_crc;
     found.chunks = std::move(enqueue->chunks);
     RecipientState first;
-    first.next_due = enqueue->message.arrival;
+    first.next_due = first_due(enqueue->message.arrival, enqueue->message.envelope.requests);
     found.states.assign(enqueue->message.envelope.recipients.size(), first);
     found.message = std::make_shared<const Message>(std::move(enqueue->message));
     if (entry.state.lsn == 0) return found;

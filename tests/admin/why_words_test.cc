@@ -71,6 +71,25 @@ TEST(WhyWords, say_what_it_waits_for_and_what_can_be_done) {
     }
 }
 
+TEST(WhyWords, tell_what_the_sender_asked_for) {
+    auto message = message_that(WaitReason::next_attempt);
+    EXPECT_THAT(text_of(words_about(message, now)), Not(HasSubstr("sender wants")));
+    EXPECT_THAT(text_of(words_about(message, now)), Not(HasSubstr("priority")));
+    message.requests.priority = 4;
+    message.requests.release = now + 1h;
+    message.requests.deliver_by = {ByMode::give_back, false, now + 2h};
+    const auto text = text_of(words_about(message, now));
+    EXPECT_THAT(text, HasSubstr("Its priority is 4: it goes before other mail of its sender."));
+    EXPECT_THAT(text, HasSubstr("wants it to go out in 1h (13:00:00 UTC)."));
+    EXPECT_THAT(text, HasSubstr("delivered by then or not at all: in 2h (14:00:00 UTC)."));
+    message.requests = {
+        .priority = -4, .release = now - 1h, .deliver_by = {ByMode::notify, false, now - 2h}};
+    const auto later = text_of(words_about(message, now));
+    EXPECT_THAT(later, HasSubstr("Its priority is -4: it goes behind other mail of its sender."));
+    EXPECT_THAT(later, Not(HasSubstr("to go out")));
+    EXPECT_THAT(later, HasSubstr("or to be told: 2h ago (10:00:00 UTC)."));
+}
+
 TEST(WhyWords, a_doubtful_delivery_is_called_one) {
     auto message = message_that(WaitReason::next_attempt);
     EXPECT_THAT(text_of(words_about(message, now)), Not(HasSubstr("may arrive twice")));

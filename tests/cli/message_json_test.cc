@@ -28,6 +28,32 @@ TEST(MessageJson, reads_back_what_it_wrote) {
     EXPECT_EQ(read->states[1], states[1]);
 }
 
+TEST(MessageJson, reads_back_what_its_sender_asked_for) {
+    auto message = queue::log::make_message(63, "text\r\n");
+    for (const auto mode : {ByMode::notify, ByMode::give_back}) {
+        message.envelope.requests = {
+            .priority = -9,
+            .release = now + Millis{3'600'000},
+            .deliver_by = {.mode = mode, .trace = mode == ByMode::notify, .at = now}};
+        const auto read = read_message(to_json(message, queue::log::make_states(0)).dump(), now);
+        ASSERT_TRUE(read) << read.error();
+        EXPECT_EQ(read->envelope.requests, message.envelope.requests);
+    }
+    message.envelope.requests = {};
+    const auto json = to_json(message, queue::log::make_states(0));
+    for (const auto* member : {"priority", "release", "deliver_by"})
+        EXPECT_FALSE(json.contains(member)) << member;
+}
+
+TEST(MessageJson, a_release_is_when_new_mail_is_due) {
+    const auto read = read_message(
+        R"({"sender": "", "recipients": ["b@them.example"], "release": "2026-11-19T12:00:00Z"})",
+        now);
+    ASSERT_TRUE(read) << read.error();
+    EXPECT_EQ(read->states[0].next_due, now + std::chrono::hours{24});
+    EXPECT_FALSE(read->has_states);
+}
+
 TEST(MessageJson, leaves_out_recipients_that_are_done) {
     const auto text = to_json(queue::log::make_message(63, ""), queue::log::make_states(1)).dump();
     const auto read = read_message(text, now);
@@ -97,6 +123,15 @@ const BadCase bad_cases[] = {
     {"bad_body_type", MESSAGE(R"("body_type": "binarymime")"), "\"body_type\" must be one of"},
     {"bad_envid", MESSAGE(R"("envid": "a b")"), "\"envid\" must be"},
     {"bad_smtputf8", MESSAGE(R"("smtputf8": "yes")"), "\"smtputf8\" must be"},
+    {"high_priority", MESSAGE(R"("priority": 10)"), "\"priority\" must be a number"},
+    {"low_priority", MESSAGE(R"("priority": -10)"), "\"priority\" must be a number"},
+    {"huge_priority", MESSAGE(R"("priority": 1e30)"), "\"priority\" must be a number"},
+    {"priority_is_text", MESSAGE(R"("priority": "high")"), "\"priority\" must be a number"},
+    {"bad_release", MESSAGE(R"("release": "soon")"), "\"release\" must be a time"},
+    {"bad_by", MESSAGE(R"("deliver_by": "soon")"), "\"deliver_by\" must have a \"time\""},
+    {"by_without_time", MESSAGE(R"("deliver_by": {"mode": "return"})"), "must have a \"time\""},
+    {"bad_by_mode", MESSAGE(R"("deliver_by": {"time": "2026-11-18T12:00:00Z", "mode": "R"})"),
+     "\"mode\" must be one of notify, return"},
     {"bad_state", RECIPIENT(R"("state": "lost")"), "\"state\" must be one of"},
     {"bad_attempts", RECIPIENT(R"("attempts": -1)"), "\"attempts\" must be a number"},
     {"many_attempts", RECIPIENT(R"("attempts": 70000)"), "from 0 to 65535"},

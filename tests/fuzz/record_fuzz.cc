@@ -28,7 +28,7 @@ void check_payload(RecordType type, std::string_view payload) {
         const auto enqueue = parse_enqueue(payload);
         if (!enqueue) return;
         put_enqueue(again, enqueue->message, enqueue->body_crc, enqueue->chunks);
-        require(again.size() == payload.size());
+        require(again.size() <= payload.size());  // later versions' requests are left out
         require(again.size() <= enqueue_bytes_max(enqueue->message, enqueue->chunks.size()));
         const auto twice = parse_enqueue(again);
         require(twice.has_value());

@@ -436,6 +436,7 @@ struct Mail {
     std::string body = "Subject: hello\r\n\r\nhello\r\n";
     std::uint8_t notify = queue::notify_unspecified;
     bool is_large = false;  // the body is in the store only
+    queue::Requests requests = {};
 };
 
 // A queue manager in its world. `settings` may be changed before the first use of manager().
@@ -492,6 +493,7 @@ public:
         made->id = store.allocate_id();
         made->arrival = agenda.now();
         made->envelope.reverse_path = mail.from;
+        made->envelope.requests = mail.requests;
         for (const auto& address : mail.to) {
             const auto domain = address.substr(address.rfind('@') + 1);
             made->envelope.recipients.push_back({address, domain, mail.notify, {}});

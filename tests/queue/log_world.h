@@ -43,6 +43,12 @@ inline Message make_message(MessageId id, std::string body) {
     message.envelope.smtputf8 = true;
     message.envelope.ret = Ret::headers;
     message.envelope.envid = "QQ" + std::to_string(id);
+    if (id % 4 == 1) {
+        message.envelope.requests = {
+            .priority = static_cast<std::int8_t>(id % 10),
+            .release = message.arrival + mta::Millis{1000},
+            .deliver_by = {mta::ByMode::give_back, true, message.arrival + mta::Millis{2000}}};
+    }
     message.facts.size = body.size();
     message.facts.header_bytes = 10;
     message.facts.has_8bit = true;
@@ -67,6 +73,7 @@ inline std::shared_ptr<const Message> large_message(MessageId id, std::uint64_t 
 inline std::vector<RecipientState> make_states(std::uint16_t attempts) {
     RecipientState tried;
     tried.in_doubt = true;
+    tried.told_late = true;
     tried.delay_notices = 1;
     tried.attempts = attempts;
     tried.next_due = mta::from_unix_ms(1'700'000'500'000);
@@ -97,6 +104,7 @@ inline void expect_equal(const QueuedMessage& a, const QueuedMessage& b) {
     EXPECT_EQ(a.arrival, b.arrival);
     EXPECT_EQ(a.size, b.size);
     EXPECT_EQ(a.sender, b.sender);
+    EXPECT_EQ(a.requests, b.requests);
     EXPECT_EQ(a.message_id_hash, b.message_id_hash);
     ASSERT_EQ(a.recipients.size(), b.recipients.size());
     for (std::size_t i = 0; i < a.recipients.size(); ++i) {

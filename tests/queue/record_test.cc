@@ -101,6 +101,67 @@ TEST(EnqueuePayload, keeps_every_field) {
     expect_equal(parsed->message, message);
 }
 
+const Requests requests[] = {
+    {.priority = 9},
+    {.priority = -9},
+    {.release = mta::from_unix_ms(1'700'000'600'000)},
+    {.deliver_by = {mta::ByMode::notify, false, mta::from_unix_ms(1'600'000'000'000)}},
+    {.priority = 1,
+     .release = mta::from_unix_ms(1'700'000'600'001),
+     .deliver_by = {mta::ByMode::give_back, true, mta::from_unix_ms(1'700'000'700'002)}},
+};
+
+TEST(EnqueuePayload, keeps_what_few_senders_ask_for) {
+    for (const auto& asked : requests) {
+        auto message = make_message(5, "inline body");
+        message.envelope.requests = asked;
+        auto parsed = parse_enqueue(payload_of(message));
+        ASSERT_TRUE(parsed);
+        expect_equal(parsed->message, message);
+        EXPECT_LE(payload_of(message).size(), enqueue_bytes_max(message, 0));
+
+        auto large = *large_message(5, 150);
+        large.envelope.requests = asked;
+        const std::vector<ChunkRef> chunks = {{1, 4096, 150, 7}};
+        parsed = parse_enqueue(payload_of(large, chunks));
+        ASSERT_TRUE(parsed);
+        expect_equal(parsed->message, large);
+        EXPECT_EQ(parsed->chunks, chunks);
+    }
+}
+
+TEST(EnqueuePayload, costs_nothing_where_nothing_is_asked_for) {
+    auto message = make_message(6, "inline body");
+    const auto without = payload_of(message).size();
+    message.envelope.requests.priority = 1;
+    EXPECT_EQ(payload_of(message).size(), without + 2 + 18);
+}
+
+TEST(Requests, are_none_where_they_make_no_sense) {
+    for (const auto& asked : requests) {
+        const auto bytes = format_requests(asked);
+        EXPECT_EQ(parse_requests(bytes), asked);
+        EXPECT_EQ(parse_requests(bytes + "of a later version"), asked);
+        for (std::size_t cut = 0; cut < bytes.size(); ++cut)
+            EXPECT_FALSE(parse_requests(bytes.substr(0, cut))) << cut;
+    }
+    EXPECT_EQ(format_requests({}), "");
+    EXPECT_EQ(parse_requests(format_requests({.release = mta::from_unix_ms(-5), .deliver_by = {}})),
+              Requests{})
+        << "nothing is written that cannot be read";
+    const auto good = format_requests(requests[4]);
+    struct Spoilt {
+        std::size_t at;
+        char byte;
+    };
+    for (const auto& [at, byte] : {Spoilt{0, 10}, Spoilt{0, '\xf6'}, Spoilt{1, 3}, Spoilt{1, 7},
+                                   Spoilt{9, '\x80'}, Spoilt{8, 1}, Spoilt{17, '\x80'}}) {
+        auto bad = good;
+        bad[at] = byte;
+        EXPECT_FALSE(parse_requests(bad)) << at;
+    }
+}
+
 TEST(EnqueuePayload, keeps_the_list_of_chunks) {
     const std::vector<ChunkRef> chunks = {{1, 4096, 100, 7}, {2, 8192, 50, 8}};
     const auto parsed = parse_enqueue(payload_of(*large_message(5, 150), chunks));
@@ -114,7 +175,9 @@ TEST(EnqueuePayload, keeps_the_list_of_chunks) {
 TEST(EnqueuePayload, is_none_when_cut_anywhere) {
     const auto inline_payload = payload_of(make_message(5, "inline body"));
     const auto chunked_payload = payload_of(*large_message(5, 9), {{1, 4096, 9, 7}});
-    for (const auto& payload : {inline_payload, chunked_payload}) {
+    auto urgent = make_message(5, "inline body");
+    urgent.envelope.requests = requests[4];
+    for (const auto& payload : {inline_payload, chunked_payload, payload_of(urgent)}) {
         for (std::size_t cut = 0; cut < payload.size(); ++cut) {
             EXPECT_FALSE(parse_enqueue(std::string_view(payload).substr(0, cut))) << cut;
         }
@@ -144,6 +207,17 @@ TEST(StatePayload, keeps_every_field) {
         EXPECT_FALSE(parse_state(std::string_view(payload).substr(0, cut))) << cut;
     }
     EXPECT_FALSE(parse_state(payload + "x"));
+}
+
+TEST(StatePayload, keeps_each_flag_for_itself) {
+    std::vector<RecipientState> states(2);
+    states[0].in_doubt = true;
+    states[1].told_late = true;
+    std::string payload;
+    put_state(payload, 5, 9, states);
+    const auto parsed = parse_state(payload);
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->states, states);
 }
 
 TEST(StatePayload, cuts_a_long_reply) {

@@ -27,7 +27,13 @@ protected:
     }
     std::uint32_t add(std::vector<Recipient> recipients, const std::string& from = "a@b",
                       std::span<const RecipientState> states = {}) {
+        return add(std::move(recipients), Requests{}, from, states);
+    }
+    std::uint32_t add(std::vector<Recipient> recipients, const Requests& requests,
+                      const std::string& from = "a@b",
+                      std::span<const RecipientState> states = {}) {
         Message message;
+        message.envelope.requests = requests;
         message.id = ++last_id;
         message.arrival = now;
         message.envelope.reverse_path = from;
@@ -172,6 +178,120 @@ TEST_F(SchedulerTest, states_survive_the_way_through_the_store) {
     EXPECT_EQ(message(index).open_count, 1u);
     EXPECT_TRUE(work_until(start + 1h - 1ms).empty());
     EXPECT_EQ(work_until(start + 1h).size(), 1u);
+}
+
+TEST_F(SchedulerTest, mail_to_be_released_later_waits_and_lives_from_then_on) {
+    const auto index = add({to("them.example")}, {.release = start + 72h});
+    EXPECT_TRUE(scheduler.waits_for_release(message(index), entry(index)));
+    EXPECT_EQ(scheduler.expiry(message(index), entry(index)), start + 72h + 48h);
+    EXPECT_FALSE(scheduler.is_delay_notice_due(message(index), entry(index), start + 72h));
+    EXPECT_TRUE(work_until(start + 72h - 1ms).empty());
+    EXPECT_EQ(work_until(start + 72h), Seen{"due " + std::to_string(index)});
+    EXPECT_TRUE(scheduler.is_delay_notice_due(message(index), entry(index), start + 76h));
+    scheduler.count_delay_notice(message(index), entry(index), start + 76h);
+    EXPECT_EQ(entry(index).delay_notices, 1);
+    scheduler.defer(message(index), entry(index), later, now);
+    scheduler.rearm(index);
+    EXPECT_FALSE(scheduler.waits_for_release(message(index), entry(index)));
+    EXPECT_EQ(scheduler.check(), "");
+}
+
+TEST_F(SchedulerTest, new_mail_waits_for_its_release_as_loaded_mail_does) {
+    Message mail;
+    mail.id = 99;
+    mail.arrival = now;
+    mail.envelope.recipients = {to("them.example")};
+    mail.envelope.requests.release = start + 1h;
+    const auto index = scheduler.add(mail);
+    scheduler.rearm(index);
+    EXPECT_TRUE(scheduler.waits_for_release(message(index), entry(index)));
+    EXPECT_EQ(entry(index).due, start + 1h);
+    mail.id = 100;
+    mail.envelope.requests.release = start - 1h;
+    const auto late = scheduler.add(mail);
+    EXPECT_EQ(entry(late).due, start) << "released long ago";
+}
+
+TEST_F(SchedulerTest, what_is_to_be_given_back_expires_at_its_time) {
+    const auto index =
+        add({to("branch.example")}, {.deliver_by = {mta::ByMode::give_back, false, start + 10min}});
+    EXPECT_EQ(scheduler.expiry(message(index), entry(index)), start + 10min);
+    work_until(now);
+    scheduler.defer(message(index), entry(index), later, now);
+    EXPECT_EQ(entry(index).due, start + 1min);
+    now = start + 5min;
+    scheduler.defer(message(index), entry(index), later, now);
+    EXPECT_EQ(entry(index).due, start + 10min - 30s) << "clipped to just before the end";
+    scheduler.rearm(index);
+    EXPECT_FALSE(scheduler.is_late(message(index), mta::ByMode::give_back, start + 10min - 1ms));
+    EXPECT_EQ(work_until(start + 10min), Seen{"expired " + std::to_string(index)});
+    EXPECT_TRUE(scheduler.is_late(message(index), mta::ByMode::give_back, now));
+    EXPECT_FALSE(scheduler.is_late(message(index), mta::ByMode::notify, now));
+    // A longer time than the lifetime does not prolong it.
+    const auto patient =
+        add({to("them.example")}, {.deliver_by = {mta::ByMode::give_back, false, start + 1000h}});
+    EXPECT_EQ(scheduler.expiry(message(patient), entry(patient)), now + 48h);
+}
+
+TEST_F(SchedulerTest, a_sender_who_wants_to_know_is_told_once_that_it_is_late) {
+    struct Row {
+        std::uint8_t notify;
+        std::string from;
+        Instant at;
+        bool is_told;
+    };
+    for (const auto& row :
+         std::vector<Row>{{notify_unspecified, "a@b", start + 1h, true},
+                          {notify_delay | notify_success, "a@b", start + 1h, true},
+                          {notify_never, "a@b", start + 1h, false},
+                          {notify_failure, "a@b", start + 1h, false},
+                          {notify_unspecified, "", start + 1h, false},
+                          {notify_unspecified, "a@b", start, false},  // it was late when it came
+                          {notify_unspecified, "a@b", start - 1h, false}}) {
+        now = start;
+        const auto index = add({to("them.example", row.notify)},
+                               {.deliver_by = {mta::ByMode::notify, false, row.at}}, row.from);
+        entry(index).due = start + 47h;
+        scheduler.rearm(index);
+        EXPECT_EQ(scheduler.expiry(message(index), entry(index)),
+                  start + (row.from.empty() ? 24h : 48h))
+            << "it is tried on";
+        EXPECT_FALSE(scheduler.is_delay_notice_due(message(index), entry(index), start + 1h - 1ms));
+        EXPECT_EQ(scheduler.is_delay_notice_due(message(index), entry(index), start + 1h),
+                  row.is_told);
+        if (row.is_told) {
+            scheduler.count_delay_notice(message(index), entry(index), start + 1h);
+            EXPECT_TRUE(entry(index).is_told_late);
+            EXPECT_EQ(entry(index).delay_notices, 0) << "the usual ones come besides";
+            EXPECT_TRUE(scheduler.table().states(index)[0].told_late);
+            EXPECT_FALSE(
+                scheduler.is_delay_notice_due(message(index), entry(index), start + 4h - 1ms));
+            EXPECT_TRUE(scheduler.is_delay_notice_due(message(index), entry(index), start + 4h));
+        }
+        scheduler.remove(index);
+    }
+}
+
+TEST_F(SchedulerTest, what_was_told_is_known_after_a_restart) {
+    RecipientState told;
+    told.told_late = true;
+    told.next_due = start + 47h;
+    const std::vector<RecipientState> states = {told};
+    const auto index = add({to("them.example")},
+                           {.deliver_by = {mta::ByMode::notify, false, start + 1h}}, "a@b", states);
+    EXPECT_FALSE(scheduler.is_delay_notice_due(message(index), entry(index), start + 2h));
+    EXPECT_EQ(scheduler.table().states(index), states);
+}
+
+TEST_F(SchedulerTest, requests_go_with_their_message) {
+    const auto urgent = add({to("them.example")}, {.priority = 9});
+    const auto usual = add({to("them.example")});
+    EXPECT_EQ(scheduler.table().requests(message(urgent)).priority, 9);
+    EXPECT_EQ(scheduler.table().requests(message(usual)), Requests{});
+    scheduler.remove(urgent);
+    const auto next = add({to("them.example")});
+    EXPECT_EQ(next, urgent) << "the place is used again";
+    EXPECT_EQ(scheduler.table().requests(message(next)), Requests{});
 }
 
 TEST_F(SchedulerTest, forgets_nothing_when_indices_are_used_again) {

@@ -123,6 +123,14 @@ TEST(DeliveryLog, begins_with_who_handed_the_message_in) {
     EXPECT_EQ(
         received_entry(message, "").line.text(),
         "received id=00001z from=ann@office.example to=bob@them.example size=4711 recipients=1");
+    message.envelope.requests = {
+        .priority = -3,
+        .release = from_unix_ms(1'795'003'200'000),
+        .deliver_by = {ByMode::give_back, false, from_unix_ms(1'795'003'201'000)}};
+    EXPECT_TRUE(received_entry(message, "")
+                    .line.text()
+                    .ends_with(" recipients=1 priority=-3 release=2026-11-18T12:00:00.000Z "
+                               "deliver_by=2026-11-18T12:00:01.000Z or=return"));
 }
 
 }  // namespace

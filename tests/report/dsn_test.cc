@@ -184,6 +184,31 @@ Case delayed() {
     return test;
 }
 
+Case late() {
+    auto test = delayed();
+    test.name = "late";
+    test.original.envelope.requests = {.release = sent + 1h,
+                                       .deliver_by = {ByMode::notify, false, sent + 2h}};
+    test.words = {"You wanted it delivered by Wed, 18 Nov 2026 13:06:40 +0000",
+                  "that time has passed", "need not do anything", "452 4.2.2 Mailbox full"};
+    return test;
+}
+
+Case too_late() {
+    auto test = user_unknown();
+    test.name = "too_late";
+    test.original.envelope.requests.deliver_by = {ByMode::give_back, false, sent + 2h};
+    test.outcomes = {refused(0, {5, 4, 7}, 452, "4.2.2 Mailbox full")};
+    test.outcomes[0].has_expired = true;
+    test.words = {"You wanted it delivered by Wed, 18 Nov 2026 13:06:40 +0000",
+                  "that time has passed. Your message could not be delivered",
+                  "452 4.2.2 Mailbox full"};
+    test.fields = {{{"Status", "5.4.7"},
+                    {"Original-Recipient", "rfc822; Bob+list@them.example"},
+                    {"Diagnostic-Code", "smtp; 452 4.2.2 Mailbox full"}}};
+    return test;
+}
+
 Case relayed() {
     auto test = user_unknown();
     test.name = "relayed";
@@ -197,6 +222,28 @@ Case relayed() {
     test.fields = {{{"Status", "2.0.0"},
                     {"Original-Recipient", "rfc822; Bob+list@them.example"},
                     {"Diagnostic-Code", "smtp; 250 2.0.0 queued as 4711"}}};
+    return test;
+}
+
+Case relayed_with_trace() {
+    auto test = relayed();
+    test.name = "relayed_with_trace";
+    test.original.envelope.requests.deliver_by = {ByMode::give_back, true, sent + 2h};
+    test.words = {
+        "You asked to be told about each step of your message. It was handed on to the "
+        "next mail server.",
+        "250 2.0.0 queued as 4711"};
+    return test;
+}
+
+Case relayed_to_one_who_minds_no_time() {
+    auto test = relayed();
+    test.name = "relayed_to_one_who_minds_no_time";
+    test.original.envelope.requests.deliver_by = {ByMode::notify, false, sent + 2h};
+    test.words = {
+        "You asked to be told if your message is not delivered by Wed, 18 Nov 2026 "
+        "13:06:40 +0000.",
+        "from there on nobody watches the time", "250 2.0.0 queued as 4711"};
     return test;
 }
 
@@ -343,7 +390,11 @@ std::vector<Case> all_cases() {
             many_lines(),
             expired_unreachable(),
             delayed(),
+            late(),
+            too_late(),
             relayed(),
+            relayed_with_trace(),
+            relayed_to_one_who_minds_no_time(),
             international(),
             international_headers(),
             eight_bit_body(),
@@ -407,6 +458,19 @@ TEST(Dsn, another_mime_reader_finds_in_it_what_we_meant) {
     EXPECT_EQ(::pclose(pipe), 0) << said;
     EXPECT_THAT(said, HasSubstr("checked " + std::to_string(all_cases().size())));
     if (!HasFailure()) std::filesystem::remove_all(folder);
+}
+
+TEST(Dsn, tells_machines_what_the_sender_had_asked_for) {
+    const auto made = dsns_of(late());
+    ASSERT_EQ(made.size(), 1u);
+    EXPECT_THAT(made[0]->body, HasSubstr("\r\nArrival-Date: Wed, 18 Nov 2026 11:06:40 +0000\r\n"
+                                         "Deliver-By-Date: Wed, 18 Nov 2026 13:06:40 +0000\r\n"
+                                         "Future-Release-Request: until;2026-11-18T12:06:40.000Z"
+                                         "\r\n"));
+    EXPECT_TRUE(made[0]->envelope.requests.is_empty()) << "the report has no hurry";
+    const auto usual = dsns_of(delayed());
+    EXPECT_THAT(usual.at(0)->body, Not(HasSubstr("Deliver-By-Date")));
+    EXPECT_THAT(usual.at(0)->body, Not(HasSubstr("Future-Release-Request")));
 }
 
 TEST(Dsn, goes_from_the_null_sender_to_the_original_sender_and_asks_for_no_report_itself) {

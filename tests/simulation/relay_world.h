@@ -29,6 +29,7 @@ using queue::log::FakeDisk;
 // One recipient of one message that somebody was told 250 for: what has become of it.
 struct Fate {
     Instant arrival;
+    queue::Requests requests;
     bool is_acknowledged = false;
     int delivered = 0;
     Instant last_delivered;
@@ -56,7 +57,10 @@ private:
     std::optional<std::string> greylist(const std::string& command);
     void flap(const std::string& group, Millis period);
     void flap_dns();
-    void on_received(const std::string& group, const world::Received& received);
+    void on_received(const world::Server& server, const world::Received& received);
+    void check_requests(const world::Server& server, const world::Received& received,
+                        const Fate& fate) const;
+    queue::Requests invent_requests();
     void on_connect(const std::string& group);
     void limit_rates();
     void count_against(const std::string& what, const std::string& group, mta::Rate rate);

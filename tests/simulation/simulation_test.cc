@@ -20,6 +20,8 @@ constexpr Millis way_max = 1s;
 constexpr Millis mail_comes_for = 2 * 24h;
 // A recipient's end may come this late: the attempt that was under way has its own deadlines.
 constexpr Millis attempt_duration_max = 2h;
+// FUTURERELEASE and DELIVERBY reach no farther.
+constexpr Millis request_reach = 24h;
 
 const std::vector<std::string> domains = {
     "good.example", "flaky.example", "dead.example",    "hung.example", "flap.example",
@@ -79,8 +81,10 @@ world::Server& RelayWorld::add_server(const std::string& group, const std::strin
     server.latency = Millis{1 + static_cast<std::int64_t>(pick(80))};
     if (chance(30)) server.extensions.clear();
     if (chance(50)) server.extensions.push_back("DSN");
-    server.on_received = [this, group](const world::Received& received) {
-        on_received(group, received);
+    if (chance(50)) server.extensions.push_back("MT-PRIORITY");
+    if (chance(50)) server.extensions.push_back("DELIVERBY 60");
+    server.on_received = [this, &server](const world::Received& received) {
+        on_received(server, received);
     };
     return server;
 }
@@ -183,8 +187,34 @@ std::optional<std::string> RelayWorld::greylist(const std::string& command) {
     return "450 4.7.1 greylisted, try again in 300 seconds";
 }
 
-void RelayWorld::on_received(const std::string& group, const world::Received& received) {
-    if (group == "office.example") {
+// What the sender had asked for has gone along where it is known, and was minded where it is not.
+void RelayWorld::check_requests(const world::Server& server, const world::Received& received,
+                                const Fate& fate) const {
+    const auto offers = [&](const std::string& extension) {
+        return std::ranges::find(server.extensions, extension) != server.extensions.end();
+    };
+    const auto& requests = fate.requests;
+    EXPECT_GE(agenda_.now(), requests.release) << "it was to be released later";
+    const auto priority = requests.priority;
+    EXPECT_EQ(received.sender.contains(" MT-PRIORITY=" + std::to_string(priority)),
+              offers("MT-PRIORITY") && priority != 0)
+        << received.sender;
+    const auto& by = requests.deliver_by;
+    const auto place = received.sender.find(" BY=");
+    EXPECT_EQ(place != std::string::npos, offers("DELIVERBY 60") && by.mode != mta::ByMode::none)
+        << received.sender;
+    EXPECT_TRUE(by.mode != mta::ByMode::give_back || offers("DELIVERBY 60"))
+        << "it went to one who does not mind the time";
+    if (place == std::string::npos) return;
+    const auto seconds = std::stoi(received.sender.substr(place + 4));
+    const auto left = std::chrono::floor<std::chrono::seconds>(by.at - agenda_.now()).count();
+    EXPECT_GE(seconds, left);
+    EXPECT_LE(seconds, std::chrono::ceil<std::chrono::seconds>(by.at - fate.arrival).count());
+    if (by.mode == mta::ByMode::give_back) EXPECT_GE(seconds, 60);
+}
+
+void RelayWorld::on_received(const world::Server& server, const world::Received& received) {
+    if (server.group == "office.example") {
         // A report names those whom it is about.
         for (auto at = received.body.find("About: "); at != std::string::npos;
              at = received.body.find("About: ", at + 1))
@@ -199,6 +229,7 @@ void RelayWorld::on_received(const std::string& group, const world::Received& re
     for (const auto& address : received.recipients) {
         ASSERT_EQ(key_in(address).first, number) << "recipients and body do not belong together";
         auto& fate = fates_[key_in(address)];
+        check_requests(server, received, fate);
         ++fate.delivered;
         fate.last_delivered = agenda_.now();
         EXPECT_LE(fate.delivered, 1 + fate.in_doubt + fate.lost_in_crash)
@@ -287,6 +318,7 @@ void RelayWorld::check_loaded(const queue::QueuedMessage& message) {
         loaded_reports_.insert(message.id);
         return;
     }
+    EXPECT_EQ(message.requests, (fates_[{number->second, 0}].requests));
     for (std::size_t i = 0; i < message.recipients.size(); ++i) {
         const auto& recipient = message.recipients[i];
         const auto& state = recipient.state;
@@ -360,6 +392,19 @@ void RelayWorld::turn() {
     }
 }
 
+queue::Requests RelayWorld::invent_requests() {
+    queue::Requests requests;
+    if (chance(20)) requests.priority = static_cast<std::int8_t>(static_cast<int>(pick(19)) - 9);
+    if (chance(10)) requests.release = agenda_.now() + pick_time(request_reach);
+    if (chance(15)) {
+        requests.deliver_by = {
+            .mode = chance(50) ? mta::ByMode::notify : mta::ByMode::give_back,
+            .trace = chance(30),
+            .at = std::max(agenda_.now(), requests.release) + 1min + pick_time(request_reach)};
+    }
+    return requests;
+}
+
 void RelayWorld::send(int number) {
     if (!manager_ || !is_loaded_) {
         agenda_.later(1h, [this, number] { send(number); });
@@ -369,6 +414,7 @@ void RelayWorld::send(int number) {
     message->id = store_->allocate_id();
     message->arrival = agenda_.now();
     if (!chance(5)) message->envelope.reverse_path = "ann@office.example";
+    message->envelope.requests = invent_requests();
     const std::uint8_t notify[] = {queue::notify_unspecified, queue::notify_unspecified,
                                    queue::notify_never, queue::notify_success,
                                    queue::notify_failure | queue::notify_success};
@@ -377,7 +423,8 @@ void RelayWorld::send(int number) {
         const auto& domain = domains[pick(domains.size())];
         message->envelope.recipients.push_back(
             {address_of(number, i, domain), domain, notify[pick(5)], {}});
-        fates_[{number, i}] = Fate{.arrival = agenda_.now()};
+        fates_[{number, i}] =
+            Fate{.arrival = agenda_.now(), .requests = message->envelope.requests};
     }
     auto body = tag_of(number) + "\r\nSubject: x\r\n\r\n";
     if (chance(10)) body += std::string(1000, 'y') + "\r\n";
@@ -456,9 +503,18 @@ void RelayWorld::note(const DeliveryEvent& event) {
         const auto lifetime = expired->recipient.domain == "branch.example"
                                   ? settings_.retry.lifetime * 2
                                   : settings_.retry.lifetime;
-        const auto age = agenda_.now() - fate->arrival;
-        EXPECT_LE(age, lifetime + attempt_duration_max + off_time_) << "expired late";
-        EXPECT_GE(age, std::min(lifetime, settings_.retry.bounce_lifetime)) << "expired early";
+        const auto& requests = fate->requests;
+        const auto begin = std::max(fate->arrival, requests.release);
+        auto earliest = begin + std::min(lifetime, settings_.retry.bounce_lifetime);
+        auto latest = begin + lifetime;
+        if (requests.deliver_by.mode == mta::ByMode::give_back) {
+            earliest = std::min(earliest, requests.deliver_by.at);
+            latest = std::min(latest, requests.deliver_by.at);
+            if (agenda_.now() >= requests.deliver_by.at)
+                EXPECT_EQ(to_string(expired->last_error.status), "5.4.7");
+        }
+        EXPECT_LE(agenda_.now(), latest + attempt_duration_max + off_time_) << "expired late";
+        EXPECT_GE(agenda_.now(), earliest) << "expired early";
     } else if (const auto* unreadable = std::get_if<Unreadable>(&event)) {
         ADD_FAILURE() << "message " << unreadable->id
                       << " is unreadable: " << unreadable->error.text;
@@ -482,7 +538,7 @@ void RelayWorld::run() {
 
     // A report about a recipient of the longest life, with all its own life, and the crashes.
     const auto end = start_ + mail_comes_for + settings_.retry.lifetime * 2 +
-                     settings_.retry.bounce_lifetime + 4 * 24h;
+                     settings_.retry.bounce_lifetime + request_reach + 4 * 24h;
     while (agenda_.now() < end && !testing::Test::HasFailure()) {
         const auto wakeup = manager_ ? manager_->next_wakeup() : std::nullopt;
         const auto action = agenda_.next();

@@ -7,6 +7,8 @@ namespace {
 
 using namespace std::string_literals;
 
+const Instant now = from_unix_ms(1'795'320'306'000);
+
 // Everything offered; a test takes away.
 Capabilities all() {
     return {.pipelining = true,
@@ -26,7 +28,7 @@ Transaction plain() {
 }
 
 TEST(ClientTransaction, an_ascii_message_needs_nothing) {
-    const auto plan = plan_transaction(plain(), {}, true);
+    const auto plan = plan_transaction(plain(), {}, true, now);
     EXPECT_FALSE(plan.error);
     EXPECT_EQ(plan.mail, "MAIL FROM:<a@us.example>\r\n");
     ASSERT_EQ(plan.recipients.size(), 1u);
@@ -43,7 +45,7 @@ TEST(ClientTransaction, uses_what_is_offered) {
     transaction.envelope.envid = "QQ314159";
     transaction.envelope.recipients[0].notify = notify_success | notify_failure | notify_delay;
     transaction.envelope.recipients[0].orcpt = "rfc822;b+2Bx@old.example";
-    const auto plan = plan_transaction(transaction, all(), true);
+    const auto plan = plan_transaction(transaction, all(), true, now);
     EXPECT_EQ(plan.mail,
               "MAIL FROM:<a@us.example> SIZE=1234 BODY=8BITMIME RET=HDRS ENVID=QQ314159\r\n");
     EXPECT_EQ(*plan.recipients[0],
@@ -52,7 +54,7 @@ TEST(ClientTransaction, uses_what_is_offered) {
     EXPECT_TRUE(plan.uses_bdat);
     EXPECT_EQ(plan.encoding, BodyEncoding::lines);
     EXPECT_TRUE(plan.passes_dsn_on);
-    EXPECT_FALSE(plan_transaction(transaction, all(), false).uses_bdat);
+    EXPECT_FALSE(plan_transaction(transaction, all(), false, now).uses_bdat);
 }
 
 TEST(ClientTransaction, leaves_dsn_parameters_out_where_they_are_not_understood) {
@@ -62,19 +64,91 @@ TEST(ClientTransaction, leaves_dsn_parameters_out_where_they_are_not_understood)
     transaction.envelope.recipients[0].notify = notify_never;
     transaction.envelope.recipients[0].orcpt = "rfc822;b@them.example";
     auto capabilities = all();
-    EXPECT_EQ(*plan_transaction(transaction, capabilities, true).recipients[0],
+    EXPECT_EQ(*plan_transaction(transaction, capabilities, true, now).recipients[0],
               "RCPT TO:<b@them.example> NOTIFY=NEVER ORCPT=rfc822;b@them.example\r\n");
     capabilities.dsn = false;
-    const auto plan = plan_transaction(transaction, capabilities, true);
+    const auto plan = plan_transaction(transaction, capabilities, true, now);
     EXPECT_EQ(plan.mail, "MAIL FROM:<a@us.example> SIZE=1234\r\n");
     EXPECT_EQ(*plan.recipients[0], "RCPT TO:<b@them.example>\r\n");
     EXPECT_FALSE(plan.passes_dsn_on);
 }
 
+TEST(ClientTransaction, passes_a_priority_on_to_those_who_know_it) {
+    auto transaction = plain();
+    auto capabilities = all();
+    capabilities.mt_priority = true;
+    const std::pair<std::int8_t, std::string> cases[] = {
+        {0, ""}, {9, " MT-PRIORITY=9"}, {-4, " MT-PRIORITY=-4"}};
+    for (const auto& [priority, parameter] : cases) {
+        transaction.envelope.requests.priority = priority;
+        EXPECT_EQ(plan_transaction(transaction, capabilities, true, now).mail,
+                  "MAIL FROM:<a@us.example> SIZE=1234" + parameter + "\r\n");
+        EXPECT_EQ(plan_transaction(transaction, all(), true, now).mail,
+                  "MAIL FROM:<a@us.example> SIZE=1234\r\n");
+    }
+}
+
+struct DeliverByCase {
+    const char* name;
+    DeliverBy by;
+    std::optional<std::uint32_t> offers;   // DELIVERBY with this least time
+    std::optional<std::string> parameter;  // nothing: it does not go
+};
+
+const DeliverByCase deliver_by_cases[] = {
+    {"not_asked_for", {}, 0, ""},
+    {"return", {ByMode::give_back, false, now + Millis{600'000}}, 0, " BY=600;R"},
+    {"return_with_trace", {ByMode::give_back, true, now + Millis{600'999}}, 0, " BY=600;RT"},
+    {"return_at_the_servers_least",
+     {ByMode::give_back, false, now + Millis{60'000}},
+     60,
+     " BY=60;R"},
+    {"return_below_the_servers_least",
+     {ByMode::give_back, false, now + Millis{59'999}},
+     60,
+     std::nullopt},
+    {"return_in_the_last_second", {ByMode::give_back, false, now + Millis{999}}, 0, std::nullopt},
+    {"return_too_late", {ByMode::give_back, false, now - Millis{1}}, 0, std::nullopt},
+    {"return_where_it_is_not_known",
+     {ByMode::give_back, false, now + Millis{600'000}},
+     std::nullopt,
+     std::nullopt},
+    {"notify", {ByMode::notify, false, now + Millis{30'000}}, 60, " BY=30;N"},
+    {"notify_late", {ByMode::notify, true, now - Millis{1500}}, 60, " BY=-2;NT"},
+    {"notify_for_ever",
+     {ByMode::notify, false, now + Millis{2'000'000'000'000}},
+     0,
+     " BY=999999999;N"},
+    {"notify_where_it_is_not_known",
+     {ByMode::notify, true, now + Millis{30'000}},
+     std::nullopt,
+     ""},
+};
+
+TEST(ClientTransaction, passes_on_how_much_time_is_left) {
+    for (const auto& test : deliver_by_cases) {
+        auto transaction = plain();
+        transaction.envelope.requests.deliver_by = test.by;
+        auto capabilities = all();
+        capabilities.deliver_by = test.offers.has_value();
+        capabilities.deliver_by_min_s = test.offers.value_or(0);
+        const auto plan = plan_transaction(transaction, capabilities, true, now);
+        EXPECT_EQ(plan.error.has_value(), !test.parameter) << test.name;
+        if (plan.error) {
+            EXPECT_EQ(to_string(plan.error->status), "5.4.7") << test.name;
+            EXPECT_EQ(plan.error->scope, Scope::message) << test.name;
+            continue;
+        }
+        EXPECT_EQ(plan.mail, "MAIL FROM:<a@us.example> SIZE=1234" + *test.parameter + "\r\n")
+            << test.name;
+        EXPECT_EQ(plan.passes_deliver_by_on, !test.parameter->empty()) << test.name;
+    }
+}
+
 TEST(ClientTransaction, the_null_reverse_path_is_written_as_such) {
     auto transaction = plain();
     transaction.envelope.reverse_path = "";
-    EXPECT_EQ(plan_transaction(transaction, {}, true).mail, "MAIL FROM:<>\r\n");
+    EXPECT_EQ(plan_transaction(transaction, {}, true, now).mail, "MAIL FROM:<>\r\n");
 }
 
 struct LackCase {
@@ -148,7 +222,7 @@ TEST_P(ClientTransactionLack, is_handled_as_the_rfcs_say) {
     const auto& test = GetParam();
     auto capabilities = all();
     capabilities.*test.lacking = false;
-    const auto plan = plan_transaction(test.transaction, capabilities, true);
+    const auto plan = plan_transaction(test.transaction, capabilities, true, now);
     ASSERT_EQ(plan.error.has_value(), test.error.has_value());
     if (test.error) {
         EXPECT_EQ(to_string(plan.error->status), to_string(*test.error));
@@ -169,10 +243,10 @@ TEST(ClientTransaction, only_the_recipient_that_needs_smtputf8_fails_without_it)
                                        {"c@b\xc3\xbc"
                                         "cher.example"}};
     auto capabilities = all();
-    EXPECT_EQ(plan_transaction(transaction, capabilities, true).mail,
+    EXPECT_EQ(plan_transaction(transaction, capabilities, true, now).mail,
               "MAIL FROM:<a@us.example> SIZE=1234 SMTPUTF8\r\n");
     capabilities.smtputf8 = false;
-    const auto plan = plan_transaction(transaction, capabilities, true);
+    const auto plan = plan_transaction(transaction, capabilities, true, now);
     EXPECT_FALSE(plan.error);
     EXPECT_EQ(plan.mail, "MAIL FROM:<a@us.example> SIZE=1234\r\n");
     EXPECT_TRUE(plan.recipients[0]);
@@ -186,14 +260,14 @@ TEST(ClientTransaction, too_large_a_message_is_not_sent) {
     auto transaction = plain();
     auto capabilities = all();
     capabilities.size_bytes_max = 1234;
-    EXPECT_FALSE(plan_transaction(transaction, capabilities, true).error);
+    EXPECT_FALSE(plan_transaction(transaction, capabilities, true, now).error);
     capabilities.size_bytes_max = 1233;
-    const auto plan = plan_transaction(transaction, capabilities, true);
+    const auto plan = plan_transaction(transaction, capabilities, true, now);
     ASSERT_TRUE(plan.error);
     EXPECT_EQ(to_string(plan.error->status), "5.3.4");
     EXPECT_EQ(plan.error->scope, Scope::message);
     capabilities.size_bytes_max = 0;
-    EXPECT_FALSE(plan_transaction(transaction, capabilities, true).error);
+    EXPECT_FALSE(plan_transaction(transaction, capabilities, true, now).error);
 }
 
 TEST(ClientTransaction, what_could_become_a_command_is_never_written) {
@@ -214,13 +288,13 @@ TEST(ClientTransaction, what_could_become_a_command_is_never_written) {
     for (const auto& address : bad) {
         auto transaction = plain();
         transaction.envelope.reverse_path = address;
-        auto plan = plan_transaction(transaction, all(), true);
+        auto plan = plan_transaction(transaction, all(), true, now);
         ASSERT_TRUE(plan.error) << testing::PrintToString(address);
         EXPECT_EQ(to_string(plan.error->status), "5.1.7");
 
         transaction = plain();
         transaction.envelope.recipients.push_back({address});
-        plan = plan_transaction(transaction, all(), true);
+        plan = plan_transaction(transaction, all(), true, now);
         EXPECT_FALSE(plan.error);
         EXPECT_TRUE(plan.recipients[0]);
         ASSERT_FALSE(plan.recipients[1]) << testing::PrintToString(address);
@@ -230,10 +304,10 @@ TEST(ClientTransaction, what_could_become_a_command_is_never_written) {
     for (const std::string& value : {"a\r\nb"s, "a b"s, "a\0b"s, std::string(5000, 'x')}) {
         auto transaction = plain();
         transaction.envelope.envid = value;
-        ASSERT_TRUE(plan_transaction(transaction, all(), true).error);
+        ASSERT_TRUE(plan_transaction(transaction, all(), true, now).error);
         transaction = plain();
         transaction.envelope.recipients[0].orcpt = value;
-        const auto plan = plan_transaction(transaction, all(), true);
+        const auto plan = plan_transaction(transaction, all(), true, now);
         ASSERT_FALSE(plan.recipients[0]);
         EXPECT_EQ(to_string(plan.recipients[0].error().status), "5.5.4");
     }
@@ -244,12 +318,12 @@ TEST(ClientTransaction, quoted_local_parts_pass_as_they_are) {
          {"\"a b\"@them.example"s, "\"a>b<\\\"c\"@them.example"s, "postmaster"s}) {
         auto transaction = plain();
         transaction.envelope.recipients = {{address}};
-        EXPECT_EQ(plan_transaction(transaction, {}, true).recipients[0],
+        EXPECT_EQ(plan_transaction(transaction, {}, true, now).recipients[0],
                   "RCPT TO:<" + address + ">\r\n");
     }
     auto transaction = plain();
     transaction.envelope.recipients = {{""}};
-    EXPECT_FALSE(plan_transaction(transaction, {}, true).recipients[0]);
+    EXPECT_FALSE(plan_transaction(transaction, {}, true, now).recipients[0]);
 }
 
 TEST(ClientTransaction, a_utf8_orcpt_goes_in_the_form_that_the_server_can_read) {
@@ -257,10 +331,10 @@ TEST(ClientTransaction, a_utf8_orcpt_goes_in_the_form_that_the_server_can_read) 
     transaction.envelope.recipients[0].orcpt = "utf-8;\xc3\xbc\xf0\x9f\x90\xb4@b";
     auto capabilities = all();
     capabilities.smtputf8 = false;
-    EXPECT_EQ(*plan_transaction(transaction, capabilities, true).recipients[0],
+    EXPECT_EQ(*plan_transaction(transaction, capabilities, true, now).recipients[0],
               "RCPT TO:<b@them.example> ORCPT=utf-8;\\x{FC}\\x{1F434}@b\r\n");
     transaction.envelope.reverse_path = "\xc3\xbc@us.example";
-    EXPECT_EQ(*plan_transaction(transaction, all(), true).recipients[0],
+    EXPECT_EQ(*plan_transaction(transaction, all(), true, now).recipients[0],
               "RCPT TO:<b@them.example> ORCPT=utf-8;\xc3\xbc\xf0\x9f\x90\xb4@b\r\n");
 }
 
