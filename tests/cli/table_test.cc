@@ -51,7 +51,7 @@ TEST(RelativeTime, names_the_larger_unit) {
     EXPECT_EQ(relative("2026-11-15T12:00:00Z", now), "3d ago");
     for (const auto* const text :
          {"", "soon", "2026-11-18T12:04:00", "2026-13-18T12:04:00.000Z", "2026-11-xxT12:04:00.000Z",
-          "2026-11-18T24:00:00Z", "2026/11/18T12:04:00Z", "2026-11-18T12:04:00.0Z"}) {
+          "2026-11-18T24:00:00Z", "2026/11/18T12:04:00Z"}) {
         EXPECT_EQ(relative(text, now), "-") << text;
     }
 }

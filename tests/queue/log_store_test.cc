@@ -18,7 +18,7 @@ TEST(LogStore, reads_back_what_was_enqueued) {
     expect_equal(*stored->message, *message);
     ASSERT_EQ(stored->states.size(), 2u);
     EXPECT_EQ(stored->states[0].phase, RecipientPhase::pending);
-    EXPECT_EQ(stored->states[0].next_due, message->arrival);
+    EXPECT_EQ(stored->states[0].next_due, first_due(message->arrival, message->envelope.requests));
     EXPECT_EQ(spool.read_body(id, 12, 5), "\r\nHel");
 }
 

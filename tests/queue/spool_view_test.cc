@@ -201,7 +201,8 @@ TEST(SpoolView, shows_what_was_stored) {
     const auto untried = view->read(filled.ids[0]);
     expect_equal(*untried->message, make_message(filled.ids[0], filled.bodies[0]));
     ASSERT_EQ(untried->states.size(), 2u);
-    EXPECT_EQ(untried->states[0].next_due, untried->message->arrival);
+    EXPECT_EQ(untried->states[0].next_due,
+              first_due(untried->message->arrival, untried->message->envelope.requests));
     EXPECT_EQ(view->read(filled.ids[1])->states, make_states(3));
     EXPECT_TRUE(view->read(filled.ids[2])->is_done);
     EXPECT_EQ(view->read(4711).error().kind, StoreError::Kind::not_found);
