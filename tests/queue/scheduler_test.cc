@@ -227,6 +227,10 @@ TEST_F(SchedulerTest, what_is_to_be_given_back_expires_at_its_time) {
     EXPECT_EQ(work_until(start + 10min), Seen{"expired " + std::to_string(index)});
     EXPECT_TRUE(scheduler.is_late(message(index), mta::ByMode::give_back, now));
     EXPECT_FALSE(scheduler.is_late(message(index), mta::ByMode::notify, now));
+    const auto hasty =
+        add({to("them.example")}, {.deliver_by = {mta::ByMode::give_back, false, now + 10s}});
+    scheduler.defer(message(hasty), entry(hasty), later, now);
+    EXPECT_EQ(entry(hasty).due, now + 8s);
     // A longer time than the lifetime does not prolong it.
     const auto patient =
         add({to("them.example")}, {.deliver_by = {mta::ByMode::give_back, false, start + 1000h}});
@@ -292,6 +296,9 @@ TEST_F(SchedulerTest, requests_go_with_their_message) {
     const auto next = add({to("them.example")});
     EXPECT_EQ(next, urgent) << "the place is used again";
     EXPECT_EQ(scheduler.table().requests(message(next)), Requests{});
+    last_id = 0;  // the first one's id again
+    const auto other = add({to("them.example")}, {.priority = -3});
+    EXPECT_EQ(scheduler.table().requests(message(other)).priority, -3) << "nothing is left of it";
 }
 
 TEST_F(SchedulerTest, forgets_nothing_when_indices_are_used_again) {
