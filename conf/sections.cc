@@ -278,6 +278,8 @@ void read_admin(Reader reader, const std::string& file, Admin& admin) {
         reader.problem("socket", "the path of a socket has at most " +
                                      std::to_string(path_bytes_max) + " bytes");
     }
+    read_one(reader, "socket_mode", parse_socket_mode, admin.socket_mode);
+    reader.text("socket_group", admin.socket_group);
     reader.finish();
 }
 
