@@ -283,6 +283,8 @@ admin::RelayStatus Daemon::relay_status_here() const {
     if (const auto refusal = shard.store().refusal()) status.spool_refusal = refusal->text;
     if (auto kept = disk_->list("quarantine")) status.spool_quarantine = std::move(*kept);
     status.is_loading = !shard.is_loaded();
+    status.loaded_messages = shard.loaded();
+    if (const auto found = spool_->report().messages; found > 0) status.old_messages = found;
     const auto spool = spool_->statistics();
     status.spool_segments = spool.segments;
     status.spool_written_bytes = spool.segment_bytes;
