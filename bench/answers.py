@@ -189,6 +189,7 @@ def run(count):
         spool={"free_percent": 0, "free_space": "1MB"},
     )
     subprocess.run([FILL, relay.folder / "spool", str(count)], check=True)
+    os.sync()  # so that nobody waits for these bytes
     with relay, SmtpSink(sink_port, dump=False) as _:
         until(lambda: "spool_loaded" in relay.log(), "all is loaded", 120)
         admin = Admin(relay.settings["admin"]["socket"])

@@ -111,7 +111,7 @@ TEST(Documents, all_keys_but_those_of_routes_sites_and_certificates_are_shown_as
                     "cert", "key", "route.domain", "route.hosts", "route.lifetime", "route.tls",
                     "route.username", "route.password_file", "site.match", "site.max_connections",
                     "site.max_messages_per_connection", "site.recipients_per_transaction",
-                    "site.message_rate", "site.connection_rate", "socket_group"));
+                    "site.message_rate", "site.connection_rate"));
 }
 
 // The man page's sentences say "Default: 10." or "Default:" and the value in the lines behind it.

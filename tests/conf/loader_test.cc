@@ -423,6 +423,8 @@ const MistakeCase mistake_cases[] = {
      "posthouse.toml:2:15: admin.socket_mode = \"0060\": must be..."},
     {"socket_mode_with_execution", "[admin]\nsocket_mode = \"0770\"\n",
      "posthouse.toml:2:15: admin.socket_mode = \"0770\": must be..."},
+    {"socket_group_that_is_no_name", "[admin]\nsocket_group = \"mail admins\"\n",
+     "posthouse.toml:2:16: admin.socket_group = \"mail admins\": must be the name of a group, ..."},
     {"site_without_match", "[[site]]\nmax_connections = 1\n",
      "posthouse.toml:1:1: site[0].match: at least one server or domain is needed, such as match = "
      "[\".mx.them.example\"]"},
