@@ -277,6 +277,15 @@ void read_retry(Reader reader, Retry& retry) {
     reader.finish();
 }
 
+Parsed<std::string> parse_group(std::string_view text) {
+    const bool is_name = std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_' || c == '-' || c == '.';
+    });
+    if (!is_name) return std::unexpected("must be the name of a group, such as \"mailadmins\"");
+    return std::string(text);
+}
+
 void read_admin(Reader reader, const std::string& file, Admin& admin) {
     read_path(reader, "socket", file, admin.socket);
     constexpr std::size_t path_bytes_max = sizeof(sockaddr_un::sun_path) - 1;
@@ -284,6 +293,8 @@ void read_admin(Reader reader, const std::string& file, Admin& admin) {
         reader.problem("socket", "the path of a socket has at most " +
                                      std::to_string(path_bytes_max) + " bytes");
     }
+    read_one(reader, "socket_mode", parse_socket_mode, admin.socket_mode);
+    read_one(reader, "socket_group", parse_group, admin.socket_group);
     reader.finish();
 }
 

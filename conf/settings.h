@@ -133,6 +133,8 @@ struct Retry {
 
 struct Admin {
     std::string socket = "/run/posthouse/admin.sock";
+    std::uint32_t socket_mode = 0660;  // as of chmod(2)
+    std::string socket_group;          // empty: the one that the relay runs as
     bool operator==(const Admin&) const = default;
 };
 

@@ -156,6 +156,22 @@ Parsed<std::string> parse_domain_or_subtree(std::string_view text) {
     return subtree ? '.' + *domain : *domain;
 }
 
+Parsed<std::uint32_t> parse_socket_mode(std::string_view text) {
+    std::uint32_t mode = 0;
+    const auto* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, mode, 8);
+    constexpr std::uint32_t owner = 0600;
+    constexpr std::uint32_t read_and_write = 0666;
+    const bool is_number = text.starts_with('0') && parsed.ec == std::errc{} && parsed.ptr == end;
+    if (!is_number || (mode & ~read_and_write) != 0 || (mode & owner) != owner) {
+        return wrong(
+            "must be a mode in octal that lets the owner read and write and nobody execute, such "
+            "as "
+            "\"0660\"");
+    }
+    return mode;
+}
+
 Parsed<std::string> parse_mail_address(std::string_view text) {
     const auto at = text.rfind('@');
     const auto local_part = text.substr(0, at);

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ using Parsed = std::expected<T, std::string>;
 [[nodiscard]] Parsed<std::string> parse_domain(std::string_view text);
 // A domain, or ".sub.tree" for everything below one.
 [[nodiscard]] Parsed<std::string> parse_domain_or_subtree(std::string_view text);
+// "0660", "0600", "0666": who may read and write; the owner always may.
+[[nodiscard]] Parsed<std::uint32_t> parse_socket_mode(std::string_view text);
 // "postmaster@office.example": a plain address, the domain as A-labels.
 [[nodiscard]] Parsed<std::string> parse_mail_address(std::string_view text);
 

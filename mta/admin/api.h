@@ -1,6 +1,8 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,7 +33,9 @@ struct RelayStatus {
     std::uint64_t spool_live_bytes = 0;
     std::uint64_t spool_recycled = 0;
     std::uint64_t spool_copied_bytes = 0;
-    bool is_loading = false;  // not all that was queued at start is known yet
+    bool is_loading = false;                    // not all that was queued at start is known yet:
+    std::uint64_t loaded_messages = 0;          // so many are,
+    std::optional<std::uint64_t> old_messages;  // of so many; nothing: that is not known either
     std::optional<std::uint64_t> spool_free_bytes;
     std::optional<std::uint64_t> spool_total_bytes;
 
@@ -43,19 +47,12 @@ struct RelayStatus {
 
 // Answers the requests of mta/admin/server.h from what the shards say. Every answer is JSON: the
 // thing asked for, or {"error": sentence} with
-//   400  the request makes no sense       404  no such path, or nothing queued for it
+//   400  the request makes no sense       404  no such path
 //   405  another method                   503  a shard did not answer in time
+// The paths, their parameters and answers are in docs/posthouse-api.7, which is a promise to those
+// who use them: change both together.
 //
-//   GET  /v1/status
-//   GET  /v1/queue?id&from&to&domain&state&limit&cursor    {"messages": [...], "next": cursor}
-//        No "next": that was all. A page may be short, even empty, and still have a "next".
-//   GET  /v1/why/<id | address | domain>    {"what", "found", "lines": [sentences], "messages":
-//   [...]} GET  /v1/destinations                   [...] POST /v1/flush    {"domain"?}
-//   {"recipients": n} POST /v1/cancel, /v1/hold, /v1/release  {"id" | "from" | "to" | "domain" |
-//   "state" |
-//        "all": true, "dry_run"?: true}     {"messages": n, "recipients": n}
-//
-// handle() may be called by many threads at once. It waits for the shards, each at most
+// handle() may be called by many threads at once. It waits for the shards, each step at most
 // `patience`. A shard that is asked after it has gone must drop the work unrun (io::Mailbox does).
 class Api {
 public:
@@ -71,9 +68,12 @@ public:
     [[nodiscard]] Response handle(const Request& request) const;
 
 private:
+    [[nodiscard]] nlohmann::json loading() const;
+
     std::vector<Post> shards_;
     GetStatus get_status_;
     Millis patience_;
+    mutable std::atomic<bool> is_loaded_ = false;
 };
 
 }  // namespace mta::admin

@@ -78,20 +78,14 @@ json recipient_json(const outbound::RecipientView& view) {
 
 }  // namespace
 
-std::string reply_of(const DeliveryError& error) {
-    if (error.reply_code == 0) return error.text;
-    return std::to_string(error.reply_code) + (error.text.empty() ? "" : ' ' + error.text);
-}
-
 json to_json(const outbound::MessageView& message) {
     json recipients = json::array();
     for (const auto& view : message.recipients) recipients.push_back(recipient_json(view));
-    json out = {
-        {"id", queue::format_id(message.id)},
-        {"sender", message.message ? json(message.message->envelope.reverse_path) : json(nullptr)},
-        {"size", message.size_bytes},
-        {"arrived", format_rfc3339(message.arrived)},
-        {"recipients", std::move(recipients)}};
+    json out = {{"id", queue::format_id(message.id)},
+                {"sender", message.sender},
+                {"size", message.size_bytes},
+                {"arrived", format_rfc3339(message.arrived)},
+                {"recipients", std::move(recipients)}};
     if (message.message) out["message_id"] = text_or_null(message.message->message_id);
     add_requests(out, message.requests);
     return out;
@@ -121,6 +115,8 @@ json to_json(const RelayStatus& status) {
               {"refusal", text_or_null(status.spool_refusal)},
               {"quarantine", status.spool_quarantine},
               {"loading", status.is_loading},
+              {"loaded_messages", status.loaded_messages},
+              {"old_messages", value_or_null(status.old_messages)},
               {"segments", status.spool_segments},
               {"written_bytes", status.spool_written_bytes},
               {"live_bytes", status.spool_live_bytes},
@@ -150,6 +146,14 @@ json to_json(const outbound::Counters& counters) {
             {"reports_total", counters.reports_total},
             {"transactions_total", counters.transactions_total},
             {"connects_total", counters.connects_total}};
+}
+
+json to_json(const Totals& totals) {
+    return {{"messages", totals.messages},
+            {"recipients", totals.recipients},
+            {"bytes", totals.bytes},
+            {"oldest", time_or_null(totals.oldest)},
+            {"next_attempt", time_or_null(totals.next)}};
 }
 
 std::string dump(const json& value) {

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mta/admin/api.h"
+#include "mta/admin/ranking.h"
 #include "mta/outbound/queue_view.h"
 
 namespace mta::admin {
@@ -15,9 +16,7 @@ namespace mta::admin {
 [[nodiscard]] nlohmann::json to_json(const outbound::DestinationView& destination);
 [[nodiscard]] nlohmann::json to_json(const RelayStatus& status);
 [[nodiscard]] nlohmann::json to_json(const outbound::Counters& counters);
-
-// "450 4.7.1 greylisted", lines joined by '\n'; our own words if the host said nothing.
-[[nodiscard]] std::string reply_of(const DeliveryError& error);
+[[nodiscard]] nlohmann::json to_json(const Totals& totals);
 
 // Never throws: bytes that are not UTF-8 are replaced.
 [[nodiscard]] std::string dump(const nlohmann::json& json);

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "mta/base/domain.h"
+#include "mta/base/time_format.h"
 
 namespace mta::admin {
 namespace {
 
-using outbound::MessageView;
+using outbound::MessageFilter;
 using outbound::ViewState;
 
 constexpr std::array<std::pair<std::string_view, ViewState>, 4> states = {
@@ -17,49 +19,110 @@ constexpr std::array<std::pair<std::string_view, ViewState>, 4> states = {
      {"held", ViewState::held},
      {"in_doubt", ViewState::in_doubt}}};
 
-// Addresses are compared without case: the domain has none, and no known host tells local parts
-// apart by it, so an operator's "Bob@" finds bob.
-bool is_same_address(std::string_view a, std::string_view b) { return equals_ignoring_case(a, b); }
+// What is wrong with a value; nothing: it was taken.
+using Complaint = std::optional<std::string>;
+using Take = Complaint (*)(MessageFilter& filter, const std::string& value, Instant now);
 
-bool is_in_domain(std::string_view domain, std::string_view wanted) {
-    if (wanted.starts_with('.')) return is_under(domain, wanted.substr(1));
-    return domain == wanted;
+std::string quoted(const std::string& value) { return '"' + value + '"'; }
+
+Complaint take_id(MessageFilter& filter, const std::string& value, Instant /*now*/) {
+    filter.id = queue::parse_id(value);
+    if (!filter.id) return quoted(value) + " is no queue id";
+    return std::nullopt;
 }
 
-// The domain of an address, as recipients have it; empty if it has none.
-std::string domain_of(const std::string& address) {
-    const auto at = address.rfind('@');
-    if (at == address.npos) return {};
-    auto domain = address.substr(at + 1);
-    if (domain.starts_with('[')) return domain;
-    return to_a_labels(domain).value_or("");
+// "them.example", ".them.example", "[192.0.2.1]" as recipients' domains are kept.
+std::optional<std::string> domain_form(std::string_view value) {
+    const bool is_subtree = value.starts_with('.');
+    if (value.starts_with('[')) return to_lower(value);
+    auto domain = to_a_labels(value.substr(is_subtree));
+    if (domain && is_subtree) domain->insert(0, 1, '.');
+    return domain;
 }
 
-// Gathers the described messages of a page in the order of the list, whichever order they come in.
-struct Gathering {
-    Selection selection;
-    std::vector<MessageView> messages;  // as listed, then as described
-    std::vector<bool> is_wanted;
-    std::optional<outbound::ListCursor> next;
-    std::size_t missing = 0;
-    std::function<void(Page)> on_page;
+Complaint take_domain(MessageFilter& filter, const std::string& value, Instant /*now*/) {
+    const auto domain = domain_form(value);
+    if (!domain) return quoted(value) + " is no domain";
+    filter.domain = *domain;
+    return std::nullopt;
+}
 
-    void take(std::size_t place, queue::StoreResult<MessageView> described) {
-        // What cannot be read is shown as far as it is known; what has just gone is left out.
-        const bool is_there =
-            described || described.error().kind != queue::StoreError::Kind::not_found;
-        if (described) messages[place] = std::move(*described);
-        is_wanted[place] = is_there && selection.matches(messages[place]);
-        if (--missing == 0) finish();
+Complaint take_sender(MessageFilter& filter, const std::string& value, Instant /*now*/) {
+    filter.sender = value == "<>" ? std::string() : value;
+    return std::nullopt;
+}
+
+Complaint take_recipient(MessageFilter& filter, const std::string& value, Instant now) {
+    if (value.starts_with('@')) return take_domain(filter, value.substr(1), now);
+    filter.recipient = value;
+    return std::nullopt;
+}
+
+Complaint take_message_id(MessageFilter& filter, const std::string& value, Instant /*now*/) {
+    filter.message_id = queue::bare_message_id(value);
+    if (filter.message_id.empty()) return quoted(value) + " is no Message-ID";
+    return std::nullopt;
+}
+
+Complaint take_host(MessageFilter& filter, const std::string& value, Instant /*now*/) {
+    filter.host = value;
+    return std::nullopt;
+}
+
+Complaint take_reply(MessageFilter& filter, const std::string& value, Instant /*now*/) {
+    filter.reply = value;
+    return std::nullopt;
+}
+
+Complaint take_state(MessageFilter& filter, const std::string& value, Instant /*now*/) {
+    const auto* const found =
+        std::ranges::find(states, value, [](const auto& row) { return row.first; });
+    if (found == states.end()) {
+        return quoted(value) + " is no state; there are queued, delivering, held and in_doubt";
     }
-    void finish() {
-        Page page{.messages = {}, .next = next};
-        for (std::size_t place = 0; place < messages.size(); ++place) {
-            if (is_wanted[place]) page.messages.push_back(std::move(messages[place]));
-        }
-        on_page(std::move(page));
-    }
-};
+    filter.state = found->second;
+    return std::nullopt;
+}
+
+Complaint take_age(std::optional<Instant>& limit, const std::string& value, Instant now) {
+    const auto age = parse_duration(value);
+    if (!age) return quoted(value) + " is no age; write it as 90s, 5m, 4h or 2d";
+    limit = now - *age;
+    return std::nullopt;
+}
+Complaint take_older(MessageFilter& filter, const std::string& value, Instant now) {
+    return take_age(filter.arrived_before, value, now);
+}
+Complaint take_younger(MessageFilter& filter, const std::string& value, Instant now) {
+    return take_age(filter.arrived_after, value, now);
+}
+
+Complaint take_size(std::optional<std::uint64_t>& limit, const std::string& value) {
+    limit = parse_size(value);
+    if (!limit) return quoted(value) + " is no size; write it as 512B, 10kB, 5MB or 1GB";
+    return std::nullopt;
+}
+Complaint take_larger(MessageFilter& filter, const std::string& value, Instant /*now*/) {
+    return take_size(filter.larger_than, value);
+}
+Complaint take_smaller(MessageFilter& filter, const std::string& value, Instant /*now*/) {
+    return take_size(filter.smaller_than, value);
+}
+
+constexpr std::array<std::pair<std::string_view, Take>, 12> parts = {{
+    {"id", take_id},
+    {"message_id", take_message_id},
+    {"from", take_sender},
+    {"to", take_recipient},
+    {"domain", take_domain},
+    {"host", take_host},
+    {"state", take_state},
+    {"older", take_older},
+    {"younger", take_younger},
+    {"larger", take_larger},
+    {"smaller", take_smaller},
+    {"reply", take_reply},
+}};
 
 }  // namespace
 
@@ -70,105 +133,21 @@ std::string_view to_string(ViewState state) {
     return "done";
 }
 
-bool Selection::is_everything() const {
-    return !id && !sender && recipient.empty() && party.empty() && domain.empty() && !state;
+bool is_filter_name(std::string_view name) {
+    return std::ranges::any_of(parts, [name](const auto& part) { return part.first == name; });
 }
 
-bool Selection::matches(const MessageView& message) const {
-    if (id && message.id != *id) return false;
-    const auto* const envelope = message.message ? &message.message->envelope : nullptr;
-    const std::string reverse_path = envelope != nullptr ? envelope->reverse_path : std::string{};
-    if (needs_envelope() && envelope == nullptr) return false;
-    if (sender && !is_same_address(reverse_path, *sender)) return false;
-    return std::ranges::any_of(message.recipients,
-                               [&](const auto& view) { return matches(message, view); });
-}
-
-bool Selection::matches(const MessageView& message, const outbound::RecipientView& view) const {
-    if (state && view.state != *state) return false;
-    if (!domain.empty() && !is_in_domain(view.domain, domain)) return false;
-    if (!recipient.empty() && !is_same_address(view.address, recipient)) return false;
-    if (party.empty() || is_same_address(view.address, party)) return true;
-    return message.message && is_same_address(message.message->envelope.reverse_path, party);
-}
-
-outbound::RecipientNumbers Selection::recipients_of(const MessageView& message) const {
-    if (!state && domain.empty() && recipient.empty() && party.empty()) return std::nullopt;
-    std::vector<std::uint32_t> numbers;
-    for (const auto& view : message.recipients) {
-        if (matches(message, view)) numbers.push_back(view.number);
-    }
-    return numbers;
-}
-
-outbound::MessageFilter Selection::coarse() const {
-    outbound::MessageFilter filter{.domain = domain, .state = state, .destination = {}};
-    if (domain.empty() && !recipient.empty()) filter.domain = domain_of(recipient);
-    return filter;
-}
-
-std::expected<Selection, std::string> parse_selection(
-    const std::map<std::string, std::string>& values) {
-    Selection selection;
-    for (const auto& [name, value] : values) {
-        if (value.empty()) continue;
-        if (name == "id") {
-            selection.id = queue::parse_id(value);
-            if (!selection.id) return std::unexpected("\"" + value + "\" is no queue id");
-        } else if (name == "from") {
-            selection.sender = value == "<>" ? std::string() : value;
-        } else if (name == "to") {
-            selection.recipient = value;
-        } else if (name == "domain") {
-            const bool is_subtree = value.starts_with('.');
-            const auto domain = value.starts_with('[')
-                                    ? std::optional(value)
-                                    : to_a_labels(std::string_view(value).substr(is_subtree));
-            if (!domain) return std::unexpected("\"" + value + "\" is no domain");
-            selection.domain = (is_subtree ? "." : "") + *domain;
-        } else if (name == "state") {
-            const auto* const found =
-                std::ranges::find(states, value, [](const auto& row) { return row.first; });
-            if (found == states.end()) {
-                return std::unexpected("\"" + value +
-                                       "\" is no state; there are queued, delivering, held and "
-                                       "in_doubt");
-            }
-            selection.state = found->second;
+std::expected<MessageFilter, std::string> parse_filter(
+    const std::map<std::string, std::string>& values, Instant now) {
+    MessageFilter filter;
+    for (const auto& [name, take] : parts) {
+        const auto given = values.find(std::string(name));
+        if (given == values.end() || given->second.empty()) continue;
+        if (auto complaint = take(filter, given->second, now)) {
+            return std::unexpected(std::move(*complaint));
         }
     }
-    return selection;
-}
-
-void read_page(outbound::QueueManager& manager, const Selection& selection,
-               const PageRequest& request, std::function<void(Page)> on_page) {
-    outbound::MessageList list;
-    if (selection.id) {
-        if (auto message = manager.find(*selection.id))
-            list.messages.push_back(std::move(*message));
-    } else {
-        list = manager.list(selection.coarse(), request.limit, request.cursor);
-    }
-    if (!request.with_envelope && !selection.needs_envelope()) {
-        std::erase_if(list.messages, [&](const auto& view) { return !selection.matches(view); });
-        return on_page({.messages = std::move(list.messages), .next = list.next});
-    }
-    std::vector<queue::MessageId> ids;
-    ids.reserve(list.messages.size());
-    for (const auto& message : list.messages) ids.push_back(message.id);
-    auto gathering = std::make_shared<Gathering>();
-    gathering->selection = selection;
-    gathering->is_wanted.resize(ids.size());
-    gathering->messages = std::move(list.messages);
-    gathering->next = list.next;
-    gathering->missing = ids.size();
-    gathering->on_page = std::move(on_page);
-    if (ids.empty()) return gathering->finish();
-    for (std::size_t place = 0; place < ids.size(); ++place) {
-        manager.describe(ids[place], [gathering, place](auto described) {
-            gathering->take(place, std::move(described));
-        });
-    }
+    return filter;
 }
 
 }  // namespace mta::admin

@@ -1,66 +1,23 @@
 #pragma once
-#include <cstdint>
 #include <expected>
-#include <functional>
 #include <map>
-#include <memory>
-#include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
-#include "mta/outbound/queue_manager.h"
+#include "mta/base/time.h"
+#include "mta/outbound/message_filter.h"
 
 namespace mta::admin {
 
-// Which messages a request is about: all that is given must hold for the message or for one of its
-// open recipients.
-struct Selection {
-    std::optional<queue::MessageId> id;
-    std::optional<std::string> sender;  // "" is the null sender
-    std::string recipient;
-    std::string party;   // the sender or a recipient
-    std::string domain;  // of a recipient, as of mta::to_a_labels(); ".suffix": its subtree
-    std::optional<outbound::ViewState> state;
+// The names of a filter's parts in requests: id, message_id, from, to, domain, host, state, older,
+// younger, larger, smaller, reply.
+[[nodiscard]] bool is_filter_name(std::string_view name);
 
-    [[nodiscard]] bool is_everything() const;
-    // Whether the envelope is needed to tell: it is on disk.
-    [[nodiscard]] bool needs_envelope() const {
-        return sender.has_value() || !recipient.empty() || !party.empty();
-    }
-    // A message that describe() gave, or, unless needs_envelope(), list().
-    [[nodiscard]] bool matches(const outbound::MessageView& message) const;
-    // Of a message that matches: whom it is about. Nothing: the message as such was selected.
-    [[nodiscard]] outbound::RecipientNumbers recipients_of(
-        const outbound::MessageView& message) const;
-    // What the queue manager can sort out itself.
-    [[nodiscard]] outbound::MessageFilter coarse() const;
-
-private:
-    [[nodiscard]] bool matches(const outbound::MessageView& message,
-                               const outbound::RecipientView& view) const;
-};
-
-// From id, from, to, domain and state; "<>" as `from` is the null sender. Other names are left to
-// the caller. The error is a sentence.
-[[nodiscard]] std::expected<Selection, std::string> parse_selection(
-    const std::map<std::string, std::string>& values);
+// Names that are no part of a filter are left to the caller; empty values count as not given. The
+// error is a sentence. `now` is what ages are counted from.
+[[nodiscard]] std::expected<outbound::MessageFilter, std::string> parse_filter(
+    const std::map<std::string, std::string>& values, Instant now);
 
 [[nodiscard]] std::string_view to_string(outbound::ViewState state);
-
-struct Page {
-    std::vector<outbound::MessageView> messages;
-    std::optional<outbound::ListCursor> next;  // nothing: that was all
-};
-
-struct PageRequest {
-    std::size_t limit = 0;
-    outbound::ListCursor cursor = 0;
-    bool with_envelope = false;
-};
-// One step through one shard's queue: looks at up to `limit` messages from `cursor` on and hands
-// over those selected; with `with_envelope` (or if it is needed to select) described in full. On
-// the shard's thread; `on_page` may come at once.
-void read_page(outbound::QueueManager& manager, const Selection& selection,
-               const PageRequest& request, std::function<void(Page)> on_page);
 
 }  // namespace mta::admin

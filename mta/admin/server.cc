@@ -1,5 +1,6 @@
 #include "mta/admin/server.h"
 
+#include <grp.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace mta::admin {
 namespace {
@@ -22,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int backlog = 64;
-constexpr mode_t socket_mode = 0660;
 constexpr unsigned threads = 2;
 constexpr std::size_t connection_memory_bytes = 32u << 10;
 
@@ -93,7 +94,29 @@ std::string bind_problem(const std::string& path, int error_number) {
     return "admin.socket: cannot create " + path + ": " + reason_of(error_number);
 }
 
-std::expected<int, std::string> open_socket(const std::string& path) {
+// The error is a sentence.
+std::expected<void, std::string> let_in(const std::string& path, const SocketAccess& access) {
+    if (!access.group.empty()) {
+        constexpr std::size_t buffer_bytes = 16u << 10;
+        std::vector<char> buffer(buffer_bytes);
+        group entry{};
+        group* found = nullptr;
+        if (::getgrnam_r(access.group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
+            found == nullptr) {
+            return std::unexpected("admin.socket_group: there is no group \"" + access.group + '"');
+        }
+        if (::chown(path.c_str(), static_cast<uid_t>(-1), entry.gr_gid) != 0) {
+            return std::unexpected("admin.socket_group: cannot give " + path + " to the group \"" +
+                                   access.group + "\" (" + reason_of(errno) +
+                                   "); the relay's user must be a member of it");
+        }
+    }
+    if (::chmod(path.c_str(), access.mode) != 0)
+        return std::unexpected("admin.socket: " + path + ": " + reason_of(errno));
+    return {};
+}
+
+std::expected<int, std::string> open_socket(const std::string& path, const SocketAccess& access) {
     const auto address = address_of(path);
     if (!address) {
         return std::unexpected("admin.socket: the path must have 1 to 107 bytes: " + path);
@@ -107,10 +130,12 @@ std::expected<int, std::string> open_socket(const std::string& path) {
         return std::unexpected(bind_problem(path, errno));
     }
     // Nobody can connect before listen(), so nobody slips in before the mode is right.
-    if (::chmod(path.c_str(), socket_mode) != 0 || ::listen(socket.get(), backlog) != 0) {
-        auto problem = "admin.socket: " + path + ": " + reason_of(errno);
+    auto ready = let_in(path, access);
+    if (ready && ::listen(socket.get(), backlog) != 0)
+        ready = std::unexpected("admin.socket: " + path + ": " + reason_of(errno));
+    if (!ready) {
         ::unlink(path.c_str());
-        return std::unexpected(std::move(problem));
+        return std::unexpected(std::move(ready).error());
     }
     return socket.release();
 }
@@ -203,8 +228,9 @@ struct Server::Impl {
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 std::expected<std::unique_ptr<Server>, std::string> Server::listen(const std::string& socket_path,
-                                                                   Handler handler) {
-    auto socket = open_socket(socket_path);
+                                                                   Handler handler,
+                                                                   const SocketAccess& access) {
+    auto socket = open_socket(socket_path, access);
     if (!socket) return std::unexpected(socket.error());
     auto impl = std::make_unique<Impl>();
     impl->path = socket_path;

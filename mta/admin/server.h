@@ -26,8 +26,13 @@ inline constexpr std::size_t request_body_bytes_max = 1u << 20;
 inline constexpr std::uint32_t connections_max = 64;
 inline constexpr std::uint32_t connection_timeout_s = 30;
 
-// HTTP over a Unix socket, for `posthouse queue` and its kin, scripts and monitoring. Who may open
-// the socket may do everything: its mode is 0660, and the folder's owner and group decide.
+// Who may open the socket, and so may do everything.
+struct SocketAccess {
+    std::uint32_t mode = 0660;  // as of chmod(2)
+    std::string group;          // empty: the process's own
+};
+
+// HTTP over a Unix socket, for `posthouse queue` and its kin, scripts and monitoring.
 //
 // Runs in its own two threads, beside the loops. The handler is called on one of them, by several
 // connections at once: it must be safe for that, and may wait. It must outlive the server; the
@@ -40,7 +45,7 @@ public:
     // write there, another relay listens there. A socket file that nobody listens on any more (the
     // relay was killed) is replaced.
     [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> listen(
-        const std::string& socket_path, Handler handler);
+        const std::string& socket_path, Handler handler, const SocketAccess& access = {});
 
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

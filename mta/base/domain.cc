@@ -48,6 +48,10 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
     return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
+bool contains_ignoring_case(std::string_view text, std::string_view part) {
+    return !std::ranges::search(text, part, {}, lower).empty() || part.empty();
+}
+
 bool is_valid_domain(std::string_view domain) {
     if (domain.empty() || domain.size() > 253) return false;
     while (true) {

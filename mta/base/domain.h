@@ -8,6 +8,8 @@ namespace mta {
 // ASCII only: 'A'-'Z' become 'a'-'z', every other byte stays.
 [[nodiscard]] std::string to_lower(std::string_view text);
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
+// `part` is in lower case already.
+[[nodiscard]] bool contains_ignoring_case(std::string_view text, std::string_view part);
 
 // A host or mail domain in ASCII: labels of 1 to 63 letters, digits, hyphens (not first or last)
 // and underscores (seen in real host names), at most 253 bytes in all, no trailing dot. Case is

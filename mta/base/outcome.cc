@@ -44,4 +44,9 @@ std::optional<EnhancedStatus> take_enhanced_status(std::string_view& text) {
     return status;
 }
 
+std::string reply_of(const DeliveryError& error) {
+    if (error.reply_code == 0) return error.text;
+    return std::to_string(error.reply_code) + (error.text.empty() ? "" : ' ' + error.text);
+}
+
 }  // namespace mta

@@ -43,6 +43,8 @@ struct DeliveryError {
     [[nodiscard]] bool is_permanent() const { return status.klass == 5; }
     bool operator==(const DeliveryError&) const = default;
 };
+// "450 4.7.1 greylisted", lines joined by '\n'; our own words if the host said nothing.
+[[nodiscard]] std::string reply_of(const DeliveryError& error);
 
 template <class T>
 using Result = std::expected<T, DeliveryError>;

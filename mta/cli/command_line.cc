@@ -10,13 +10,15 @@
 #include <utility>
 
 #include "mta/base/domain.h"
+#include "mta/base/time_format.h"
+#include "queue/message.h"
 
 namespace mta::cli {
 namespace {
 
 constexpr const char* version_text = "posthouse " POSTHOUSE_VERSION;
 
-constexpr std::array<std::string_view, 2> later_commands = {"bounce", "sendmail"};
+constexpr std::array<std::string_view, 1> later_commands = {"sendmail"};
 
 EarlyExit usage_error(std::string text) {
     return {exit_usage,
@@ -39,13 +41,40 @@ bool is_id(std::string_view text) {
 using Checked = std::expected<std::string, std::string>;
 
 Checked check_domain(std::string_view text) {
-    if (auto domain = to_a_labels(text)) return std::move(*domain);
+    const bool is_subtree = text.starts_with('.');
+    if (auto domain = to_a_labels(text.substr(is_subtree)))
+        return (is_subtree ? "." : "") + *domain;
     return std::unexpected("\"" + std::string(text) + "\" is no domain");
+}
+
+Checked check_message_id(std::string_view text) {
+    if (!queue::bare_message_id(text).empty()) return std::string(text);
+    return std::unexpected("\"" + std::string(text) + "\" is no Message-ID");
+}
+
+Checked check_age(std::string_view text) {
+    if (parse_duration(text)) return std::string(text);
+    return std::unexpected("\"" + std::string(text) +
+                           "\" is no age; write it as 90s, 5m, 4h or 2d");
+}
+
+Checked check_size(std::string_view text) {
+    if (parse_size(text)) return std::string(text);
+    return std::unexpected("\"" + std::string(text) +
+                           "\" is no size; write it as 512B, 10kB, 5MB or 1GB");
 }
 
 Checked check_address(std::string_view text) {
     if (is_address(text)) return std::string(text);
     return std::unexpected("\"" + std::string(text) + "\" is no mail address");
+}
+
+// Of all senders there, with an '@' in front; or an address.
+Checked check_sender(std::string_view text) {
+    if (!text.starts_with('@')) return check_address(text);
+    auto domain = check_domain(text.substr(1));
+    if (domain) domain->insert(0, 1, '@');
+    return domain;
 }
 
 Checked check_id(std::string_view text) {
@@ -56,7 +85,8 @@ Checked check_id(std::string_view text) {
 }
 
 Checked check_subject(std::string_view text) {
-    if (text.find('@') != text.npos) return check_address(text);
+    if (text.starts_with('<') && text != "<>") return check_message_id(text);
+    if (text == "<>" || text.find('@') != text.npos) return check_address(text);
     return text.find('.') != text.npos ? check_domain(text) : check_id(text);
 }
 
@@ -98,29 +128,75 @@ CLI::App* add_command(CLI::App& app, Typed& typed, Command command, const char* 
     return sub;
 }
 
-CLI::App* with_word(CLI::App* command, Typed& typed) {
-    command->add_option("what", typed.word, "a queue id, a mail address or a domain")
-        ->type_name("ID|ADDRESS|DOMAIN")
-        ->required();
-    return command;
+CLI::Option* add_word(CLI::App& command, Typed& typed) {
+    return command
+        .add_option("what", typed.word,
+                    "a queue id, a mail address, a domain, or a Message-ID in <>")
+        ->type_name("ID|ADDRESS|DOMAIN|MESSAGE-ID");
 }
 
-void add_filter_options(CLI::App& command, Filter& filter) {
-    command.add_option("--id", filter.id, "this message")->type_name("ID");
-    command.add_option("--from", filter.sender, "from this sender; <> is the sender of bounces")
+// An empty variable in somebody's script must not select everything.
+CLI::Option* add_text(CLI::App& command, const char* name, std::string& value, const char* what) {
+    return command.add_option(name, value, what)->check([](const std::string& text) {
+        return std::string(text.empty() ? "\"\" selects no mail" : "");
+    });
+}
+
+void add_envelope_options(CLI::App& command, Filter& filter) {
+    add_text(command, "--id", filter.id, "this message")->type_name("ID");
+    add_text(command, "--from", filter.sender,
+             "from this sender; <> is the sender of bounces, @DOMAIN everybody there")
         ->type_name("ADDRESS");
-    command.add_option("--to", filter.recipient, "to this recipient")->type_name("ADDRESS");
-    command.add_option("--domain", filter.domain, "to this domain")->type_name("DOMAIN");
-    command.add_option("--state", filter.state, "in this state")
+    add_text(command, "--to", filter.recipient, "to this recipient")->type_name("ADDRESS");
+    add_text(command, "--domain", filter.domain, "to this domain; .DOMAIN is what is under it")
+        ->type_name("DOMAIN");
+    add_text(command, "--state", filter.state, "in this state")
         ->check(CLI::IsMember({"queued", "delivering", "held", "in_doubt"}))
         ->type_name("STATE");
 }
 
-void add_queue_options(CLI::App& command, Invocation& invocation) {
-    add_filter_options(command, invocation.filter);
+// The word and the options that select mail in the queue; all that is given must hold.
+void add_filter(CLI::App& command, Typed& typed) {
+    auto& filter = typed.invocation.filter;
+    add_word(command, typed);
+    add_envelope_options(command, filter);
+    add_text(command, "--message-id", filter.message_id, "with this Message-ID")->type_name("ID");
+    add_text(command, "--host", filter.host, "to this destination, or tried last at this host")
+        ->type_name("TEXT");
+    add_text(command, "--reply", filter.reply, "whose last reply contains this")->type_name("TEXT");
+    add_text(command, "--older", filter.older, "that came longer ago, such as 4h")
+        ->type_name("AGE");
+    add_text(command, "--younger", filter.younger, "that came since then")->type_name("AGE");
+    add_text(command, "--larger", filter.larger, "larger than this, such as 10MB")
+        ->type_name("SIZE");
+    add_text(command, "--smaller", filter.smaller, "smaller than this")->type_name("SIZE");
+}
+
+void add_queue_options(CLI::App& command, Typed& typed) {
+    auto& invocation = typed.invocation;
+    auto& question = invocation.question;
+    add_filter(command, typed);
     command
         .add_option("--limit", invocation.limit, "show so many messages; 0: all (100; JSON: all)")
         ->type_name("N");
+    command.add_option("--sort", question.sort, "what comes first: the oldest, the largest, ...")
+        ->check(CLI::IsMember({"age", "size", "next", "attempts", "sender", "destination"}))
+        ->type_name("KEY");
+    command.add_flag("--reverse", question.reverse, "the other way round");
+    auto* const by =
+        command.add_option("--by", question.by, "sum up instead")
+            ->check(CLI::IsMember({"destination", "domain", "sender", "reason", "state"}))
+            ->type_name("destination|domain|sender|reason|state");
+    command.add_flag("--count", question.count, "say only how much it is")->excludes(by);
+}
+
+CLI::App* add_order(CLI::App& command, Typed& typed) {
+    auto& invocation = typed.invocation;
+    add_filter(command, typed);
+    command.add_flag("--all", invocation.all, "everything in the queue");
+    command.add_flag("--yes", invocation.yes, "do not ask");
+    command.add_flag("--dry-run", invocation.dry_run, "only say what would be touched");
+    return &command;
 }
 
 CLI::App* add_spool_action(CLI::App& spool, Typed& typed, SpoolAction action, const char* name,
@@ -143,7 +219,7 @@ void add_spool_actions(CLI::App& spool, Typed& typed) {
     auto* const list =
         add_spool_action(spool, typed, SpoolAction::ls, "ls", "list the messages in the spool");
     with_json(list, typed.invocation);
-    add_filter_options(*list, filter);
+    add_envelope_options(*list, filter);
     list->add_flag("--all", request.all, "also finished ones whose records are still there");
     auto* const cat = add_spool_action(spool, typed, SpoolAction::cat, "cat",
                                        "print a message, its envelope and its history");
@@ -166,22 +242,25 @@ void add_commands(CLI::App& app, Typed& typed) {
     add_command(app, typed, Command::serve, "serve", "run the relay in the foreground");
     add_command(app, typed, Command::check, "check", "tell every mistake in the configuration");
     add_queue_options(*add_command(app, typed, Command::queue, "queue", "list the mail that waits"),
-                      typed.invocation);
-    with_word(add_command(app, typed, Command::why, "why",
+                      typed);
+    add_word(*add_command(app, typed, Command::why, "why",
                           "say where mail is, why, and what happens next"),
-              typed);
-    add_command(app, typed, Command::flush, "flush", "try waiting mail now")
-        ->add_option("domain", typed.word, "only mail to this domain")
-        ->type_name("DOMAIN");
-    with_word(
-        add_command(app, typed, Command::hold, "hold", "keep mail and do not try to deliver it"),
+             typed)
+        ->required();
+    add_order(*add_command(app, typed, Command::flush, "flush", "try waiting mail now"), typed);
+    add_order(
+        *add_command(app, typed, Command::hold, "hold", "keep mail and do not try to deliver it"),
         typed);
-    with_word(add_command(app, typed, Command::release, "release", "end a hold, and try at once"),
+    add_order(*add_command(app, typed, Command::release, "release", "end a hold, and try at once"),
               typed);
-    with_word(add_command(app, typed, Command::cancel, "cancel",
-                          "drop mail; nobody is told, and it is gone"),
+    add_order(*add_command(app, typed, Command::cancel, "cancel",
+                           "drop mail; nobody is told, and it is gone"),
+              typed);
+    add_order(*add_command(app, typed, Command::bounce, "bounce",
+                           "give mail up; its senders get reports"),
               typed)
-        ->add_flag("--yes", typed.invocation.yes, "do not ask");
+        ->add_option("--reason", typed.invocation.reason, "what the reports say")
+        ->type_name("TEXT");
     add_command(app, typed, Command::status, "status", "say whether the relay is all right");
     add_spool_actions(*app.add_subcommand("spool", "work on the spool's files without the relay"),
                       typed);
@@ -189,26 +268,63 @@ void add_commands(CLI::App& app, Typed& typed) {
 
 // Where the word belongs, by its form.
 std::string& place_of(const std::string& word, Invocation& invocation) {
-    const auto command = invocation.command;
-    if (command == Command::why || command == Command::flush) return invocation.subject;
+    if (invocation.command == Command::why) return invocation.subject;
     auto& filter = invocation.filter;
-    if (word.find('@') != word.npos) return filter.recipient;
-    return word.find('.') != word.npos ? filter.domain : filter.id;
+    if (word.starts_with('<') && word != "<>") return filter.message_id;
+    if (word == "<>") return filter.sender;
+    if (word.find('@') != word.npos)
+        return word.starts_with('@') ? filter.domain : filter.recipient;
+    const bool has_digit = word.find_first_of("0123456789") != word.npos;
+    // Of a local network, such as "flush exchange".
+    const bool is_plain_name = invocation.command == Command::flush && !has_digit;
+    return is_plain_name || word.find('.') != word.npos ? filter.domain : filter.id;
+}
+
+bool is_order(Command command) {
+    return command == Command::hold || command == Command::release || command == Command::cancel ||
+           command == Command::bounce;
+}
+
+std::optional<std::string> take_word(Typed& typed) {
+    if (!typed.word) return std::nullopt;
+    // An empty variable in somebody's script must not select everything.
+    if (typed.word->empty()) return "\"\" selects no mail";
+    auto& place = place_of(*typed.word, typed.invocation);
+    if (!place.empty()) {
+        return "\"" + *typed.word + "\" and the option for the same thing do not go together";
+    }
+    place = typed.word->starts_with('@') ? typed.word->substr(1) : *typed.word;
+    return std::nullopt;
+}
+
+std::optional<std::string> check_selection(const Invocation& invocation) {
+    if (invocation.all && !invocation.filter.is_empty())
+        return "--all and a filter do not go together";
+    if (!is_order(invocation.command) || invocation.all || !invocation.filter.is_empty())
+        return std::nullopt;
+    return "which mail? Name a queue id, a mail address, a domain or a filter such as --older 4d; "
+           "or --all";
 }
 
 std::optional<std::string> normalize(Typed& typed) {
     auto& invocation = typed.invocation;
     auto& filter = invocation.filter;
-    if (typed.word) {
-        // An empty variable in somebody's script must not select everything.
-        if (typed.word->empty()) return "\"\" selects no mail";
-        place_of(*typed.word, invocation) = *typed.word;
+    if (auto complaint = take_word(typed)) return complaint;
+    if (filter.recipient.starts_with('@') && filter.domain.empty()) {
+        filter.domain = filter.recipient.substr(1);
+        filter.recipient.clear();
     }
-    const auto check_word = invocation.command == Command::flush ? check_domain : check_subject;
-    const std::array<std::optional<std::string>, 5> complaints = {
-        normalize(invocation.subject, check_word), normalize(filter.id, check_id),
-        normalize(filter.sender, check_address), normalize(filter.recipient, check_address),
-        normalize(filter.domain, check_domain)};
+    const std::array<std::optional<std::string>, 10> complaints = {
+        normalize(invocation.subject, check_subject),
+        normalize(filter.id, check_id),
+        normalize(filter.sender, check_sender),
+        normalize(filter.recipient, check_address),
+        normalize(filter.domain, check_domain),
+        normalize(filter.message_id, check_message_id),
+        normalize(filter.older, check_age),
+        normalize(filter.younger, check_age),
+        normalize(filter.larger, check_size),
+        normalize(filter.smaller, check_size)};
     for (const auto& complaint : complaints) {
         if (complaint) return complaint;
     }
@@ -216,7 +332,7 @@ std::optional<std::string> normalize(Typed& typed) {
         if (id.empty()) return "\"\" is no queue id";
         if (auto complaint = normalize(id, check_id)) return complaint;
     }
-    return std::nullopt;
+    return check_selection(invocation);
 }
 
 bool is_command(const CLI::App& app, const std::string& word) {

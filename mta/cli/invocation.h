@@ -16,6 +16,7 @@ enum class Command : std::uint8_t {
     hold,
     release,
     cancel,
+    bounce,
     status,
     spool,
 };
@@ -40,13 +41,37 @@ inline constexpr const char* default_config_path = "/etc/posthouse/posthouse.tom
 // Which messages a command is about. What is given must all hold; what is empty does not matter.
 struct Filter {
     std::string id;         // a queue id as the log and `queue` show it, lower case
-    std::string sender;     // an address; "<>" is the null sender
+    std::string sender;     // an address; "<>" is the null sender, "@them.example" everybody there
     std::string recipient;  // an address
-    std::string domain;     // of a recipient, in the form of mta::to_a_labels()
-    std::string state;      // "queued", "delivering", "held" or "in_doubt"
+    std::string
+        domain;         // of a recipient, in the form of mta::to_a_labels(); ".suffix": its subtree
+    std::string state;  // "queued", "delivering", "held" or "in_doubt"
+    // Not of the spool commands:
+    std::string message_id;  // the Message-ID field's value
+    std::string host;        // part of a destination's or failing host's name
+    std::string older;       // ages: "90s", "2d"
+    std::string younger;
+    std::string larger;  // sizes: "10kB"
+    std::string smaller;
+    std::string reply;  // part of the last reply
 
     [[nodiscard]] bool is_empty() const { return *this == Filter{}; }
+    // Whether some recipients of a message may be meant and others not.
+    [[nodiscard]] bool is_about_recipients() const {
+        return !recipient.empty() || !domain.empty() || !state.empty() || !host.empty() ||
+               !reply.empty();
+    }
     bool operator==(const Filter&) const = default;
+};
+
+// How `queue` shows what it finds.
+struct QueueQuestion {
+    std::string sort;  // "age", "size", "next", "attempts", "sender", "destination"; empty: age
+    bool reverse = false;
+    std::string by;      // groups: "destination", "domain", "sender", "reason", "state"
+    bool count = false;  // only how much
+
+    bool operator==(const QueueQuestion&) const = default;
 };
 
 // What the command line asked for, checked for form: made by parse_command_line(). Members that a
@@ -56,14 +81,21 @@ struct Invocation {
     std::string config_path = default_config_path;
     bool json = false;  // all but serve
 
-    // why: a queue id in lower case, an address (it has an '@') or a domain (it has a '.') in the
-    // form of mta::to_a_labels(); never empty. flush: a domain, or empty for every destination.
+    // why: a queue id in lower case, an address or a Message-ID (it has an '@' or begins with '<')
+    // or a domain (it has a '.') in the form of mta::to_a_labels(); never empty.
     std::string subject;
 
-    Filter filter;  // queue: may be empty, which is everything. hold, release, cancel: never empty
+    // queue, flush: may be empty, which is everything. hold, release, cancel, bounce: empty only if
+    // that was asked for with --all.
+    Filter filter;
     std::uint32_t limit = 100;  // queue: messages; 0: all, which is the default with `json`
-    bool yes = false;           // cancel: do not ask
-    SpoolRequest spool;         // its filter is `filter`; cat: with an id
+    QueueQuestion question;     // queue
+    // hold, release, flush, cancel, bounce:
+    bool all = false;
+    bool yes = false;  // do not ask
+    bool dry_run = false;
+    std::string reason;  // bounce
+    SpoolRequest spool;  // its filter is `filter`; cat: with an id
 
     bool operator==(const Invocation&) const = default;
 };

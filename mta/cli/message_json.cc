@@ -61,11 +61,6 @@ json time_or_null(Instant time) {
     return time == Instant{} ? json(nullptr) : json(format_rfc3339(time));
 }
 
-std::string reply_of(const DeliveryError& error) {
-    if (error.reply_code == 0) return error.text;
-    return std::to_string(error.reply_code) + (error.text.empty() ? "" : ' ' + error.text);
-}
-
 json error_json(const DeliveryError& error) {
     if (error == DeliveryError{}) return nullptr;
     return {{"code", error.reply_code},

@@ -9,9 +9,8 @@
 #include "conf/loader.h"
 #include "conf/problem.h"
 #include "mta/base/assert.h"
-#include "mta/cli/cancel_command.h"
 #include "mta/cli/exit_status.h"
-#include "mta/cli/flush_command.h"
+#include "mta/cli/order_command.h"
 #include "mta/cli/queue_command.h"
 #include "mta/cli/spool_command.h"
 #include "mta/cli/status_command.h"
@@ -40,12 +39,14 @@ CommandIo process_io() {
 }
 
 int act(QueueAction action, const Invocation& invocation, const ApiClient& api, CommandIo& io) {
-    return run_action(api,
-                      {.action = action,
-                       .filter = invocation.filter,
-                       .yes = invocation.yes,
-                       .json = invocation.json},
-                      io);
+    return run_order(api,
+                     {.action = action,
+                      .filter = invocation.filter,
+                      .reason = invocation.reason,
+                      .yes = invocation.yes,
+                      .dry_run = invocation.dry_run,
+                      .json = invocation.json},
+                     io);
 }
 
 }  // namespace
@@ -66,18 +67,20 @@ int operate(const Invocation& invocation) {
     const ApiClient api(settings->admin.socket);
     switch (invocation.command) {
         case Command::queue:
-            return run_queue(
-                api,
-                {.filter = invocation.filter, .limit = invocation.limit, .json = invocation.json},
-                io);
+            return run_queue(api,
+                             {.filter = invocation.filter,
+                              .question = invocation.question,
+                              .limit = invocation.limit,
+                              .json = invocation.json},
+                             io);
         case Command::why:
             return run_why(api, {.what = invocation.subject, .json = invocation.json}, io);
-        case Command::flush:
-            return run_flush(api, {.domain = invocation.subject, .json = invocation.json}, io);
+        case Command::flush: return act(QueueAction::flush, invocation, api, io);
         case Command::status: return run_status(api, invocation.json, io);
         case Command::cancel: return act(QueueAction::cancel, invocation, api, io);
         case Command::hold: return act(QueueAction::hold, invocation, api, io);
         case Command::release: return act(QueueAction::release, invocation, api, io);
+        case Command::bounce: return act(QueueAction::bounce, invocation, api, io);
         case Command::serve:
         case Command::check:
         case Command::spool: break;

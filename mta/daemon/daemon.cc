@@ -96,7 +96,8 @@ std::expected<void, Daemon::Problems> Daemon::start() {
                                         }},
                                         [this] { return relay_status(); });
     auto listening = admin::Server::listen(
-        settings_->admin.socket, [this](const auto& request) { return api_->handle(request); });
+        settings_->admin.socket, [this](const auto& request) { return api_->handle(request); },
+        {.mode = settings_->admin.socket_mode, .group = settings_->admin.socket_group});
     if (!listening) return std::unexpected(Problems{listening.error()});
     admin_ = std::move(*listening);
 
@@ -203,8 +204,11 @@ std::expected<void, Daemon::Problems> Daemon::try_reload() {
     if (loaded->spool.path != settings_->spool.path) {
         problems.push_back("spool.path cannot change while the relay runs; restart it");
     }
-    if (loaded->admin.socket != settings_->admin.socket) {
-        problems.push_back("admin.socket cannot change while the relay runs; restart it");
+    if (loaded->admin.socket != settings_->admin.socket ||
+        loaded->admin.socket_mode != settings_->admin.socket_mode ||
+        loaded->admin.socket_group != settings_->admin.socket_group) {
+        problems.push_back(
+            "admin.socket, its mode and its group cannot change while the relay runs; restart it");
     }
     if (!problems.empty()) return std::unexpected(std::move(problems));
     auto settings = std::make_shared<const conf::Settings>(std::move(*loaded));
@@ -279,6 +283,8 @@ admin::RelayStatus Daemon::relay_status_here() const {
     if (const auto refusal = shard.store().refusal()) status.spool_refusal = refusal->text;
     if (auto kept = disk_->list("quarantine")) status.spool_quarantine = std::move(*kept);
     status.is_loading = !shard.is_loaded();
+    status.loaded_messages = shard.loaded();
+    if (const auto found = spool_->report().messages; found > 0) status.old_messages = found;
     const auto spool = spool_->statistics();
     status.spool_segments = spool.segments;
     status.spool_written_bytes = spool.segment_bytes;

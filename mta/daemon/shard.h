@@ -44,6 +44,7 @@ public:
     // Takes over what is queued; `on_loaded` is told how many messages that is.
     void load(std::function<void(std::size_t messages)> on_loaded);
     [[nodiscard]] bool is_loaded() const { return is_loaded_; }
+    [[nodiscard]] std::size_t loaded() const { return loaded_; }  // messages, so far
     // Opens the listeners. Sentences for the administrator if one cannot be opened.
     [[nodiscard]] std::expected<void, Problems> listen();
     void run() { loop_.run(); }

@@ -16,11 +16,16 @@
 
 namespace mta::outbound {
 
+// As operators see it.
+[[nodiscard]] ViewState state_of(const queue::RecipientEntry& recipient);
+
 // The parts and how they hang together. A recipient's way through them:
 //
 //   scheduler (due) -> lines (bundle) -> router (site) -> site's line -> deliveries (attempt)
 //   -> ledger (outcome: store, reports) -> scheduler (next due, or done)
 struct QueueManager::Impl {
+    class Scan;
+
     Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed);
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
@@ -43,6 +48,10 @@ struct QueueManager::Impl {
                                   const Change& change);
     std::size_t make_due(std::uint32_t message, std::optional<std::uint32_t> domain);
 
+    // Where a recipient's mail goes; null: not known yet.
+    [[nodiscard]] const Site* site_of(const queue::RecipientEntry& recipient) const;
+    // Of what it waits for; null: it is in no line.
+    [[nodiscard]] const queue::Health* health_of(const queue::RecipientEntry& recipient) const;
     // Why a recipient came to nothing so far: its own last error, else its destination's.
     [[nodiscard]] const DeliveryError* reason_of(const queue::RecipientEntry& recipient) const;
     [[nodiscard]] const DeliveryError& reason_or_default(

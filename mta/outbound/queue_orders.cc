@@ -73,18 +73,25 @@ std::size_t QueueManager::flush_domain(const std::string& domain) {
     return flushed;
 }
 
-std::size_t QueueManager::flush_message(queue::MessageId id) {
+std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumbers& only) {
     auto& core = impl_->core;
     const auto message = core.table().find(id);
     if (!message) return 0;
-    for (const auto& recipient : core.table().recipients(*message)) {
-        impl_->router.probe_now(recipient.domain);
-        const auto site = impl_->router.view(recipient.domain).site;
-        if (!recipient.is_open() || site == queue::nothing) continue;
-        impl_->sites[site].destination.probe_now(core.now());
-        impl_->sites.refresh(site);
-    }
-    return impl_->make_due(*message, std::nullopt);
+    const auto now = core.now();
+    const auto flushed = impl_->change_recipients(
+        *message, only, [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t) {
+            if (recipient.phase != RecipientPhase::pending) return false;
+            if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
+            impl_->router.probe_now(recipient.domain);
+            const auto site = impl_->router.view(recipient.domain).site;
+            if (site == queue::nothing) return true;
+            impl_->sites[site].destination.probe_now(now);
+            impl_->sites.refresh(site);
+            return true;
+        });
+    if (flushed > 0) core.scheduler.rearm(*message);
+    core.request_tick();
+    return flushed;
 }
 
 std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {

@@ -1,4 +1,4 @@
-// What operators ask: everything here only reads.
+// What operators ask about one message, destination or domain: everything here only reads.
 #include <algorithm>
 #include <utility>
 
@@ -7,8 +7,6 @@
 #include "mta/outbound/queue_manager_impl.h"
 
 namespace mta::outbound {
-namespace {
-
 using queue::RecipientPhase;
 
 ViewState state_of(const queue::RecipientEntry& recipient) {
@@ -18,29 +16,28 @@ ViewState state_of(const queue::RecipientEntry& recipient) {
     return recipient.is_in_doubt ? ViewState::in_doubt : ViewState::queued;
 }
 
-bool matches_domain(std::string_view wanted, std::string_view domain) {
-    if (wanted.starts_with('.')) return is_under(domain, wanted.substr(1));
-    return domain == wanted;
+const queue::Health* QueueManager::Impl::health_of(const queue::RecipientEntry& recipient) const {
+    if (recipient.bundle == queue::nothing) return nullptr;
+    const auto& bundle = core.bundles[recipient.bundle];
+    return bundle.state == queue::Bundle::State::routing
+               ? router.view(bundle.place).health
+               : &sites[bundle.place].destination.health();
 }
-
-bool matches(const MessageFilter& filter, const RecipientView& recipient) {
-    return (filter.domain.empty() || matches_domain(filter.domain, recipient.domain)) &&
-           (!filter.state || *filter.state == recipient.state) &&
-           (filter.destination.empty() || filter.destination == recipient.destination);
-}
-
-}  // namespace
 
 const DeliveryError* QueueManager::Impl::reason_of(const queue::RecipientEntry& recipient) const {
-    if (recipient.bundle != queue::nothing) {
-        const auto& bundle = core.bundles[recipient.bundle];
-        const auto* health = bundle.state == queue::Bundle::State::routing
-                                 ? router.view(bundle.place).health
-                                 : &sites[bundle.place].destination.health();
-        if (health != nullptr && !health->is_up()) return &health->last_error();
-    }
+    const auto* const health = health_of(recipient);
+    if (health != nullptr && !health->is_up()) return &health->last_error();
     if (recipient.error != queue::nothing) return &core.scheduler.table().error(recipient);
     return nullptr;
+}
+
+const Site* QueueManager::Impl::site_of(const queue::RecipientEntry& recipient) const {
+    if (recipient.bundle != queue::nothing &&
+        core.bundles[recipient.bundle].state != queue::Bundle::State::routing) {
+        return &sites[core.bundles[recipient.bundle].place];
+    }
+    const auto routed = router.view(recipient.domain).site;
+    return routed == queue::nothing ? nullptr : &sites[routed];
 }
 
 void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
@@ -103,13 +100,7 @@ RecipientView QueueManager::Impl::view_of(const queue::MessageEntry& message,
     if (recipient.last_attempt_s != 0)
         view.last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
     if (const auto* reason = reason_of(recipient)) view.last_error = *reason;
-    const auto routed = router.view(recipient.domain).site;
-    if (recipient.bundle != queue::nothing &&
-        core.bundles[recipient.bundle].state != queue::Bundle::State::routing) {
-        view.destination = sites[core.bundles[recipient.bundle].place].plan.name;
-    } else if (routed != queue::nothing) {
-        view.destination = sites[routed].plan.name;
-    }
+    if (const auto* const site = site_of(recipient)) view.destination = site->plan.name;
     describe_wait(message, recipient, view);
     if (recipient.is_waiting()) view.next_attempt = recipient.due;
     if (view.reason == WaitReason::destination_down || view.reason == WaitReason::dns_down)
@@ -123,6 +114,7 @@ MessageView QueueManager::Impl::view_of(std::uint32_t message) const {
     MessageView view{.id = entry.id,
                      .arrived = entry.arrival,
                      .size_bytes = std::uint64_t{entry.size_kib} * 1024,
+                     .sender = std::string(table.sender(entry)),
                      .requests = table.requests(entry),
                      .message = nullptr,
                      .recipients = {}};
@@ -165,35 +157,6 @@ Counters QueueManager::counters() const {
             ++counters.destinations_down;
     }
     return counters;
-}
-
-MessageList QueueManager::list(const MessageFilter& filter, std::size_t limit, ListCursor cursor,
-                               std::size_t scan_max) const {
-    const auto& table = impl_->core.scheduler.table();
-    // Most filters can be answered without making views of what does not match.
-    const auto may_match = [&](std::uint32_t message) {
-        if (filter.domain.empty()) return true;
-        return std::ranges::any_of(
-            table.recipients(message), [&](const queue::RecipientEntry& recipient) {
-                return recipient.is_open() &&
-                       matches_domain(filter.domain, table.domain(recipient.domain).name);
-            });
-    };
-    MessageList list;
-    for (std::size_t looked = 0; cursor < table.message_index_end(); ++cursor, ++looked) {
-        if (list.messages.size() == limit || looked == scan_max) {
-            list.next = cursor;
-            break;
-        }
-        if (table.message(cursor).id == 0 || !may_match(cursor)) continue;
-        auto view = impl_->view_of(cursor);
-        const auto matching = [&](const RecipientView& recipient) {
-            return matches(filter, recipient);
-        };
-        if (std::ranges::any_of(view.recipients, matching))
-            list.messages.push_back(std::move(view));
-    }
-    return list;
 }
 
 std::optional<MessageView> QueueManager::find(queue::MessageId id) const {

@@ -37,7 +37,7 @@ enum class ViewState : std::uint8_t { queued, delivering, held, in_doubt, done }
 
 struct RecipientView {
     std::uint32_t number = 0;  // its place in the envelope
-    std::string address;       // empty in list(): it is on disk; describe() has it
+    std::string address;       // empty in find(): it is on disk; describe() has it
     std::string domain;
     std::string destination;  // empty: not routed yet
     ViewState state = ViewState::queued;
@@ -53,31 +53,16 @@ struct RecipientView {
 struct MessageView {
     queue::MessageId id = 0;
     Instant arrived;
-    std::uint64_t size_bytes = 0;                   // in list() rounded up to KiB
-    queue::Requests requests = {};                  // of its sender
-    std::shared_ptr<const queue::Message> message;  // null in list(): sender and addresses are on
-                                                    // disk
+    std::uint64_t size_bytes = 0;                   // in find() rounded up to KiB
+    std::string sender;                             // reverse-path; empty: the null sender
+    queue::Requests requests = {};                  // of the sender
+    std::shared_ptr<const queue::Message> message;  // null in find(): it is on disk
     std::vector<RecipientView> recipients;          // open ones only
-};
-
-// Empty or absent fields match everything; a message matches if one of its open recipients does.
-struct MessageFilter {
-    std::string domain;  // of a recipient; ".suffix" means its subtree
-    std::optional<ViewState> state;
-    std::string destination;
 };
 
 // Which recipients of a message an order is about: their RecipientView::number, ascending; nothing:
 // all of them.
 using RecipientNumbers = std::optional<std::vector<std::uint32_t>>;
-
-// A position in the queue between two calls of list(). Mail that comes or goes meanwhile may be
-// missed or, if it has just come, be seen; nothing is shown twice.
-using ListCursor = std::uint32_t;
-struct MessageList {
-    std::vector<MessageView> messages;
-    std::optional<ListCursor> next;  // nothing: that was all
-};
 
 struct DestinationView {
     std::string name;

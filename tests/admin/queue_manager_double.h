@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mta/admin/api.h"
+#include "mta/base/domain.h"
 #include "mta/outbound/queue_manager.h"
 
 namespace mta::admin {
@@ -24,9 +25,11 @@ struct FakeQueue {
     std::map<std::string, outbound::DomainView> domains;
     outbound::Counters counters;
     std::vector<std::string> orders;
-    int barriers = 0;                                    // waits until the orders are on disk
-    queue::StoreResult<void> durable;                    // "cancel 00001z #1", "flush them.example"
-    std::optional<queue::StoreError> unreadable;         // the answer of describe()
+    int barriers = 0;                             // waits until the orders are on disk
+    queue::StoreResult<void> durable;             // "cancel 00001z #1", "flush them.example"
+    std::optional<queue::StoreError> unreadable;  // the answer of describe()
+    std::size_t scan_max = 0;                     // messages a step; 0: as asked for
+    std::size_t scanned = 0;
     std::vector<std::move_only_function<void()>> later;  // callbacks of describe()
 };
 
@@ -84,26 +87,56 @@ QueueManager::QueueManager(SettingsPtr, Ports, Hooks, std::uint64_t queue)
 QueueManager::~QueueManager() = default;
 
 Counters QueueManager::counters() const { return impl_->queue->counters; }
-MessageList QueueManager::list(const MessageFilter& filter, std::size_t limit, ListCursor cursor,
-                               std::size_t) const {
-    MessageList list;
-    ListCursor place = 0;
+// Of an address, its first letter: so that there are collisions.
+bool has_hash_of(const std::string& wanted, const std::string& address) {
+    return equals_ignoring_case(wanted.substr(0, 1), address.substr(0, 1));
+}
+// Knows the parts of a filter that tests use.
+bool may_match(const MessageFilter& filter, const MessageView& message,
+               const RecipientView& recipient) {
+    const auto& m = filter;
+    return (!m.id || *m.id == message.id) && (!m.sender || *m.sender == message.sender) &&
+           (!m.arrived_before || message.arrived < *m.arrived_before) &&
+           (!m.arrived_after || message.arrived > *m.arrived_after) &&
+           (m.domain.empty() || m.domain == recipient.domain) &&
+           (m.recipient.empty() || has_hash_of(m.recipient, recipient.address)) &&
+           (!m.state || *m.state == recipient.state);
+}
+std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const ScanRange& range,
+                                             const OnHit& on_hit) const {
+    ScanCursor place = 0;
     for (const auto& [id, message] : impl_->queue->messages) {
-        if (place++ < cursor) continue;
-        if (list.messages.size() == limit) {
-            list.next = place - 1;
-            break;
+        if (place++ < range.from) continue;
+        std::vector<RecipientHit> hits;
+        for (const auto& recipient : message.recipients) {
+            if (!may_match(filter, message, recipient)) continue;
+            hits.push_back({.number = recipient.number,
+                            .attempts = recipient.attempts,
+                            .state = recipient.state,
+                            .error = recipient.last_error ? &*recipient.last_error : nullptr,
+                            .domain = recipient.domain,
+                            .destination = recipient.destination,
+                            .next_attempt = recipient.next_attempt});
         }
-        auto view = message;
-        view.message = nullptr;
-        const bool matches = std::ranges::any_of(view.recipients, [&](const auto& recipient) {
-            return (filter.domain.empty() || recipient.domain == filter.domain) &&
-                   (!filter.state || recipient.state == *filter.state);
-        });
-        for (auto& recipient : view.recipients) recipient.address.clear();
-        if (matches) list.messages.push_back(std::move(view));
+        ++impl_->queue->scanned;
+        if (hits.empty()) continue;
+        if (!on_hit({message.id, message.arrived, message.size_bytes, message.sender, hits}))
+            return place;
+        if (impl_->queue->scan_max > 0 && place - range.from >= impl_->queue->scan_max)
+            return place;
     }
-    return list;
+    return std::nullopt;
+}
+bool is_confirmed_by(const MessageFilter& filter, const MessageView& message,
+                     const RecipientView& recipient) {
+    const auto& m = filter;
+    const auto& sender = message.sender;
+    if (!message.message) return false;
+    const auto id = queue::bare_message_id(message.message->message_id);
+    return (m.recipient.empty() || equals_ignoring_case(m.recipient, recipient.address)) &&
+           (m.message_id.empty() || m.message_id == id) &&
+           (m.mention.empty() || m.mention == id || m.mention == sender ||
+            m.mention == recipient.address);
 }
 std::optional<MessageView> QueueManager::find(queue::MessageId id) const {
     const auto found = impl_->queue->messages.find(id);
@@ -132,13 +165,12 @@ void QueueManager::when_durable(queue::Store::OnDone on_durable) {
     ++impl_->queue->barriers;
     on_durable(impl_->queue->durable);
 }
-std::size_t QueueManager::flush() {
-    impl_->queue->orders.emplace_back("flush");
-    return impl_->queue->messages.size();
+std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumbers& only) {
+    return impl_->order("flush", id, only);
 }
-std::size_t QueueManager::flush_domain(const std::string& domain) {
-    impl_->queue->orders.push_back("flush " + domain);
-    return 1;
+std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason,
+                                 const RecipientNumbers& only) {
+    return impl_->order("bounce \"" + reason + '"', id, only);
 }
 std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {
     return impl_->order("hold", id, only);

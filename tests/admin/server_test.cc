@@ -1,5 +1,6 @@
 #include "mta/admin/server.h"
 
+#include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -89,6 +90,24 @@ TEST_F(ServerTest, the_socket_is_for_owner_and_group_and_goes_with_the_server) {
         EXPECT_TRUE(S_ISSOCK(info.st_mode));
         EXPECT_EQ(info.st_mode & 0777, 0660u);
     }
+    EXPECT_FALSE(fs::exists(path_));
+}
+
+TEST_F(ServerTest, the_socket_is_for_whom_it_is_said_to_be) {
+    // Any group that we are in.
+    const auto* const own = ::getgrgid(::getgid());
+    ASSERT_NE(own, nullptr);
+    {
+        const auto server = Server::listen(path_, echo, {.mode = 0600, .group = own->gr_name});
+        ASSERT_TRUE(server) << server.error();
+        struct stat info{};
+        ASSERT_EQ(::stat(path_.c_str(), &info), 0);
+        EXPECT_EQ(info.st_mode & 0777, 0600u);
+        EXPECT_EQ(info.st_gid, ::getgid());
+    }
+    const auto refused = Server::listen(path_, echo, {.group = "no-such-group"});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), "admin.socket_group: there is no group \"no-such-group\"");
     EXPECT_FALSE(fs::exists(path_));
 }
 

@@ -143,5 +143,23 @@ TEST(Ascii, has_no_high_bit) {
     EXPECT_FALSE(is_ascii("\xff"));
 }
 
+TEST(ContainsIgnoringCase, looks_for_a_part_in_lower_case) {
+    struct Row {
+        const char* text;
+        const char* part;
+        bool is_there;
+    };
+    const Row rows[] = {{"450 4.7.1 GreyListed", "greylisted", true},
+                        {"450 4.7.1 GreyListed", "4.7.1 g", true},
+                        {"450 4.7.1 GreyListed", "listedx", false},
+                        {"aab", "ab", true},
+                        {"ab", "abc", false},
+                        {"", "a", false},
+                        {"a", "", true},
+                        {"", "", true}};
+    for (const auto& row : rows)
+        EXPECT_EQ(contains_ignoring_case(row.text, row.part), row.is_there) << row.text;
+}
+
 }  // namespace
 }  // namespace mta

@@ -75,5 +75,12 @@ TEST(Result, is_passed_on_by_mta_try) {
     EXPECT_EQ(quarter(7).error().text, "odd");
 }
 
+TEST(DeliveryError, is_told_as_it_was_said) {
+    EXPECT_EQ(reply_of({.reply_code = 450, .text = "4.7.1 later\nmuch later"}),
+              "450 4.7.1 later\nmuch later");
+    EXPECT_EQ(reply_of({.reply_code = 450, .text = ""}), "450");
+    EXPECT_EQ(reply_of({.text = "connection refused"}), "connection refused");
+}
+
 }  // namespace
 }  // namespace mta

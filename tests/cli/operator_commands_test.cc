@@ -10,8 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "mta/admin/server.h"
-#include "mta/cli/cancel_command.h"
-#include "mta/cli/flush_command.h"
+#include "mta/cli/order_command.h"
 #include "mta/cli/queue_command.h"
 #include "mta/cli/status_command.h"
 #include "mta/cli/why_command.h"
@@ -58,8 +57,8 @@ protected:
     int queue(const QueueOptions& options) {
         return run([&](const auto& api, auto& io) { return run_queue(api, options, io); });
     }
-    int act(const ActionOptions& options) {
-        return run([&](const auto& api, auto& io) { return run_action(api, options, io); });
+    int order(const OrderOptions& options) {
+        return run([&](const auto& api, auto& io) { return run_order(api, options, io); });
     }
 
     std::string folder_;
@@ -118,25 +117,112 @@ TEST_F(OperatorCommands, queue_passes_filters_on_and_follows_the_pages) {
                                 .sender = "<>",
                                 .recipient = "b+c@them.example",
                                 .domain = "them.example",
-                                .state = "held"},
+                                .state = "held",
+                                .message_id = "<1@us>",
+                                .host = "mx",
+                                .older = "1h",
+                                .younger = "2h",
+                                .larger = "1kB",
+                                .smaller = "2kB",
+                                .reply = "a b"},
                      .limit = 0,
                      .json = true}),
               exit_fine);
-    const std::string filter =
-        " domain=them.example from=<> limit=1000 state=held to=b+c@them.example";
     EXPECT_EQ(asked_.size(), 3u);
-    EXPECT_EQ(asked_[0], "GET /v1/queue" + filter);
-    EXPECT_EQ(asked_[1], "GET /v1/queue cursor=0-1" + filter);
-    EXPECT_EQ(asked_[2], "GET /v1/queue cursor=1-0" + filter);
+    EXPECT_EQ(asked_[0],
+              "GET /v1/queue domain=them.example from=<> host=mx larger=1kB limit=1000 "
+              "message_id=<1@us> older=1h reply=a b smaller=2kB state=held to=b+c@them.example "
+              "younger=2h");
+    EXPECT_THAT(asked_[1], HasSubstr("/v1/queue cursor=0-1 domain=them.example"));
+    EXPECT_THAT(asked_[2], HasSubstr("/v1/queue cursor=1-0 domain=them.example"));
     EXPECT_EQ(json::parse(out_.str()), json::array({message("000001"), message("000002")}));
 }
 
 TEST_F(OperatorCommands, queue_stops_at_the_limit_and_says_so) {
-    serve({page(json::array({message("000001")}), "0-1"),
-           page(json::array({message("000002")}), "0-2")});
+    auto last = json::parse(page(json::array({message("000002")}), "0-2").body);
+    last["total"] = {{"messages", 7}};
+    serve({page(json::array({message("000001")}), "0-1"), {200, last.dump()}});
     EXPECT_EQ(queue({.filter = {}, .limit = 2}), exit_fine);
-    EXPECT_THAT(asked_, ElementsAre("GET /v1/queue limit=2", "GET /v1/queue cursor=0-1 limit=1"));
-    EXPECT_THAT(out_.str(), HasSubstr("2 messages, 4 recipients; there are more: --limit 0"));
+    EXPECT_THAT(asked_, ElementsAre("GET /v1/queue limit=2 sort=age",
+                                    "GET /v1/queue cursor=0-1 limit=1 sort=age"));
+    EXPECT_THAT(out_.str(), HasSubstr("2 messages, 4 recipients; 7 in all: --limit 0 shows all"));
+}
+
+TEST_F(OperatorCommands, queue_sorts_the_whole_queue_itself) {
+    auto newer = message("000001");
+    newer["arrived"] = "2026-11-18T11:00:00.000Z";
+    serve({page(json::array({newer}), "0-1"), page(json::array({message("000002")}))});
+    EXPECT_EQ(queue({.filter = {}, .limit = 0, .json = true}), exit_fine);
+    EXPECT_THAT(asked_, ElementsAre("GET /v1/queue limit=1000", testing::_));
+    EXPECT_EQ(json::parse(out_.str()), json::array({message("000002"), newer}));
+}
+
+TEST_F(OperatorCommands, queue_is_sorted_as_asked_for) {
+    serve({page(json::array())});
+    EXPECT_EQ(queue({.filter = {}, .question = {.sort = "size", .reverse = true}, .limit = 0}),
+              exit_fine);
+    EXPECT_THAT(asked_, ElementsAre("GET /v1/queue limit=1000 reverse=true sort=size"));
+}
+
+const json total = {{"messages", 3},
+                    {"recipients", 4},
+                    {"bytes", 3 << 20},
+                    {"oldest", "2026-11-18T10:00:00.000Z"},
+                    {"next_attempt", "2026-11-18T12:04:00.000Z"}};
+
+TEST_F(OperatorCommands, queue_sums_up_in_groups) {
+    auto first = total;
+    first["name"] = "450 4.7.1 greylisted";
+    auto second = total;
+    second["name"] = "";
+    second["next_attempt"] = nullptr;
+    const json answer = {{"by", "reason"},
+                         {"groups", {first, second}},
+                         {"others", total},
+                         {"total", total},
+                         {"loading", {{"loaded", 5}, {"of", 9}}}};
+    serve({{200, answer.dump()}, {200, answer.dump()}});
+    const QueueOptions options = {.filter = {.domain = "them.example"},
+                                  .question = {.by = "reason"}};
+    EXPECT_EQ(queue(options), exit_fine);
+    EXPECT_EQ(asked_[0], "GET /v1/queue by=reason domain=them.example limit=100");
+    EXPECT_EQ(out_.str(),
+              "MESSAGES  RECIPIENTS  SIZE    OLDEST  NEXT   REASON\n"
+              "3         4           3.1 MB  2h ago  in 4m  450 4.7.1 greylisted\n"
+              "3         4           3.1 MB  2h ago  -      (no trouble so far)\n"
+              "3         4           3.1 MB  2h ago  in 4m  (others)\n"
+              "3 messages, 4 recipients in all.\n"
+              "The relay has just been started, and not all mail that was queued before is known "
+              "yet: 5 of 9 messages.\n");
+    out_.str("");
+    auto in_json = options;
+    in_json.json = true;
+    EXPECT_EQ(queue(in_json), exit_fine);
+    EXPECT_EQ(json::parse(out_.str()), answer);
+}
+
+TEST_F(OperatorCommands, queue_says_only_how_much) {
+    serve({{200, json{{"total", total}}.dump()}, {200, R"({"total": {"messages": 0}})"}});
+    EXPECT_EQ(queue({.filter = {}, .question = {.count = true}}), exit_fine);
+    EXPECT_THAT(asked_[0], HasSubstr("/v1/queue count=true"));
+    EXPECT_EQ(out_.str(),
+              "3 messages, 4 recipients, 3.1 MB; the oldest came 2h ago, the next attempt is in "
+              "4m.\n");
+    out_.str("");
+    EXPECT_EQ(queue({.filter = {}, .question = {.count = true}}), exit_fine);
+    EXPECT_EQ(out_.str(), "The queue is empty.\n");
+}
+
+TEST_F(OperatorCommands, queue_says_when_the_relay_does_not_know_it_whole_yet) {
+    auto early = json::parse(page(json::array({message("000001")})).body);
+    early["loading"] = {{"loaded", 1}, {"of", nullptr}};
+    serve({{200, early.dump()}, {200, early.dump()}});
+    EXPECT_EQ(queue({}), exit_fine);
+    EXPECT_THAT(out_.str(), HasSubstr("is known yet: 1 message."));
+    out_.str("");
+    EXPECT_EQ(queue({.filter = {}, .limit = 0, .json = true}), exit_fine);
+    EXPECT_TRUE(json::parse(out_.str()).is_array());
+    EXPECT_THAT(err_.str(), HasSubstr("is known yet"));
 }
 
 TEST_F(OperatorCommands, an_empty_queue_is_fine) {
@@ -217,23 +303,22 @@ TEST_F(OperatorCommands, why_of_the_unknown_fails) {
     EXPECT_EQ(out_.str(), "There is no message 00001z in the queue.\n");
 }
 
-TEST_F(OperatorCommands, flush_says_how_much_is_tried) {
-    serve({{200, R"({"recipients": 3})"}, {200, R"({"recipients": 0})"}});
-    EXPECT_EQ(run([](const auto& api, auto& io) { return run_flush(api, {}, io); }), exit_fine);
-    EXPECT_EQ(run([](const auto& api, auto& io) {
-                  return run_flush(api, {.domain = "them.example"}, io);
-              }),
-              exit_fine);
-    EXPECT_THAT(asked_,
-                ElementsAre("POST /v1/flush {}", R"(POST /v1/flush {"domain":"them.example"})"));
-    EXPECT_EQ(out_.str(), "3 recipients are tried now.\nNothing was waiting for them.example.\n");
-}
-
 const admin::Response two = {200, R"({"messages": 2, "recipients": 3})"};
 const admin::Response one = {200, R"({"messages": 1, "recipients": 1})"};
 const admin::Response none = {200, R"({"messages": 0, "recipients": 0})"};
-const ActionOptions cancel_for_bob = {.action = QueueAction::cancel,
-                                      .filter = {.recipient = "bob@them.example"}};
+const OrderOptions cancel_for_bob = {.action = QueueAction::cancel,
+                                     .filter = {.recipient = "bob@them.example"}};
+
+TEST_F(OperatorCommands, flush_says_how_much_is_tried) {
+    serve({two, two, none});
+    EXPECT_EQ(order({.action = QueueAction::flush}), exit_fine);
+    EXPECT_EQ(order({.action = QueueAction::flush, .filter = {.domain = "them.example"}}),
+              exit_fine);
+    EXPECT_THAT(asked_, ElementsAre(R"(POST /v1/flush {"all":true,"dry_run":true})",
+                                    R"(POST /v1/flush {"all":true})",
+                                    R"(POST /v1/flush {"domain":"them.example","dry_run":true})"));
+    EXPECT_EQ(out_.str(), "3 recipients of 2 messages tried now.\nNothing is waiting there.\n");
+}
 
 TEST_F(OperatorCommands, cancel_asks_first_on_a_terminal) {
     io_.is_terminal = true;
@@ -245,11 +330,12 @@ TEST_F(OperatorCommands, cancel_asks_first_on_a_terminal) {
         serve({two, two});
         in_.clear();
         in_.str(answer);
-        EXPECT_EQ(act(cancel_for_bob), is_yes ? exit_fine : exit_failed) << answer;
+        EXPECT_EQ(order(cancel_for_bob), is_yes ? exit_fine : exit_failed) << answer;
         EXPECT_EQ(asked_.size(), is_yes ? 2u : 1u) << answer;
         EXPECT_EQ(asked_[0], R"(POST /v1/cancel {"dry_run":true,"to":"bob@them.example"})");
         EXPECT_THAT(out_.str(), HasSubstr("Cancel 3 recipients of 2 messages: mail to "
                                           "bob@them.example?\nThe other recipients"));
+        EXPECT_THAT(out_.str(), HasSubstr("nobody is told. [y/N] "));
         EXPECT_THAT(out_.str(), HasSubstr(is_yes ? "3 recipients of 2 messages cancelled.\n"
                                                  : "Nothing was changed.\n"));
         if (is_yes) {
@@ -258,31 +344,99 @@ TEST_F(OperatorCommands, cancel_asks_first_on_a_terminal) {
     }
 }
 
-TEST_F(OperatorCommands, cancel_without_a_terminal_wants_a_clear_yes) {
-    serve({two, two, two});
-    EXPECT_EQ(act(cancel_for_bob), exit_usage);
-    EXPECT_THAT(err_.str(), HasSubstr("--yes"));
-    EXPECT_EQ(asked_.size(), 1u);
+TEST_F(OperatorCommands, what_cannot_be_undone_wants_a_clear_yes_without_a_terminal) {
+    serve({two, one, two, two, one, one});
+    EXPECT_EQ(order(cancel_for_bob), exit_usage);
+    EXPECT_THAT(err_.str(), HasSubstr("would cancel 3 recipients of 2 messages; say --yes"));
+    EXPECT_EQ(order({.action = QueueAction::bounce, .filter = {.id = "00001z"}}), exit_usage);
+    EXPECT_EQ(asked_.size(), 2u);
     auto sure = cancel_for_bob;
     sure.yes = true;
-    EXPECT_EQ(act(sure), exit_fine);
+    EXPECT_EQ(order(sure), exit_fine);
     EXPECT_EQ(out_.str(), "3 recipients of 2 messages cancelled.\n");
+    EXPECT_EQ(order({.action = QueueAction::bounce,
+                     .filter = {.id = "00001z"},
+                     .reason = "He has left.",
+                     .yes = true}),
+              exit_fine);
+    EXPECT_EQ(asked_.back(), R"(POST /v1/bounce {"id":"00001z","reason":"He has left."})");
+}
+
+TEST_F(OperatorCommands, what_can_be_undone_is_asked_about_if_it_is_more_than_one_message) {
+    io_.is_terminal = true;
+    for (const auto action : {QueueAction::hold, QueueAction::release, QueueAction::flush}) {
+        const OrderOptions options = {.action = action, .filter = {.domain = "them.example"}};
+        server_.reset();
+        asked_.clear();
+        serve({one, one, two, two, two});
+        in_.clear();
+        in_.str("n\ny\n");
+        EXPECT_EQ(order(options), exit_fine) << "one message";
+        EXPECT_EQ(order(options), exit_failed) << "two, and no";
+        EXPECT_EQ(order(options), exit_fine) << "two, and yes";
+        EXPECT_EQ(asked_.size(), 5u);
+    }
+    server_.reset();
+    asked_.clear();
+    io_.is_terminal = false;
+    serve({two, two});
+    EXPECT_EQ(order({.action = QueueAction::hold, .filter = {.domain = "them.example"}}),
+              exit_fine);
+}
+
+TEST_F(OperatorCommands, a_dry_run_only_says_what_it_would_be) {
+    serve({two, two});
+    auto dry = cancel_for_bob;
+    dry.dry_run = true;
+    EXPECT_EQ(order(dry), exit_fine);
+    EXPECT_EQ(out_.str(), "3 recipients of 2 messages would be cancelled.\n");
+    out_.str("");
+    dry.json = true;
+    EXPECT_EQ(order(dry), exit_fine);
+    EXPECT_EQ(json::parse(out_.str()),
+              (json{{"messages", 2}, {"recipients", 3}, {"dry_run", true}}));
+    EXPECT_EQ(asked_.size(), 2u);
+}
+
+TEST_F(OperatorCommands, a_large_order_is_given_part_by_part) {
+    const admin::Response part = {
+        200, R"({"messages": 5, "recipients": 6, "next": "0-7-1795003200000"})"};
+    serve({two, part, part, one, two, part, {503, R"({"error": "no disk"})"}});
+    auto sure = cancel_for_bob;
+    sure.yes = true;
+    EXPECT_EQ(order(sure), exit_fine);
+    EXPECT_EQ(asked_.size(), 4u);
+    EXPECT_EQ(asked_[3],
+              R"(POST /v1/cancel {"cursor":"0-7-1795003200000","to":"bob@them.example"})");
+    EXPECT_EQ(out_.str(), "13 recipients of 11 messages cancelled.\n");
+    EXPECT_EQ(order(sure), exit_failed);
+    EXPECT_EQ(err_.str(), "posthouse: no disk (until then: 6 recipients of 5 messages)\n");
 }
 
 TEST_F(OperatorCommands, what_was_not_touched_is_counted) {
     serve({two, one});
-    EXPECT_EQ(act({.action = QueueAction::hold, .filter = {}}), exit_fine);
+    EXPECT_EQ(order({.action = QueueAction::hold, .filter = {}}), exit_fine);
     EXPECT_THAT(asked_, ElementsAre(R"(POST /v1/hold {"all":true,"dry_run":true})",
                                     R"(POST /v1/hold {"all":true})"));
     EXPECT_EQ(out_.str(),
               "1 recipient of 1 message held.\n"
-              "2 recipients left alone: being delivered right now, or already in that state.\n");
+              "2 recipients left alone: being delivered right now, or done with meanwhile.\n");
 }
 
 TEST_F(OperatorCommands, nothing_found_is_a_failure_that_names_what_was_looked_for) {
-    serve({none});
-    EXPECT_EQ(act({.action = QueueAction::release, .filter = {.id = "00001z"}}), exit_failed);
+    serve({none, none});
+    EXPECT_EQ(order({.action = QueueAction::release, .filter = {.id = "00001z"}}), exit_failed);
     EXPECT_THAT(err_.str(), HasSubstr("nothing like that in the queue: message 00001z"));
+    EXPECT_EQ(order({.action = QueueAction::hold,
+                     .filter = {.sender = "<>",
+                                .message_id = "<1@us>",
+                                .host = "mx",
+                                .older = "1h",
+                                .larger = "1kB",
+                                .reply = "full"}}),
+              exit_failed);
+    EXPECT_THAT(err_.str(), HasSubstr("Message-ID <1@us> mail from <> at mx older than 1h larger "
+                                      "than 1kB answered with \"full\""));
 }
 
 json healthy() {

@@ -116,6 +116,8 @@ bounce_lifetime = "12h"
 delay_notices = []
 [admin]
 socket = "/tmp/admin.sock"
+socket_mode = "0600"
+socket_group = "mailadmins"
 [log]
 level = "debug"
 )");
@@ -176,7 +178,7 @@ level = "debug"
                      7s,
                      64'000'000},
         .retry = {{1s, 2min}, 1h, 0, 24h, 12h, {}},
-        .admin = {"/tmp/admin.sock"},
+        .admin = {"/tmp/admin.sock", 0600, "mailadmins"},
         .log = {mta::Level::debug},
     };
     EXPECT_EQ(settings, want);
@@ -433,6 +435,16 @@ const MistakeCase mistake_cases[] = {
      "\"/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/"
      "1234567/1234567/123\"\n",
      "posthouse.toml:2:10: admin.socket = ..."},
+    {"socket_mode_that_is_no_mode", "[admin]\nsocket_mode = \"660\"\n",
+     "posthouse.toml:2:15: admin.socket_mode = \"660\": must be a mode in octal that lets the "
+     "owner "
+     "read and write and nobody execute, such as \"0660\""},
+    {"socket_mode_without_the_owner", "[admin]\nsocket_mode = \"0060\"\n",
+     "posthouse.toml:2:15: admin.socket_mode = \"0060\": must be..."},
+    {"socket_mode_with_execution", "[admin]\nsocket_mode = \"0770\"\n",
+     "posthouse.toml:2:15: admin.socket_mode = \"0770\": must be..."},
+    {"socket_group_that_is_no_name", "[admin]\nsocket_group = \"mail admins\"\n",
+     "posthouse.toml:2:16: admin.socket_group = \"mail admins\": must be the name of a group, ..."},
     {"site_without_match", "[[site]]\nmax_connections = 1\n",
      "posthouse.toml:1:1: site[0].match: at least one server or domain is needed, such as match = "
      "[\".mx.them.example\"]"},

@@ -1,0 +1,19 @@
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "mta/admin/api.h"
+#include "mta/admin/call.h"
+
+namespace mta::admin {
+
+// The answers to what is only asked; which parameters there are is in posthouse-api(7). `loading`:
+// null, or how far the loading of old mail is, which is then part of the answer.
+[[nodiscard]] Response answer_queue(const Call& call, const Request& request,
+                                    const nlohmann::json& loading);
+[[nodiscard]] Response answer_why(const Call& call, const std::string& what,
+                                  const nlohmann::json& loading);
+[[nodiscard]] Response answer_status(const Call& call, const RelayStatus& status);
+[[nodiscard]] Response answer_destinations(const Call& call);
+
+}  // namespace mta::admin
