@@ -27,6 +27,7 @@ struct Outcome {
     // Valid during the call. delivered: the reply that took it, of class 2.
     const DeliveryError* error = nullptr;
     bool is_dsn_passed_on = false;  // delivered: the next hop answers NOTIFY=SUCCESS
+    std::string_view source = {};   // the [[source]] that was used; empty: none
 };
 
 // Enters what has happened into the scheduler and the store, in one step with the reports that it

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "mta/outbound/address_health.h"
 #include "mta/outbound/core.h"
 #include "mta/outbound/deliveries.h"
 #include "mta/outbound/ledger.h"
@@ -41,6 +42,8 @@ struct QueueManager::Impl {
     template <class Change>
     std::size_t change_recipients(std::uint32_t message, const RecipientNumbers& only,
                                   const Change& change);
+    // The site, and those of its addresses that are unwell, are tried at the next chance.
+    void probe_now(std::uint32_t site);
     std::size_t make_due(std::uint32_t message, std::optional<std::uint32_t> domain);
 
     // Why a recipient came to nothing so far: its own last error, else its destination's.
@@ -51,10 +54,11 @@ struct QueueManager::Impl {
     [[nodiscard]] RecipientView view_of(const queue::MessageEntry& message,
                                         const queue::RecipientEntry& recipient) const;
     void describe_wait(const queue::RecipientEntry& recipient, RecipientView& view) const;
-    [[nodiscard]] DestinationView view_of(const Site& site) const;
+    [[nodiscard]] DestinationView site_view_of(std::uint32_t site) const;
 
     Core core;
     SiteTable sites;
+    AddressHealth addresses;
     MessageCopies copies;
     Lines lines;
     Router router;

@@ -42,6 +42,13 @@ std::size_t QueueManager::Impl::make_due(std::uint32_t message,
     return changed;
 }
 
+void QueueManager::Impl::probe_now(std::uint32_t site) {
+    sites[site].destination.probe_now(core.now());
+    for (const auto& address : sites[site].addresses)
+        addresses.probe_now(address.endpoint, core.now());
+    sites.refresh(site);
+}
+
 std::size_t QueueManager::flush() {
     auto& core = impl_->core;
     std::size_t flushed = 0;
@@ -50,9 +57,7 @@ std::size_t QueueManager::flush() {
     for (std::uint32_t i = 0; i < core.table().domain_index_end(); ++i)
         if (!core.table().domain(i).name.empty()) impl_->router.probe_now(i);
     for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
-        if (!impl_->sites.is_used(i)) continue;
-        impl_->sites[i].destination.probe_now(core.now());
-        impl_->sites.refresh(i);
+        if (impl_->sites.is_used(i)) impl_->probe_now(i);
     }
     return flushed;
 }
@@ -65,10 +70,7 @@ std::size_t QueueManager::flush_domain(const std::string& domain) {
     for (std::uint32_t i = 0; i < core.table().message_index_end(); ++i)
         if (core.table().message(i).id != 0) flushed += impl_->make_due(i, index);
     impl_->router.probe_now(*index);
-    if (const auto site = impl_->router.view(*index).site; site != queue::nothing) {
-        impl_->sites[site].destination.probe_now(core.now());
-        impl_->sites.refresh(site);
-    }
+    for (const auto site : impl_->router.sites_of(*index)) impl_->probe_now(site);
     return flushed;
 }
 
@@ -78,10 +80,8 @@ std::size_t QueueManager::flush_message(queue::MessageId id) {
     if (!message) return 0;
     for (const auto& recipient : core.table().recipients(*message)) {
         impl_->router.probe_now(recipient.domain);
-        const auto site = impl_->router.view(recipient.domain).site;
-        if (!recipient.is_open() || site == queue::nothing) continue;
-        impl_->sites[site].destination.probe_now(core.now());
-        impl_->sites.refresh(site);
+        if (!recipient.is_open()) continue;
+        for (const auto site : impl_->router.sites_of(recipient.domain)) impl_->probe_now(site);
     }
     return impl_->make_due(*message, std::nullopt);
 }

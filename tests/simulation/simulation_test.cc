@@ -22,9 +22,12 @@ constexpr Millis mail_comes_for = 2 * 24h;
 constexpr Millis attempt_duration_max = 2h;
 
 const std::vector<std::string> domains = {
-    "good.example", "flaky.example", "dead.example",    "hung.example", "flap.example",
-    "dns.example",  "grey.example",  "nowhere.example", "no.example",   "branch.example",
+    "good.example", "flaky.example",  "dead.example", "hung.example",
+    "flap.example", "dns.example",    "grey.example", "nowhere.example",
+    "no.example",   "branch.example", "busy.example", "strict.example",
 };
+// More connections than this busy.example turns away.
+constexpr std::size_t busy_connections_max = 2;
 
 std::string tag_of(int number) { return "X-Tag: <" + std::to_string(number) + ">"; }
 
@@ -57,7 +60,20 @@ RelayWorld::RelayWorld(std::uint64_t seed) : rng_(seed), disk_(std::make_unique<
                          .hosts = {{"10.0.0.1", 25}},
                          .lifetime = settings_.retry.lifetime * 2}};
     if (chance(50)) limit_rates();
+    if (chance(50)) add_sources();
     make_servers();
+}
+
+// All mail comes from two addresses.
+void RelayWorld::add_sources() {
+    for (const auto* name : {"127.0.0.2", "127.0.0.3"}) {
+        settings_.sources.push_back({.name = name,
+                                     .pool = "office",
+                                     .v4 = mta::IpAddress::parse(name),
+                                     .v6 = {},
+                                     .ehlo = "mail.office.example",
+                                     .senders = {"*"}});
+    }
 }
 
 void RelayWorld::limit_rates() {
@@ -108,6 +124,14 @@ void RelayWorld::make_servers() {
         if (group == "flaky.example" || group == "flap.example")
             server.reply = [this](const std::string& command) { return mood(command); };
         if (group == "dead.example") server.is_refusing = true;
+        if (group == "busy.example")
+            server.reply = [this, &server](const std::string& command) {
+                return busy(server, command);
+            };
+        if (group == "strict.example")
+            server.reply = [this, &server](const std::string& command) {
+                return strict(server, command);
+            };
         if (group == "grey.example")
             server.reply = [this](const std::string& command) { return greylist(command); };
         if (group == "no.example") {
@@ -138,6 +162,20 @@ void RelayWorld::make_servers() {
     flap("branch.example", 24h);
     flap_dns();
     connector_.on_connect = [this](const std::string& group) { on_connect(group); };
+}
+
+std::optional<std::string> RelayWorld::busy(world::Server& server, const std::string& command) {
+    if (command != "CONNECT") return std::nullopt;
+    if (server.open <= busy_connections_max && !chance(10)) return std::nullopt;
+    return "421 4.7.0 too many connections";
+}
+
+// Refuses one of our addresses, at one stage or another; but the last that is left.
+std::optional<std::string> RelayWorld::strict(const world::Server& server,
+                                              const std::string& command) {
+    const bool is_stage = command == "CONNECT" || command.starts_with("RCPT");
+    if (server.client != "127.0.0.2" || !is_stage || !chance(50)) return std::nullopt;
+    return "554 5.7.1 your IP is blocked here";
 }
 
 // Up and down by turns.
@@ -256,10 +294,14 @@ void RelayWorld::start() {
                             .make_reports = [this](const auto& request) { return report(request); },
                             .on_event = [this](const auto& event) { note(event); }},
         rng_());
+    manager_->restore(hints_);
     is_loaded_ = false;
     loaded_.clear();
     loaded_reports_.clear();
     down_.clear();
+    // What was down is not tried at once by the next process.
+    for (const auto& hint : hints_)
+        if (hint.key.contains("mx1.dead.example")) down_.insert("dead.example");
     store_->load([this](const std::vector<queue::QueuedMessage>& batch, bool last) {
         for (const auto& message : batch) {
             check_loaded(message);
@@ -311,6 +353,7 @@ void RelayWorld::check_loaded(const queue::QueuedMessage& message) {
 }
 
 void RelayWorld::stop() {
+    if (manager_) hints_ = manager_->hints();
     manager_.reset();
     store_.reset();
     service_.reset();
@@ -439,6 +482,13 @@ void RelayWorld::note(const DeliveryEvent& event) {
         if (number == number_of_.end()) return nullptr;
         return &fates_[{number->second, static_cast<int>(recipient.recipient)}];
     };
+    const auto fails = [](const DeliveryEvent& what) -> const RecipientRef* {
+        if (const auto* failed = std::get_if<Failed>(&what)) return &failed->recipient;
+        return nullptr;
+    };
+    if (const auto* who = fails(event)) {
+        EXPECT_NE(who->domain, "strict.example") << "another source could have taken over";
+    }
     if (const auto* doubt = std::get_if<InDoubt>(&event)) {
         if (auto* fate = fate_of(doubt->recipient)) ++fate->in_doubt;
     } else if (const auto* dropped = std::get_if<ReportDropped>(&event)) {
@@ -463,6 +513,8 @@ void RelayWorld::note(const DeliveryEvent& event) {
         ADD_FAILURE() << "message " << unreadable->id
                       << " is unreadable: " << unreadable->error.text;
     } else if (const auto* down = std::get_if<DestinationDown>(&event)) {
+        EXPECT_FALSE(down->destination.contains("busy.example")) << "one too many is no failure";
+        EXPECT_FALSE(down->destination.contains("strict.example"));
         for (const auto& domain : domains)
             if (down->destination.contains("mx1." + domain)) down_.insert(domain);
     } else if (const auto* up = std::get_if<DestinationUp>(&event)) {
