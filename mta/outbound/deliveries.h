@@ -79,6 +79,8 @@ public:
     void forget(std::uint32_t message);
     // Breaks off, uncharged, what is not in a transaction; the rest goes on to its end.
     void drain();
+    // If the site waits for a host that is closed, it is asked now.
+    void probe_now(std::uint32_t site);
     // After core.settings was replaced.
     void apply_settings();
     void tick();

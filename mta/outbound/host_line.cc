@@ -87,6 +87,16 @@ void Deliveries::apply_settings() {
     core_.request_tick();
 }
 
+void Deliveries::probe_now(std::uint32_t site) {
+    const auto found = waiting_for_host_.find(site);
+    const auto delivery = found == waiting_for_host_.end() ? nullptr : found->second.lock();
+    if (!delivery) return;
+    auto& host = delivery->waiting_at;
+    host->closed_until = std::min(host->closed_until, core_.now());
+    hosts_with_room_.push_back(host);
+    core_.request_tick();
+}
+
 std::optional<Deliveries::Waiting> Deliveries::waiting_for_host(std::uint32_t site) const {
     const auto found = waiting_for_host_.find(site);
     if (found == waiting_for_host_.end()) return std::nullopt;

@@ -46,6 +46,7 @@ void QueueManager::Impl::probe_now(std::uint32_t site) {
     sites[site].destination.probe_now(core.now());
     for (const auto& address : sites[site].addresses)
         addresses.probe_now(address.endpoint, core.now());
+    deliveries.probe_now(site);
     sites.refresh(site);
 }
 

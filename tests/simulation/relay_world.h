@@ -101,6 +101,7 @@ private:
     std::unique_ptr<queue::log::LogService> service_;
     std::unique_ptr<queue::Store> store_;
     std::unique_ptr<mta::outbound::QueueManager> manager_;
+    bool has_rates_ = false;
     mta::outbound::Hints hints_;  // of the last process
     std::uint64_t life_ = 0;      // counts processes
     bool is_tick_requested_ = false;

@@ -22,10 +22,12 @@ constexpr Millis mail_comes_for = 2 * 24h;
 constexpr Millis attempt_duration_max = 2h;
 
 const std::vector<std::string> domains = {
-    "good.example", "flaky.example",  "dead.example", "hung.example",
-    "flap.example", "dns.example",    "grey.example", "nowhere.example",
-    "no.example",   "branch.example", "busy.example", "strict.example",
+    "good.example", "flaky.example",  "dead.example",       "hung.example",       "flap.example",
+    "dns.example",  "grey.example",   "nowhere.example",    "no.example",         "branch.example",
+    "busy.example", "strict.example", "one.shared.example", "two.shared.example",
 };
+// Of the host that both of the last two lead to.
+constexpr std::size_t shared_connections_max = 2;
 // More connections than this busy.example turns away.
 constexpr std::size_t busy_connections_max = 2;
 
@@ -59,7 +61,10 @@ RelayWorld::RelayWorld(std::uint64_t seed) : rng_(seed), disk_(std::make_unique<
     settings_.routes = {{.domain = "branch.example",
                          .hosts = {{"10.0.0.1", 25}},
                          .lifetime = settings_.retry.lifetime * 2}};
-    if (chance(50)) limit_rates();
+    settings_.sites = {
+        {.match = {"mx1.shared.example"}, .connections_max = shared_connections_max}};
+    has_rates_ = chance(50);
+    if (has_rates_) limit_rates();
     if (chance(50)) add_sources();
     make_servers();
 }
@@ -77,13 +82,13 @@ void RelayWorld::add_sources() {
 }
 
 void RelayWorld::limit_rates() {
-    settings_.sites.resize(3);
-    settings_.sites[0].match = {"good.example"};
-    settings_.sites[0].message_rate = message_rate;
-    settings_.sites[1].match = {".flaky.example", "10.0.0.1"};
-    settings_.sites[1].connection_rate = connection_rate;
-    settings_.sites[2].match = {"*"};
-    settings_.sites[2].recipients_per_transaction_max = 2;
+    settings_.sites.resize(4);
+    settings_.sites[1].match = {"good.example"};
+    settings_.sites[1].message_rate = message_rate;
+    settings_.sites[2].match = {".flaky.example", "10.0.0.1"};
+    settings_.sites[2].connection_rate = connection_rate;
+    settings_.sites[3].match = {"*"};
+    settings_.sites[3].recipients_per_transaction_max = 2;
 }
 
 // ---- The invented world ----
@@ -118,6 +123,11 @@ void RelayWorld::make_servers() {
     resolver_.set_host("mx2.flaky.example", {"192.0.2.101", "192.0.2.102"});
     for (const auto* address : {"192.0.2.101", "192.0.2.102"}) add_server("flaky.example", address);
     add_server("branch.example", "10.0.0.1");
+    // Two destinations, one of them with a host more, that share a host.
+    resolver_.set_mx("one.shared.example", {"mx1.shared.example"});
+    resolver_.set_mx("two.shared.example", {"mx1.shared.example", "mx1.two.shared.example"});
+    resolver_.set_host("mx1.shared.example", {"192.0.2.103"});
+    add_server("shared.example", "192.0.2.103");
 
     for (auto& [endpoint, server] : connector_.servers) {
         const auto& group = server.group;
@@ -151,7 +161,7 @@ void RelayWorld::make_servers() {
         }
     }
     for (auto& [endpoint, server] : connector_.servers) {
-        if (server.group != "good.example" || settings_.sites.empty()) continue;
+        if (server.group != "good.example" || !has_rates_) continue;
         server.reply = [this](const std::string& command) -> std::optional<std::string> {
             if (command.starts_with("MAIL"))
                 count_against("messages", "good.example", message_rate);
@@ -248,8 +258,12 @@ void RelayWorld::on_connect(const std::string& group) {
     EXPECT_LT(connector_.in_use_total, connections_max) << "too many connections in all";
     EXPECT_LT(connector_.in_use[group], connections_per_destination_max)
         << "too many connections to " << group;
+    if (group == "shared.example") {
+        EXPECT_LT(connector_.in_use[group], shared_connections_max)
+            << "too many connections to a host that two destinations share";
+    }
     const bool is_rated = group == "flaky.example" || group == "branch.example";
-    if (is_rated && !settings_.sites.empty()) count_against("connections", group, connection_rate);
+    if (is_rated && has_rates_) count_against("connections", group, connection_rate);
     // Nobody had mail for it and it was forgotten: what comes now is no probe.
     if (group == "dead.example" && agenda_.now() - last_probe_ >= 2h) down_.erase(group);
     if (group == "dead.example" && down_.contains(group)) {
