@@ -1,6 +1,12 @@
 #include "conf/advice.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "mta/base/domain.h"
 
@@ -92,6 +98,46 @@ void advise_on_times(const Settings& settings, std::vector<std::string>& all) {
     }
 }
 
+// The system knows best: it refuses to bind what it does not have. True if it does not say.
+bool is_of_this_machine(const mta::IpAddress& address) {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    std::memcpy(&v4.sin_addr, address.bytes().data(), sizeof v4.sin_addr);
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    std::memcpy(&v6.sin6_addr, address.bytes().data(), sizeof v6.sin6_addr);
+    const auto* any = address.is_v6() ? reinterpret_cast<const sockaddr*>(&v6)
+                                      : reinterpret_cast<const sockaddr*>(&v4);
+    const int fd = ::socket(any->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return true;
+    const socklen_t size = address.is_v6() ? sizeof v6 : sizeof v4;
+    const bool is_refused = ::bind(fd, any, size) != 0 && errno == EADDRNOTAVAIL;
+    ::close(fd);
+    return !is_refused;
+}
+
+void advise_on_sources(const Settings& settings, std::vector<std::string>& all) {
+    for (const auto& source : settings.sources) {
+        for (const auto& address : {source.v4, source.v6}) {
+            if (!address || is_of_this_machine(*address)) continue;
+            all.push_back("the source \"" + source.name + "\" has the address " +
+                          address->to_string() +
+                          ", which this machine does not have: nothing can be sent from it");
+        }
+        const bool is_used =
+            std::ranges::any_of(settings.sources,
+                                [&](const Source& other) {
+                                    return other.pool == source.pool && !other.senders.empty();
+                                }) ||
+            std::ranges::find(settings.routes, source.pool, &Route::source) !=
+                settings.routes.end();
+        if (is_used) continue;
+        all.push_back("the source \"" + source.name +
+                      "\" is never used: no senders, and no [[route]] with source = \"" +
+                      source.pool + "\"");
+    }
+}
+
 }  // namespace
 
 std::vector<std::string> advice(const Settings& settings) {
@@ -100,6 +146,7 @@ std::vector<std::string> advice(const Settings& settings) {
     if (listens_beyond_this_machine(settings)) advise_on_relay(settings, all);
     advise_on_routes(settings, all);
     advise_on_times(settings, all);
+    advise_on_sources(settings, all);
     return all;
 }
 

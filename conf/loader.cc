@@ -20,7 +20,7 @@ namespace conf {
 namespace {
 
 // One of each table that may be repeated, so that their keys are asked for.
-constexpr std::string_view one_of_each = "[[listener]]\n[[route]]\n[[site]]\n";
+constexpr std::string_view one_of_each = "[[listener]]\n[[route]]\n[[site]]\n[[source]]\n";
 
 std::string last_part(const std::string& key) {
     const auto dot = key.rfind('.');
@@ -31,8 +31,8 @@ std::string place_of(const std::string& key) {
     const auto dot = key.rfind('.');
     if (dot == key.npos) return "at the top of the file, before the first [table]";
     const auto table = key.substr(0, dot);
-    return table == "listener" || table == "route" || table == "site" ? "in [[" + table + "]]"
-                                                                      : "in [" + table + "]";
+    const bool is_repeated = one_of_each.find("[[" + table + "]]") != one_of_each.npos;
+    return is_repeated ? "in [[" + table + "]]" : "in [" + table + "]";
 }
 
 // `path`: of the table that the unknown key stands in.

@@ -168,6 +168,7 @@ void read_route(Reader reader, std::vector<Route>& routes) {
                        "at least one host is needed, such as hosts = [\"mail.office.example:25\"]");
     }
     reader.duration("lifetime", route.lifetime, 1s, 365 * 24h);
+    reader.text("source", route.source);
     read_only_none(reader, "tls", "none",
                    "this release has no TLS yet and sends no mail in clear text where encryption "
                    "was asked for");
@@ -225,6 +226,82 @@ void read_site(Reader reader, std::vector<Site>& sites) {
     }
     reader.finish();
     sites.push_back(std::move(site));
+}
+
+Parsed<std::string> parse_source_name(std::string_view text) {
+    const auto is_fine = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.';
+    };
+    if (!text.empty() && text.size() <= 63 && std::ranges::all_of(text, is_fine))
+        return std::string(text);
+    return std::unexpected("must have 1 to 63 letters, digits, '-', '_' or '.', such as \"mail1\"");
+}
+
+Parsed<mta::IpAddress> parse_source_address(std::string_view text) {
+    const auto address = mta::IpAddress::parse(text);
+    if (address && *address != mta::IpAddress{} && *address != mta::IpAddress::v6({}))
+        return *address;
+    return std::unexpected("must be an address of this machine, such as \"192.0.2.10\"");
+}
+
+void read_source_addresses(Reader& reader, Source& source) {
+    std::vector<mta::IpAddress> addresses;
+    read_list(reader, "address", parse_source_address, addresses);
+    if (!reader.has("address") || reader.is_empty_list("address")) {
+        reader.problem("address",
+                       "an address of this machine is needed, such as address = [\"192.0.2.10\", "
+                       "\"2001:db8::10\"]");
+    }
+    for (const auto& address : addresses) {
+        auto& place = address.is_v6() ? source.v6 : source.v4;
+        if (!place) {
+            place = address;
+            continue;
+        }
+        reader.problem("address",
+                       "has two addresses of the same kind; make a [[source]] of each, with the "
+                       "same pool");
+    }
+}
+
+void read_source(Reader reader, const std::string& hostname, std::vector<Source>& sources) {
+    Source source;
+    read_one(reader, "name", parse_source_name, source.name);
+    if (!reader.has("name")) {
+        reader.problem("name", "is missing; logs and routes speak of it by this name");
+    }
+    read_source_addresses(reader, source);
+    source.pool = source.name;
+    read_one(reader, "pool", parse_source_name, source.pool);
+    source.ehlo = hostname;
+    read_one(reader, "ehlo", parse_domain, source.ehlo);
+    reader.integer("weight", source.weight, 1, 1000);
+    read_list(reader, "senders", parse_route_domain, source.senders);
+    for (const auto& other : sources) {
+        if (!source.name.empty() && other.name == source.name)
+            reader.problem("name", "another [[source]] has this name already");
+        for (const auto& sender : source.senders) {
+            if (other.pool == source.pool ||
+                std::ranges::find(other.senders, sender) == other.senders.end())
+                continue;
+            reader.problem("senders", in_quotes(sender) + " has another pool already, " +
+                                          in_quotes(other.pool) +
+                                          "; sources that share mail need the same pool");
+        }
+    }
+    reader.finish();
+    sources.push_back(std::move(source));
+}
+
+void check_route_sources(std::vector<Reader> readers, const Settings& settings) {
+    for (std::size_t i = 0; i < readers.size(); ++i) {
+        const auto& pool = settings.routes[i].source;
+        if (pool.empty() ||
+            std::ranges::find(settings.sources, pool, &Source::pool) != settings.sources.end())
+            continue;
+        readers[i].problem("source", "there is no [[source]] with the pool " + in_quotes(pool));
+    }
 }
 
 Parsed<mta::Endpoint> parse_name_server(std::string_view text) { return parse_address(text, 53); }
@@ -326,8 +403,12 @@ Settings read_settings(const Value& document, const std::string& machine_name, R
     if (settings.listeners.empty()) settings.listeners = {default_listener};
     read_relay(top.table("relay"), settings.relay);
     read_inbound(top.table("inbound"), settings.inbound);
-    for (auto& reader : top.tables("route")) read_route(std::move(reader), settings.routes);
+    const auto routes = top.tables("route");
+    for (const auto& reader : routes) read_route(reader, settings.routes);
     for (auto& reader : top.tables("site")) read_site(std::move(reader), settings.sites);
+    for (auto& reader : top.tables("source"))
+        read_source(std::move(reader), settings.hostname, settings.sources);
+    check_route_sources(routes, settings);
     read_dns(top.table("dns"), settings.dns);
     read_delivery(top.table("delivery"), settings.delivery);
     read_retry(top.table("retry"), settings.retry);

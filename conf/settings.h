@@ -76,6 +76,7 @@ struct Route {
     std::string domain;  // "office.example", ".sub.tree" (everything below sub.tree), "*"; a-labels
     std::vector<NextHopHost> hosts;       // in order of preference
     std::optional<mta::Millis> lifetime;  // default: retry.lifetime
+    std::string source;                   // a pool of [[source]]s; empty: the sender's
     bool operator==(const Route&) const = default;
 };
 
@@ -91,6 +92,21 @@ struct Site {
     std::optional<mta::Rate> message_rate;
     std::optional<mta::Rate> connection_rate;
     bool operator==(const Site&) const = default;
+};
+
+// Addresses of this machine that mail is sent from, with the name that belongs to them. Those of
+// one pool share its mail by weight.
+struct Source {
+    std::string name;  // "mail1": of no other one
+    std::string pool;  // the name, if the file says none
+    std::optional<mta::IpAddress> v4;
+    std::optional<mta::IpAddress> v6;
+    std::string ehlo;  // the hostname, if the file says none
+    std::uint32_t weight = 1;
+    // Whose mail the pool is for: "office.example", ".office.example" (everything below it), "*"
+    // (everybody else's, and the null sender's); a-labels.
+    std::vector<std::string> senders;
+    bool operator==(const Source&) const = default;
 };
 
 struct Dns {
@@ -153,6 +169,7 @@ struct Settings {
     Inbound inbound;
     std::vector<Route> routes;
     std::vector<Site> sites;  // in the order of the file
+    std::vector<Source> sources;
     Dns dns;
     Delivery delivery;
     Retry retry;

@@ -9,32 +9,66 @@ struct ConcurrencyPolicy {
     std::uint32_t max = 20;
 };
 
-// How many connections a destination may have at a time: grows with success while it is what limits
-// us, shrinks with trouble, and begins with one after an outage.
+// How many connections something (a destination, a host) may have at a time. It grows with success
+// while it is what limits us: doubled with each round of answers until the first trouble, and by
+// one a round from then on. Trouble halves it, whatever else of the same burst fails. After an
+// outage it begins with one: 1, 2, 4...
 class Concurrency {
 public:
     explicit Concurrency(ConcurrencyPolicy policy = {})
-        : policy_(policy), limit_(clamp(policy.start)) {}
+        : policy_(policy), limit_(clamp(policy.start)), doubles_below_(policy.max) {}
 
     [[nodiscard]] std::uint32_t limit() const { return limit_; }
+    // Grows each time that the limit is lowered: a failure counts only if its attempt began after
+    // that.
+    [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
+
     // `in_use`: connections that were at work, the successful one included.
     void on_success(std::uint32_t in_use) {
-        if (in_use >= limit_) limit_ = clamp(limit_ + 1);
+        if (in_use < limit_) return;
+        if (limit_ >= doubles_below_ && ++successes_at_limit_ < std::max(limit_, patience_)) return;
+        successes_at_limit_ = 0;
+        limit_ = clamp(limit_ + 1);
     }
-    void on_failure() { limit_ = clamp(limit_ - 1); }
-    void on_recovery() { limit_ = 1; }
+    void on_failure(std::uint32_t in_use, std::uint32_t epoch_at_start) {
+        if (epoch_at_start == epoch_) lower(std::min(limit_, std::max(in_use, 1u)) / 2);
+    }
+    // The other side has said how many are too many.
+    void lower_to(std::uint32_t limit) {
+        if (limit >= limit_) return;
+        lower(limit);
+        patience_ = std::clamp(patience_ * 2, patience_min, patience_max);
+    }
+    void on_recovery() {
+        lower(1);
+        doubles_below_ = policy_.max;
+        patience_ = 0;
+    }
     void set_policy(ConcurrencyPolicy policy) {
+        if (doubles_below_ == policy_.max) doubles_below_ = policy.max;
         policy_ = policy;
-        limit_ = clamp(limit_);
+        limit_ = clamp(epoch_ == 0 ? std::max(limit_, policy.start) : limit_);
     }
 
 private:
+    static constexpr std::uint32_t patience_min = 32;
+    static constexpr std::uint32_t patience_max = 4096;
+
     [[nodiscard]] std::uint32_t clamp(std::uint32_t limit) const {
         return std::clamp(limit, 1u, std::max(policy_.max, 1u));
+    }
+    void lower(std::uint32_t limit) {
+        limit_ = doubles_below_ = clamp(limit);
+        successes_at_limit_ = 0;
+        ++epoch_;
     }
 
     ConcurrencyPolicy policy_;
     std::uint32_t limit_;
+    std::uint32_t doubles_below_;
+    std::uint32_t successes_at_limit_ = 0;
+    std::uint32_t patience_ = 0;  // successes at a limit that was named, before one more is tried
+    std::uint32_t epoch_ = 0;
 };
 
 }  // namespace queue

@@ -47,20 +47,17 @@ Destination::Change Destination::end(Ended ended, mta::Instant now) {
     if (ended.frees_connection) --busy_;
     switch (ended.how) {
         case Ended::How::answered:
-            ++successes_;
-            if (health_.on_success()) {
+            if (health_.on_success(now)) {
                 concurrency_.on_recovery();
                 return Change::came_up;
             }
-            concurrency_.on_success(in_use);
+            if (ended.may_grow) concurrency_.on_success(in_use);
             return Change::none;
         case Ended::How::failed: {
-            concurrency_.on_failure();
-            // Others were served meanwhile: the host is there, and only more than it wants was
-            // asked.
-            if (health_.is_up() && successes_ != ended.successes_at_start) return Change::none;
+            concurrency_.on_failure(in_use, ended.at_start.epoch);
             const bool went_down = health_.on_failure(
-                {std::move(ended.error), ended.was_probe, ended.jitter}, now, policy_.probes);
+                {std::move(ended.error), ended.was_probe, ended.at_start.successes, ended.jitter},
+                now, policy_.probes);
             return went_down ? Change::went_down : Change::none;
         }
         case Ended::How::unknown:

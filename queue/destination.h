@@ -55,9 +55,12 @@ public:
     // Connections at work, or on the way to be: what limit() limits.
     [[nodiscard]] std::uint32_t busy() const { return busy_; }
     [[nodiscard]] std::uint32_t waiting() const { return lines_.size(); }
-    // Grows with each success: whoever saw an earlier number and fails then knows that the
-    // destination as such works.
-    [[nodiscard]] std::uint64_t successes() const { return successes_; }
+    // To be taken when an attempt begins: what has changed since then, its end has to know.
+    struct Mark {
+        std::uint64_t successes = 0;
+        std::uint32_t epoch = 0;
+    };
+    [[nodiscard]] Mark mark() const { return {health_.successes(), concurrency_.epoch()}; }
 
     // ---- The lines ----
     void line_up(BundleSlab& bundles, std::uint32_t bundle) { lines_.push_back(bundles, bundle); }
@@ -97,7 +100,8 @@ public:
             failed,    // no host could be spoken to
             unknown,   // broken off, or nothing was learnt about the host
         } how = How::answered;
-        std::uint64_t successes_at_start = 0;
+        Mark at_start = {};
+        bool may_grow = true;      // nothing but the destination's own limit held it back
         mta::DeliveryError error;  // failed
         double jitter = 0;         // in [-1, 1]
     };
@@ -105,6 +109,10 @@ public:
     Change end(Ended ended, mta::Instant now);
 
     void probe_now(mta::Instant now) { health_.probe_now(now); }
+    // What was known before a restart. Only before anything was started.
+    void restore(Health::Trouble trouble, mta::Instant now) {
+        health_.restore(std::move(trouble), now, policy_.probes);
+    }
     void set_policy(DestinationPolicy policy) {
         policy_ = policy;
         concurrency_.set_policy(policy.concurrency);
@@ -122,7 +130,6 @@ private:
     SenderLines lines_;
     std::uint32_t delivering_ = 0;
     std::uint32_t busy_ = 0;
-    std::uint64_t successes_ = 0;
 };
 
 }  // namespace queue

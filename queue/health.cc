@@ -1,5 +1,6 @@
 #include "queue/health.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "mta/base/assert.h"
@@ -22,6 +23,12 @@ std::optional<mta::Instant> Health::down_since() const {
 }
 
 bool Health::on_failure(Failure failure, mta::Instant now, const ProbePolicy& policy) {
+    if (state_ == State::up) {
+        if (failure.successes_at_start != successes_) return false;
+        ++strikes_;
+        const bool is_trusted = last_success_ && now - *last_success_ < trust;
+        if (is_trusted && strikes_ < policy.failures_max) return false;
+    }
     last_error_ = std::move(failure.error);
     if (state_ != State::up && !failure.is_probe) return false;
     const bool went_down = state_ == State::up;
@@ -36,10 +43,13 @@ bool Health::on_failure(Failure failure, mta::Instant now, const ProbePolicy& po
     return went_down;
 }
 
-bool Health::on_success() {
+bool Health::on_success(mta::Instant now) {
     const bool was_down = state_ != State::up;
     state_ = State::up;
     failures_ = 0;
+    strikes_ = 0;
+    ++successes_;
+    last_success_ = now;
     if (was_down) last_error_ = {};
     return was_down;
 }
@@ -57,6 +67,22 @@ void Health::end_probe(mta::Instant now) {
 
 void Health::probe_now(mta::Instant now) {
     if (state_ == State::down && next_probe_ > now) next_probe_ = now;
+}
+
+std::optional<Health::Trouble> Health::trouble() const {
+    if (state_ == State::up) return std::nullopt;
+    return Trouble{down_since_, next_probe_, failures_, last_error_};
+}
+
+void Health::restore(Trouble trouble, mta::Instant now, const ProbePolicy& policy) {
+    MTA_ASSERT(state_ == State::up && successes_ == 0);
+    state_ = State::down;
+    failures_ = std::max(trouble.failures, 1u);
+    down_since_ = std::min(trouble.down_since, now);
+    // Intervals are spread by a tenth.
+    const bool is_possible = trouble.next_probe <= now + policy.interval_max * 11 / 10;
+    next_probe_ = is_possible ? trouble.next_probe : now;
+    last_error_ = std::move(trouble.error);
 }
 
 }  // namespace queue

@@ -40,6 +40,14 @@ inline constexpr std::size_t reply_bytes_max = 64u << 10;
 // Of a remote's words we keep this much on disk for each recipient.
 inline constexpr std::size_t kept_reply_bytes_max = 200;
 
+// ---- Destinations ----
+// Addresses whose health is remembered, and hosts whose limit is: about 300 bytes each. Beyond it
+// those that were not used for longest are forgotten, as if nothing had ever been wrong with them.
+inline constexpr std::size_t addresses_remembered_max = 20'000;
+inline constexpr std::size_t hosts_remembered_max = 20'000;
+// Troubles that are kept over a restart, of destinations and addresses.
+inline constexpr std::size_t hints_max = 20'000;
+
 // ---- Bodies ----
 // Up to this size a body travels inside its ENQ record and stays in RAM while it is delivered;
 // larger ones are streamed to disk in BODY records of at most this size while they arrive.

@@ -17,6 +17,9 @@
 namespace mta::daemon {
 namespace {
 
+// A crash forgets at most the troubles of so long.
+constexpr Millis hints_interval{5'000};
+
 // What `status` waits for a shard that is busy.
 constexpr std::chrono::seconds status_patience{2};
 
@@ -59,6 +62,7 @@ Daemon::~Daemon() {
     admin_.reset();  // waits for calls that use the shards
     api_.reset();
     signals_.clear();
+    hint_timer_.reset();
     shards_.clear();
 }
 
@@ -101,6 +105,10 @@ std::expected<void, Daemon::Problems> Daemon::start() {
     if (!listening) return std::unexpected(Problems{listening.error()});
     admin_ = std::move(*listening);
 
+    hint_file_ = std::make_unique<HintFile>(*disk_);
+    shard.queue_manager().restore(hint_file_->read());
+    hint_timer_ = std::make_unique<io::Timer>(shard.loop(), [this] { keep_hints(); });
+    hint_timer_->repeat(hints_interval);
     shard.load([this](std::size_t messages) { on_loaded(messages); });
     auto& loop = shard.loop();
     signals_.push_back(std::make_unique<io::Signal>(loop, SIGHUP, [this] { reload(); }));
@@ -161,8 +169,27 @@ void Daemon::on_loaded(std::size_t messages) {
     shard.log().write(shard.now(), Level::info, LogLine("spool_loaded").with("queued", messages));
 }
 
+void Daemon::keep_hints() {
+    auto& shard = main_shard();
+    const auto problem = hint_file_->problem();
+    if (problem.empty()) {
+        is_hint_problem_told_ = false;
+    } else if (!std::exchange(is_hint_problem_told_, true)) {
+        shard.log().write(
+            shard.now(), Level::warning,
+            LogLine("hints_not_kept")
+                .with("reason", problem)
+                .with("text", "after a restart destinations that are down are tried afresh"));
+    }
+    const auto version = shard.queue_manager().hints_version();
+    if (version != hints_written_ && hint_file_->write(shard.queue_manager().hints()))
+        hints_written_ = version;
+}
+
 int Daemon::run() {
     main_shard().run();
+    hint_file_->wait();
+    keep_hints();
     auto& shard = main_shard();
     shard.log().write(shard.now(), Level::info,
                       LogLine("stopped").with("exit_status", exit_status_));

@@ -7,9 +7,11 @@
 #include "conf/settings.h"
 #include "mta/admin/api.h"
 #include "mta/admin/server.h"
+#include "mta/daemon/hint_file.h"
 #include "mta/daemon/service_notifier.h"
 #include "mta/daemon/shard.h"
 #include "mta/io/signal.h"
+#include "mta/io/timer.h"
 #include "queue/log/log_service.h"
 #include "queue/log/posix_disk.h"
 
@@ -50,6 +52,7 @@ private:
     void report_recovery();
     void report_ready();
     void on_loaded(std::size_t messages);
+    void keep_hints();
     void reload();
     [[nodiscard]] std::expected<void, Problems> try_reload();
     void drain(std::string_view signal);
@@ -66,11 +69,15 @@ private:
     SettingsPtr settings_;
     ServiceNotifier notifier_;
     std::unique_ptr<queue::log::PosixDisk> disk_;
+    std::unique_ptr<HintFile> hint_file_;
     std::unique_ptr<queue::log::LogService> spool_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::unique_ptr<admin::Api> api_;
     std::unique_ptr<admin::Server> admin_;
     std::vector<std::unique_ptr<io::Signal>> signals_;
+    std::unique_ptr<io::Timer> hint_timer_;
+    std::uint64_t hints_written_ = 0;  // their version
+    bool is_hint_problem_told_ = false;
     Instant started_;
     int exit_status_ = 0;
     bool is_draining_ = false;

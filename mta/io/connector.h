@@ -11,14 +11,20 @@
 
 namespace mta::io {
 
+// Why there is no stream; for people: "connection refused", "no route to host".
+struct ConnectError {
+    std::string text;
+    // The address to connect from cannot be used: it says nothing about the other side.
+    bool is_of_source = false;
+};
+
 // A port: opens a byte stream to an address. One a shard; callbacks as in ByteStream. It has no
 // time limit of its own: who is tired of waiting cancels.
 class Connector {
 public:
     using ConnectId = std::uint64_t;
-    // The error is for people: "connection refused", "no route to host".
     using OnConnected =
-        std::move_only_function<void(std::expected<std::unique_ptr<ByteStream>, std::string>)>;
+        std::move_only_function<void(std::expected<std::unique_ptr<ByteStream>, ConnectError>)>;
 
     Connector() = default;
     Connector(const Connector&) = delete;

@@ -19,6 +19,7 @@ struct Request {
 struct TcpConnector::Attempt {
     UvHandle<uv_tcp_t> handle;
     OnConnected on_connected;
+    std::string refused_source;  // the address that the system does not let us use
 };
 
 TcpConnector::TcpConnector(Loop& loop) : loop_(loop) {}
@@ -54,7 +55,10 @@ int TcpConnector::begin(Attempt& attempt, const Endpoint& remote,
         setsockopt(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
         const auto from = to_sockaddr({*source, 0});
         status = uv_tcp_bind(attempt.handle.get(), reinterpret_cast<const sockaddr*>(&from), 0);
-        if (status != 0) return status;
+        if (status != 0) {
+            attempt.refused_source = source->to_string();
+            return status;
+        }
     }
     auto request = std::make_unique<Request>();
     request->connector = this;
@@ -80,7 +84,13 @@ void TcpConnector::end(ConnectId id, int status) {
     if (found == attempts_.end()) return;  // cancelled
     const auto attempt = std::move(found->second);
     attempts_.erase(found);
-    if (status != 0) return attempt->on_connected(std::unexpected(uv_strerror(status)));
+    if (!attempt->refused_source.empty()) {
+        return attempt->on_connected(std::unexpected(ConnectError{
+            "this machine cannot send from " + attempt->refused_source + ": " + uv_strerror(status),
+            true}));
+    }
+    if (status != 0)
+        return attempt->on_connected(std::unexpected(ConnectError{uv_strerror(status)}));
     attempt->on_connected(std::make_unique<TcpStream>(loop_, std::move(attempt->handle)));
 }
 

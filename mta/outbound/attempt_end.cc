@@ -5,6 +5,7 @@
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
 #include "mta/outbound/deliveries.h"
+#include "mta/smtp/reply_words.h"
 
 namespace mta::outbound {
 namespace {
@@ -19,6 +20,34 @@ bool is_too_many_recipients(const DeliveryError& error) {
 
 }  // namespace
 
+// What they tell of the address, the host and the source. True: the source is suspended with this.
+bool Deliveries::note_answers(const smtp::ClientSession::TransactionEnded& outcome,
+                              std::uint32_t connection) {
+    const auto is_refusal = [](const auto& result) {
+        return !result && smtp::is_about_our_address(result.error());
+    };
+    const auto is_of_host = [](const auto& result) {
+        return !result && result.error().scope == Scope::host;
+    };
+    const auto is_answer = [&](const auto& result) {
+        return result || (result.error().reply_code != 0 && !is_of_host(result));
+    };
+    const auto refusal = std::ranges::find_if(outcome.recipients, is_refusal);
+    const bool is_source_refused =
+        refusal != outcome.recipients.end() && suspend_source(connection, refusal->error());
+    const auto trouble = std::ranges::find_if(outcome.recipients, is_of_host);
+    if (std::ranges::any_of(outcome.recipients, is_answer)) {
+        pool_.note_success(connection);
+    } else if (trouble != outcome.recipients.end() && !is_source_refused) {
+        if (smtp::is_too_many_connections(trouble->error())) {
+            pool_.note_too_many(connection);
+        } else {
+            pool_.note_failure(connection, trouble->error());
+        }
+    }
+    return is_source_refused;
+}
+
 // Sorts the answers: final ones are settled, the rest goes on to the next host, if there is one.
 void Deliveries::judge(const DeliveryPtr& delivery,
                        const smtp::ClientSession::TransactionEnded& outcome,
@@ -32,16 +61,18 @@ void Deliveries::judge(const DeliveryPtr& delivery,
     settled.reserve(outcome.recipients.size());
     std::vector<std::uint32_t> left;
     std::vector<std::optional<DeliveryError>> refusals;
-    std::vector<std::uint32_t> too_many;
+    std::vector<std::uint32_t> again;  // at once, in another transaction
     const bool is_some_taken = std::ranges::any_of(
         outcome.recipients, [](const auto& result) { return result.has_value(); });
     using Kind = Outcome::Kind;
+    const auto source = std::string_view(pool_[connection].target().source);
+    const bool is_source_refused = note_answers(outcome, connection);
     for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
         const auto number = delivery->recipients[i];
         const auto& result = outcome.recipients[i];
         if (result) {
             settled.push_back({number, Kind::delivered, &taken, outcome.dsn_passed_on,
-                               outcome.deliver_by_passed_on});
+                               outcome.deliver_by_passed_on, source});
             delivery->was_answered = true;
             continue;
         }
@@ -49,29 +80,29 @@ void Deliveries::judge(const DeliveryPtr& delivery,
         const bool is_of_host = error.scope == Scope::host || error.scope == Scope::domain;
         delivery->was_answered = delivery->was_answered || !is_of_host;
         const bool is_lost = error.reply_code == 0 && !error.is_permanent();
-        if (is_of_host) {
+        if (is_source_refused && smtp::is_about_our_address(error)) {
+            again.push_back(number);
+        } else if (is_of_host) {
             left.push_back(number);
             refusals.push_back(std::move(delivery->refusals[i]));
             delivery->host_error = error;
         } else if (error.is_permanent()) {
-            settled.push_back({number, Kind::failed, &error});
+            settled.push_back({number, Kind::failed, &error, false, source});
         } else if (outcome.in_doubt && is_lost) {
-            settled.push_back({number, Kind::in_doubt, &error});
+            settled.push_back({number, Kind::in_doubt, &error, false, source});
         } else if (is_some_taken && is_too_many_recipients(error)) {
-            too_many.push_back(number);
+            again.push_back(number);
         } else if (error.scope == Scope::recipient) {
-            settled.push_back({number, Kind::deferred, &error});
+            settled.push_back({number, Kind::deferred, &error, false, source});
         } else {
             left.push_back(number);
             refusals.emplace_back(error);
         }
     }
-    if (!too_many.empty()) {
-        // What was taken is progress, so this comes to an end.
+    if (!again.empty()) {
+        // This comes to an end: some were taken, or a source was suspended.
         settle(*delivery, settled);
-        delivery->recipients = std::move(too_many);
-        parts_.lines.put_back(std::exchange(delivery->bundle, queue::nothing));
-        end(delivery, How::answered);
+        put_back(delivery, delivery->was_answered ? How::answered : How::unknown);
         return;
     }
     delivery->recipients = std::move(left);
@@ -132,9 +163,11 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
     }
     if (host_error && host_error->is_permanent()) host_error->status.klass = is_hopeless ? 5 : 4;
     const bool are_all_settled = outcomes.size() == delivery->recipients.size();
+    // To be turned away as one too many is no failure.
+    const bool has_failed =
+        host_error && !is_hopeless && !smtp::is_too_many_connections(*host_error);
     const auto how = delivery->was_answered ? How::answered
-                     : is_hopeless          ? How::unknown
-                     : host_error           ? How::failed
+                     : has_failed           ? How::failed
                                             : How::unknown;
     if (are_all_settled) {
         settle_all(delivery, outcomes, how);
@@ -148,6 +181,7 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
 // down, and otherwise for a pause of its own.
 void Deliveries::end(const DeliveryPtr& delivery, How how) {
     set_unconnected(*delivery, false);
+    leave_host_line(*delivery);
     auto& site = parts_.sites[delivery->site];
     auto& destination = site.destination;
     const auto now = core_.now();
@@ -156,11 +190,13 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
     const auto change = destination.end({.was_probe = delivery->is_probe,
                                          .frees_connection = delivery->holds_connection,
                                          .how = how,
-                                         .successes_at_start = delivery->successes_at_start,
+                                         .at_start = delivery->at_start,
+                                         .may_grow = !site.is_waiting_for_host,
                                          .error = error,
                                          .jitter = core_.scheduler.jitter()},
                                         now);
     using Change = queue::Destination::Change;
+    if (change != Change::none || delivery->is_probe) ++core_.troubles_version;
     if (change == Change::went_down) {
         core_.event(DestinationDown{destination.name(), error,
                                     destination.health().next_probe().value_or(now),
@@ -180,6 +216,9 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
                 auto& recipient = core_.table().recipient(entry, number);
                 parts_.lines.leave(message, recipient);
                 core_.scheduler.postpone(entry, recipient, now);
+                // Better than no reason at all; what a remote said of the message is better still.
+                if (recipient.error == queue::nothing && !error.text.empty())
+                    core_.table().set_error(recipient, error);
                 next_due = recipient.due;
             }
             core_.scheduler.rearm(message);

@@ -18,7 +18,7 @@ std::string describe(const Connection::Target& target) {
 smtp::ClientOptions options_for(const conf::Settings& settings, const Connection::Target& target) {
     const auto& delivery = settings.delivery;
     smtp::ClientOptions options;
-    options.ehlo_name = settings.hostname;
+    options.ehlo_name = target.ehlo_name.empty() ? settings.hostname : target.ehlo_name;
     options.remote = describe(target);
     options.timeouts.greeting = delivery.greeting_timeout;
     options.timeouts.command = delivery.command_timeout;
@@ -62,20 +62,22 @@ Connection::Connection(Core& core, Target target, Handlers handlers)
       connect_deadline_(core.now() + core.settings->delivery.connect_timeout) {
     ++core_.totals.connects_total;
     connecting_ = core_.ports.connector.connect(
-        target_.endpoint, std::nullopt,
-        [this](std::expected<std::unique_ptr<io::ByteStream>, std::string> stream) {
+        target_.endpoint, target_.source_address,
+        [this](std::expected<std::unique_ptr<io::ByteStream>, io::ConnectError> stream) {
             on_connected(std::move(stream));
         });
 }
 
 Connection::~Connection() { abort(); }
 
-void Connection::on_connected(std::expected<std::unique_ptr<io::ByteStream>, std::string> stream) {
+void Connection::on_connected(
+    std::expected<std::unique_ptr<io::ByteStream>, io::ConnectError> stream) {
     connecting_.reset();
     if (!stream) {
+        has_unusable_source_ = stream.error().is_of_source;
         end(DeliveryError{.status = {4, 4, 1},
                           .scope = Scope::host,
-                          .text = "cannot connect: " + stream.error(),
+                          .text = "cannot connect: " + stream.error().text,
                           .remote = remote_});
         return;
     }

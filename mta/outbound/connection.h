@@ -45,6 +45,10 @@ public:
         std::string host;  // a name, or empty if only the address is known
         Endpoint endpoint;
         bool use_chunking = true;
+        // Where it comes from: a [[source]]; empty and nothing: the system's choice.
+        std::string source;
+        std::optional<IpAddress> source_address = std::nullopt;
+        std::string ehlo_name = {};  // empty: the hostname
     };
 
     // Begins to connect.
@@ -67,6 +71,8 @@ public:
     // All that were ever started.
     [[nodiscard]] std::uint32_t started() const { return started_; }
     [[nodiscard]] bool has_been_connected() const { return stream_ != nullptr; }
+    // It ended before it began: this machine cannot send from target().source_address.
+    [[nodiscard]] bool has_unusable_source() const { return has_unusable_source_; }
     [[nodiscard]] bool has_been_ready() const { return session_.was_ready(); }
     // Some transaction's body has left as a whole: it may be delivered whatever we do.
     [[nodiscard]] bool is_past_final_dot() const;
@@ -94,7 +100,7 @@ private:
     };
 
     void stop_connecting();
-    void on_connected(std::expected<std::unique_ptr<io::ByteStream>, std::string> stream);
+    void on_connected(std::expected<std::unique_ptr<io::ByteStream>, io::ConnectError> stream);
     void write_output();
     void feed_body();
     void on_body_read(smtp::TransactionNumber number, queue::StoreResult<std::string> bytes);
@@ -114,6 +120,7 @@ private:
     std::uint32_t started_ = 0;
     bool is_pumping_ = false;
     bool has_ended_ = false;
+    bool has_unusable_source_ = false;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };
 

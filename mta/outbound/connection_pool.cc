@@ -7,10 +7,15 @@
 
 namespace mta::outbound {
 
-std::uint32_t ConnectionPool::open(std::uint32_t site, Connection::Target target) {
+std::uint32_t ConnectionPool::open(std::uint32_t site, Connection::Target target,
+                                   HostLimits::HostPtr host) {
     const auto index = connections_.add();
     auto& held = connections_[index];
     held.site = site;
+    held.peer = {.host = std::move(host),
+                 .attempt = addresses_.begin(target.endpoint, core_.now())};
+    held.peer.epoch = held.peer.host->concurrency.epoch();
+    ++held.peer.host->connections;
     ++sites_[site].connections;
     ++total_;
     held.connection = std::make_unique<Connection>(
@@ -58,7 +63,39 @@ void ConnectionPool::park(std::uint32_t index) {
 
 bool ConnectionPool::is_used_up(std::uint32_t index) const {
     const auto& held = connections_[index];
-    return held.connection->started() >= sites_[held.site].limits.messages_per_connection_max;
+    const auto& site = sites_[held.site];
+    return held.connection->started() >= site.limits.messages_per_connection_max ||
+           site.sources.is_suspended(held.connection->target().source, core_.now());
+}
+
+void ConnectionPool::note_success(std::uint32_t index) {
+    auto& held = connections_[index];
+    if (addresses_.succeeded(held.peer.attempt, core_.now())) ++core_.troubles_version;
+    // From now on it is no probe, and what fails afterwards began now.
+    held.peer.attempt = addresses_.begin(held.peer.attempt.endpoint, core_.now());
+    sites_[held.site].sources.accept(held.connection->target().source, core_.now());
+    const auto before = held.peer.host->concurrency.limit();
+    HostLimits::note_success(*held.peer.host);
+    if (held.peer.host->concurrency.limit() > before) handlers_.on_host_room(held.peer.host);
+}
+
+void ConnectionPool::note_failure(std::uint32_t index, const DeliveryError& error) {
+    auto& held = connections_[index];
+    auto& host = *held.peer.host;
+    // This one may have been taken out of the count already.
+    const auto in_use = host.connections + (held.connection->has_ended() ? 1 : 0);
+    host.concurrency.on_failure(in_use, held.peer.epoch);
+    if (std::exchange(held.is_judged, true)) return;
+    const bool is_static = sites_[held.site].plan.is_static;
+    addresses_.failed(held.peer.attempt, {error, is_static, core_.scheduler.jitter()}, core_.now());
+    ++core_.troubles_version;
+}
+
+void ConnectionPool::note_too_many(std::uint32_t index) {
+    const auto& held = connections_[index];
+    auto& host = *held.peer.host;
+    const auto others = host.connections - (held.connection->has_ended() ? 0 : 1);
+    HostLimits::note_too_many(host, others, core_.now(), core_.scheduler.jitter());
 }
 
 bool ConnectionPool::close_longest_idle() {
@@ -71,6 +108,23 @@ bool ConnectionPool::close_longest_idle() {
 
 void ConnectionPool::close_idle() {
     while (close_longest_idle()) {
+    }
+}
+
+void ConnectionPool::close_idle_to(const HostLimits::Host& host) {
+    const auto found = std::ranges::find_if(
+        idle_, [&](std::uint32_t index) { return connections_[index].peer.host.get() == &host; });
+    if (found == idle_.end()) return;
+    const auto index = *found;
+    take_out_of_idle(index);
+    connections_[index].connection->quit();
+}
+
+void ConnectionPool::close_idle_from(std::uint32_t site, std::string_view source) {
+    for (const auto index : std::vector(sites_[site].idle)) {
+        if (connections_[index].connection->target().source != source) continue;
+        take_out_of_idle(index);
+        connections_[index].connection->quit();
     }
 }
 
@@ -95,7 +149,11 @@ void ConnectionPool::tick() {
             rearm(index);
         }
     }
-    for (const auto index : std::exchange(ended_, {})) connections_.remove(index);
+    for (const auto index : std::exchange(ended_, {})) {
+        const auto& held = connections_[index];
+        if (!held.is_judged) addresses_.learnt_nothing(held.peer.attempt, core_.now());
+        connections_.remove(index);
+    }
 }
 
 std::optional<Instant> ConnectionPool::next_wakeup() const { return wheel_.next(); }
@@ -112,6 +170,8 @@ void ConnectionPool::release(std::uint32_t index) {
     auto& held = connections_[index];
     take_out_of_idle(index);
     wheel_.clear(index);
+    --held.peer.host->connections;
+    handlers_.on_host_room(held.peer.host);
     --sites_[held.site].connections;
     --total_;
     ended_.push_back(index);

@@ -4,11 +4,14 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "mta/base/timer_wheel.h"
+#include "mta/outbound/address_health.h"
 #include "mta/outbound/connection.h"
 #include "mta/outbound/core.h"
+#include "mta/outbound/host_limits.h"
 #include "mta/outbound/site.h"
 #include "queue/slab.h"
 
@@ -28,10 +31,20 @@ public:
             on_transaction_end;
         // Already out of the site's and the total count.
         std::function<void(std::uint32_t connection, const std::optional<DeliveryError>&)> on_end;
+        // A host may have room for another connection.
+        std::function<void(const HostLimits::HostPtr&)> on_host_room;
     };
 
-    ConnectionPool(Core& core, SiteTable& sites, Handlers handlers)
-        : core_(core), sites_(sites), handlers_(std::move(handlers)), wheel_(core.now()) {}
+    struct Parts {
+        SiteTable& sites;
+        AddressHealth& addresses;
+    };
+    ConnectionPool(Core& core, Parts parts, Handlers handlers)
+        : core_(core),
+          sites_(parts.sites),
+          addresses_(parts.addresses),
+          handlers_(std::move(handlers)),
+          wheel_(core.now()) {}
 
     // Open in all: on the way, at work, idle, closing.
     [[nodiscard]] std::uint32_t total() const { return total_; }
@@ -42,7 +55,16 @@ public:
         return connections_[index].site;
     }
 
-    [[nodiscard]] std::uint32_t open(std::uint32_t site, Connection::Target target);
+    // Whom a connection is for, beside its site.
+    struct Peer {
+        HostLimits::HostPtr host;
+        AddressHealth::Attempt attempt;
+        std::uint32_t epoch = 0;  // of the host's limit when it began
+    };
+    [[nodiscard]] std::uint32_t open(std::uint32_t site, Connection::Target target,
+                                     HostLimits::HostPtr host);
+    // Good until the tick after on_end.
+    [[nodiscard]] const Peer& peer(std::uint32_t index) const { return connections_[index].peer; }
     // An idle connection of the site, no longer idle; queue::nothing: there is none.
     [[nodiscard]] std::uint32_t take_idle(std::uint32_t site);
     // Nothing is active on it: it is kept for `delivery.idle_timeout`, or closed if it has carried
@@ -51,8 +73,18 @@ public:
     // Closes the connection that has been idle longest, of whatever site. False: none is idle.
     bool close_longest_idle();
     void close_idle();
-    // It has carried as many messages as the site's limits let it.
+    // The one that has been idle longest of those to the host, if any is: somebody waits for it.
+    void close_idle_to(const HostLimits::Host& host);
+    // Those of the site that come from that source.
+    void close_idle_from(std::uint32_t site, std::string_view source);
+    // It has carried as many messages as the site's limits let it, or the site no longer wants its
+    // source.
     [[nodiscard]] bool is_used_up(std::uint32_t index) const;
+    // How a transaction on it ended, or its beginning, tells of the address and the host.
+    void note_success(std::uint32_t index);
+    void note_failure(std::uint32_t index, const DeliveryError& error);
+    // The host has said that it has too many connections, to this one.
+    void note_too_many(std::uint32_t index);
     // Ends it without on_end.
     void abort(std::uint32_t index);
 
@@ -63,6 +95,8 @@ private:
     struct Held {
         std::unique_ptr<Connection> connection;
         std::uint32_t site = queue::nothing;
+        Peer peer;
+        bool is_judged = false;  // the address's health has heard of its failure
         bool is_idle = false;
         Instant idle_until;
         std::list<std::uint32_t>::iterator in_idle;
@@ -74,6 +108,7 @@ private:
 
     Core& core_;
     SiteTable& sites_;
+    AddressHealth& addresses_;
     Handlers handlers_;
     queue::Slab<Held> connections_;
     std::list<std::uint32_t> idle_;  // of all sites, the longest idle first

@@ -6,6 +6,7 @@
 #include "conf/settings.h"
 #include "mta/base/time.h"
 #include "mta/outbound/queue_manager.h"
+#include "mta/outbound/source_table.h"
 #include "queue/bundle.h"
 #include "queue/scheduler.h"
 
@@ -18,6 +19,7 @@ struct Core {
     Core(QueueManager::SettingsPtr initial, QueueManager::Ports world, QueueManager::Hooks driver,
          queue::Scheduler::LifetimeOf lifetime_of, std::uint64_t seed)
         : settings(std::move(initial)),
+          sources(settings->sources),
           ports(world),
           hooks(std::move(driver)),
           scheduler(retry_policy(settings->retry), std::move(lifetime_of), seed, hooks.now()) {}
@@ -35,12 +37,15 @@ struct Core {
     [[nodiscard]] queue::MessageTable& table() { return scheduler.table(); }
 
     QueueManager::SettingsPtr settings;
+    SourceTable sources;  // refers into them
     QueueManager::Ports ports;
     QueueManager::Hooks hooks;
     queue::Scheduler scheduler;
     queue::BundleSlab bundles;
     Counters totals;  // only the *_total ones
     std::vector<IpAddress> own_addresses;
+    // Grows when a trouble begins, ends or is looked at again.
+    std::uint64_t troubles_version = 0;
     bool is_tick_requested = false;
     bool is_draining = false;
     // Callbacks given to ports hold it weakly: gone, when the queue manager is.

@@ -1,9 +1,12 @@
 #include "mta/outbound/deliveries.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <set>
 #include <utility>
 
 #include "mta/base/assert.h"
+#include "mta/smtp/reply_words.h"
 
 namespace mta::outbound {
 namespace {
@@ -16,7 +19,7 @@ constexpr std::uint32_t fresh_starts_max = 3;
 Deliveries::Deliveries(Core& core, Parts parts)
     : core_(core),
       parts_(parts),
-      pool_(core, parts.sites,
+      pool_(core, {parts.sites, parts.addresses},
             {.on_ready = [this](std::uint32_t connection) { on_ready(connection); },
              .on_room = [this](std::uint32_t connection) { on_room(connection); },
              .on_transaction_end =
@@ -26,6 +29,12 @@ Deliveries::Deliveries(Core& core, Parts parts)
              .on_end =
                  [this](std::uint32_t connection, const std::optional<DeliveryError>& error) {
                      on_end(connection, error);
+                 },
+             .on_host_room =
+                 [this](const HostLimits::HostPtr& host) {
+                     if (host->line.empty()) return;
+                     hosts_with_room_.push_back(host);
+                     core_.request_tick();
                  }}) {}
 
 // ---- Beginning ----
@@ -40,7 +49,7 @@ Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
     delivery->content = parts_.copies.get(delivery->message);
     delivery->recipients = parts_.lines.recipients_of(delivery->bundle);
     delivery->refusals.resize(delivery->recipients.size());
-    delivery->successes_at_start = parts_.sites[site].destination.successes();
+    delivery->at_start = parts_.sites[site].destination.mark();
     delivery->index = all_.size();
     all_.push_back(delivery);
     core_.event(AttemptStarted{delivery->id, parts_.sites[site].destination.name(),
@@ -123,8 +132,12 @@ void Deliveries::on_ready(std::uint32_t connection) {
     } else if (work_of(connection).leaving) {
         pool_[connection].quit();
     } else if (work_of(connection).active.empty()) {
+        const auto site = pool_.site_of(connection);
+        const bool can_serve = !core_.is_draining && !pool_.is_used_up(connection);
+        if (const auto waiting = can_serve ? take_waiting(site) : nullptr)
+            return transact(waiting, connection);
         pool_.park(connection);
-        parts_.sites.refresh(pool_.site_of(connection));
+        parts_.sites.refresh(site);
     }
 }
 
@@ -137,7 +150,9 @@ void Deliveries::on_room(std::uint32_t connection) {
     if (core_.is_draining || !destination.may_follow(core_.now())) return;
     const bool is_full = connections() >= settings.connections_max;
     const bool is_needed_elsewhere = is_full && parts_.sites.front() != queue::nothing;
-    if (is_needed_elsewhere || (!is_full && destination.busy() < destination.limit())) return;
+    const bool may_open =
+        !parts_.sites[site].is_waiting_for_host && destination.busy() < destination.limit();
+    if (is_needed_elsewhere || (!is_full && may_open)) return;
     if (pool_.is_used_up(connection)) return;
     const auto message = core_.bundles[destination.next_bundle()].message;
     const auto content = parts_.copies.get(message);
@@ -148,14 +163,34 @@ void Deliveries::on_room(std::uint32_t connection) {
     transact(delivery, connection);
 }
 
+// RFC 9422: what is more than a transaction may have goes in the next one.
+void Deliveries::fit_to_limits(Delivery& delivery, const smtp::Capabilities& capabilities) {
+    const auto limit = [](std::uint32_t most) { return most == 0 ? SIZE_MAX : most; };
+    const auto recipients_max = limit(capabilities.recipients_max);
+    const auto domains_max = limit(capabilities.recipient_domains_max);
+    const auto& entry = core_.table().message(delivery.message);
+    std::set<std::uint32_t> domains;
+    std::vector<std::uint32_t> kept;
+    std::vector<std::optional<DeliveryError>> refusals;
+    for (std::size_t i = 0; i < delivery.recipients.size(); ++i) {
+        if (kept.size() == recipients_max) break;
+        const auto number = delivery.recipients[i];
+        const auto domain = core_.table().recipient(entry, number).domain;
+        if (!domains.contains(domain) && domains.size() == domains_max) continue;
+        domains.insert(domain);
+        kept.push_back(number);
+        refusals.push_back(std::move(delivery.refusals[i]));
+    }
+    parts_.lines.put_back_others(delivery.bundle, kept);
+    delivery.recipients = std::move(kept);
+    delivery.refusals = std::move(refusals);
+}
+
 void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection) {
     auto& open = pool_[connection];
-    const auto recipients_max = open.capabilities().recipients_max;  // RFC 9422
-    if (recipients_max != 0 && delivery->recipients.size() > recipients_max) {
-        parts_.lines.put_back_excess(delivery->bundle, recipients_max);
-        delivery->recipients.resize(recipients_max);
-        delivery->refusals.resize(recipients_max);
-    }
+    const auto& capabilities = open.capabilities();
+    if (capabilities.recipients_max != 0 || capabilities.recipient_domains_max != 0)
+        fit_to_limits(*delivery, capabilities);
     delivery->may_send = false;
     delivery->connection = connection;
     delivery->host = open.target().host.empty() ? delivery->host : open.target().host;
@@ -200,10 +235,29 @@ void Deliveries::on_end(std::uint32_t connection, const std::optional<DeliveryEr
         end(delivery, How::unknown);
         return;
     }
+    if (opening && error) return on_refused(delivery, connection, *error);
     set_unconnected(*delivery, true);
     if (opening && pool_[connection].has_been_connected()) ++delivery->sessions;
+    walk(delivery);
+}
+
+// The connection that it had opened came to nothing before the first transaction.
+void Deliveries::on_refused(const DeliveryPtr& delivery, std::uint32_t connection,
+                            const DeliveryError& error) {
+    const bool is_of_source = pool_[connection].has_unusable_source();
+    const bool is_refusal_of_source = is_of_source || smtp::is_about_our_address(error);
+    if (is_refusal_of_source && suspend_source(connection, error))
+        return put_back(delivery, How::unknown);
+    set_unconnected(*delivery, true);
     // What a host that we reached did is more telling than what the DNS said of another one.
-    if (opening && error) delivery->host_error = *error;
+    delivery->host_error = error;
+    if (smtp::is_too_many_connections(error)) {
+        pool_.note_too_many(connection);
+        --delivery->addresses_tried;
+    } else {
+        if (!is_of_source) pool_.note_failure(connection, error);
+        if (pool_[connection].has_been_connected()) ++delivery->sessions;
+    }
     walk(delivery);
 }
 
@@ -277,8 +331,14 @@ void Deliveries::tick() {
     pool_.tick();
     while (!paused_.empty() && paused_.begin()->first <= core_.now()) {
         const auto delivery = paused_.extract(paused_.begin()).mapped().lock();
-        if (delivery && delivery->bundle != queue::nothing) advance(delivery);
+        if (!delivery || delivery->bundle == queue::nothing) continue;
+        if (delivery->waiting_at) {
+            hosts_with_room_.push_back(delivery->waiting_at);
+        } else if (std::exchange(delivery->is_paused, false)) {
+            advance(delivery);
+        }
     }
+    for (const auto& host : std::exchange(hosts_with_room_, {})) serve_line_of(host);
 }
 
 std::optional<Instant> Deliveries::next_wakeup() const {

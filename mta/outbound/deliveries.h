@@ -5,11 +5,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "dns/resolver.h"
+#include "mta/outbound/address_health.h"
 #include "mta/outbound/connection_pool.h"
 #include "mta/outbound/core.h"
+#include "mta/outbound/host_limits.h"
 #include "mta/outbound/ledger.h"
 #include "mta/outbound/lines.h"
 #include "mta/outbound/message_copies.h"
@@ -33,17 +36,29 @@ namespace mta::outbound {
 //   4xx for the message (MAIL, DATA, body)     the next host; charged if none takes it
 //   reply to the final dot lost                in doubt, charged: another host now could duplicate
 //   host level (connect, greeting, EHLO, 421)  the next address or host; nothing is charged to the
-//                                              message: the destination pays with its health
-//   DNS of a host, for now                     the next host; then as host level
-//   DNS, for good (no such host at all)        a failure of the message, by MX; of a static route's
+//                                              message: address and destination pay with their
+//                                              health
+//   "too many connections"                     no failure: it waits for room at the host, or goes
+//   to
+//                                              the next one
+//   "your address is blocked", and the site    no failure: the source is suspended for the site,
+//   and has a pool with another source             the bundle goes back into the line DNS of a
+//   host, for now                     the next host; then as host level DNS, for good (no such host
+//   at all)        a failure of the message, by MX; of a static route's
 //                                              hosts: the operator's mistake, as host level
 //   a kept connection that was gone            nothing happened: a new connection, once
 //
-// An attempt tries at most delivery.addresses_per_attempt_max addresses and 2 sessions.
+// An attempt tries at most delivery.addresses_per_attempt_max addresses and 2 sessions. Addresses
+// that are unwell are passed over; if there is no other, the least bad one is tried, and the probe
+// of a destination that is down tries all.
+//
+// When the host that is next has all the connections that it may have, the delivery waits in the
+// host's line: one of each site, the others of the site wait for that one.
 class Deliveries {
 public:
     struct Parts {
         SiteTable& sites;
+        AddressHealth& addresses;
         Lines& lines;
         Ledger& ledger;
         MessageCopies& copies;
@@ -64,8 +79,22 @@ public:
     void forget(std::uint32_t message);
     // Breaks off, uncharged, what is not in a transaction; the rest goes on to its end.
     void drain();
+    // If the site waits for a host that is closed, it is asked now.
+    void probe_now(std::uint32_t site);
+    // After core.settings was replaced.
+    void apply_settings();
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const;
+
+    // The bundle of the site's delivery that waits for room at a host, and until when that is
+    // closed (Instant{}: until a connection ends).
+    struct Waiting {
+        std::uint32_t bundle = queue::nothing;
+        Instant until;
+    };
+    [[nodiscard]] std::optional<Waiting> waiting_for_host(std::uint32_t site) const;
+    // For tests: whoever waits for a host will be called. Empty: yes; else what is wrong.
+    [[nodiscard]] std::string check() const;
 
 private:
     using How = queue::Destination::Ended::How;
@@ -83,15 +112,28 @@ private:
         bool is_probe = false;
         bool holds_connection = true;  // counts among the site's busy ones
         bool was_answered = false;     // some host has said something about the message
-        std::uint64_t successes_at_start = 0;
+        queue::Destination::Mark at_start;
         std::optional<DeliveryError> host_error;  // the most telling one
         // The way from host to host.
         bool is_planned = false;
         std::vector<conf::NextHopHost> hosts;
+        std::vector<std::uint16_t> ranks;  // of those: equal preference, equal rank
         std::size_t next_host = 0;
         std::vector<Endpoint> addresses;
         std::size_t next_address = 0;
         std::string host;
+        HostLimits::HostPtr limit;       // of that host
+        HostLimits::HostPtr full;        // the first one that had no room,
+        std::size_t full_host = 0;       // and its place in hosts
+        HostLimits::HostPtr waiting_at;  // in its line
+        struct PassedOver {
+            conf::NextHopHost host;
+            Endpoint endpoint;
+            Instant next_try;
+        };
+        std::optional<PassedOver> least_bad;  // of the unwell addresses that were passed over
+        bool takes_unwell = false;
+        bool is_paused = false;  // until the site's rates allow it
         std::uint32_t addresses_tried = 0;
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;
@@ -124,15 +166,36 @@ private:
     void note_addresses(Delivery& delivery, std::uint16_t port,
                         const dns::Lookup<dns::AddressAnswer>& answer);
     [[nodiscard]] bool take_from_rates(const DeliveryPtr& delivery);
+    [[nodiscard]] bool go_to_next_address(Delivery& delivery);
+    [[nodiscard]] bool has_next_host(const Delivery& delivery) const;
+    static void go_back_to_full_host(Delivery& delivery);
+    [[nodiscard]] bool turn_to_least_bad(Delivery& delivery);
+    [[nodiscard]] HostLimits::HostPtr limit_of(const Delivery& delivery,
+                                               const conf::NextHopHost& host);
     void open(const DeliveryPtr& delivery, const Endpoint& endpoint);
+
+    // The lines of hosts.
+    void wait_for_host(const DeliveryPtr& delivery);
+    void leave_host_line(Delivery& delivery);
+    void serve_line_of(const HostLimits::HostPtr& host);
+    [[nodiscard]] DeliveryPtr take_waiting(std::uint32_t site);
+
+    // Sources. True: it is suspended, another one takes over.
+    [[nodiscard]] bool suspend_source(std::uint32_t connection, const DeliveryError& error);
+    void put_back(const DeliveryPtr& delivery, How how);
 
     void on_ready(std::uint32_t connection);
     void on_room(std::uint32_t connection);
     void on_transaction_end(std::uint32_t connection, const Connection::TransactionEnd& ended);
     void on_end(std::uint32_t connection, const std::optional<DeliveryError>& error);
+    void fit_to_limits(Delivery& delivery, const smtp::Capabilities& capabilities);
+    void on_refused(const DeliveryPtr& delivery, std::uint32_t connection,
+                    const DeliveryError& error);
     void transact(const DeliveryPtr& delivery, std::uint32_t connection);
     void start_afresh(const DeliveryPtr& delivery, std::uint32_t connection);
     void go_on_after(const DeliveryPtr& delivery, std::uint32_t connection);
+    [[nodiscard]] bool note_answers(const smtp::ClientSession::TransactionEnded& outcome,
+                                    std::uint32_t connection);
     void judge(const DeliveryPtr& delivery, const smtp::ClientSession::TransactionEnded& outcome,
                std::uint32_t connection);
 
@@ -149,7 +212,11 @@ private:
     std::vector<DeliveryPtr> all_;
     std::vector<Work> work_;  // by connection
     std::uint32_t unconnected_ = 0;
-    // On their way from host to host: until the site's rates allow the next connection.
+    HostLimits hosts_;
+    std::unordered_map<std::uint32_t, std::weak_ptr<Delivery>> waiting_for_host_;  // by site
+    std::vector<HostLimits::HostPtr> hosts_with_room_;  // perhaps; the next tick looks
+    // On their way from host to host: until the site's rates allow the next connection, or a host
+    // is no longer closed.
     std::multimap<Instant, std::weak_ptr<Delivery>> paused_;
 };
 

@@ -22,6 +22,7 @@ struct RecipientRef {
     std::string_view address;
     std::string_view domain;
     std::string_view destination;  // the route's hosts or the MX site; empty: not routed
+    std::string_view source = {};  // the [[source]] that it was sent from; empty: none
 };
 
 // A transaction begins: on a connection that is kept, or on the way to a new one.
@@ -106,6 +107,13 @@ struct DestinationUp {
     Millis down_for{};
     std::size_t waiting = 0;
 };
+// A site refuses mail from one of our addresses: others of the same pool take over there.
+struct SourceSuspended {
+    std::string_view destination;
+    std::string_view source;
+    const DeliveryError& error;
+    Instant until;
+};
 // The store could not give a message back. `not_found`, `corrupt`: it is no longer in the queue.
 struct Unreadable {
     queue::MessageId id = 0;
@@ -114,7 +122,7 @@ struct Unreadable {
 
 using DeliveryEvent = std::variant<AttemptStarted, Delivered, Deferred, Postponed, Failed, Expired,
                                    InDoubt, ReportQueued, ReportDropped, Completed, Cancelled,
-                                   DestinationDown, DestinationUp, Unreadable>;
+                                   DestinationDown, DestinationUp, SourceSuspended, Unreadable>;
 
 using OnEvent = std::function<void(const DeliveryEvent&)>;
 

@@ -1,11 +1,34 @@
 // The way of a delivery from host to host and address to address.
+#include <algorithm>
 #include <utility>
 
 #include "dns/mx_plan.h"
 #include "mta/base/assert.h"
+#include "mta/base/limits.h"
 #include "mta/outbound/deliveries.h"
 
 namespace mta::outbound {
+namespace {
+
+// What a site remembers of its addresses, for those who ask: more are not shown.
+constexpr std::size_t addresses_shown_max = 64;
+
+std::vector<std::uint16_t> ranks_of(const SitePlan& plan,
+                                    const std::vector<conf::NextHopHost>& hosts) {
+    std::vector<std::uint16_t> ranks;
+    for (const auto& host : hosts) {
+        if (plan.is_static || !plan.mx || !*plan.mx) {
+            ranks.push_back(static_cast<std::uint16_t>(ranks.size()));
+            continue;
+        }
+        const auto& records = (*plan.mx)->records;
+        const auto record = std::ranges::find(records, host.host, &dns::MxRecord::exchange);
+        ranks.push_back(record == records.end() ? std::uint16_t{0} : record->preference);
+    }
+    return ranks;
+}
+
+}  // namespace
 
 void Deliveries::walk(const DeliveryPtr& delivery) {
     if (!std::exchange(delivery->is_planned, true)) {
@@ -17,11 +40,13 @@ void Deliveries::walk(const DeliveryPtr& delivery) {
         }
         delivery->hosts = std::move(*hosts);
         delivery->next_host = 0;
+        delivery->takes_unwell = delivery->is_probe;
         // The host of a kept connection has had its say.
         if (delivery->sessions > 0) {
             std::erase_if(delivery->hosts,
                           [&](const auto& host) { return host.host == delivery->host; });
         }
+        delivery->ranks = ranks_of(parts_.sites[delivery->site].plan, delivery->hosts);
     }
     advance(delivery);
 }
@@ -47,14 +72,24 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
     const auto may_knock = [&] { return delivery->is_probe || site.destination.health().is_up(); };
     while (may_knock() && delivery->sessions < sessions_max &&
            delivery->addresses_tried < addresses_max) {
-        if (delivery->next_address < delivery->addresses.size()) {
+        if (go_to_next_address(*delivery)) {
             if (take_from_rates(delivery))
                 open(delivery, delivery->addresses[delivery->next_address++]);
             return;
         }
-        if (delivery->next_host == delivery->hosts.size()) break;
+        if (!has_next_host(*delivery)) {
+            if (delivery->full) {
+                if (!HostLimits::has_room(*delivery->full, core_.now()))
+                    return wait_for_host(delivery);
+                go_back_to_full_host(*delivery);
+                continue;
+            }
+            if (turn_to_least_bad(*delivery)) continue;
+            break;
+        }
         const auto& host = delivery->hosts[delivery->next_host++];
         delivery->host = host.host;
+        delivery->limit = limit_of(*delivery, host);
         const auto literal =
             is_static ? IpAddress::parse(host.host) : dns::address_of_literal(host.host);
         if (!literal) {
@@ -64,6 +99,68 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
         note_addresses(*delivery, host.port, dns::AddressAnswer{{*literal}, Millis{0}});
     }
     give_up(delivery);
+}
+
+// To the host's next address that may be tried now. False: it has no more.
+bool Deliveries::go_to_next_address(Delivery& delivery) {
+    const auto now = core_.now();
+    const auto& pool = parts_.sites[delivery.site].plan.source;
+    for (; delivery.next_address < delivery.addresses.size(); ++delivery.next_address) {
+        const auto& endpoint = delivery.addresses[delivery.next_address];
+        if (!core_.sources.can_reach(pool, endpoint.address)) {
+            dns::keep_most_hopeful(
+                delivery.host_error,
+                {.status = {4, 4, 4},
+                 .scope = Scope::host,
+                 .text = "the source " + pool + " has no " +
+                         (endpoint.address.is_v6() ? "IPv6" : "IPv4") +
+                         " address from which to reach " + endpoint.address.to_string()});
+            continue;
+        }
+        if (!delivery.takes_unwell && !parts_.addresses.may_try(endpoint, now)) {
+            const auto next_try = parts_.addresses.next_try(endpoint);
+            if (!delivery.least_bad || next_try < delivery.least_bad->next_try)
+                delivery.least_bad = {{delivery.host, endpoint.port}, endpoint, next_try};
+            continue;
+        }
+        if (HostLimits::has_room(*delivery.limit, now)) return true;
+        if (!delivery.full) {
+            delivery.full = delivery.limit;
+            delivery.full_host = delivery.next_host - 1;
+        }
+        delivery.next_address = delivery.addresses.size();
+    }
+    return false;
+}
+
+// A host that has no room is waited for, and only those of the same preference are asked before;
+// but one that has turned us away itself is passed over.
+bool Deliveries::has_next_host(const Delivery& delivery) const {
+    if (delivery.next_host == delivery.hosts.size()) return false;
+    if (!delivery.full || delivery.full->closed_until > core_.now()) return true;
+    return delivery.ranks[delivery.next_host] == delivery.ranks[delivery.full_host];
+}
+
+void Deliveries::go_back_to_full_host(Delivery& delivery) {
+    delivery.next_host = delivery.full_host;
+    delivery.full.reset();
+    delivery.addresses.clear();
+    delivery.next_address = 0;
+}
+
+// No address was left that is well: the one whose probe is due first is asked before its time.
+bool Deliveries::turn_to_least_bad(Delivery& delivery) {
+    if (!delivery.least_bad || delivery.sessions > 0) return false;
+    const auto least_bad = *std::exchange(delivery.least_bad, std::nullopt);
+    delivery.hosts = {least_bad.host};
+    delivery.ranks = {0};
+    delivery.next_host = 1;
+    delivery.host = least_bad.host.host;
+    delivery.limit = limit_of(delivery, least_bad.host);
+    delivery.addresses = {least_bad.endpoint};
+    delivery.next_address = 0;
+    delivery.takes_unwell = true;
+    return true;
 }
 
 void Deliveries::look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host) {
@@ -81,12 +178,14 @@ void Deliveries::look_up(const DeliveryPtr& delivery, const conf::NextHopHost& h
 void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
                                 const dns::Lookup<dns::AddressAnswer>& answer) {
     const auto& settings = core_.settings->delivery;
+    auto& site = parts_.sites[delivery.site];
     dns::AddressPolicy policy{.port = port,
                               .own_addresses = core_.own_addresses,
                               .allow_networks = settings.allow_networks,
-                              .addresses_max = settings.addresses_per_attempt_max};
+                              // How many are tried is counted where that is done.
+                              .addresses_max = limits::dns_answer_records_max};
     // A static route goes where the operator says, be it to this machine.
-    if (parts_.sites[delivery.site].plan.is_static) {
+    if (site.plan.is_static) {
         policy.own_addresses.clear();
         const auto all_v4 = Network::parse("0.0.0.0/0");
         const auto all_v6 = Network::parse("::/0");
@@ -96,10 +195,20 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
     delivery.addresses.clear();
     delivery.next_address = 0;
     auto endpoints = dns::plan_addresses(delivery.host, answer, policy, core_.scheduler.rng());
-    if (endpoints) {
-        delivery.addresses = std::move(*endpoints);
-    } else {
+    if (!endpoints) {
         dns::keep_most_hopeful(delivery.host_error, std::move(endpoints.error()));
+        return;
+    }
+    delivery.addresses = std::move(*endpoints);
+    std::erase_if(site.addresses, [&](const auto& known) { return known.host == delivery.host; });
+    for (const auto& endpoint : delivery.addresses)
+        if (site.addresses.size() < addresses_shown_max)
+            site.addresses.push_back({delivery.host, endpoint});
+    // A probe tries all that it may, and not the same ones each time.
+    if (delivery.takes_unwell) {
+        std::ranges::stable_sort(delivery.addresses, {}, [this](const Endpoint& endpoint) {
+            return parts_.addresses.next_try(endpoint);
+        });
     }
 }
 
@@ -111,6 +220,7 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
                                           .connection = !delivery->may_connect};
     const auto allowed_at = destination.next_allowed(needs);
     if (allowed_at > core_.now()) {
+        delivery->is_paused = true;
         paused_.emplace(allowed_at, delivery);
         return false;
     }
@@ -124,11 +234,19 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     delivery->may_connect = false;
     set_unconnected(*delivery, false);
     const auto& host = delivery->host;
+    auto& site = parts_.sites[delivery->site];
     const bool is_address = IpAddress::parse(host) || dns::address_of_literal(host);
-    const auto& without = parts_.sites[delivery->site].hosts_without_chunking;
-    delivery->connection = pool_.open(delivery->site, {.host = is_address ? std::string{} : host,
-                                                       .endpoint = endpoint,
-                                                       .use_chunking = !without.contains(host)});
+    Connection::Target target{.host = is_address ? std::string{} : host,
+                              .endpoint = endpoint,
+                              .use_chunking = !site.hosts_without_chunking.contains(host)};
+    const bool is_v6 = endpoint.address.is_v6();
+    const auto& members = core_.sources.members(site.plan.source);
+    if (const auto* source = site.sources.next(members, is_v6, core_.now())) {
+        target.source = source->name;
+        target.source_address = is_v6 ? source->v6 : source->v4;
+        target.ehlo_name = source->ehlo;
+    }
+    delivery->connection = pool_.open(delivery->site, std::move(target), delivery->limit);
     work_of(delivery->connection).opening = delivery;
 }
 

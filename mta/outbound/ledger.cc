@@ -26,7 +26,10 @@ void Ledger::settle(std::uint32_t message, const std::shared_ptr<const queue::Me
     if (outcomes.empty()) return;
     Job job{.id = core_.table().message(message).id, .content = content};
     for (const auto& outcome : outcomes) {
-        RecipientRef who{.id = job.id, .recipient = outcome.recipient, .destination = destination};
+        RecipientRef who{.id = job.id,
+                         .recipient = outcome.recipient,
+                         .destination = destination,
+                         .source = outcome.source};
         if (content) who.address = content->envelope.recipients[outcome.recipient].address;
         const auto& entry = core_.table().message(message);
         who.domain =

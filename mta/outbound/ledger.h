@@ -28,6 +28,7 @@ struct Outcome {
     const DeliveryError* error = nullptr;
     bool is_dsn_passed_on = false;         // delivered: the next hop answers NOTIFY=SUCCESS
     bool is_deliver_by_passed_on = false;  // delivered: the next hop minds the time
+    std::string_view source = {};          // the [[source]] that was used; empty: none
 };
 
 // Enters what has happened into the scheduler and the store, in one step with the reports that it

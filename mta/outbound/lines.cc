@@ -12,9 +12,10 @@ using State = queue::Bundle::State;
 void Lines::line_up_due(std::uint32_t message) {
     const auto now = core_.now();
     auto& table = core_.table();
+    const auto source = router_->source_of(table.message(message));
     for (auto& recipient : table.recipients(message)) {
         if (!recipient.is_waiting() || recipient.due > now) continue;
-        const auto site = router_->site_for(recipient.domain);
+        const auto site = router_->site_for(recipient.domain, source);
         const auto state = site ? State::lined_up : State::routing;
         const auto place = site ? *site : recipient.domain;
         auto bundle = find(message, state, place);
@@ -34,12 +35,13 @@ void Lines::line_up_due(std::uint32_t message) {
 }
 
 void Lines::on_routed(std::uint32_t domain) {
-    const auto site = router_->site_for(domain);
-    MTA_ASSERT(site);
     for (auto bundle = router_->first_parked(domain); bundle != queue::nothing;
          bundle = router_->first_parked(domain)) {
         router_->unpark(domain, bundle);
         const auto message = core_.bundles[bundle].message;
+        const auto site =
+            router_->site_for(domain, router_->source_of(core_.table().message(message)));
+        MTA_ASSERT(site);
         const auto present = find(message, State::lined_up, *site);
         if (present != queue::nothing) {
             move_recipients(bundle, present, 0, std::numeric_limits<std::size_t>::max());
@@ -49,8 +51,8 @@ void Lines::on_routed(std::uint32_t domain) {
         core_.bundles[bundle].state = State::lined_up;
         core_.bundles[bundle].place = *site;
         sites_[*site].destination.line_up(core_.bundles, bundle);
+        sites_.refresh(*site);
     }
-    sites_.refresh(*site);
 }
 
 void Lines::leave(std::uint32_t message, queue::RecipientEntry& recipient) {
@@ -102,12 +104,20 @@ void Lines::put_back(std::uint32_t bundle) {
     sites_.refresh(site);
 }
 
-void Lines::put_back_excess(std::uint32_t bundle, std::size_t keep) {
-    if (core_.bundles[bundle].recipients <= keep) return;
-    const auto rest =
-        add(core_.bundles[bundle].message, State::delivering, core_.bundles[bundle].place);
+void Lines::put_back_others(std::uint32_t bundle, std::span<const std::uint32_t> kept) {
+    if (core_.bundles[bundle].recipients <= kept.size()) return;
+    const auto message = core_.bundles[bundle].message;
+    const auto rest = add(message, State::delivering, core_.bundles[bundle].place);
     core_.bundles[rest].is_retry = core_.bundles[bundle].is_retry;
-    move_recipients(bundle, rest, keep, std::numeric_limits<std::size_t>::max());
+    const auto recipients = core_.table().recipients(message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        if (recipients[number].bundle != bundle) continue;
+        if (!std::ranges::binary_search(kept, number)) {
+            recipients[number].bundle = rest;
+            ++core_.bundles[rest].recipients;
+        }
+    }
+    core_.bundles[bundle].recipients -= core_.bundles[rest].recipients;
     put_back(rest);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "mta/outbound/core.h"
@@ -32,8 +33,9 @@ public:
     [[nodiscard]] std::vector<std::uint32_t> recipients_of(std::uint32_t bundle) const;
     // A bundle that was taken goes back into its site's line.
     void put_back(std::uint32_t bundle);
-    // All but the first `keep` recipients of a bundle that was taken go back into the line.
-    void put_back_excess(std::uint32_t bundle, std::size_t keep);
+    // Of a bundle that was taken all recipients but these (ascending numbers) go back into the
+    // line.
+    void put_back_others(std::uint32_t bundle, std::span<const std::uint32_t> kept);
 
     // Out of all lines, for routing anew: the recipients are waiting and due now.
     void dissolve_lined_up(std::uint32_t message);

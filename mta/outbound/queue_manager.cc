@@ -37,7 +37,7 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
            .reason_of = [this](const auto& recipient) -> const DeliveryError& {
                return reason_or_default(recipient);
            }}),
-      deliveries(core, {sites, lines, ledger, copies}) {
+      deliveries(core, {sites, addresses, lines, ledger, copies}) {
     lines.set_router(router);
 }
 
@@ -174,9 +174,12 @@ std::optional<Instant> QueueManager::Impl::next_wakeup() const {
 
 void QueueManager::Impl::reload(SettingsPtr settings) {
     const auto former = std::exchange(core.settings, std::move(settings));
-    const bool are_routes_new = former->routes != core.settings->routes;
+    core.sources = SourceTable(core.settings->sources);
+    const bool are_routes_new =
+        former->routes != core.settings->routes || former->sources != core.settings->sources;
     sites.apply_settings();
     router.apply_settings();
+    deliveries.apply_settings();
     core.scheduler.set_policy(retry_policy(core.settings->retry));
     if (!are_routes_new) return;
     // What is in line was routed by the old ones.
@@ -212,6 +215,21 @@ void QueueManager::load(const queue::QueuedMessage& queued) {
         impl_->core.scheduler.rearm(message);
     }
 }
+
+void QueueManager::restore(Hints hints) {
+    for (const auto& hint : hints)
+        if (hint.kind == Hint::Kind::address) impl_->addresses.restore(hint, impl_->core.now());
+    impl_->sites.restore(std::move(hints));
+}
+
+Hints QueueManager::hints() const {
+    Hints hints;
+    impl_->sites.add_hints(hints);
+    impl_->addresses.add_hints(hints);
+    return hints;
+}
+
+std::uint64_t QueueManager::hints_version() const { return impl_->core.troubles_version; }
 
 void QueueManager::when_durable(queue::Store::OnDone on_durable) {
     impl_->core.ports.store.when_durable(std::move(on_durable));

@@ -12,6 +12,7 @@
 #include "mta/base/time.h"
 #include "mta/io/connector.h"
 #include "mta/outbound/delivery_event.h"
+#include "mta/outbound/hint.h"
 #include "mta/outbound/message_filter.h"
 #include "mta/outbound/queue_view.h"
 #include "mta/outbound/report_request.h"
@@ -72,6 +73,9 @@ public:
     // From Store::load(). What was pending keeps its due time; what has expired is reported.
     void load(const queue::QueuedMessage& message);
 
+    // What a former process knew of troubles (hints()). Before any mail comes.
+    void restore(Hints hints);
+
     // What was ordered so far is on disk and synced.
     void when_durable(queue::Store::OnDone on_durable);
 
@@ -93,6 +97,11 @@ public:
     // After drain(): nothing is under way any more. What the store was told may still be on its
     // way.
     [[nodiscard]] bool is_idle() const;
+
+    // Destinations and addresses that are in trouble, to be kept over a restart; it is worth doing
+    // again when the version has grown.
+    [[nodiscard]] Hints hints() const;
+    [[nodiscard]] std::uint64_t hints_version() const;
 
     // ---- Questions ----
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "mta/outbound/address_health.h"
 #include "mta/outbound/core.h"
 #include "mta/outbound/deliveries.h"
 #include "mta/outbound/ledger.h"
@@ -46,10 +47,13 @@ struct QueueManager::Impl {
     template <class Change>
     std::size_t change_recipients(std::uint32_t message, const RecipientNumbers& only,
                                   const Change& change);
+    // The site, and those of its addresses that are unwell, are tried at the next chance.
+    void probe_now(std::uint32_t site);
     std::size_t make_due(std::uint32_t message, std::optional<std::uint32_t> domain);
 
     // Where a recipient's mail goes; null: not known yet.
-    [[nodiscard]] const Site* site_of(const queue::RecipientEntry& recipient) const;
+    [[nodiscard]] const Site* site_of(const queue::MessageEntry& message,
+                                      const queue::RecipientEntry& recipient) const;
     // Of what it waits for; null: it is in no line.
     [[nodiscard]] const queue::Health* health_of(const queue::RecipientEntry& recipient) const;
     // Why a recipient came to nothing so far: its own last error, else its destination's.
@@ -61,10 +65,11 @@ struct QueueManager::Impl {
                                         const queue::RecipientEntry& recipient) const;
     void describe_wait(const queue::MessageEntry& message, const queue::RecipientEntry& recipient,
                        RecipientView& view) const;
-    [[nodiscard]] DestinationView view_of(const Site& site) const;
+    [[nodiscard]] DestinationView site_view_of(std::uint32_t site) const;
 
     Core core;
     SiteTable sites;
+    AddressHealth addresses;
     MessageCopies copies;
     Lines lines;
     Router router;

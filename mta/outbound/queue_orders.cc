@@ -43,6 +43,14 @@ std::size_t QueueManager::Impl::make_due(std::uint32_t message,
     return changed;
 }
 
+void QueueManager::Impl::probe_now(std::uint32_t site) {
+    sites[site].destination.probe_now(core.now());
+    for (const auto& address : sites[site].addresses)
+        addresses.probe_now(address.endpoint, core.now());
+    deliveries.probe_now(site);
+    sites.refresh(site);
+}
+
 std::size_t QueueManager::flush() {
     auto& core = impl_->core;
     std::size_t flushed = 0;
@@ -51,9 +59,7 @@ std::size_t QueueManager::flush() {
     for (std::uint32_t i = 0; i < core.table().domain_index_end(); ++i)
         if (!core.table().domain(i).name.empty()) impl_->router.probe_now(i);
     for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
-        if (!impl_->sites.is_used(i)) continue;
-        impl_->sites[i].destination.probe_now(core.now());
-        impl_->sites.refresh(i);
+        if (impl_->sites.is_used(i)) impl_->probe_now(i);
     }
     return flushed;
 }
@@ -66,10 +72,7 @@ std::size_t QueueManager::flush_domain(const std::string& domain) {
     for (std::uint32_t i = 0; i < core.table().message_index_end(); ++i)
         if (core.table().message(i).id != 0) flushed += impl_->make_due(i, index);
     impl_->router.probe_now(*index);
-    if (const auto site = impl_->router.view(*index).site; site != queue::nothing) {
-        impl_->sites[site].destination.probe_now(core.now());
-        impl_->sites.refresh(site);
-    }
+    for (const auto site : impl_->router.sites_of(*index)) impl_->probe_now(site);
     return flushed;
 }
 
@@ -79,14 +82,13 @@ std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumb
     if (!message) return 0;
     const auto now = core.now();
     const auto flushed = impl_->change_recipients(
-        *message, only, [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t) {
+        *message, only,
+        [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
+            if (core.scheduler.waits_for_release(entry, recipient)) return false;
             if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
             impl_->router.probe_now(recipient.domain);
-            const auto site = impl_->router.view(recipient.domain).site;
-            if (site == queue::nothing) return true;
-            impl_->sites[site].destination.probe_now(now);
-            impl_->sites.refresh(site);
+            for (const auto site : impl_->router.sites_of(recipient.domain)) impl_->probe_now(site);
             return true;
         });
     if (flushed > 0) core.scheduler.rearm(*message);

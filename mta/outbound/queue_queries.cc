@@ -31,12 +31,13 @@ const DeliveryError* QueueManager::Impl::reason_of(const queue::RecipientEntry& 
     return nullptr;
 }
 
-const Site* QueueManager::Impl::site_of(const queue::RecipientEntry& recipient) const {
+const Site* QueueManager::Impl::site_of(const queue::MessageEntry& message,
+                                        const queue::RecipientEntry& recipient) const {
     if (recipient.bundle != queue::nothing &&
         core.bundles[recipient.bundle].state != queue::Bundle::State::routing) {
         return &sites[core.bundles[recipient.bundle].place];
     }
-    const auto routed = router.view(recipient.domain).site;
+    const auto routed = router.view(recipient.domain, router.source_of(message)).site;
     return routed == queue::nothing ? nullptr : &sites[routed];
 }
 
@@ -50,7 +51,10 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
     } else if (recipient.phase == RecipientPhase::held) {
         view.reason = WaitReason::held;
     } else if (recipient.is_delivering) {
-        view.reason = WaitReason::delivering;
+        const auto waiting = deliveries.waiting_for_host(core.bundles[recipient.bundle].place);
+        const bool is_waiting = waiting && waiting->bundle == recipient.bundle;
+        view.reason = is_waiting ? WaitReason::destination_limit : WaitReason::delivering;
+        if (is_waiting && waiting->until > core.now()) view.until = waiting->until;
     } else if (core.is_draining) {
         view.reason = WaitReason::draining;
     } else if (recipient.bundle == queue::nothing) {
@@ -75,7 +79,12 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
                 view.reason = WaitReason::destination_down;
                 view.until = destination.health().next_probe();
                 return;
-            case Wait::limit: view.reason = WaitReason::destination_limit; return;
+            case Wait::limit:
+                view.reason = WaitReason::destination_limit;
+                if (const auto waiting = deliveries.waiting_for_host(bundle.place);
+                    waiting && waiting->until > core.now())
+                    view.until = waiting->until;
+                return;
             case Wait::message_rate:
             case Wait::connection_rate:
                 view.reason = site.wait(core.now()) == Wait::message_rate
@@ -100,7 +109,7 @@ RecipientView QueueManager::Impl::view_of(const queue::MessageEntry& message,
     if (recipient.last_attempt_s != 0)
         view.last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
     if (const auto* reason = reason_of(recipient)) view.last_error = *reason;
-    if (const auto* const site = site_of(recipient)) view.destination = site->plan.name;
+    if (const auto* const site = site_of(message, recipient)) view.destination = site->plan.name;
     describe_wait(message, recipient, view);
     if (recipient.is_waiting()) view.next_attempt = recipient.due;
     if (view.reason == WaitReason::destination_down || view.reason == WaitReason::dns_down)
@@ -127,18 +136,30 @@ MessageView QueueManager::Impl::view_of(std::uint32_t message) const {
     return view;
 }
 
-DestinationView QueueManager::Impl::view_of(const Site& site) const {
+DestinationView QueueManager::Impl::site_view_of(std::uint32_t index) const {
+    const auto& site = sites[index];
     const auto& destination = site.destination;
     const auto& health = destination.health();
     DestinationView view{.name = site.plan.name,
+                         .source = site.plan.source,
                          .waiting = destination.waiting(),
                          .delivering = destination.delivering(),
                          .connections = site.connections,
                          .connections_limit = destination.limit(),
                          .down_since = health.down_since(),
                          .next_probe = health.next_probe(),
-                         .last_error = std::nullopt};
+                         .last_error = std::nullopt,
+                         .unwell = {},
+                         .suspended = {}};
     if (!health.is_up()) view.last_error = health.last_error();
+    for (const auto& known : site.addresses) {
+        if (auto trouble = addresses.trouble(known.endpoint))
+            view.unwell.push_back({known.host, to_string(known.endpoint), trouble->down_since,
+                                   trouble->next_probe, std::move(trouble->error)});
+    }
+    for (auto& suspension : site.sources.suspensions(core.now()))
+        view.suspended.push_back(
+            {std::move(suspension.source), suspension.until, std::move(suspension.error)});
     return view;
 }
 
@@ -200,7 +221,7 @@ std::vector<DestinationView> QueueManager::destinations(const std::string& name)
                               site.destination.delivering() == 0 && site.connections == 0 &&
                               site.destination.health().is_up();
         if (name.empty() ? !is_quiet : site.plan.name == name)
-            views.push_back(impl_->view_of(site));
+            views.push_back(impl_->site_view_of(i));
     }
     std::ranges::sort(views, {}, &DestinationView::name);
     return views;
@@ -217,7 +238,7 @@ std::optional<DomainView> QueueManager::domain(const std::string& name) const {
     const auto routed = impl_->router.view(*domain);
     if (routed.site != queue::nothing) {
         view.destination = impl_->sites[routed.site].plan.name;
-        view.site = impl_->view_of(impl_->sites[routed.site]);
+        view.site = impl_->site_view_of(routed.site);
     }
     if (routed.health != nullptr && !routed.health->is_up()) {
         view.dns_down_since = routed.health->down_since();
@@ -233,6 +254,7 @@ std::string QueueManager::check() const {
     if (auto wrong = impl_->router.check(); !wrong.empty()) return wrong;
     const bool are_connections_left =
         impl_->deliveries.connections() < impl_->core.settings->delivery.connections_max;
+    if (auto wrong = impl_->deliveries.check(); !wrong.empty()) return wrong;
     return impl_->sites.check(are_connections_left);
 }
 

@@ -113,9 +113,9 @@ public:
         const auto recipients = table_.recipients(message);
         for (std::uint32_t number = 0; number < recipients.size(); ++number) {
             const auto& recipient = recipients[number];
-            if (!recipient.is_open() || !matches(recipient)) continue;
+            if (!recipient.is_open() || !matches(entry, recipient)) continue;
             if (!is_mentioned && !mention_.is_of(recipient)) continue;
-            hits_.push_back(hit_of(recipient, with_details));
+            hits_.push_back(hit_of(entry, recipient, with_details));
             hits_.back().number = number;
         }
         if (hits_.empty()) return true;
@@ -148,11 +148,12 @@ private:
                equals_ignoring_case(table_.sender(entry), filter_.mention);
     }
 
-    [[nodiscard]] bool matches(const queue::RecipientEntry& recipient) {
+    [[nodiscard]] bool matches(const queue::MessageEntry& entry,
+                               const queue::RecipientEntry& recipient) {
         if (filter_.state && state_of(recipient) != *filter_.state) return false;
         if (!filter_.domain.empty() && !is_in_domain(recipient)) return false;
         if (!filter_.recipient.empty() && !recipient_.is_of(recipient)) return false;
-        if (!host_.empty() && !is_at_host(recipient)) return false;
+        if (!host_.empty() && !is_at_host(entry, recipient)) return false;
         return reply_.empty() || was_told(recipient);
     }
     [[nodiscard]] bool is_in_domain(const queue::RecipientEntry& recipient) {
@@ -162,8 +163,9 @@ private:
             return is_under(domain.name, std::string_view(filter_.domain).substr(1));
         });
     }
-    [[nodiscard]] bool is_at_host(const queue::RecipientEntry& recipient) {
-        const auto* const site = impl_.site_of(recipient);
+    [[nodiscard]] bool is_at_host(const queue::MessageEntry& entry,
+                                  const queue::RecipientEntry& recipient) {
+        const auto* const site = impl_.site_of(entry, recipient);
         if (site != nullptr &&
             hosts_.of(site, [&] { return contains_ignoring_case(site->plan.name, host_); })) {
             return true;
@@ -178,7 +180,8 @@ private:
                replies_.of(error, [&] { return contains_ignoring_case(reply_of(*error), reply_); });
     }
 
-    [[nodiscard]] RecipientHit hit_of(const queue::RecipientEntry& recipient,
+    [[nodiscard]] RecipientHit hit_of(const queue::MessageEntry& entry,
+                                      const queue::RecipientEntry& recipient,
                                       bool with_details) const {
         RecipientHit hit{.attempts = recipient.attempts,
                          .state = state_of(recipient),
@@ -188,7 +191,8 @@ private:
                          .next_attempt = std::nullopt};
         if (!with_details) return hit;
         hit.domain = table_.domain(recipient.domain).name;
-        if (const auto* const site = impl_.site_of(recipient)) hit.destination = site->plan.name;
+        if (const auto* const site = impl_.site_of(entry, recipient))
+            hit.destination = site->plan.name;
         if (recipient.is_waiting()) {
             hit.next_attempt = recipient.due;
         } else if (const auto* const health = impl_.health_of(recipient);

@@ -64,8 +64,24 @@ struct MessageView {
 // all of them.
 using RecipientNumbers = std::optional<std::vector<std::uint32_t>>;
 
+// An address that takes no connections: others are used instead, where there are any.
+struct UnwellAddress {
+    std::string host;     // the name that led to it
+    std::string address;  // "192.0.2.1:25"
+    Instant since;
+    Instant next_try;  // of its probe; a time that has passed: under way, or with the next attempt
+    DeliveryError error;
+};
+// A [[source]] that the destination refuses mail from.
+struct SuspendedSource {
+    std::string source;
+    Instant until;
+    DeliveryError error;
+};
+
 struct DestinationView {
     std::string name;
+    std::string source;       // the pool of [[source]]s that its mail is sent from; empty: none
     std::size_t waiting = 0;  // bundles: recipients of one message that go together
     std::size_t delivering = 0;
     std::size_t connections = 0;  // open ones, idle ones included
@@ -73,6 +89,8 @@ struct DestinationView {
     std::optional<Instant> down_since;
     std::optional<Instant> next_probe;  // nothing while down: the probe is under way
     std::optional<DeliveryError> last_error;
+    std::vector<UnwellAddress> unwell;  // of those that were looked up lately
+    std::vector<SuspendedSource> suspended;
 };
 
 // A domain's part of the answer to `why DOMAIN`.

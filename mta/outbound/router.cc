@@ -21,21 +21,33 @@ std::optional<Millis> Router::lifetime_of(const RouteTable& routes, std::string_
     return route == nullptr ? std::nullopt : route->lifetime;
 }
 
-std::optional<std::uint32_t> Router::site_for(std::uint32_t domain) {
+std::optional<std::uint32_t> Router::site_for(std::uint32_t domain, std::string_view source) {
     auto& known = entry(domain);
     const auto now = core_.now();
-    if (known.site != queue::nothing && now < known.valid_until) return known.site;
     const auto& name = core_.table().domain(domain).name;
-    if (const auto* route = routes_.find(name)) {
-        set_site(known, sites_.find_or_add(plan_for_route(*route)));
+    if (now >= known.valid_until) {
+        const bool is_fixed = routes_.find(name) != nullptr || dns::address_of_literal(name);
+        if (!is_fixed) return std::nullopt;
+        forget_sites(known);
         known.valid_until = Instant::max();
-    } else if (dns::address_of_literal(name)) {
-        set_site(known, sites_.find_or_add(plan_for_literal(name)));
-        known.valid_until = Instant::max();
-    } else {
-        return std::nullopt;
     }
-    return known.site;
+    const auto present = std::ranges::find(known.routed, source, &Routed::source);
+    if (present != known.routed.end()) return present->site;
+    auto plan = plan_for_domain(known, name, source);
+    if (!plan) return std::nullopt;
+    const auto site = sites_.find_or_add(std::move(*plan));
+    ++sites_[site].domains;
+    known.routed.push_back({std::string(source), site});
+    return site;
+}
+
+std::optional<SitePlan> Router::plan_for_domain(const Entry& entry, const std::string& name,
+                                                std::string_view source) const {
+    if (const auto* route = routes_.find(name))
+        return plan_for_route(*route, route->source.empty() ? source : route->source);
+    if (dns::address_of_literal(name)) return plan_for_literal(name, source);
+    if (!entry.mx) return std::nullopt;
+    return plan_for_mx(name, entry.mx, source);
 }
 
 void Router::park(std::uint32_t domain, std::uint32_t bundle) {
@@ -58,10 +70,20 @@ std::uint32_t Router::first_parked(std::uint32_t domain) const {
     return entries_[domain]->line.front();
 }
 
-Router::View Router::view(std::uint32_t domain) const {
+Router::View Router::view(std::uint32_t domain, std::string_view source) const {
     if (domain >= entries_.size() || !entries_[domain]) return {};
     const auto& known = *entries_[domain];
-    return {known.site, known.is_looking_up, &known.health};
+    auto site = known.routed.empty() ? queue::nothing : known.routed.front().site;
+    for (const auto& routed : known.routed)
+        if (routed.source == source) site = routed.site;
+    return {site, known.is_looking_up, &known.health};
+}
+
+std::vector<std::uint32_t> Router::sites_of(std::uint32_t domain) const {
+    std::vector<std::uint32_t> sites;
+    if (domain >= entries_.size() || !entries_[domain]) return sites;
+    for (const auto& routed : entries_[domain]->routed) sites.push_back(routed.site);
+    return sites;
 }
 
 bool Router::is_static(std::uint32_t domain) const {
@@ -75,8 +97,8 @@ void Router::apply_settings() {
         const auto& known = entries_[domain];
         if (!known) continue;
         known->valid_until = Instant{};
-        if (known->site != queue::nothing)
-            sites_.note_domain(known->site, core_.table().domain(domain).name);
+        for (const auto& routed : known->routed)
+            sites_.note_domain(routed.site, core_.table().domain(domain).name);
     }
 }
 
@@ -105,7 +127,7 @@ void Router::tick() {
                 wheel_.set(domain, core_.now() + linger);
                 continue;
             }
-            set_site(known, queue::nothing);
+            forget_sites(known);
             entries_[domain].reset();
             core_.table().remove_domain(domain);
         }
@@ -118,13 +140,11 @@ Router::Entry& Router::entry(std::uint32_t domain) {
     return *entries_[domain];
 }
 
-void Router::set_site(Entry& entry, std::uint32_t site) {
-    const auto former = std::exchange(entry.site, site);
-    if (former == site) return;
-    if (site != queue::nothing) ++sites_[site].domains;
-    if (former != queue::nothing) {
-        --sites_[former].domains;
-        sites_.refresh(former);
+void Router::forget_sites(Entry& entry) {
+    entry.mx.reset();
+    for (const auto& routed : std::exchange(entry.routed, {})) {
+        --sites_[routed.site].domains;
+        sites_.refresh(routed.site);
     }
 }
 
@@ -150,20 +170,22 @@ void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& a
     const auto hosts =
         dns::plan_hosts(name, answer, {core_.settings->hostname}, core_.scheduler.rng());
     const auto down_since = known.health.down_since();
-    if ((hosts || hosts.error().is_permanent()) && known.health.on_success())
+    if ((hosts || hosts.error().is_permanent()) && known.health.on_success(now))
         core_.event(DestinationUp{name, now - down_since.value_or(now), known.line.size()});
     if (hosts) {
-        set_site(known, sites_.find_or_add(plan_for_mx(name, answer)));
+        forget_sites(known);
+        known.mx = std::make_shared<const dns::Lookup<dns::MxAnswer>>(answer);
         const auto ttl = answer ? answer->ttl : route_ttl_min;
         known.valid_until = now + std::clamp(ttl, route_ttl_min, route_ttl_max);
         handlers_.on_routed(domain);
     } else if (hosts.error().is_permanent()) {
-        set_site(known, queue::nothing);
+        forget_sites(known);
         handlers_.on_unroutable(domain, hosts.error());
     } else {
         const auto was_probe = known.health.is_probing();
         const bool went_down = known.health.on_failure(
-            {hosts.error(), was_probe, core_.scheduler.jitter()}, now, queue::dns_probes);
+            {hosts.error(), was_probe, known.health.successes(), core_.scheduler.jitter()}, now,
+            queue::dns_probes);
         const auto next_probe = known.health.next_probe().value_or(now);
         if (went_down) {
             core_.event(DestinationDown{name, hosts.error(), next_probe, known.line.size()});

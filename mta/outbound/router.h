@@ -19,6 +19,9 @@ namespace mta::outbound {
 // up when the first bundle needs it and again when the records have aged. Bundles wait here, in
 // their domain's line, while the DNS is asked; a domain that cannot be looked up is down as a
 // destination can be, and looked up again by one probe at a time.
+//
+// Mail of senders with a pool of [[source]]s of their own has a site of its own, unless its route
+// names a pool. `source`, here: the sender's pool, as source_of() says it.
 class Router {
 public:
     struct Handlers {
@@ -33,8 +36,12 @@ public:
     [[nodiscard]] static std::optional<Millis> lifetime_of(const RouteTable& routes,
                                                            std::string_view domain);
 
+    [[nodiscard]] std::string_view source_of(const queue::MessageEntry& message) const {
+        return core_.sources.pool_of_sender(core_.scheduler.table().sender(message));
+    }
     // Where mail for the domain goes now. Nothing: not known; park() the bundle.
-    [[nodiscard]] std::optional<std::uint32_t> site_for(std::uint32_t domain);
+    [[nodiscard]] std::optional<std::uint32_t> site_for(std::uint32_t domain,
+                                                        std::string_view source);
     void park(std::uint32_t domain, std::uint32_t bundle);
     void unpark(std::uint32_t domain, std::uint32_t bundle);
     // The first bundle in line; queue::nothing if there is none.
@@ -45,7 +52,11 @@ public:
         bool is_looking_up = false;
         const queue::Health* health = nullptr;
     };
-    [[nodiscard]] View view(std::uint32_t domain) const;
+    // Of the sites that mail for the domain goes to, the one for mail from that source or, if there
+    // is none (yet), the first.
+    [[nodiscard]] View view(std::uint32_t domain, std::string_view source = {}) const;
+    // All of them.
+    [[nodiscard]] std::vector<std::uint32_t> sites_of(std::uint32_t domain) const;
     [[nodiscard]] bool is_static(std::uint32_t domain) const;
 
     // After core.settings was replaced: every domain is routed anew at its next attempt.
@@ -66,8 +77,13 @@ private:
     static constexpr Millis route_ttl_min{60'000};
     static constexpr Millis route_ttl_max{3'600'000};
 
-    struct Entry {
+    struct Routed {
+        std::string source;
         std::uint32_t site = queue::nothing;
+    };
+    struct Entry {
+        std::vector<Routed> routed;  // one for each source that has had mail; most have one
+        MxLookup mx;                 // what the DNS said; null: nothing yet, or a static route
         Instant valid_until;
         queue::Health health;  // of the DNS for it
         queue::BundleLine line;
@@ -75,7 +91,10 @@ private:
     };
 
     [[nodiscard]] Entry& entry(std::uint32_t domain);
-    void set_site(Entry& entry, std::uint32_t site);
+    [[nodiscard]] std::optional<SitePlan> plan_for_domain(const Entry& entry,
+                                                          const std::string& name,
+                                                          std::string_view source) const;
+    void forget_sites(Entry& entry);
     void look_up(std::uint32_t domain);
     void on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer);
 

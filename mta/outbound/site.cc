@@ -5,6 +5,7 @@
 
 #include "dns/mx_plan.h"
 #include "mta/base/assert.h"
+#include "mta/base/limits.h"
 
 namespace mta::outbound {
 namespace {
@@ -21,50 +22,64 @@ std::string name_of(const conf::NextHopHost& host) {
 }
 
 queue::DestinationPolicy policy_of(bool is_static, const SiteLimits& limits) {
-    constexpr std::uint32_t start_static = 5;
-    constexpr std::uint32_t start_mx = 2;
-    return {.concurrency = {.start = is_static ? start_static : start_mx,
-                            .max = limits.connections_max},
+    return {.concurrency = concurrency_policy(is_static, limits.connections_max),
             .probes = is_static ? queue::static_route_probes : queue::mx_probes,
             .message_rate = limits.message_rate,
             .connection_rate = limits.connection_rate};
 }
 
+SitePlan plan_for(const std::string& kind, const std::string& hosts, std::string_view source) {
+    SitePlan plan;
+    plan.key = site_key({.next_hop = kind + hosts, .source = source});
+    plan.name = hosts;
+    if (!source.empty()) plan.name.append(" from ").append(source);
+    plan.source = source;
+    return plan;
+}
+
 }  // namespace
 
-SitePlan plan_for_route(const conf::Route& route) {
+queue::ConcurrencyPolicy concurrency_policy(bool is_static, std::uint32_t most) {
+    constexpr std::uint32_t start_static = 5;
+    constexpr std::uint32_t start_mx = 2;
+    return {.start = is_static ? start_static : start_mx, .max = most};
+}
+
+std::string site_key(const SiteIdentity& identity) {
+    // None of the parts has a line end in it: no two identities make the same key.
+    std::string key(identity.next_hop);
+    key.append("\nfrom ").append(identity.source);
+    key.append("\ntls ").append(identity.tls_policy);
+    return key;
+}
+
+SitePlan plan_for_route(const conf::Route& route, std::string_view source) {
     std::vector<std::string> names;
     for (const auto& host : route.hosts) names.push_back(name_of(host));
-    SitePlan plan;
-    plan.name = join(names);
-    plan.key = "route " + plan.name;
+    auto plan = plan_for("route ", join(names), source);
     plan.is_static = true;
     plan.hosts = route.hosts;
     return plan;
 }
 
-SitePlan plan_for_mx(const std::string& domain, const dns::Lookup<dns::MxAnswer>& answer) {
+SitePlan plan_for_mx(const std::string& domain, MxLookup answer, std::string_view source) {
     std::vector<std::string> names;
-    if (answer) {
-        for (const auto& record : answer->records) names.push_back(record.exchange);
+    if (*answer) {
+        for (const auto& record : (*answer)->records) names.push_back(record.exchange);
     } else {
         names.push_back(domain);
     }
     std::ranges::sort(names);
     const auto [first, last] = std::ranges::unique(names);
     names.erase(first, last);
-    SitePlan plan;
-    plan.name = join(names);
-    plan.key = "mx " + plan.name;
+    auto plan = plan_for("mx ", join(names), source);
     plan.mx_domain = domain;
-    plan.mx = answer;
+    plan.mx = std::move(answer);
     return plan;
 }
 
-SitePlan plan_for_literal(const std::string& domain) {
-    SitePlan plan;
-    plan.name = domain;
-    plan.key = "literal " + domain;
+SitePlan plan_for_literal(const std::string& domain, std::string_view source) {
+    auto plan = plan_for("literal ", domain, source);
     plan.mx_domain = domain;
     return plan;
 }
@@ -86,6 +101,8 @@ std::uint32_t SiteTable::find_or_add(SitePlan plan) {
     const auto policy = policy_of(plan.is_static, site_limits(*core_.settings, rule));
     const auto index = sites_.add(Site(std::move(plan), policy));
     set_rule(index, rule);
+    if (const auto hint = hints_.extract(key); !hint.empty())
+        sites_[index].destination.restore(hint.mapped(), core_.now());
     by_key_.emplace(key, index);
     return index;
 }
@@ -95,8 +112,9 @@ void SiteTable::refresh(std::uint32_t index) {
     const auto now = core_.now();
     if (site.is_unused()) {
         const auto linger = site.destination.health().is_up() ? linger_up : linger_down;
-        // Nor is it forgotten what its rates have to remember.
-        wheel_.set(index, std::max(now + linger, site.destination.rates_forgotten_at()));
+        // Nor is it forgotten what its rates and its sources have to remember.
+        wheel_.set(index, std::max({now + linger, site.destination.rates_forgotten_at(),
+                                    site.sources.forgotten_at()}));
         return;
     }
     wheel_.clear(index);
@@ -153,6 +171,26 @@ void SiteTable::note_domain(std::uint32_t index, const std::string& domain) {
     if (rule == site.rule) return;
     set_rule(index, rule);
     refresh(index);
+}
+
+void SiteTable::restore(Hints hints) {
+    for (auto& hint : hints)
+        if (hint.kind == Hint::Kind::site)
+            hints_.insert_or_assign(hint.key, std::move(hint.trouble));
+}
+
+void SiteTable::add_hints(Hints& hints) const {
+    for (std::uint32_t i = 0; i < sites_.index_end() && hints.size() < limits::hints_max; ++i) {
+        if (!is_used(i)) continue;
+        if (auto trouble = sites_[i].destination.health().trouble())
+            hints.push_back({Hint::Kind::site, sites_[i].plan.key, std::move(*trouble)});
+    }
+    // Mail for these has not been seen yet: old mail is still being loaded.
+    for (const auto& [key, trouble] : hints_) {
+        if (hints.size() >= limits::hints_max) return;
+        if (core_.now() - trouble.next_probe < linger_down)
+            hints.push_back({Hint::Kind::site, key, trouble});
+    }
 }
 
 std::string SiteTable::check(bool are_connections_left) const {

@@ -1,37 +1,56 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "dns/resolver.h"
 #include "mta/base/timer_wheel.h"
 #include "mta/outbound/core.h"
+#include "mta/outbound/hint.h"
 #include "mta/outbound/site_limits.h"
+#include "mta/outbound/site_sources.h"
 #include "queue/destination.h"
 #include "queue/slab.h"
 
 namespace mta::outbound {
 
-// Where a destination's hosts come from, and by that what is one destination: domains with the same
-// static route, or with the same set of MX hosts, share it with its limits and connections.
-struct SitePlan {
-    std::string key;   // of the site: what is the same is one
-    std::string name;  // for people: "exchange.lan:25", "mx1.them.example,mx2.them.example"
-    bool is_static = false;
-    std::vector<conf::NextHopHost> hosts;          // static: in order of preference
-    std::string mx_domain;                         // by MX: one of the domains,
-    std::optional<dns::Lookup<dns::MxAnswer>> mx;  // and what the DNS said; nothing: a literal
+// What makes a destination: mail that differs in any of these shares neither connections nor limits
+// nor health.
+struct SiteIdentity {
+    std::string_view next_hop;  // "route exchange.lan:25", "mx mx1.them.example,mx2.them.example"
+    std::string_view source = {};      // the pool of [[source]]s; empty: the system's choice
+    std::string_view tls_policy = {};  // empty: none
 };
-[[nodiscard]] SitePlan plan_for_route(const conf::Route& route);
-// Nothing if the look-up failed in a way that leaves no hosts to try. `answer`: records, or no_data
-// (the domain itself is the host).
-[[nodiscard]] SitePlan plan_for_mx(const std::string& domain,
-                                   const dns::Lookup<dns::MxAnswer>& answer);
-[[nodiscard]] SitePlan plan_for_literal(const std::string& domain);
+[[nodiscard]] std::string site_key(const SiteIdentity& identity);
+
+// Where a destination's hosts come from, and by that what is one destination: domains with the same
+// static route, or with the same set of MX hosts, share it with its limits and connections, as long
+// as their mail comes from the same pool of sources.
+struct SitePlan {
+    std::string key;     // of the site: what is the same is one
+    std::string name;    // for people: "exchange.lan:25", "mx1.them.example,mx2.them.example"
+    std::string source;  // the pool of [[source]]s that its connections come from; empty: none
+    bool is_static = false;
+    std::vector<conf::NextHopHost> hosts;  // static: in order of preference
+    std::string mx_domain;                 // by MX: one of the domains,
+    // and what the DNS said; null: a literal
+    std::shared_ptr<const dns::Lookup<dns::MxAnswer>> mx;
+};
+using MxLookup = std::shared_ptr<const dns::Lookup<dns::MxAnswer>>;
+[[nodiscard]] SitePlan plan_for_route(const conf::Route& route, std::string_view source = {});
+// Only for an answer that leaves hosts to try: records, or no_data (the domain itself is the host).
+[[nodiscard]] SitePlan plan_for_mx(const std::string& domain, MxLookup answer,
+                                   std::string_view source = {});
+[[nodiscard]] SitePlan plan_for_literal(const std::string& domain, std::string_view source = {});
+
+// How many connections a site or a host begins with, and how many it may have.
+[[nodiscard]] queue::ConcurrencyPolicy concurrency_policy(bool is_static, std::uint32_t most);
 
 // A destination with what the queue manager needs beside it.
 struct Site {
@@ -42,20 +61,31 @@ struct Site {
     SitePlan plan;
     SiteRule rule;  // of the [[site]]s, by its hosts and all domains that are routed here
     SiteLimits limits;
+    SiteSources sources;
     queue::Destination destination;
     std::vector<std::uint32_t> idle;  // in the pool; the last one used is taken first
     std::uint32_t connections = 0;    // on the way, at work, idle, closing
     std::uint32_t unconnected = 0;    // deliveries that have yet to open one
     std::uint32_t domains = 0;        // that are routed here
     bool is_in_ring = false;
+    // A delivery of its own waits for room at a host: nobody else needs to look there before.
+    bool is_waiting_for_host = false;
     std::set<std::string, std::less<>> hosts_without_chunking;
+    struct KnownAddress {
+        std::string host;
+        Endpoint endpoint;
+    };
+    std::vector<KnownAddress> addresses;  // of its hosts, as far as they were looked up lately
 
     // What the next delivery would take from the rates, and what it waits for.
     [[nodiscard]] queue::Destination::Needs needs() const {
         return {.message = true, .connection = idle.empty()};
     }
     [[nodiscard]] queue::Destination::Wait wait(Instant now) const {
-        return destination.wait(now, needs());
+        using Wait = queue::Destination::Wait;
+        const auto wait = destination.wait(now, needs());
+        const bool is_held_up = is_waiting_for_host && idle.empty();
+        return wait == Wait::turn && is_held_up ? Wait::limit : wait;
     }
     [[nodiscard]] bool may_start(Instant now) const {
         return wait(now) == queue::Destination::Wait::turn;
@@ -98,6 +128,9 @@ public:
     void apply_settings();
     // Mail for the domain goes to this site: a [[site]] may be for it.
     void note_domain(std::uint32_t index, const std::string& domain);
+    // What a former process knew of sites; each is told its own when it is made.
+    void restore(Hints hints);
+    void add_hints(Hints& hints) const;
     // For tests: what waits for a site waits for something that comes. Empty: yes; else what is
     // wrong.
     [[nodiscard]] std::string check(bool are_connections_left) const;
@@ -117,6 +150,7 @@ private:
     std::deque<std::uint32_t> ring_;
     TimerWheel wheel_;  // probes, rates, and the end of the unused
     std::vector<std::uint32_t> fired_;
+    std::unordered_map<std::string, queue::Health::Trouble> hints_;  // by the sites' keys
 };
 
 }  // namespace mta::outbound

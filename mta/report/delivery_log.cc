@@ -114,6 +114,13 @@ public:
             .with("waiting", event.waiting);
         return entry;
     }
+    [[nodiscard]] LogEntry operator()(const outbound::SourceSuspended& event) const {
+        LogEntry entry{Level::warning, LogLine("source_suspended")};
+        entry.line.with("destination", event.destination).with("source", event.source);
+        add(entry, event.error);
+        entry.line.with("until", format_rfc3339(event.until));
+        return entry;
+    }
     [[nodiscard]] LogEntry operator()(const outbound::Unreadable& event) const {
         auto entry = entry_of(Level::error, "unreadable", event.id);
         entry.line.with("text", event.error.text);
@@ -140,6 +147,7 @@ private:
         } else {
             entry.line.with("to", recipient.address);
         }
+        entry.line.with_if("source", recipient.source);
         return entry;
     }
     static void add(LogEntry& entry, const DeliveryError& error) {

@@ -71,6 +71,7 @@ domain = "Office.example"
 hosts = ["Exchange.lan", "exchange2.lan:2525", "192.0.2.1", "2001:db8::1", "[2001:db8::2]", "[2001:db8::3]:26"]
 lifetime = "30d"
 tls = "none"
+source = "office"
 [[route]]
 domain = ".sub.tree"
 hosts = ["192.0.2.1:27"]
@@ -87,6 +88,16 @@ connection_rate = "2/s"
 [[site]]
 match = ["slow.example"]
 message_rate = "30/h"
+[[source]]
+name = "mail1"
+pool = "office"
+address = ["192.0.2.10", "2001:db8::10"]
+ehlo = "Mail1.Office.example"
+weight = 3
+senders = ["Büro.example", ".office.example", "*"]
+[[source]]
+name = "mail2"
+address = ["192.0.2.11"]
 [dns]
 servers = ["127.0.0.1", "127.0.0.1:5353", "::1", "[::1]:54", "[2001:db8::1]"]
 timeout = "500ms"
@@ -148,7 +159,8 @@ level = "debug"
                      {"2001:db8::1", 25},
                      {"2001:db8::2", 25},
                      {"2001:db8::3", 26}},
-                    30 * 24h},
+                    30 * 24h,
+                    "office"},
                    {".sub.tree", {{"192.0.2.1", 27}}, std::nullopt},
                    {"*", {{"smtp.isp.example", 587}}, std::nullopt}},
         .sites = {{{".mx.them.example", "xn--bro-hoa.example", "192.0.2.1", "*"},
@@ -158,6 +170,20 @@ level = "debug"
                    mta::Rate{100, 60s},
                    mta::Rate{2, 1s}},
                   {{"slow.example"}, {}, {}, {}, mta::Rate{30, 3600s}, {}}},
+        .sources = {{"mail1",
+                     "office",
+                     mta::IpAddress::parse("192.0.2.10"),
+                     mta::IpAddress::parse("2001:db8::10"),
+                     "mail1.office.example",
+                     3,
+                     {"xn--bro-hoa.example", ".office.example", "*"}},
+                    {"mail2",
+                     "mail2",
+                     mta::IpAddress::parse("192.0.2.11"),
+                     std::nullopt,
+                     "mail.office.example",
+                     1,
+                     {}}},
         .dns = {{endpoint("127.0.0.1:53"), endpoint("127.0.0.1:5353"), endpoint("[::1]:53"),
                  endpoint("[::1]:54"), endpoint("[2001:db8::1]:53")},
                 500ms,
@@ -459,6 +485,31 @@ const MistakeCase mistake_cases[] = {
      "already; only the first that matches counts"},
     {"site_with_no_connections", "[[site]]\nmatch = [\"*\"]\nmax_connections = 0\n",
      "posthouse.toml:3:19: site[0].max_connections = 0: must be 1 to 10000"},
+    {"source_without_address", "[[source]]\nname = \"a\"\n",
+     "posthouse.toml:1:1: source[0].address: an address of this machine is needed, such as ..."},
+    {"source_without_name", "[[source]]\naddress = [\"127.0.0.1\"]\n",
+     "posthouse.toml:1:1: source[0].name: is missing; ..."},
+    {"source_with_a_strange_name", "[[source]]\nname = \"a b\"\naddress = [\"127.0.0.1\"]\n",
+     "posthouse.toml:2:8: source[0].name = \"a b\": must have 1 to 63 letters..."},
+    {"source_with_any_address", "[[source]]\nname = \"a\"\naddress = [\"0.0.0.0\"]\n",
+     "posthouse.toml:3:12: source[0].address[0] = \"0.0.0.0\": must be an address of this "
+     "machine..."},
+    {"source_with_two_of_a_kind",
+     "[[source]]\nname = \"a\"\naddress = [\"127.0.0.1\", \"127.0.0.2\"]\n",
+     "posthouse.toml:3:11: source[0].address: has two addresses of the same kind; ..."},
+    {"source_that_is_there_twice",
+     "[[source]]\nname = \"a\"\naddress = [\"127.0.0.1\"]\n[[source]]\nname = \"a\"\naddress = "
+     "[\"127.0.0.2\"]\n",
+     "posthouse.toml:5:8: source[1].name = \"a\": another [[source]] has this name already"},
+    {"source_whose_senders_are_another_pools",
+     "[[source]]\nname = \"a\"\naddress = [\"127.0.0.1\"]\nsenders = "
+     "[\"x.example\"]\n[[source]]\nname "
+     "= \"b\"\naddress = [\"127.0.0.2\"]\nsenders = [\"X.example\"]\n",
+     "posthouse.toml:8:11: source[1].senders: \"x.example\" has another pool already, \"a\"; ..."},
+    {"route_with_a_source_that_is_not_there",
+     "[[route]]\ndomain = \"*\"\nhosts = [\"a\"]\nsource = \"none\"\n",
+     "posthouse.toml:4:10: route[0].source = \"none\": there is no [[source]] with the pool "
+     "\"none\""},
     {"rate_without_unit", "[[site]]\nmatch = [\"*\"]\nmessage_rate = \"100\"\n",
      "posthouse.toml:3:16: site[0].message_rate = \"100\": must be a whole number from 1 to "
      "1000000, a slash and s, min or h, such as \"100/min\""},

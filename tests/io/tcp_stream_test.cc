@@ -210,11 +210,22 @@ TEST(TcpConnector, says_in_words_why_a_connection_failed) {
         nobody = (*listener)->address();
     }
     loop.run_ready();
-    std::string error;
+    ConnectError error;
     connector.connect(nobody, std::nullopt, [&](auto result) { error = result.error(); });
-    EXPECT_EQ(error, "") << "called back inside the call";
+    EXPECT_EQ(error.text, "") << "called back inside the call";
     loop.run();
-    EXPECT_EQ(error, "connection refused");
+    EXPECT_EQ(error.text, "connection refused");
+    EXPECT_FALSE(error.is_of_source);
+    // The same from one of our addresses, and from one that we do not have.
+    connector.connect(nobody, IpAddress::parse("127.0.0.9"),
+                      [&](auto result) { error = result.error(); });
+    loop.run();
+    EXPECT_FALSE(error.is_of_source);
+    connector.connect(nobody, IpAddress::parse("192.0.2.77"),
+                      [&](auto result) { error = result.error(); });
+    loop.run();
+    EXPECT_TRUE(error.is_of_source);
+    EXPECT_EQ(error.text, "this machine cannot send from 192.0.2.77: address not available");
 }
 
 TEST(TcpConnector, connects_from_the_address_it_is_told) {

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "conf/settings.h"
 #include "dns/resolver.h"
 #include "mta/base/time.h"
@@ -202,6 +204,7 @@ struct Received {
     std::string body;
     std::size_t connection = 0;  // its number at this server, from 1
     Instant when;
+    std::string source;  // the address that the client bound; empty: none
 };
 
 // One receiving host. `reply` is asked for every command line ("CONNECT" for the greeting, "." for
@@ -216,6 +219,7 @@ struct Server {
     std::string group;  // the destination that it belongs to
     std::function<void(const Received&)> on_received;
     // What is seen.
+    std::string client;  // the address that the client bound whose command is being answered
     std::vector<Received> received;
     std::vector<std::string> commands;
     std::size_t connects = 0;
@@ -228,7 +232,7 @@ class Connection;
 class FakeStream final : public mta::io::ByteStream {
 public:
     // `on_closed_by_us`: the client has closed its end.
-    FakeStream(Agenda& agenda, Server& server, mta::Endpoint remote,
+    FakeStream(Agenda& agenda, Server& server, mta::Endpoint remote, const std::string& source,
                std::function<void()> on_closed_by_us);
     ~FakeStream() override { abort(); }
 
@@ -255,8 +259,8 @@ private:
 // The server's end of a connection: reads commands, answers them.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(Agenda& agenda, Server& server)
-        : agenda_(agenda), server_(server), number_(++server.connects) {
+    Connection(Agenda& agenda, Server& server, std::string source)
+        : agenda_(agenda), server_(server), source_(std::move(source)), number_(++server.connects) {
         server_.open_most = std::max(server_.open_most, ++server_.open);
     }
 
@@ -270,6 +274,7 @@ public:
     }
     void ask(const std::string& command) {
         if (is_closed_ || is_hung_) return;
+        server_.client = source_;
         auto own = server_.reply ? server_.reply(command) : std::nullopt;
         if (command.starts_with("RCPT") && !has_mail_) own = "503 5.5.1 MAIL first";
         if (!own) own = polite(command);
@@ -336,6 +341,7 @@ private:
     void take_message() {
         has_mail_ = false;
         message_.connection = number_;
+        message_.source = source_;
         message_.when = agenda_.now();
         server_.received.push_back(std::exchange(message_, {}));
         if (server_.on_received) server_.on_received(server_.received.back());
@@ -348,6 +354,7 @@ private:
 
     Agenda& agenda_;
     Server& server_;
+    std::string source_;
     std::size_t number_;
     std::string input_;
     Received message_;
@@ -358,10 +365,10 @@ private:
 };
 
 inline FakeStream::FakeStream(Agenda& agenda, Server& server, mta::Endpoint remote,
-                              std::function<void()> on_closed_by_us)
+                              const std::string& source, std::function<void()> on_closed_by_us)
     : agenda_(agenda),
       server_(server),
-      connection_(std::make_shared<Connection>(agenda, server)),
+      connection_(std::make_shared<Connection>(agenda, server, source)),
       remote_(remote),
       on_closed_by_us_(std::move(on_closed_by_us)) {}
 inline void FakeStream::start(Handlers handlers) {
@@ -383,8 +390,10 @@ class FakeConnector final : public mta::io::Connector {
 public:
     explicit FakeConnector(Agenda& agenda) : agenda_(agenda) {}
 
-    ConnectId connect(const mta::Endpoint& remote, const std::optional<mta::IpAddress>&,
+    ConnectId connect(const mta::Endpoint& remote, const std::optional<mta::IpAddress>& source,
                       OnConnected on_connected) override {
+        const auto from = source ? source->to_string() : std::string();
+        EXPECT_TRUE(!source || source->is_v6() == remote.address.is_v6());
         const auto id = ++last_;
         tried.push_back(mta::to_string(remote));
         const auto found = servers.find(tried.back());
@@ -396,18 +405,23 @@ public:
         pending_.emplace(id, group);
         if (server != nullptr && server->is_hanging) return id;
         const auto latency = server != nullptr ? server->latency : 1ms;
-        agenda_.later(latency,
-                      [this, id, remote, server, done = std::move(on_connected)]() mutable {
-                          const auto waiting = pending_.extract(id);
-                          if (waiting.empty()) return;
-                          const auto& name = waiting.mapped();
-                          if (server == nullptr || server->is_refusing) {
-                              release(name);
-                              return done(std::unexpected("connection refused"));
-                          }
-                          done(std::make_unique<FakeStream>(agenda_, *server, remote,
-                                                            [this, name] { release(name); }));
-                      });
+        agenda_.later(
+            latency, [this, id, remote, server, from, done = std::move(on_connected)]() mutable {
+                const auto waiting = pending_.extract(id);
+                if (waiting.empty()) return;
+                const auto& name = waiting.mapped();
+                if (unusable_sources.contains(from)) {
+                    release(name);
+                    return done(
+                        std::unexpected(mta::io::ConnectError{"cannot send from " + from, true}));
+                }
+                if (server == nullptr || server->is_refusing) {
+                    release(name);
+                    return done(std::unexpected(mta::io::ConnectError{"connection refused"}));
+                }
+                done(std::make_unique<FakeStream>(agenda_, *server, remote, from,
+                                                  [this, name] { release(name); }));
+            });
         return id;
     }
     void cancel(ConnectId id) override {
@@ -416,6 +430,7 @@ public:
 
     std::map<std::string, Server> servers;  // by endpoint
     std::vector<std::string> tried;
+    std::set<std::string> unusable_sources;
     // Connections that the client has or is opening, by the servers' group.
     std::map<std::string, std::size_t> in_use;
     std::size_t in_use_total = 0;
@@ -615,6 +630,9 @@ private:
             }
             std::string operator()(const DestinationUp& e) const {
                 return "up " + std::string(e.destination);
+            }
+            std::string operator()(const SourceSuspended& e) const {
+                return "suspended " + std::string(e.source);
             }
             std::string operator()(const Unreadable& e) const {
                 return "unreadable " + std::to_string(e.id);

@@ -30,11 +30,10 @@ protected:
         return destination.start(now);
     }
     Change end(How how, bool was_probe = false) {
-        return destination.end({.was_probe = was_probe,
-                                .how = how,
-                                .successes_at_start = destination.successes(),
-                                .error = {.text = "refused"}},
-                               now);
+        const auto mark = destination.mark();
+        return destination.end(
+            {.was_probe = was_probe, .how = how, .at_start = mark, .error = {.text = "refused"}},
+            now);
     }
 
     Instant now{1h};
@@ -139,7 +138,7 @@ TEST_F(DestinationTest, a_turn_costs_the_same_with_100000_senders) {
 
 TEST_F(DestinationTest, rates_have_a_time_at_which_the_wait_ends) {
     for (int i = 0; i < 10; ++i) line_up();
-    destination.set_policy({.concurrency = {.start = 4, .max = 4},
+    destination.set_policy({.concurrency = {.start = 2, .max = 4},
                             .probes = static_route_probes,
                             .message_rate = mta::Rate{60, 60s},
                             .connection_rate = mta::Rate{2, 60s}});
@@ -198,17 +197,30 @@ TEST_F(DestinationTest, what_was_under_way_when_it_went_down_does_not_lengthen_t
     EXPECT_EQ(destination.health().next_probe(), probe);
 }
 
-TEST_F(DestinationTest, a_failure_beside_successes_shrinks_it_and_does_not_take_it_down) {
+TEST_F(DestinationTest, a_failure_beside_successes_halves_it_and_does_not_take_it_down) {
     for (int i = 0; i < 3; ++i) line_up();
     start();
-    const auto before = destination.successes();
+    const auto before = destination.mark();
     start();
     end(How::answered);
     const auto limit = destination.limit();
-    EXPECT_EQ(destination.end({.how = How::failed, .successes_at_start = before, .error = {}}, now),
+    EXPECT_EQ(limit, 3u);
+    EXPECT_EQ(destination.end({.how = How::failed, .at_start = before, .error = {}}, now),
               Change::none);
     EXPECT_TRUE(destination.health().is_up());
-    EXPECT_EQ(destination.limit(), limit - 1);
+    EXPECT_EQ(destination.limit(), 1u) << "half of the one that was in use, and at least one";
+}
+
+TEST_F(DestinationTest, that_worked_a_moment_ago_goes_down_with_the_third_failure_in_a_row) {
+    for (int i = 0; i < 9; ++i) line_up();
+    start();
+    end(How::answered);
+    now += Health::trust - 1ms;
+    for (int failure = 1; failure <= 3; ++failure) {
+        EXPECT_TRUE(destination.health().is_up()) << failure;
+        start();
+        EXPECT_EQ(end(How::failed), failure == 3 ? Change::went_down : Change::none) << failure;
+    }
 }
 
 TEST_F(DestinationTest, grows_only_while_it_is_what_limits_us) {

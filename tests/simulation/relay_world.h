@@ -63,6 +63,9 @@ private:
     queue::Requests invent_requests();
     void on_connect(const std::string& group);
     void limit_rates();
+    void add_sources();
+    std::optional<std::string> busy(world::Server& server, const std::string& command);
+    std::optional<std::string> strict(const world::Server& server, const std::string& command);
     void count_against(const std::string& what, const std::string& group, mta::Rate rate);
 
     // ---- The relay's process ----
@@ -102,7 +105,9 @@ private:
     std::unique_ptr<queue::log::LogService> service_;
     std::unique_ptr<queue::Store> store_;
     std::unique_ptr<mta::outbound::QueueManager> manager_;
-    std::uint64_t life_ = 0;  // counts processes
+    bool has_rates_ = false;
+    mta::outbound::Hints hints_;  // of the last process
+    std::uint64_t life_ = 0;      // counts processes
     bool is_tick_requested_ = false;
     bool is_log_turn_planned_ = false;
     bool is_loaded_ = false;

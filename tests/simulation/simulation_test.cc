@@ -24,9 +24,14 @@ constexpr Millis attempt_duration_max = 2h;
 constexpr Millis request_reach = 24h;
 
 const std::vector<std::string> domains = {
-    "good.example", "flaky.example", "dead.example",    "hung.example", "flap.example",
-    "dns.example",  "grey.example",  "nowhere.example", "no.example",   "branch.example",
+    "good.example", "flaky.example",  "dead.example",       "hung.example",       "flap.example",
+    "dns.example",  "grey.example",   "nowhere.example",    "no.example",         "branch.example",
+    "busy.example", "strict.example", "one.shared.example", "two.shared.example",
 };
+// Of the host that both of the last two lead to.
+constexpr std::size_t shared_connections_max = 2;
+// More connections than this busy.example turns away.
+constexpr std::size_t busy_connections_max = 2;
 
 std::string tag_of(int number) { return "X-Tag: <" + std::to_string(number) + ">"; }
 
@@ -58,18 +63,34 @@ RelayWorld::RelayWorld(std::uint64_t seed) : rng_(seed), disk_(std::make_unique<
     settings_.routes = {{.domain = "branch.example",
                          .hosts = {{"10.0.0.1", 25}},
                          .lifetime = settings_.retry.lifetime * 2}};
-    if (chance(50)) limit_rates();
+    settings_.sites = {
+        {.match = {"mx1.shared.example"}, .connections_max = shared_connections_max}};
+    has_rates_ = chance(50);
+    if (has_rates_) limit_rates();
+    if (chance(50)) add_sources();
     make_servers();
 }
 
+// All mail comes from two addresses.
+void RelayWorld::add_sources() {
+    for (const auto* name : {"127.0.0.2", "127.0.0.3"}) {
+        settings_.sources.push_back({.name = name,
+                                     .pool = "office",
+                                     .v4 = mta::IpAddress::parse(name),
+                                     .v6 = {},
+                                     .ehlo = "mail.office.example",
+                                     .senders = {"*"}});
+    }
+}
+
 void RelayWorld::limit_rates() {
-    settings_.sites.resize(3);
-    settings_.sites[0].match = {"good.example"};
-    settings_.sites[0].message_rate = message_rate;
-    settings_.sites[1].match = {".flaky.example", "10.0.0.1"};
-    settings_.sites[1].connection_rate = connection_rate;
-    settings_.sites[2].match = {"*"};
-    settings_.sites[2].recipients_per_transaction_max = 2;
+    settings_.sites.resize(4);
+    settings_.sites[1].match = {"good.example"};
+    settings_.sites[1].message_rate = message_rate;
+    settings_.sites[2].match = {".flaky.example", "10.0.0.1"};
+    settings_.sites[2].connection_rate = connection_rate;
+    settings_.sites[3].match = {"*"};
+    settings_.sites[3].recipients_per_transaction_max = 2;
 }
 
 // ---- The invented world ----
@@ -106,12 +127,25 @@ void RelayWorld::make_servers() {
     resolver_.set_host("mx2.flaky.example", {"192.0.2.101", "192.0.2.102"});
     for (const auto* address : {"192.0.2.101", "192.0.2.102"}) add_server("flaky.example", address);
     add_server("branch.example", "10.0.0.1");
+    // Two destinations, one of them with a host more, that share a host.
+    resolver_.set_mx("one.shared.example", {"mx1.shared.example"});
+    resolver_.set_mx("two.shared.example", {"mx1.shared.example", "mx1.two.shared.example"});
+    resolver_.set_host("mx1.shared.example", {"192.0.2.103"});
+    add_server("shared.example", "192.0.2.103");
 
     for (auto& [endpoint, server] : connector_.servers) {
         const auto& group = server.group;
         if (group == "flaky.example" || group == "flap.example")
             server.reply = [this](const std::string& command) { return mood(command); };
         if (group == "dead.example") server.is_refusing = true;
+        if (group == "busy.example")
+            server.reply = [this, &server](const std::string& command) {
+                return busy(server, command);
+            };
+        if (group == "strict.example")
+            server.reply = [this, &server](const std::string& command) {
+                return strict(server, command);
+            };
         if (group == "grey.example")
             server.reply = [this](const std::string& command) { return greylist(command); };
         if (group == "no.example") {
@@ -131,7 +165,7 @@ void RelayWorld::make_servers() {
         }
     }
     for (auto& [endpoint, server] : connector_.servers) {
-        if (server.group != "good.example" || settings_.sites.empty()) continue;
+        if (server.group != "good.example" || !has_rates_) continue;
         server.reply = [this](const std::string& command) -> std::optional<std::string> {
             if (command.starts_with("MAIL"))
                 count_against("messages", "good.example", message_rate);
@@ -142,6 +176,20 @@ void RelayWorld::make_servers() {
     flap("branch.example", 24h);
     flap_dns();
     connector_.on_connect = [this](const std::string& group) { on_connect(group); };
+}
+
+std::optional<std::string> RelayWorld::busy(world::Server& server, const std::string& command) {
+    if (command != "CONNECT") return std::nullopt;
+    if (server.open <= busy_connections_max && !chance(10)) return std::nullopt;
+    return "421 4.7.0 too many connections";
+}
+
+// Refuses one of our addresses, at one stage or another; but the last that is left.
+std::optional<std::string> RelayWorld::strict(const world::Server& server,
+                                              const std::string& command) {
+    const bool is_stage = command == "CONNECT" || command.starts_with("RCPT");
+    if (server.client != "127.0.0.2" || !is_stage || !chance(50)) return std::nullopt;
+    return "554 5.7.1 your IP is blocked here";
 }
 
 // Up and down by turns.
@@ -245,8 +293,12 @@ void RelayWorld::on_connect(const std::string& group) {
     EXPECT_LT(connector_.in_use_total, connections_max) << "too many connections in all";
     EXPECT_LT(connector_.in_use[group], connections_per_destination_max)
         << "too many connections to " << group;
+    if (group == "shared.example") {
+        EXPECT_LT(connector_.in_use[group], shared_connections_max)
+            << "too many connections to a host that two destinations share";
+    }
     const bool is_rated = group == "flaky.example" || group == "branch.example";
-    if (is_rated && !settings_.sites.empty()) count_against("connections", group, connection_rate);
+    if (is_rated && has_rates_) count_against("connections", group, connection_rate);
     // Nobody had mail for it and it was forgotten: what comes now is no probe.
     if (group == "dead.example" && agenda_.now() - last_probe_ >= 2h) down_.erase(group);
     if (group == "dead.example" && down_.contains(group)) {
@@ -291,10 +343,14 @@ void RelayWorld::start() {
                             .make_reports = [this](const auto& request) { return report(request); },
                             .on_event = [this](const auto& event) { note(event); }},
         rng_());
+    manager_->restore(hints_);
     is_loaded_ = false;
     loaded_.clear();
     loaded_reports_.clear();
     down_.clear();
+    // What was down is not tried at once by the next process.
+    for (const auto& hint : hints_)
+        if (hint.key.contains("mx1.dead.example")) down_.insert("dead.example");
     store_->load([this](const std::vector<queue::QueuedMessage>& batch, bool last) {
         for (const auto& message : batch) {
             check_loaded(message);
@@ -347,6 +403,7 @@ void RelayWorld::check_loaded(const queue::QueuedMessage& message) {
 }
 
 void RelayWorld::stop() {
+    if (manager_) hints_ = manager_->hints();
     manager_.reset();
     store_.reset();
     service_.reset();
@@ -490,6 +547,13 @@ void RelayWorld::note(const DeliveryEvent& event) {
         if (number == number_of_.end()) return nullptr;
         return &fates_[{number->second, static_cast<int>(recipient.recipient)}];
     };
+    const auto fails = [](const DeliveryEvent& what) -> const RecipientRef* {
+        if (const auto* failed = std::get_if<Failed>(&what)) return &failed->recipient;
+        return nullptr;
+    };
+    if (const auto* who = fails(event)) {
+        EXPECT_NE(who->domain, "strict.example") << "another source could have taken over";
+    }
     if (const auto* doubt = std::get_if<InDoubt>(&event)) {
         if (auto* fate = fate_of(doubt->recipient)) ++fate->in_doubt;
     } else if (const auto* dropped = std::get_if<ReportDropped>(&event)) {
@@ -523,6 +587,8 @@ void RelayWorld::note(const DeliveryEvent& event) {
         ADD_FAILURE() << "message " << unreadable->id
                       << " is unreadable: " << unreadable->error.text;
     } else if (const auto* down = std::get_if<DestinationDown>(&event)) {
+        EXPECT_FALSE(down->destination.contains("busy.example")) << "one too many is no failure";
+        EXPECT_FALSE(down->destination.contains("strict.example"));
         for (const auto& domain : domains)
             if (down->destination.contains("mx1." + domain)) down_.insert(domain);
     } else if (const auto* up = std::get_if<DestinationUp>(&event)) {

@@ -45,6 +45,7 @@ class Received:
     verb: str  # "DATA" or "BDAT"
     connection: int
     ident: str = field(default=None)
+    peer: str = ""  # the address that it came from
 
     @property
     def addresses(self):
@@ -153,6 +154,7 @@ class _Session:
             self.sender, self.sender_parameters, self.recipients, content, wire, self.ehlo, verb, self.number
         )
         message.ident = ident_of(content)
+        message.peer = self.peer[0]
         self.reset()
         self.owner.seen.append(message)
         if await self.answer("DOT", message, "250 2.0.0 taken"):

@@ -1,0 +1,53 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "mta/base/time.h"
+#include "mta/outbound/recent_map.h"
+#include "queue/concurrency.h"
+
+namespace mta::outbound {
+
+// How many connections each host may have, by its name, whatever sites lead to it: a limit that
+// follows what the host bears. Whoever finds no room waits in the host's line and is called when
+// there is some, first come, first served.
+//
+// A host that says that it has too many connections gets no more than it had then. If it had none
+// of ours, it is closed for a while, at growing intervals.
+class HostLimits {
+public:
+    struct Host {
+        std::string name;
+        queue::Concurrency concurrency;
+        std::uint32_t connections = 0;  // of ours
+        std::uint32_t refusals = 0;     // in a row, while we had no other connection
+        Instant closed_until;
+        std::deque<std::uint32_t> line;  // the sites that wait, each once
+    };
+    using HostPtr = std::shared_ptr<Host>;
+
+    static constexpr Millis closed_min{15'000};
+    static constexpr Millis closed_max{300'000};
+
+    HostLimits();
+
+    // Whoever keeps it keeps it from being forgotten.
+    [[nodiscard]] HostPtr host(const std::string& name, queue::ConcurrencyPolicy policy);
+    [[nodiscard]] static bool has_room(const Host& host, Instant now) {
+        return host.connections < host.concurrency.limit() && host.closed_until <= now;
+    }
+    // `others`: connections of ours beside the one that was refused. `jitter` in [-1, 1].
+    static void note_too_many(Host& host, std::uint32_t others, Instant now, double jitter);
+    static void note_success(Host& host) {
+        host.refusals = 0;
+        host.concurrency.on_success(host.connections);
+    }
+    [[nodiscard]] std::size_t size() const { return known_.size(); }
+
+private:
+    RecentMap<std::string, HostPtr> known_;
+};
+
+}  // namespace mta::outbound

@@ -1,0 +1,158 @@
+// Deliveries that wait for room at a host, and sources that a site refuses.
+#include <algorithm>
+#include <utility>
+
+#include "dns/mx_plan.h"
+#include "mta/base/assert.h"
+#include "mta/outbound/deliveries.h"
+
+namespace mta::outbound {
+
+HostLimits::HostPtr Deliveries::limit_of(const Delivery& delivery, const conf::NextHopHost& host) {
+    const auto& settings = *core_.settings;
+    const auto& site = parts_.sites[delivery.site];
+    const auto literal = dns::address_of_literal(host.host);
+    const auto name = literal ? literal->to_string() : host.host;
+    // What is said of the host itself holds for all sites that lead to it.
+    auto most =
+        std::max(settings.delivery.connections_per_destination_max, site.limits.connections_max);
+    if (const auto rule = find_site_rule(settings, name))
+        most = site_limits(settings, rule).connections_max;
+    return hosts_.host(name + ':' + std::to_string(host.port),
+                       concurrency_policy(site.plan.is_static, most));
+}
+
+void Deliveries::wait_for_host(const DeliveryPtr& delivery) {
+    auto& site = parts_.sites[delivery->site];
+    // One of each site is enough: whoever is called brings the others.
+    if (site.is_waiting_for_host) return put_back(delivery, How::unknown);
+    set_unconnected(*delivery, false);
+    delivery->waiting_at = delivery->full;
+    auto& host = *delivery->waiting_at;
+    host.line.push_back(delivery->site);
+    waiting_for_host_[delivery->site] = delivery;
+    site.is_waiting_for_host = true;
+    if (host.closed_until > core_.now()) {
+        paused_.emplace(host.closed_until, delivery);
+    } else {
+        pool_.close_idle_to(host);
+    }
+    parts_.sites.refresh(delivery->site);
+}
+
+void Deliveries::leave_host_line(Delivery& delivery) {
+    const auto host = std::exchange(delivery.waiting_at, nullptr);
+    if (!host) return;
+    std::erase(host->line, delivery.site);
+    waiting_for_host_.erase(delivery.site);
+    parts_.sites[delivery.site].is_waiting_for_host = false;
+    parts_.sites.refresh(delivery.site);
+}
+
+void Deliveries::serve_line_of(const HostLimits::HostPtr& host) {
+    while (!host->line.empty() && HostLimits::has_room(*host, core_.now())) {
+        const auto delivery = waiting_for_host_.at(host->line.front()).lock();
+        MTA_ASSERT(delivery);
+        leave_host_line(*delivery);
+        if (connections() >= core_.settings->delivery.connections_max) {
+            put_back(delivery, How::unknown);
+            continue;
+        }
+        set_unconnected(*delivery, true);
+        go_back_to_full_host(*delivery);
+        advance(delivery);
+    }
+    // It was closed while they waited for a connection to end.
+    if (!host->line.empty() && host->closed_until > core_.now())
+        paused_.emplace(host->closed_until, waiting_for_host_.at(host->line.front()));
+}
+
+// A connection of the site has nothing to do: that is as good as a new one.
+Deliveries::DeliveryPtr Deliveries::take_waiting(std::uint32_t site) {
+    const auto waiting = waiting_for_host_.find(site);
+    if (waiting == waiting_for_host_.end()) return nullptr;
+    const auto delivery = waiting->second.lock();
+    MTA_ASSERT(delivery);
+    leave_host_line(*delivery);
+    return delivery;
+}
+
+void Deliveries::apply_settings() {
+    for (const auto& [site, waiting] : waiting_for_host_) {
+        const auto delivery = waiting.lock();
+        MTA_ASSERT(delivery);
+        // With its new limit, which may leave room.
+        hosts_with_room_.push_back(limit_of(*delivery, delivery->hosts[delivery->full_host]));
+    }
+    core_.request_tick();
+}
+
+void Deliveries::probe_now(std::uint32_t site) {
+    const auto found = waiting_for_host_.find(site);
+    const auto delivery = found == waiting_for_host_.end() ? nullptr : found->second.lock();
+    if (!delivery) return;
+    auto& host = delivery->waiting_at;
+    host->closed_until = std::min(host->closed_until, core_.now());
+    hosts_with_room_.push_back(host);
+    core_.request_tick();
+}
+
+std::optional<Deliveries::Waiting> Deliveries::waiting_for_host(std::uint32_t site) const {
+    const auto found = waiting_for_host_.find(site);
+    if (found == waiting_for_host_.end()) return std::nullopt;
+    const auto delivery = found->second.lock();
+    MTA_ASSERT(delivery);
+    return Waiting{delivery->bundle, delivery->waiting_at->closed_until};
+}
+
+std::string Deliveries::check() const {
+    for (const auto& [site, waiting] : waiting_for_host_) {
+        const auto delivery = waiting.lock();
+        const auto& name = parts_.sites[site].plan.name;
+        if (!delivery || !delivery->waiting_at || !parts_.sites[site].is_waiting_for_host)
+            return name + " waits for a host, and no delivery of it does";
+        const auto& host = *delivery->waiting_at;
+        if (std::ranges::count(host.line, site) != 1)
+            return name + " is not in the line of " + host.name;
+        if (HostLimits::has_room(host, core_.now()) && hosts_with_room_.empty() &&
+            host.closed_until != core_.now())
+            return name + " waits for " + host.name + ", which has room";
+        if (host.connections == 0 && host.closed_until < core_.now())
+            return name + " waits for " + host.name + ", and nothing calls it";
+    }
+    return {};
+}
+
+// ---- Sources ----
+
+bool Deliveries::suspend_source(std::uint32_t connection, const DeliveryError& error) {
+    const auto& target = pool_[connection].target();
+    if (target.source.empty()) return false;
+    const auto now = core_.now();
+    const auto index = pool_.site_of(connection);
+    auto& site = parts_.sites[index];
+    const bool was_suspended = site.sources.is_suspended(target.source, now);
+    if (!site.sources.refuse(core_.sources.members(site.plan.source),
+                             {.name = target.source,
+                              .is_v6 = target.endpoint.address.is_v6(),
+                              .error = error,
+                              .jitter = core_.scheduler.jitter()},
+                             now))
+        return false;
+    if (was_suspended) return true;
+    for (const auto& suspension : site.sources.suspensions(now)) {
+        if (suspension.source != target.source) continue;
+        core_.event(
+            SourceSuspended{site.destination.name(), target.source, error, suspension.until});
+    }
+    pool_.close_idle_from(index, target.source);
+    return true;
+}
+
+// Nothing is charged, and another delivery takes it from the line.
+void Deliveries::put_back(const DeliveryPtr& delivery, How how) {
+    parts_.lines.put_back(std::exchange(delivery->bundle, queue::nothing));
+    end(delivery, how);
+}
+
+}  // namespace mta::outbound

@@ -1,0 +1,171 @@
+// The circuit of a destination, seen from outside.
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "mta/outbound/site.h"
+#include "tests/outbound/world_hosts.h"
+
+namespace mta::outbound {
+namespace {
+
+using namespace std::chrono_literals;
+using world::always;
+using world::World;
+
+conf::Route route(const std::string& host) {
+    return {.domain = "them.example", .hosts = {{host, 25}}, .lifetime = {}, .source = {}};
+}
+
+TEST(Circuit, what_makes_a_destination_is_its_hosts_its_source_and_its_tls_policy) {
+    const SiteIdentity plain{.next_hop = "mx mx1.them.example"};
+    const SiteIdentity identities[] = {
+        plain,
+        {.next_hop = "mx mx2.them.example"},
+        {.next_hop = "mx mx1.them.example", .source = "pool"},
+        {.next_hop = "mx mx1.them.example", .tls_policy = "pool"},
+        {.next_hop = "mx mx1.them.example", .source = "pool", .tls_policy = "verify"}};
+    std::map<std::string, int> keys;
+    for (const auto& identity : identities) ++keys[site_key(identity)];
+    EXPECT_EQ(keys.size(), std::size(identities));
+    EXPECT_EQ(site_key(plain), site_key({.next_hop = "mx mx1.them.example"}));
+    EXPECT_NE(plan_for_route(route("a.example")).key, plan_for_literal("a.example:25").key);
+    EXPECT_NE(plan_for_route(route("a.example")).key, plan_for_route(route("a.example"), "x").key);
+}
+
+TEST(Circuit, a_refused_connection_among_successes_changes_nothing_for_the_others) {
+    World world;
+    world.settings.routes = {route("192.0.2.1")};
+    world.settings.delivery.messages_per_connection_max = 1;
+    auto& server = world.server("192.0.2.1");
+    for (int i = 0; i < 60; ++i) {
+        server.is_refusing = i % 10 == 5;
+        world.send();
+        world.run_for(1s);
+    }
+    world.run_for(2min);
+    EXPECT_FALSE(world.has("down"));
+    EXPECT_EQ(server.received.size(), 60u);
+}
+
+TEST(Circuit, a_server_that_hangs_is_found_out_with_its_first_timeout) {
+    World world;
+    auto& server = world.serve("them.example");
+    world.send();
+    world.run_for(20s);
+    server.is_hanging = true;
+    for (int i = 0; i < 10; ++i) world.send();
+    world.run_for(31s);
+    EXPECT_FALSE(world.has("down")) << "it worked a minute ago";
+    world.run_for(30s);
+    EXPECT_TRUE(world.has("down"));
+    EXPECT_LE(server.connects + world.connector.tried.size(), 10u);
+}
+
+TEST(Circuit, new_mail_for_what_is_down_waits_without_an_attempt) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.is_refusing = true;
+    world.send();
+    world.run_for(1s);
+    const auto tried = world.connector.tried.size();
+    for (int i = 0; i < 1000; ++i) world.send();
+    world.run_for(5s);
+    EXPECT_EQ(world.connector.tried.size(), tried);
+}
+
+TEST(Circuit, what_comes_back_gets_one_connection_then_two_then_four_and_all_of_the_backlog) {
+    World world;
+    world.settings.routes = {route("192.0.2.1")};
+    auto& server = world.server("192.0.2.1");
+    server.is_refusing = true;
+    server.latency = 100ms;
+    for (int i = 0; i < 2000; ++i) world.send();
+    world.run_for(2min);
+    server.is_refusing = false;
+    std::size_t most = 0;
+    std::vector<std::size_t> steps;
+    for (int i = 0; i < 2000 && server.received.size() < 2000; ++i) {
+        world.run_for(100ms);
+        if (server.open > most) steps.push_back(most = server.open);
+    }
+    ASSERT_GE(steps.size(), 4u);
+    EXPECT_EQ(steps[0], 1u);
+    EXPECT_LE(steps[1], 2u);
+    EXPECT_LE(steps[2], 4u);
+    EXPECT_EQ(steps.back(), 20u);
+    EXPECT_EQ(server.received.size(), 2000u);
+}
+
+TEST(Circuit, is_remembered_over_a_restart) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.is_refusing = true;
+    world.send();
+    world.run_for(10min);
+    const auto before = world.manager().destinations("mx.them.example").at(0);
+    const auto hints = world.manager().hints();
+    EXPECT_EQ(hints.size(), 2u) << "the destination and its address";
+    EXPECT_GT(world.manager().hints_version(), 0u);
+    world.restart();
+    world.manager().restore(hints);
+    EXPECT_EQ(world.manager().hints().size(), 2u) << "nor are they forgotten before mail comes";
+    const auto tried = world.connector.tried.size();
+    for (int i = 0; i < 10; ++i) world.send();
+    world.run_until(*before.next_probe - 1ms);
+    EXPECT_EQ(world.connector.tried.size(), tried) << "it is not hammered";
+    const auto after = world.manager().destinations("mx.them.example").at(0);
+    EXPECT_EQ(after.down_since, before.down_since);
+    EXPECT_EQ(after.next_probe, before.next_probe);
+    EXPECT_EQ(after.last_error, before.last_error);
+    server.is_refusing = false;
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 10u);
+    EXPECT_TRUE(world.manager().hints().empty());
+}
+
+TEST(Circuit, that_was_remembered_for_something_else_is_harmless) {
+    World world;
+    auto& server = world.serve("them.example");
+    Hints hints = {
+        {Hint::Kind::site, "mx another", {.down_since = {}, .next_probe = {}, .error = {}}},
+        {Hint::Kind::address,
+         "no address at all",
+         {.down_since = {}, .next_probe = {}, .error = {}}}};
+    world.manager().restore(hints);
+    world.send();
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 1u);
+}
+
+// RFC 9422: what a server says of its limits is kept without asking it.
+TEST(Limits, of_the_server_are_kept) {
+    World world;
+    world.resolver.set_mx("two.example", {"mx.them.example"});
+    auto& server = world.serve("them.example");
+    server.extensions = {"PIPELINING", "LIMITS RCPTMAX=2 MAILMAX=3 RCPTDOMAINMAX=1"};
+    world.settings.delivery.idle_timeout = 1min;
+    for (int i = 0; i < 4; ++i) {
+        world.send({.to = {"a@them.example", "b@two.example", "c@them.example", "d@two.example",
+                           "e@them.example"}});
+    }
+    world.run_for(1min);
+    std::size_t recipients = 0;
+    std::map<std::size_t, int> mails;
+    for (const auto& each : server.received) {
+        recipients += each.recipients.size();
+        ++mails[each.connection];
+        EXPECT_LE(each.recipients.size(), 2u);
+        for (const auto& recipient : each.recipients)
+            EXPECT_EQ(recipient.substr(recipient.find('@')),
+                      each.recipients[0].substr(each.recipients[0].find('@')));
+    }
+    EXPECT_EQ(recipients, 20u);
+    EXPECT_EQ(server.received.size(), 12u) << "3 + 2 recipients of two domains: three turns each";
+    for (const auto& [connection, count] : mails) EXPECT_LE(count, 3) << connection;
+    for (const auto& command : server.commands) EXPECT_NE(command, "RSET");
+    EXPECT_EQ(world.count("delivered"), 20u);
+}
+
+}  // namespace
+}  // namespace mta::outbound

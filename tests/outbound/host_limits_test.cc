@@ -1,0 +1,197 @@
+#include "mta/outbound/host_limits.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/outbound/world_hosts.h"
+
+namespace mta::outbound {
+namespace {
+
+using namespace std::chrono_literals;
+using world::always;
+using world::World;
+
+// Says 421 to who comes when `most` are there already.
+auto turns_away_more_than(world::Server& server, std::size_t most) {
+    return [&server, most](const std::string& command) -> std::optional<std::string> {
+        if (command != "CONNECT" || server.open <= most) return std::nullopt;
+        return "421 4.7.0 too many connections from your address";
+    };
+}
+
+TEST(HostLimits, hold_for_all_destinations_that_lead_to_the_host) {
+    World world;
+    world.settings.sites = {{.match = {"mx.shared.example"}, .connections_max = 3}};
+    world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+    auto& server = world.server("192.0.2.1");
+    server.latency = 50ms;
+    for (int i = 0; i < 5; ++i) {
+        const auto domain = "d" + std::to_string(i) + ".example";
+        world.resolver.set_mx(domain, {"mx.shared.example", "mx." + domain});
+        world.resolver.set_host("mx." + domain, {"192.0.3." + std::to_string(i)});
+        for (int m = 0; m < 40; ++m) world.send({.to = {"a@" + domain}});
+    }
+    world.run_for(1min);
+    EXPECT_EQ(server.received.size(), 200u);
+    EXPECT_EQ(server.open_most, 3u);
+    EXPECT_EQ(world.connector.tried.size(), server.connects) << "nobody went to a backup";
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST(HostLimits, one_destination_does_not_keep_a_shared_host_from_another) {
+    World world;
+    world.settings.sites = {{.match = {"mx.shared.example"}, .connections_max = 1}};
+    world.settings.delivery.idle_timeout = 1h;
+    world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+    auto& server = world.server("192.0.2.1");
+    world.resolver.set_mx("one.example", {"mx.shared.example"});
+    world.resolver.set_mx("two.example", {"mx.shared.example", "other.two.example"});
+    world.send({.to = {"a@one.example"}});
+    world.run_for(1s);
+    ASSERT_EQ(server.open, 1u) << "kept for the next message";
+    world.send({.to = {"a@two.example"}});
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 2u) << "an idle connection makes room";
+}
+
+TEST(HostLimits, a_host_that_has_too_many_connections_gets_no_more_than_it_bears) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.reply = turns_away_more_than(server, 3);
+    server.latency = 20ms;
+    for (int i = 0; i < 500; ++i) world.send();
+    world.run_for(2min);
+    EXPECT_EQ(server.received.size(), 500u);
+    EXPECT_FALSE(world.has("down")) << "it is no failure of the destination";
+    EXPECT_FALSE(world.has("deferred"));
+    const auto turned_away = server.connects - 3;
+    EXPECT_LT(turned_away, 20u) << "it is asked for more only now and then";
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST(HostLimits, a_host_that_takes_nobody_is_asked_at_growing_intervals_and_is_not_down) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.reply = always("CONNECT", "421 too many concurrent SMTP connections");
+    queue::MessageId last = 0;
+    for (int i = 0; i < 20; ++i) last = world.send();
+    world.run_for(1h);
+    EXPECT_LE(server.connects, 18u);
+    EXPECT_GE(server.connects, 12u) << "each five minutes at last";
+    EXPECT_FALSE(world.has("down"));
+    EXPECT_FALSE(world.has("deferred"));
+    EXPECT_EQ(world.manager().check(), "");
+    const auto waiting = world.manager().find(last)->recipients.at(0);
+    EXPECT_EQ(waiting.reason, WaitReason::destination_limit);
+    EXPECT_TRUE(waiting.until && *waiting.until > world.agenda.now());
+    server.reply = nullptr;
+    world.manager().flush_domain("them.example");
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 20u);
+}
+
+TEST(HostLimits, who_is_turned_away_as_one_too_many_goes_to_the_next_host) {
+    World world;
+    serve_with_hosts(world, "them.example", 2);
+    world.server("192.0.2.1").reply = always("CONNECT", "421 too many connections");
+    auto& second = world.server("192.0.2.2");
+    world.send();
+    world.run_for(1s);
+    EXPECT_EQ(second.received.size(), 1u);
+}
+
+TEST(HostLimits, a_full_host_is_waited_for_and_the_backup_left_alone) {
+    World world;
+    world.settings.sites = {{.match = {"mx1.them.example"}, .connections_max = 1},
+                            {.match = {"*"}, .connections_max = 10}};
+    serve_with_hosts(world, "them.example", 2);
+    for (int i = 0; i < 50; ++i) world.send();
+    world.run_for(10s);
+    EXPECT_EQ(world.server("192.0.2.1").received.size(), 50u);
+    EXPECT_EQ(world.server("192.0.2.2").connects, 0u);
+}
+
+TEST(HostLimits, hosts_of_equal_preference_take_what_another_has_no_room_for) {
+    World world;
+    world.settings.sites = {
+        {.match = {"mx1.them.example", "mx2.them.example"}, .connections_max = 1}};
+    serve_with_hosts(world, "them.example", 2);
+    dns::MxAnswer answer{{{10, "mx1.them.example"}, {10, "mx2.them.example"}}, 1h};
+    world.resolver.mx["them.example"] = answer;
+    for (auto* address : {"192.0.2.1", "192.0.2.2"}) world.server(address).latency = 100ms;
+    for (int i = 0; i < 100; ++i) world.send();
+    world.run_for(1min);
+    EXPECT_EQ(world.server("192.0.2.1").received.size() + world.server("192.0.2.2").received.size(),
+              100u);
+    EXPECT_LE(world.server("192.0.2.1").open_most, 1u);
+    EXPECT_LE(world.server("192.0.2.2").open_most, 1u);
+}
+
+TEST(HostLimits, greylisting_and_refused_recipients_do_not_shrink_it) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.latency = 50ms;
+    server.reply = always("RCPT", "450 4.7.1 greylisted");
+    for (int i = 0; i < 100; ++i) world.send();
+    world.run_for(20s);
+    EXPECT_EQ(world.count("deferred"), 100u);
+    EXPECT_GE(server.open_most, 10u) << "it has grown";
+}
+
+TEST(HostLimits, a_421_in_the_dialogue_shrinks_it) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.latency = 50ms;
+    for (int i = 0; i < 200; ++i) world.send();
+    world.run_for(2s);
+    ASSERT_GE(server.open, 8u);
+    server.reply = [n = 0](const std::string& command) mutable -> std::optional<std::string> {
+        if (command.starts_with("MAIL") && n++ == 0) return "421 4.3.2 overloaded";
+        return std::nullopt;
+    };
+    for (int i = 0; i < 20; ++i) world.send();
+    world.run_for(1min);
+    EXPECT_EQ(server.received.size(), 220u);
+    EXPECT_FALSE(world.has("down"));
+}
+
+TEST(HostLimits, a_reload_that_raises_the_limit_is_felt_by_those_who_wait) {
+    World world;
+    world.settings.sites = {{.match = {"mx.shared.example"}, .connections_max = 1}};
+    world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+    auto& server = world.server("192.0.2.1");
+    world.resolver.set_mx("one.example", {"mx.shared.example"});
+    world.resolver.set_mx("two.example", {"mx.shared.example", "other.two.example"});
+    server.reply = always("MAIL", "hang");
+    world.send({.to = {"a@one.example"}});
+    world.send({.to = {"a@two.example"}});
+    world.run_for(1s);
+    ASSERT_EQ(server.open, 1u);
+    auto settings = world.settings;
+    settings.sites[0].connections_max = 2;
+    world.manager().reload(std::make_shared<const conf::Settings>(settings));
+    world.run_for(1s);
+    EXPECT_EQ(server.open, 2u);
+}
+
+TEST(HostLimits, who_waits_for_a_host_can_be_cancelled_and_drained) {
+    for (const bool is_drained : {false, true}) {
+        World world;
+        auto& server = world.serve("them.example");
+        server.reply = always("CONNECT", "421 too many connections");
+        const auto id = world.send();
+        world.run_for(1s);
+        if (is_drained) {
+            world.manager().drain();
+        } else {
+            world.manager().forget(id);
+        }
+        world.run_for(10min);
+        EXPECT_EQ(server.connects, 1u);
+        EXPECT_TRUE(world.manager().is_idle());
+        EXPECT_EQ(world.manager().check(), "");
+    }
+}
+
+}  // namespace
+}  // namespace mta::outbound
