@@ -87,13 +87,13 @@ void Deliveries::judge(const DeliveryPtr& delivery,
             refusals.push_back(std::move(delivery->refusals[i]));
             delivery->host_error = error;
         } else if (error.is_permanent()) {
-            settled.push_back({number, Kind::failed, &error, false, source});
+            settled.push_back({number, Kind::failed, &error, false, false, source});
         } else if (outcome.in_doubt && is_lost) {
-            settled.push_back({number, Kind::in_doubt, &error, false, source});
+            settled.push_back({number, Kind::in_doubt, &error, false, false, source});
         } else if (is_some_taken && is_too_many_recipients(error)) {
             again.push_back(number);
         } else if (error.scope == Scope::recipient) {
-            settled.push_back({number, Kind::deferred, &error, false, source});
+            settled.push_back({number, Kind::deferred, &error, false, false, source});
         } else {
             left.push_back(number);
             refusals.emplace_back(error);
