@@ -129,6 +129,7 @@ struct Retry {
 
 struct Admin {
     std::string socket = "/run/posthouse/admin.sock";
+    std::optional<mta::Endpoint> metrics;  // loopback only; nothing: on the socket alone
     bool operator==(const Admin&) const = default;
 };
 

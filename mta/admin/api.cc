@@ -6,9 +6,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "mta/admin/ended.h"
 #include "mta/admin/json.h"
+#include "mta/admin/monitoring.h"
 #include "mta/admin/selection.h"
 #include "mta/admin/shard_call.h"
+#include "mta/admin/trace.h"
+#include "mta/admin/why_json.h"
 #include "mta/admin/why_words.h"
 #include "mta/base/domain.h"
 
@@ -191,13 +195,14 @@ Response queue_response(Call call, const Request& request) {
 struct Why {
     Lines lines;
     std::vector<outbound::MessageView> messages;
+    bool is_ended = false;  // it is about recipients who were given up
 };
 
 Response why_response(const std::string& what, const Why& why) {
     json messages = json::array();
-    for (const auto& message : why.messages) messages.push_back(to_json(message));
+    for (const auto& message : why.messages) messages.push_back(to_json_with_history(message));
     return success({{"what", what},
-                    {"found", !why.messages.empty()},
+                    {"found", !why.messages.empty() || why.is_ended},
                     {"lines", why.lines},
                     {"messages", std::move(messages)}});
 }
@@ -215,8 +220,28 @@ void add_messages(Why& why, Instant now) {
     }
 }
 
-Response why_messages(Call call, const std::string& what, const Selection& selection,
-                      Lines if_unknown) {
+// Nothing is queued for it; perhaps it was given up not long ago, and the report still is.
+bool add_ended(Why& why, Ended ended) {
+    why.is_ended = !ended.lines.empty();
+    why.lines = std::move(ended.lines);
+    why.messages = std::move(ended.reports);
+    return why.is_ended;
+}
+
+struct Question {
+    std::string what;
+    const Api::GetStatus& get_status;
+    std::function<Ended(const outbound::Endings::Query&)> find_ended;
+
+    // Nothing was found.
+    [[nodiscard]] Lines or_loading(Lines if_unknown) const {
+        return get_status().is_loading ? words_about_loading() : std::move(if_unknown);
+    }
+};
+
+Response why_messages(Call call, const Question& question, const Selection& selection,
+                      const outbound::Endings::Query& query) {
+    const auto& what = question.what;
     Why why;
     std::optional<Cursor> cursor = Cursor{};
     auto messages = call.messages(selection, why_messages_max, true, cursor);
@@ -227,7 +252,10 @@ Response why_messages(Call call, const std::string& what, const Selection& selec
     const auto now = time_of(call);
     if (!messages || !now) return failure(!messages ? messages.error() : now.error());
     why.messages = std::move(*messages);
-    if (why.messages.empty()) why.lines = std::move(if_unknown);
+    if (why.messages.empty() && !add_ended(why, question.find_ended(query))) {
+        why.lines = question.or_loading(query.id != 0 ? words_about_unknown_id(what)
+                                                      : words_about_unknown_address(what));
+    }
     add_messages(why, *now);
     if (cursor && why.messages.size() >= why_messages_max) {
         why.lines.emplace_back();
@@ -236,7 +264,8 @@ Response why_messages(Call call, const std::string& what, const Selection& selec
     return why_response(what, why);
 }
 
-Response why_domain(Call call, const std::string& what, const std::string& domain) {
+Response why_domain(Call call, const Question& question, const std::string& domain) {
+    const auto& what = question.what;
     const auto views = call.of_all<std::optional<outbound::DomainView>>(
         [domain](QueueManager& manager, Instant) { return manager.domain(domain); });
     const auto now = time_of(call);
@@ -250,28 +279,32 @@ Response why_domain(Call call, const std::string& what, const std::string& domai
     for (const auto& view : *views) {
         if (view) std::ranges::move(words_about(*view, *now), std::back_inserter(why.lines));
     }
-    if (why.lines.empty() && why.messages.empty()) why.lines = words_about_unknown_domain(what);
+    if (why.lines.empty() && why.messages.empty() &&
+        !add_ended(why, question.find_ended({.domain = domain}))) {
+        why.lines = question.or_loading(words_about_unknown_domain(what));
+    }
     add_messages(why, *now);
     return why_response(what, why);
 }
 
-Response why_response(Call call, const std::string& what) {
+Response why_response(Call call, const Question& question) {
+    const auto& what = question.what;
     if (what.empty()) return failure(400, "why what? Name a queue id, an address or a domain");
     if (what.contains('@')) {
         Selection selection;
         selection.party = what;
-        return why_messages(call, what, selection, words_about_unknown_address(what));
+        return why_messages(call, question, selection, {.address = what});
     }
     if (const auto id = queue::parse_id(what); id && !what.contains('.')) {
         Selection selection;
         selection.id = id;
-        return why_messages(call, what, selection, words_about_unknown_id(what));
+        return why_messages(call, question, selection, {.id = *id});
     }
     const auto domain = to_a_labels(what);
     if (!domain) {
         return failure(400, "\"" + what + "\" is no queue id, no address and no domain");
     }
-    return why_domain(call, what, *domain);
+    return why_domain(call, question, *domain);
 }
 
 // ---- GET /v1/status, /v1/destinations ----
@@ -431,7 +464,12 @@ Response action_response(Call call, const Request& request, Action action) {
 }  // namespace
 
 Api::Api(std::vector<Post> shards, GetStatus get_status, Millis patience)
-    : shards_(std::move(shards)), get_status_(std::move(get_status)), patience_(patience) {}
+    : shards_(std::move(shards)),
+      get_status_(std::move(get_status)),
+      patience_(patience),
+      monitoring_(std::make_unique<Monitoring>(shards_, get_status_, patience)) {}
+
+Api::~Api() = default;
 
 Response Api::handle(const Request& request) const {
     constexpr std::string_view why_path = "/v1/why/";
@@ -442,14 +480,23 @@ Response Api::handle(const Request& request) const {
     const auto only = [&](bool is_right, auto answer) {
         return is_right ? answer() : failure(405, request.method + " does not go with " + path);
     };
+    if (path == "/metrics") return only(is_get, [&] { return monitoring_->metrics(); });
+    if (path == "/v1/top") return only(is_get, [&] { return monitoring_->top(); });
     if (path == "/v1/status")
         return only(is_get, [&] { return status_response(call, get_status_()); });
     if (path == "/v1/queue") return only(is_get, [&] { return queue_response(call, request); });
     if (path == "/v1/destinations")
         return only(is_get, [&] { return destinations_response(call); });
     if (path.starts_with(why_path)) {
-        return only(is_get, [&] { return why_response(call, path.substr(why_path.size())); });
+        return only(is_get, [&] {
+            return why_response(
+                call, {path.substr(why_path.size()), get_status_, [this](const auto& query) {
+                           return find_ended(shards_, patience_, query);
+                       }});
+        });
     }
+    if (path == "/v1/trace")
+        return only(is_post, [&] { return trace_response(shards_, patience_, request); });
     if (path == "/v1/flush") return only(is_post, [&] { return flush_response(call, request); });
     constexpr std::pair<std::string_view, Action> actions[] = {
         {"/v1/cancel", &QueueManager::cancel},

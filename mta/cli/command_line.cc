@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "mta/base/domain.h"
+#include "mta/base/time_format.h"
 
 namespace mta::cli {
 namespace {
@@ -55,6 +56,10 @@ Checked check_id(std::string_view text) {
                            "00x41r");
 }
 
+Checked check_address_or_domain(std::string_view text) {
+    return text.find('@') != text.npos ? check_address(text) : check_domain(text);
+}
+
 Checked check_subject(std::string_view text) {
     if (text.find('@') != text.npos) return check_address(text);
     return text.find('.') != text.npos ? check_domain(text) : check_id(text);
@@ -75,6 +80,7 @@ std::optional<std::string> normalize(std::string& text, Checked (*check)(std::st
 struct Typed {
     Invocation invocation;
     std::optional<std::string> word;
+    std::optional<std::string> timeout;
 };
 
 CLI::App* with_json(CLI::App* command, Invocation& invocation) {
@@ -162,6 +168,20 @@ void add_spool_actions(CLI::App& spool, Typed& typed) {
     in->add_flag("--keep", request.keep, "do not rename what was imported");
 }
 
+void add_watching(CLI::App& app, Typed& typed) {
+    auto* const trace = add_command(app, typed, Command::trace, "trace",
+                                    "show the dialogue of coming attempts with other servers");
+    trace->add_option("what", typed.word, "a sender, a recipient or a domain")
+        ->type_name("ADDRESS|DOMAIN")
+        ->required();
+    trace->add_option("--count", typed.invocation.count, "end after so many attempts")
+        ->type_name("N");
+    trace->add_option("--timeout", typed.timeout, "end after so long, such as 30s or 5m")
+        ->type_name("TIME");
+    add_command(app, typed, Command::top, "top", "watch what goes in and out, and what waits")
+        ->add_flag("--once", typed.invocation.once, "one picture only");
+}
+
 void add_commands(CLI::App& app, Typed& typed) {
     add_command(app, typed, Command::serve, "serve", "run the relay in the foreground");
     add_command(app, typed, Command::check, "check", "tell every mistake in the configuration");
@@ -183,6 +203,7 @@ void add_commands(CLI::App& app, Typed& typed) {
               typed)
         ->add_flag("--yes", typed.invocation.yes, "do not ask");
     add_command(app, typed, Command::status, "status", "say whether the relay is all right");
+    add_watching(app, typed);
     add_spool_actions(*app.add_subcommand("spool", "work on the spool's files without the relay"),
                       typed);
 }
@@ -190,7 +211,8 @@ void add_commands(CLI::App& app, Typed& typed) {
 // Where the word belongs, by its form.
 std::string& place_of(const std::string& word, Invocation& invocation) {
     const auto command = invocation.command;
-    if (command == Command::why || command == Command::flush) return invocation.subject;
+    if (command == Command::why || command == Command::flush || command == Command::trace)
+        return invocation.subject;
     auto& filter = invocation.filter;
     if (word.find('@') != word.npos) return filter.recipient;
     return word.find('.') != word.npos ? filter.domain : filter.id;
@@ -204,7 +226,14 @@ std::optional<std::string> normalize(Typed& typed) {
         if (typed.word->empty()) return "\"\" selects no mail";
         place_of(*typed.word, invocation) = *typed.word;
     }
-    const auto check_word = invocation.command == Command::flush ? check_domain : check_subject;
+    if (typed.timeout) {
+        invocation.timeout = parse_duration(*typed.timeout);
+        if (!invocation.timeout)
+            return "\"" + *typed.timeout + "\" is no time; write 30s or 5m, for example";
+    }
+    const auto check_word = invocation.command == Command::flush   ? check_domain
+                            : invocation.command == Command::trace ? check_address_or_domain
+                                                                   : check_subject;
     const std::array<std::optional<std::string>, 5> complaints = {
         normalize(invocation.subject, check_word), normalize(filter.id, check_id),
         normalize(filter.sender, check_address), normalize(filter.recipient, check_address),

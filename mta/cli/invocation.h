@@ -1,8 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "mta/base/time.h"
 #include "mta/cli/exit_status.h"
 
 namespace mta::cli {
@@ -17,6 +19,8 @@ enum class Command : std::uint8_t {
     release,
     cancel,
     status,
+    trace,
+    top,
     spool,
 };
 
@@ -57,13 +61,17 @@ struct Invocation {
     bool json = false;  // all but serve
 
     // why: a queue id in lower case, an address (it has an '@') or a domain (it has a '.') in the
-    // form of mta::to_a_labels(); never empty. flush: a domain, or empty for every destination.
+    // form of mta::to_a_labels(); never empty. trace: an address or a domain. flush: a domain, or
+    // empty for every destination.
     std::string subject;
 
     Filter filter;  // queue: may be empty, which is everything. hold, release, cancel: never empty
     std::uint32_t limit = 100;  // queue: messages; 0: all, which is the default with `json`
     bool yes = false;           // cancel: do not ask
-    SpoolRequest spool;         // its filter is `filter`; cat: with an id
+    std::uint32_t count = 0;    // trace: attempts; 0: no end
+    std::optional<mta::Millis> timeout;  // trace: nothing: no end
+    bool once = false;                   // top: no screen of its own
+    SpoolRequest spool;                  // its filter is `filter`; cat: with an id
 
     bool operator==(const Invocation&) const = default;
 };

@@ -56,7 +56,8 @@ Daemon::Daemon(const std::string& config_path, SettingsPtr settings)
     : config_path_(config_path), settings_(std::move(settings)) {}
 
 Daemon::~Daemon() {
-    admin_.reset();  // waits for calls that use the shards
+    metrics_.reset();  // wait for calls that use the shards
+    admin_.reset();
     api_.reset();
     signals_.clear();
     shards_.clear();
@@ -88,7 +89,19 @@ std::expected<void, Daemon::Problems> Daemon::start() {
                           .with("torn_tail", spool_->report().has_torn_tail));
     shard.open_store([this](auto post) { return spool_->make_store(std::move(post)); });
     if (auto listening = shard.listen(); !listening) return listening;
+    if (auto opened = open_desk(); !opened) return opened;
 
+    shard.load([this](std::size_t messages) { on_loaded(messages); });
+    auto& loop = shard.loop();
+    signals_.push_back(std::make_unique<io::Signal>(loop, SIGHUP, [this] { reload(); }));
+    signals_.push_back(std::make_unique<io::Signal>(loop, SIGTERM, [this] { drain("SIGTERM"); }));
+    signals_.push_back(std::make_unique<io::Signal>(loop, SIGINT, [this] { drain("SIGINT"); }));
+    report_ready();
+    return {};
+}
+
+std::expected<void, Daemon::Problems> Daemon::open_desk() {
+    auto& shard = main_shard();
     api_ = std::make_unique<admin::Api>(std::vector<admin::Api::Post>{[&shard](auto ask) {
                                             shard.post([&shard, ask = std::move(ask)]() mutable {
                                                 ask(shard.queue_manager(), shard.now());
@@ -99,13 +112,14 @@ std::expected<void, Daemon::Problems> Daemon::start() {
         settings_->admin.socket, [this](const auto& request) { return api_->handle(request); });
     if (!listening) return std::unexpected(Problems{listening.error()});
     admin_ = std::move(*listening);
-
-    shard.load([this](std::size_t messages) { on_loaded(messages); });
-    auto& loop = shard.loop();
-    signals_.push_back(std::make_unique<io::Signal>(loop, SIGHUP, [this] { reload(); }));
-    signals_.push_back(std::make_unique<io::Signal>(loop, SIGTERM, [this] { drain("SIGTERM"); }));
-    signals_.push_back(std::make_unique<io::Signal>(loop, SIGINT, [this] { drain("SIGINT"); }));
-    report_ready();
+    if (!settings_->admin.metrics) return {};
+    auto metrics =
+        admin::Server::listen(*settings_->admin.metrics, [this](const admin::Request& request) {
+            if (request.path == "/metrics") return api_->handle(request);
+            return admin::Response{404, R"({"error": "here are only /metrics"})"};
+        });
+    if (!metrics) return std::unexpected(Problems{metrics.error()});
+    metrics_ = std::move(*metrics);
     return {};
 }
 
@@ -206,6 +220,9 @@ std::expected<void, Daemon::Problems> Daemon::try_reload() {
     if (loaded->admin.socket != settings_->admin.socket) {
         problems.push_back("admin.socket cannot change while the relay runs; restart it");
     }
+    if (loaded->admin.metrics != settings_->admin.metrics) {
+        problems.push_back("admin.metrics cannot change while the relay runs; restart it");
+    }
     if (!problems.empty()) return std::unexpected(std::move(problems));
     auto settings = std::make_shared<const conf::Settings>(std::move(*loaded));
     report_advice(fit_settings(settings));
@@ -264,6 +281,34 @@ admin::RelayStatus Daemon::relay_status() {
     return {.version = POSTHOUSE_VERSION, .config_path = config_path_};
 }
 
+admin::RelayFigures Daemon::figures() const {
+    const auto& shard = main_shard();
+    admin::RelayFigures figures;
+    const auto& clients = shard.server().statistics();
+    figures.connections_total = clients.connections;
+    for (std::size_t i = 0; i < clients.refused.size(); ++i) {
+        figures.refused_total.emplace_back(to_string(static_cast<inbound::Refusal>(i)),
+                                           clients.refused[i]);
+    }
+    figures.stored = clients.stored;
+    const auto& dns = shard.resolver().statistics();
+    figures.dns_look_ups_total = dns.look_ups;
+    figures.dns_cache_hits_total = dns.cache_hits;
+    figures.dns_queries_total = dns.queries;
+    figures.dns_failures_total = dns.failures;
+    figures.dns_cached = shard.resolver().cached();
+    figures.dns_waiting = shard.resolver().waiting();
+    const auto spool = spool_->statistics();
+    figures.spool_messages = spool.messages;
+    figures.spool_batches_total = spool.batches;
+    figures.spool_damaged_reads_total = spool.damaged_reads;
+    const auto& syncs = disk_->sync_times();
+    figures.spool_syncs_total = syncs.count;
+    figures.spool_sync_seconds_total = static_cast<double>(syncs.microseconds) / 1e6;
+    figures.spool_sync_seconds_max = static_cast<double>(syncs.microseconds_max) / 1e6;
+    return figures;
+}
+
 admin::RelayStatus Daemon::relay_status_here() const {
     const auto& shard = main_shard();
     admin::RelayStatus status;
@@ -289,6 +334,7 @@ admin::RelayStatus Daemon::relay_status_here() const {
         status.spool_free_bytes = space->free_bytes;
         status.spool_total_bytes = space->total_bytes;
     }
+    status.figures = figures();
     status.config_path = config_path_;
     status.config_loaded = config_loaded_;
     status.reload_problem = reload_problem_;

@@ -11,6 +11,7 @@ void Deliveries::walk(const DeliveryPtr& delivery) {
     if (!std::exchange(delivery->is_planned, true)) {
         auto hosts = plan_hosts(*delivery);
         if (!hosts) {
+            note_host_failure(*delivery, hosts.error());
             dns::keep_most_hopeful(delivery->host_error, std::move(hosts.error()));
             give_up(delivery);
             return;
@@ -99,6 +100,7 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
     if (endpoints) {
         delivery.addresses = std::move(*endpoints);
     } else {
+        note_host_failure(delivery, endpoints.error());
         dns::keep_most_hopeful(delivery.host_error, std::move(endpoints.error()));
     }
 }
@@ -126,9 +128,15 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     const auto& host = delivery->host;
     const bool is_address = IpAddress::parse(host) || dns::address_of_literal(host);
     const auto& without = parts_.sites[delivery->site].hosts_without_chunking;
-    delivery->connection = pool_.open(delivery->site, {.host = is_address ? std::string{} : host,
-                                                       .endpoint = endpoint,
-                                                       .use_chunking = !without.contains(host)});
+    Connection::Target target{.host = is_address ? std::string{} : host,
+                              .endpoint = endpoint,
+                              .use_chunking = !without.contains(host)};
+    if (core_.tracing.is_watched()) {
+        target.watchers =
+            core_.tracing.match(*delivery->content, delivery->recipients, core_.now());
+        target.message_id = delivery->id;
+    }
+    delivery->connection = pool_.open(delivery->site, std::move(target));
     work_of(delivery->connection).opening = delivery;
 }
 

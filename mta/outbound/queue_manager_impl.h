@@ -52,6 +52,9 @@ struct QueueManager::Impl {
                                         const queue::RecipientEntry& recipient) const;
     void describe_wait(const queue::RecipientEntry& recipient, RecipientView& view) const;
     [[nodiscard]] DestinationView view_of(const Site& site) const;
+    // More than view_of() says, of one message.
+    void describe_blocker(const queue::RecipientEntry& recipient, RecipientView& view) const;
+    void describe_history(std::uint32_t message, MessageView& view) const;
 
     Core core;
     SiteTable sites;
