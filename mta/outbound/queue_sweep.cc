@@ -57,7 +57,7 @@ void QueueManager::sweep(QueueSweep& sweep, std::size_t messages_max) const {
             if (!recipient.is_open()) continue;
             auto& depth = sweep.domains[recipient.domain];
             ++depth.recipients;
-            depth.oldest = std::min(depth.oldest, entry.arrival);
+            depth.oldest = std::min<Instant>(depth.oldest, entry.arrival);
             ++depth.by_trouble[static_cast<std::size_t>(trouble_of(table, recipient))];
         }
     }

@@ -118,14 +118,14 @@ TEST_F(WatchingCommands, trace_ends_with_its_time_or_when_the_user_wants) {
 }
 
 TEST_F(WatchingCommands, trace_says_what_was_too_fast_and_hides_control_characters) {
-    serve({lines({line("received", "250 \x1b[2Jevil")}, 17)});
+    serve({lines(json::array({line("received", "250 \x1b[2Jevil")}), 17)});
     EXPECT_EQ(trace({.timeout = 0s}), exit_fine);
     EXPECT_THAT(out_.str(), HasSubstr("17 lines came too fast"));
     EXPECT_THAT(out_.str(), Not(HasSubstr("\x1b")));
 }
 
 TEST_F(WatchingCommands, trace_gives_an_object_a_line_to_programs) {
-    serve({lines({line("sent", "QUIT")})});
+    serve({lines(json::array({line("sent", "QUIT")}))});
     EXPECT_EQ(trace({.timeout = 0s, .json = true}), exit_fine);
     EXPECT_EQ(json::parse(out_.str())["text"], "QUIT");
 }
@@ -137,48 +137,49 @@ TEST_F(WatchingCommands, trace_says_why_it_cannot) {
 }
 
 json picture(std::uint64_t accepted, const std::string& time) {
-    return {{"status",
-             {{"version", "0.1.0"},
-              {"hostname", "relay.example"},
-              {"now", time},
-              {"started", "2026-11-18T10:00:00.000Z"},
-              {"clients", 2},
-              {"draining", false},
-              {"spool",
-               {{"segments", 3},
-                {"live_bytes", 1000},
-                {"written_bytes", 2000},
-                {"free_bytes", 3'000'000},
-                {"refusal", nullptr}}}}},
-            {"queue",
-             {{"accepted_total", accepted},
-              {"delivered_total", accepted / 2},
-              {"deferred_total", 0},
-              {"failed_total", 0},
-              {"messages", 12},
-              {"recipients", 13},
-              {"held", 1},
-              {"delivering", 4},
-              {"connections", 5},
-              {"destinations_down", 1}}},
-            {"destinations",
-             {{{"name", "mx.down.example"},
-               {"recipients", 7},
-               {"oldest", "2026-11-18T10:00:00.000Z"},
-               {"connections", 0},
-               {"delivering", 0},
-               {"down_since", "2026-11-18T11:00:00.000Z"},
-               {"next_probe", "2026-11-18T12:03:00.000Z"},
-               {"last_error", {{"text", "connection refused"}}},
-               {"troubles", {{"none", 7}}}},
-              {{"name", "mx.slow.example"},
-               {"recipients", 5},
-               {"oldest", "2026-11-18T11:55:00.000Z"},
-               {"connections", 2},
-               {"delivering", 1},
-               {"troubles", {{"refused", 3}, {"none", 2}}}}}},
-            {"others", {{"recipients", 1}, {"connections", 0}}},
-            {"others_count", 1}};
+    const json made = {{"status",
+                        {{"version", "0.1.0"},
+                         {"hostname", "relay.example"},
+                         {"now", time},
+                         {"started", "2026-11-18T10:00:00.000Z"},
+                         {"clients", 2},
+                         {"draining", false},
+                         {"spool",
+                          {{"segments", 3},
+                           {"live_bytes", 1000},
+                           {"written_bytes", 2000},
+                           {"free_bytes", 3'000'000},
+                           {"refusal", nullptr}}}}},
+                       {"queue",
+                        {{"accepted_total", accepted},
+                         {"delivered_total", accepted / 2},
+                         {"deferred_total", 0},
+                         {"failed_total", 0},
+                         {"messages", 12},
+                         {"recipients", 13},
+                         {"held", 1},
+                         {"delivering", 4},
+                         {"connections", 5},
+                         {"destinations_down", 1}}},
+                       {"destinations",
+                        {{{"name", "mx.down.example"},
+                          {"recipients", 7},
+                          {"oldest", "2026-11-18T10:00:00.000Z"},
+                          {"connections", 0},
+                          {"delivering", 0},
+                          {"down_since", "2026-11-18T11:00:00.000Z"},
+                          {"next_probe", "2026-11-18T12:03:00.000Z"},
+                          {"last_error", {{"text", "connection refused"}}},
+                          {"troubles", {{"none", 7}}}},
+                         {{"name", "mx.slow.example"},
+                          {"recipients", 5},
+                          {"oldest", "2026-11-18T11:55:00.000Z"},
+                          {"connections", 2},
+                          {"delivering", 1},
+                          {"troubles", {{"refused", 3}, {"none", 2}}}}}},
+                       {"others", {{"recipients", 1}, {"connections", 0}}},
+                       {"others_count", 1}};
+    return json::parse(made.dump());  // as it comes over the wire
 }
 
 TEST(TopPicture, has_rates_queue_spool_and_destinations) {
@@ -188,7 +189,7 @@ TEST(TopPicture, has_rates_queue_spool_and_destinations) {
          {"posthouse 0.1.0 on relay.example, started 2h ago", "10.0/s messages; 2 clients",
           "5.0/s delivered, 0.0/s deferred", "4 under way over 5 connections",
           "12 messages, 13 recipients, 1 held; 1 destinations down", "3 files, 1.0 kB queued",
-          "DOWN since 1h ago, next try in 2m 58s: connection refused", "3 refused", "(1 others)"}) {
+          "DOWN since 1h ago, next try in 2m: connection refused", "3 refused", "(1 others)"}) {
         EXPECT_THAT(text, HasSubstr(part)) << text;
     }
     EXPECT_LT(text.find("mx.down.example"), text.find("mx.slow.example"));

@@ -113,6 +113,7 @@ bounce_lifetime = "12h"
 delay_notices = []
 [admin]
 socket = "/tmp/admin.sock"
+metrics = "[::1]:9725"
 [log]
 level = "debug"
 )");
@@ -163,7 +164,7 @@ level = "debug"
                      7s,
                      64'000'000},
         .retry = {{1s, 2min}, 1h, 0, 24h, 12h, {}},
-        .admin = {"/tmp/admin.sock"},
+        .admin = {"/tmp/admin.sock", endpoint("[::1]:9725")},
         .log = {mta::Level::debug},
     };
     EXPECT_EQ(settings, want);
@@ -413,6 +414,14 @@ const MistakeCase mistake_cases[] = {
      "\"/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/1234567/"
      "1234567/1234567/123\"\n",
      "posthouse.toml:2:10: admin.socket = ..."},
+    {"metrics_for_everybody", "[admin]\nmetrics = \"0.0.0.0:9725\"\n",
+     "posthouse.toml:2:11: admin.metrics = \"0.0.0.0:9725\": must be an address of this machine "
+     "alone, such as ..."},
+    {"metrics_on_the_network", "[admin]\nmetrics = \"[2001:db8::1]:9725\"\n",
+     "posthouse.toml:2:11: admin.metrics = \"[2001:db8::1]:9725\": must be an address of this "
+     "machine alone, such as ..."},
+    {"metrics_without_port", "[admin]\nmetrics = \"127.0.0.1\"\n",
+     "posthouse.toml:2:11: admin.metrics = \"127.0.0.1\": ..."},
     {"site_without_match", "[[site]]\nmax_connections = 1\n",
      "posthouse.toml:1:1: site[0].match: at least one server or domain is needed, such as match = "
      "[\".mx.them.example\"]"},
