@@ -27,12 +27,13 @@ std::size_t depth(const DestinationDepth& destination, Trouble trouble) {
 TEST(QueueSweep, finds_depth_age_and_troubles_of_destinations) {
     World world;
     world.serve("them.example").reply = [](const std::string& command) {
-        return command.starts_with("RCPT") ? std::optional<std::string>("450 4.2.1 later")
-                                           : std::nullopt;
+        return command.starts_with("RCPT") && !command.contains("<ok@")
+                   ? std::optional<std::string>("450 4.2.1 later")
+                   : std::nullopt;
     };
     world.serve("down.example", "192.0.2.2").is_refusing = true;
     const auto first = world.agenda.now();
-    world.send({.to = {"a@them.example", "b@them.example"}});
+    world.send({.to = {"a@them.example", "b@them.example", "ok@them.example"}});
     world.run_for(5s);
     const auto held = world.send({.to = {"c@them.example"}});
     world.send({.to = {"d@down.example"}});
