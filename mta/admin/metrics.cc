@@ -13,7 +13,6 @@
 namespace mta::admin {
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
