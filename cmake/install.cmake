@@ -3,7 +3,7 @@
 
 install(FILES docs/posthouse.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES docs/posthouse.toml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
-install(FILES docs/posthouse-api.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
+install(FILES docs/posthouse-api.7 docs/posthouse-metrics.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
 install(FILES README.md LICENSE conf/posthouse.toml DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY conf/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES conf/posthouse.sysusers DESTINATION lib/sysusers.d RENAME posthouse.conf)

@@ -363,8 +363,23 @@ Parsed<std::string> parse_group(std::string_view text) {
     return std::string(text);
 }
 
+// Everybody who can connect may read them, and they tell whom mail goes to.
+Parsed<std::optional<mta::Endpoint>> parse_metrics_address(std::string_view text) {
+    auto address = parse_address(text);
+    if (!address) return std::unexpected(address.error());
+    const auto v4 = mta::Network::parse("127.0.0.0/8");
+    const auto v6 = mta::Network::parse("::1");
+    if (!(v4 && v4->contains(address->address)) && !(v6 && v6->contains(address->address))) {
+        return std::unexpected(
+            "must be an address of this machine alone, such as \"127.0.0.1:9725\": there is no "
+            "password. To read metrics from elsewhere, put a web server with one before it");
+    }
+    return *address;
+}
+
 void read_admin(Reader reader, const std::string& file, Admin& admin) {
     read_path(reader, "socket", file, admin.socket);
+    read_one(reader, "metrics", parse_metrics_address, admin.metrics);
     constexpr std::size_t path_bytes_max = sizeof(sockaddr_un::sun_path) - 1;
     if (admin.socket.size() > path_bytes_max) {
         reader.problem("socket", "the path of a socket has at most " +

@@ -151,6 +151,7 @@ struct Admin {
     std::string socket = "/run/posthouse/admin.sock";
     std::uint32_t socket_mode = 0660;  // as of chmod(2)
     std::string socket_group;          // empty: the one that the relay runs as
+    std::optional<mta::Endpoint> metrics;  // loopback only; nothing: on the socket alone
     bool operator==(const Admin&) const = default;
 };
 

@@ -63,11 +63,14 @@ void CachingResolver::look_up(const std::string& name, RecordType type, OnFound 
         return;
     }
     const Question question{*ascii, type};
+    ++statistics_.look_ups;
     if (const auto hit = cache_.find(question, world_.now())) {
+        ++statistics_.cache_hits;
         answer_soon(hit->answer, hit->remaining, std::move(on_found));
         return;
     }
     if (waiting_ >= limits_.waiting_max) {
+        ++statistics_.overloaded;
         answer_soon({std::unexpected(LookupError{LookupError::Kind::overloaded,
                                                  "too many look-ups are waiting"}),
                      {}},
@@ -78,6 +81,7 @@ void CachingResolver::look_up(const std::string& name, RecordType type, OnFound 
     const auto [asked, is_first] = asked_.try_emplace(question);
     asked->second.push_back(std::move(on_found));
     if (!is_first) return;
+    ++statistics_.queries;
     world_.ask(question, [this, question, alive = std::weak_ptr(alive_)](Answer answer) {
         if (!alive.expired()) finish(question, std::move(answer));
     });
@@ -102,6 +106,7 @@ void CachingResolver::finish(const Question& question, Answer answer) {
     auto callbacks = std::move(asked->second);
     asked_.erase(asked);
     waiting_ -= callbacks.size();
+    if (!answer.records && answer.records.error().is_temporary()) ++statistics_.failures;
     const auto shared = std::make_shared<const Answer>(std::move(answer));
     const auto ttl = keep_for(*shared);
     cache_.put(question, shared, world_.now());

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -48,6 +49,15 @@ public:
     // For SIGHUP, and for an operator who has just repaired his DNS.
     void forget_answers() { cache_.clear(); }
     [[nodiscard]] std::size_t cached() const { return cache_.size(); }
+    // Since the start.
+    struct Statistics {
+        std::uint64_t look_ups = 0;    // that callers wanted
+        std::uint64_t cache_hits = 0;  // answered from the cache
+        std::uint64_t queries = 0;     // questions that were asked
+        std::uint64_t failures = 0;    // of those without an answer that one can rely on
+        std::uint64_t overloaded = 0;  // look-ups that were refused: too many were waiting
+    };
+    [[nodiscard]] const Statistics& statistics() const { return statistics_; }
     // Callers that wait for an answer.
     [[nodiscard]] std::size_t waiting() const { return waiting_; }
 
@@ -65,6 +75,7 @@ private:
     Cache cache_;
     std::unordered_map<Question, std::vector<OnFound>> asked_;
     std::size_t waiting_ = 0;
+    Statistics statistics_;
     // Deferred work and answers under way hold it weakly: when it is gone, so are we.
     std::shared_ptr<char> alive_ = std::make_shared<char>();
 };

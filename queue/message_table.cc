@@ -8,14 +8,6 @@
 namespace queue {
 namespace {
 
-std::size_t hash_of(const mta::DeliveryError& error) {
-    const auto numbers = (std::size_t{error.status.klass} << 48) ^
-                         (std::size_t{error.status.subject} << 32) ^
-                         (std::size_t{error.status.detail} << 16) ^ error.reply_code;
-    const std::hash<std::string_view> hash;
-    return hash(error.text) * 31 + hash(error.remote) * 17 + numbers;
-}
-
 std::uint32_t seconds_of(mta::Instant instant) {
     return static_cast<std::uint32_t>(std::max<std::int64_t>(mta::to_unix_ms(instant), 0) / 1000);
 }
@@ -175,34 +167,20 @@ void MessageTable::set_error(RecipientEntry& recipient, const mta::DeliveryError
 }
 
 void MessageTable::intern_error(RecipientEntry& recipient, const mta::DeliveryError& error) {
-    const auto hash = hash_of(error);
-    const auto [first, last] = error_by_hash_.equal_range(hash);
-    const auto known = std::find_if(
-        first, last, [&](const auto& entry) { return errors_[entry.second].error == error; });
-    std::uint32_t index = nothing;
-    if (known != last) {
-        index = known->second;
-    } else {
-        index = errors_.add({error, 0});
-        error_by_hash_.emplace(hash, index);
-    }
-    ++errors_[index].recipients;
+    // Before the former one is released: it may be the same.
+    const auto index = errors_.intern(error);
     release_error(recipient);
     recipient.error = index;
 }
 
 const mta::DeliveryError& MessageTable::error(const RecipientEntry& recipient) const {
     static const mta::DeliveryError none;
-    return recipient.error == nothing ? none : errors_[recipient.error].error;
+    return recipient.error == nothing ? none : errors_[recipient.error];
 }
 
 void MessageTable::release_error(RecipientEntry& recipient) {
     const auto index = std::exchange(recipient.error, nothing);
-    if (index == nothing || --errors_[index].recipients > 0) return;
-    const auto [first, last] = error_by_hash_.equal_range(hash_of(errors_[index].error));
-    error_by_hash_.erase(
-        std::find_if(first, last, [&](const auto& entry) { return entry.second == index; }));
-    errors_.remove(index);
+    if (index != nothing) errors_.release(index);
 }
 
 std::vector<RecipientState> MessageTable::states(std::uint32_t message) const {

@@ -9,6 +9,7 @@
 
 #include "mta/base/outcome.h"
 #include "mta/base/time.h"
+#include "queue/error_table.h"
 #include "queue/id_index.h"
 #include "queue/message.h"
 #include "queue/packed.h"
@@ -137,10 +138,6 @@ public:
     void remove_domain(std::uint32_t index);
 
 private:
-    struct ErrorEntry {
-        mta::DeliveryError error;
-        std::uint32_t recipients = 0;
-    };
     struct StringHash {
         using is_transparent = void;
         std::size_t operator()(std::string_view text) const {
@@ -168,8 +165,7 @@ private:
     std::unordered_map<std::string, std::uint32_t, StringHash, std::equal_to<>> domain_by_name_;
     std::vector<std::uint32_t> new_domains_;
     std::vector<std::uint32_t> unused_domains_;
-    Slab<ErrorEntry> errors_;
-    std::unordered_multimap<std::size_t, std::uint32_t> error_by_hash_;
+    ErrorTable errors_;
 };
 
 }  // namespace queue

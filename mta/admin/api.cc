@@ -4,13 +4,21 @@
 #include <utility>
 
 #include "mta/admin/call.h"
+#include "mta/admin/ended.h"
+#include "mta/admin/monitoring.h"
 #include "mta/admin/orders.h"
 #include "mta/admin/questions.h"
+#include "mta/admin/trace.h"
 
 namespace mta::admin {
 
 Api::Api(std::vector<Post> shards, GetStatus get_status, Millis patience)
-    : shards_(std::move(shards)), get_status_(std::move(get_status)), patience_(patience) {}
+    : shards_(std::move(shards)),
+      get_status_(std::move(get_status)),
+      patience_(patience),
+      monitoring_(std::make_unique<Monitoring>(shards_, get_status_, patience)) {}
+
+Api::~Api() = default;
 
 // Null once all old mail is known, which holds for ever then.
 nlohmann::json Api::loading() const {
@@ -31,15 +39,26 @@ Response Api::handle(const Request& request) const {
     const Call call(shards_, patience_);
     if (auto answer = answer_order(call, request)) return std::move(*answer);
     const bool is_get = request.method == "GET";
-    const auto only_get = [&](auto answer) {
-        return is_get ? answer() : failure(405, request.method + " does not go with " + path);
+    const auto only = [&](bool is_right, auto answer) {
+        return is_right ? answer() : failure(405, request.method + " does not go with " + path);
     };
+    const auto only_get = [&](auto answer) { return only(is_get, answer); };
+    if (path == "/metrics") return only_get([&] { return monitoring_->metrics(); });
+    if (path == "/v1/top") return only_get([&] { return monitoring_->top(); });
+    if (path == "/v1/trace") {
+        return only(request.method == "POST",
+                    [&] { return trace_response(shards_, patience_, request); });
+    }
     if (path == "/v1/status") return only_get([&] { return answer_status(call, get_status_()); });
     if (path == "/v1/queue")
         return only_get([&] { return answer_queue(call, request, loading()); });
     if (path == "/v1/destinations") return only_get([&] { return answer_destinations(call); });
     if (path.starts_with(why_path)) {
-        return only_get([&] { return answer_why(call, path.substr(why_path.size()), loading()); });
+        return only_get([&] {
+            return answer_why(
+                call, path.substr(why_path.size()), loading(),
+                [this](const auto& query) { return find_ended(shards_, patience_, query); });
+        });
     }
     return failure(404, "there is no " + path + " here; this relay speaks /v1");
 }

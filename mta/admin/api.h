@@ -2,16 +2,40 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "mta/admin/server.h"
+#include "mta/base/histogram.h"
 #include "mta/base/time.h"
 #include "mta/outbound/queue_manager.h"
 
 namespace mta::admin {
+
+// Figures for monitoring that the queue managers do not have, since the start where it says so.
+struct RelayFigures {
+    // Of clients.
+    std::uint64_t connections_total = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> refused_total;  // by reason
+    Histogram stored;  // from the end of a message to its being on disk
+    // Of the DNS.
+    std::uint64_t dns_look_ups_total = 0;
+    std::uint64_t dns_cache_hits_total = 0;
+    std::uint64_t dns_queries_total = 0;
+    std::uint64_t dns_failures_total = 0;
+    std::uint64_t dns_cached = 0;
+    std::uint64_t dns_waiting = 0;
+    // Of the spool.
+    std::uint64_t spool_messages = 0;
+    std::uint64_t spool_batches_total = 0;
+    std::uint64_t spool_syncs_total = 0;
+    double spool_sync_seconds_total = 0;
+    double spool_sync_seconds_max = 0;
+    std::uint64_t spool_damaged_reads_total = 0;
+};
 
 // What the daemon knows and no shard does.
 struct RelayStatus {
@@ -43,7 +67,11 @@ struct RelayStatus {
     Instant config_loaded;       // the settings that hold are from then
     std::string reload_problem;  // why the last reload changed nothing; empty: it worked
     bool is_draining = false;    // it is about to stop
+
+    RelayFigures figures;
 };
+
+class Monitoring;
 
 // Answers the requests of mta/admin/server.h from what the shards say. Every answer is JSON: the
 // thing asked for, or {"error": sentence} with
@@ -64,6 +92,9 @@ public:
     static constexpr Millis default_patience{5000};
 
     Api(std::vector<Post> shards, GetStatus get_status, Millis patience = default_patience);
+    Api(const Api&) = delete;
+    Api& operator=(const Api&) = delete;
+    ~Api();
 
     [[nodiscard]] Response handle(const Request& request) const;
 
@@ -74,6 +105,7 @@ private:
     GetStatus get_status_;
     Millis patience_;
     mutable std::atomic<bool> is_loaded_ = false;
+    std::unique_ptr<Monitoring> monitoring_;
 };
 
 }  // namespace mta::admin

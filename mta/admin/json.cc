@@ -153,6 +153,7 @@ json to_json(const outbound::Counters& counters) {
             {"connections", counters.connections},
             {"destinations_down", counters.destinations_down},
             {"body_bytes_in_memory", counters.body_bytes_in_memory},
+            {"accepted_total", counters.accepted_total},
             {"delivered_total", counters.delivered_total},
             {"deferred_total", counters.deferred_total},
             {"failed_total", counters.failed_total},

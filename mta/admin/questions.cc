@@ -9,6 +9,7 @@
 #include "mta/admin/grouping.h"
 #include "mta/admin/ranking.h"
 #include "mta/admin/selection.h"
+#include "mta/admin/why_json.h"
 #include "mta/admin/why_words.h"
 #include "mta/base/domain.h"
 
@@ -240,6 +241,15 @@ Outcome<json> queue_json(const Call& call, const Request& request) {
 struct Why {
     Lines lines;
     json messages = json::array();
+    bool is_ended = false;  // it is about recipients who were given up
+};
+
+// What why is asked about, and what is said if it is not known.
+struct WhyQuestion {
+    std::string what;
+    MessageFilter filter;
+    outbound::Endings::Query ended;
+    Lines if_unknown;
 };
 
 Response why_response(const std::string& what, Why why, const json& loading) {
@@ -250,12 +260,26 @@ Response why_response(const std::string& what, Why why, const json& loading) {
             (loading["of"].is_number() ? " of " + loading["of"].dump() : "") +
             " messages): ask again in a moment.");
     }
-    const bool is_found = !why.messages.empty();
+    const bool is_found = !why.messages.empty() || why.is_ended;
     return success(with_loading({{"what", what},
                                  {"found", is_found},
                                  {"lines", std::move(why.lines)},
                                  {"messages", std::move(why.messages)}},
                                 loading));
+}
+
+void add_message(const outbound::MessageView& message, Instant now, Why& why) {
+    if (!why.lines.empty()) why.lines.emplace_back();
+    std::ranges::move(words_about(message, now), std::back_inserter(why.lines));
+    why.messages.push_back(to_json_with_history(message));
+}
+
+// Nothing is queued for it; perhaps it was given up not long ago, and the report still is.
+void add_ended(Ended ended, Instant now, Why& why) {
+    why.is_ended = !ended.lines.empty();
+    if (!why.is_ended) return;
+    why.lines = std::move(ended.lines);
+    for (const auto& report : ended.reports) add_message(report, now, why);
 }
 
 // The oldest ones that match, in words.
@@ -267,9 +291,7 @@ Outcome<void> add_messages(const Call& call, const MessageFilter& filter, Instan
     MTA_TRY(views, call.describe(found_in(ranking->take())));
     for (const auto& message : views) {
         if (!message || !is_meant(filter, *message)) continue;
-        if (!why.lines.empty()) why.lines.emplace_back();
-        std::ranges::move(words_about(*message, now), std::back_inserter(why.lines));
-        why.messages.push_back(to_json(*message));
+        add_message(*message, now, why);
     }
     if (const auto all = ranking->totals().messages; all > why_messages_max) {
         why.lines.emplace_back();
@@ -279,32 +301,35 @@ Outcome<void> add_messages(const Call& call, const MessageFilter& filter, Instan
     return {};
 }
 
-Response why_messages(const Call& call, const std::string& what, const MessageFilter& filter,
-                      const std::pair<Lines, json>& unknown_and_loading) {
-    const auto& [if_unknown, loading] = unknown_and_loading;
+Response why_messages(const Call& call, const WhyQuestion& question, const json& loading,
+                      const FindEnded& find_ended) {
     const auto now = call.now();
     if (!now) return failure(now.error());
     Why why;
-    if (auto added = add_messages(call, filter, *now, why); !added) return failure(added.error());
-    if (why.messages.empty()) why.lines = if_unknown;
-    return why_response(what, std::move(why), loading);
+    if (auto added = add_messages(call, question.filter, *now, why); !added)
+        return failure(added.error());
+    if (why.messages.empty()) add_ended(find_ended(question.ended), *now, why);
+    if (why.lines.empty()) why.lines = question.if_unknown;
+    return why_response(question.what, std::move(why), loading);
 }
 
-Response why_domain(const Call& call, const std::string& what, const std::string& domain,
-                    const json& loading) {
+Response why_domain(const Call& call, const WhyQuestion& question, const json& loading,
+                    const FindEnded& find_ended) {
     const auto views = call.of_all<std::optional<outbound::DomainView>>(
-        [domain](QueueManager& manager, Instant) { return manager.domain(domain); });
+        [domain = question.filter.domain](QueueManager& manager, Instant) {
+            return manager.domain(domain);
+        });
     const auto now = call.now();
     if (!views || !now) return failure(!views ? views.error() : now.error());
     Why why;
     for (const auto& view : *views) {
         if (view) std::ranges::move(words_about(*view, *now), std::back_inserter(why.lines));
     }
-    MessageFilter filter;
-    filter.domain = domain;
-    if (auto added = add_messages(call, filter, *now, why); !added) return failure(added.error());
-    if (why.lines.empty()) why.lines = words_about_unknown_domain(what);
-    return why_response(what, std::move(why), loading);
+    if (auto added = add_messages(call, question.filter, *now, why); !added)
+        return failure(added.error());
+    if (why.lines.empty()) add_ended(find_ended(question.ended), *now, why);
+    if (why.lines.empty()) why.lines = question.if_unknown;
+    return why_response(question.what, std::move(why), loading);
 }
 
 }  // namespace
@@ -315,33 +340,41 @@ Response answer_queue(const Call& call, const Request& request, const json& load
     return success(with_loading(std::move(*answer), loading));
 }
 
-Response answer_why(const Call& call, const std::string& what, const json& loading) {
+Response answer_why(const Call& call, const std::string& what, const json& loading,
+                    const FindEnded& find_ended) {
     if (what.empty()) {
         return failure(400, "why what? Name a queue id, a Message-ID, an address or a domain");
     }
-    MessageFilter filter;
+    WhyQuestion question{
+        .what = what, .filter = {}, .ended = {}, .if_unknown = words_about_unknown_address(what)};
     if (what == "<>") {
-        filter.sender = "";
-        return why_messages(call, what, filter, {words_about_unknown_address(what), loading});
+        question.filter.sender = "";
+        return why_messages(call, question, loading, find_ended);
     }
     if (what.starts_with('<')) {
-        filter.message_id = queue::bare_message_id(what);
-        return why_messages(call, what, filter, {words_about_unknown_address(what), loading});
+        question.filter.message_id = queue::bare_message_id(what);
+        return why_messages(call, question, loading, find_ended);
     }
     if (what.contains('@')) {
-        filter.mention = what;
-        return why_messages(call, what, filter, {words_about_unknown_address(what), loading});
+        question.filter.mention = what;
+        question.ended.address = what;
+        return why_messages(call, question, loading, find_ended);
     }
     if (const auto id = queue::parse_id(what); id && !what.contains('.')) {
-        filter.id = id;
-        return why_messages(call, what, filter, {words_about_unknown_id(what), loading});
+        question.filter.id = id;
+        question.ended.id = *id;
+        question.if_unknown = words_about_unknown_id(what);
+        return why_messages(call, question, loading, find_ended);
     }
     const auto domain = to_a_labels(what);
     if (!domain) {
         return failure(400,
                        "\"" + what + "\" is no queue id, no Message-ID, no address and no domain");
     }
-    return why_domain(call, what, *domain, loading);
+    question.filter.domain = *domain;
+    question.ended.domain = *domain;
+    question.if_unknown = words_about_unknown_domain(what);
+    return why_domain(call, question, loading, find_ended);
 }
 
 // ---- GET /v1/status, /v1/destinations ----

@@ -1,9 +1,11 @@
 #pragma once
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "mta/admin/api.h"
 #include "mta/admin/call.h"
+#include "mta/admin/ended.h"
 
 namespace mta::admin {
 
@@ -11,8 +13,9 @@ namespace mta::admin {
 // null, or how far the loading of old mail is, which is then part of the answer.
 [[nodiscard]] Response answer_queue(const Call& call, const Request& request,
                                     const nlohmann::json& loading);
+using FindEnded = std::function<Ended(const outbound::Endings::Query&)>;
 [[nodiscard]] Response answer_why(const Call& call, const std::string& what,
-                                  const nlohmann::json& loading);
+                                  const nlohmann::json& loading, const FindEnded& find_ended);
 [[nodiscard]] Response answer_status(const Call& call, const RelayStatus& status);
 [[nodiscard]] Response answer_destinations(const Call& call);
 

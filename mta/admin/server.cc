@@ -2,6 +2,7 @@
 
 #include <grp.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -140,6 +141,57 @@ std::expected<int, std::string> open_socket(const std::string& path, const Socke
     return socket.release();
 }
 
+struct TcpAddress {
+    sockaddr_storage storage{};
+    socklen_t size = 0;
+};
+TcpAddress tcp_address_of(const Endpoint& endpoint) {
+    TcpAddress address;
+    const auto& bytes = endpoint.address.bytes();
+    if (!endpoint.address.is_v6()) {
+        auto& v4 = reinterpret_cast<sockaddr_in&>(address.storage);
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(endpoint.port);
+        std::memcpy(&v4.sin_addr, bytes.data(), sizeof v4.sin_addr);
+        address.size = sizeof v4;
+    } else {
+        auto& v6 = reinterpret_cast<sockaddr_in6&>(address.storage);
+        v6.sin6_family = AF_INET6;
+        v6.sin6_port = htons(endpoint.port);
+        std::memcpy(&v6.sin6_addr, bytes.data(), sizeof v6.sin6_addr);
+        address.size = sizeof v6;
+    }
+    return address;
+}
+
+std::expected<int, std::string> open_tcp(const Endpoint& endpoint) {
+    const auto address = tcp_address_of(endpoint);
+    const auto failed = [&](const char* what) {
+        return std::unexpected("admin.metrics: cannot " + std::string(what) + ' ' +
+                               to_string(endpoint) + ": " + reason_of(errno));
+    };
+    Descriptor socket(
+        ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (socket.get() < 0) return failed("make a socket for");
+    const int on = 1;
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) !=
+            0 ||
+        ::listen(socket.get(), backlog) != 0) {
+        return failed("listen on");
+    }
+    return socket.release();
+}
+
+std::uint16_t port_of(int socket) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    ::getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &size);
+    return ntohs(storage.ss_family == AF_INET6
+                     ? reinterpret_cast<const sockaddr_in6&>(storage).sin6_port
+                     : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+}
+
 // A request while it comes in.
 struct Exchange {
     std::string body;
@@ -155,7 +207,7 @@ MHD_Result send(MHD_Connection* connection, const Response& response) {
     auto* const out = MHD_create_response_from_buffer(
         response.body.size(), const_cast<char*>(response.body.data()), MHD_RESPMEM_MUST_COPY);
     if (out == nullptr) return MHD_NO;
-    MHD_add_response_header(out, "Content-Type", "application/json");
+    MHD_add_response_header(out, "Content-Type", response.content_type.c_str());
     MHD_add_response_header(out, "Cache-Control", "no-store");
     const auto result = MHD_queue_response(connection, response.status, out);
     MHD_destroy_response(out);
@@ -182,8 +234,23 @@ private:
 
 struct Server::Impl {
     std::string path;
+    std::uint16_t port = 0;
     Handler handler;
     MHD_Daemon* daemon = nullptr;
+
+    // The socket is the server's from now on, or closed.
+    [[nodiscard]] bool start(int socket, unsigned thread_count) {
+        const SignalBlock block;
+        daemon = MHD_start_daemon(
+            MHD_USE_AUTO_INTERNAL_THREAD, 0, nullptr, nullptr, &Impl::on_request, this,
+            MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_THREAD_POOL_SIZE,
+            thread_count > 1 ? thread_count : 0, MHD_OPTION_CONNECTION_LIMIT, connections_max,
+            MHD_OPTION_CONNECTION_TIMEOUT, connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            connection_memory_bytes, MHD_OPTION_NOTIFY_COMPLETED, &Impl::on_completed, nullptr,
+            MHD_OPTION_END);
+        if (daemon == nullptr) ::close(socket);
+        return daemon != nullptr;
+    }
 
     [[nodiscard]] Response answer(const Request& request) const {
         try {
@@ -235,23 +302,30 @@ std::expected<std::unique_ptr<Server>, std::string> Server::listen(const std::st
     auto impl = std::make_unique<Impl>();
     impl->path = socket_path;
     impl->handler = std::move(handler);
-    const SignalBlock block;
-    impl->daemon = MHD_start_daemon(
-        MHD_USE_AUTO_INTERNAL_THREAD, 0, nullptr, nullptr, &Impl::on_request, impl.get(),
-        MHD_OPTION_LISTEN_SOCKET, *socket, MHD_OPTION_THREAD_POOL_SIZE, threads,
-        MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-        connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_memory_bytes,
-        MHD_OPTION_NOTIFY_COMPLETED, &Impl::on_completed, nullptr, MHD_OPTION_END);
-    if (impl->daemon == nullptr) {
-        ::close(*socket);
+    if (!impl->start(*socket, threads)) {
         ::unlink(socket_path.c_str());
         return std::unexpected("admin.socket: cannot start the server's threads");
     }
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
+std::expected<std::unique_ptr<Server>, std::string> Server::listen(const Endpoint& address,
+                                                                   Handler handler) {
+    auto socket = open_tcp(address);
+    if (!socket) return std::unexpected(socket.error());
+    auto impl = std::make_unique<Impl>();
+    impl->port = port_of(*socket);
+    impl->handler = std::move(handler);
+    if (!impl->start(*socket, 1)) {
+        return std::unexpected("admin.metrics: cannot start the server's thread");
+    }
+    return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+std::uint16_t Server::port() const { return impl_->port; }
+
 Server::~Server() {
-    ::unlink(impl_->path.c_str());
+    if (!impl_->path.empty()) ::unlink(impl_->path.c_str());
     MHD_stop_daemon(impl_->daemon);  // closes the socket, waits for calls
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "mta/base/ip_address.h"
+
 namespace mta::admin {
 
 // A request as the handler sees it. Names and values of the query are decoded; a name given twice
@@ -19,7 +21,8 @@ struct Request {
 };
 struct Response {
     std::uint32_t status = 200;  // HTTP
-    std::string body;            // JSON
+    std::string body;
+    std::string content_type = "application/json";
 };
 
 inline constexpr std::size_t request_body_bytes_max = 1u << 20;
@@ -46,12 +49,17 @@ public:
     // relay was killed) is replaced.
     [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> listen(
         const std::string& socket_path, Handler handler, const SocketAccess& access = {});
+    // Over TCP, for metrics alone: anybody on the machine can connect, so the handler must give
+    // nothing that not everybody may see. Port 0: any; port() says which.
+    [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> listen(
+        const Endpoint& address, Handler handler);
 
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
     ~Server();
 
-    [[nodiscard]] const std::string& socket_path() const;
+    [[nodiscard]] const std::string& socket_path() const;  // empty: over TCP
+    [[nodiscard]] std::uint16_t port() const;              // 0: on a Unix socket
 
 private:
     struct Impl;

@@ -4,17 +4,20 @@
 #include <chrono>
 
 #include "mta/admin/json.h"
+#include "mta/base/domain.h"
 #include "mta/base/time_format.h"
 
 namespace mta::admin {
 namespace {
 
 using namespace std::chrono_literals;
+using outbound::AttemptView;
 using outbound::RecipientView;
 using outbound::ViewState;
 using outbound::WaitReason;
 
 constexpr std::size_t recipients_described_max = 20;
+constexpr std::size_t attempts_described_max = 10;  // of a recipient, the newest
 
 std::string plural(std::uint64_t count, std::string_view noun) {
     return std::to_string(count) + ' ' + std::string(noun) + (count == 1 ? "" : "s");
@@ -34,7 +37,17 @@ std::string printable(std::string_view text) {
     return out;
 }
 
-std::string in_quotes(const DeliveryError& error) { return '"' + printable(reply_of(error)) + '"'; }
+// Who said what: `mx1 [192.0.2.1]:25 said "450 4.7.1 greylisted"`, or our own words about it.
+std::string words_of(const DeliveryError& error, const std::string& destination) {
+    const auto remote = printable(error.remote);
+    if (error.reply_code != 0) {
+        return (remote.empty() ? destination : remote) + " said \"" + printable(reply_of(error)) +
+               '"';
+    }
+    auto text = printable(error.text);
+    if (text.ends_with('.')) text.pop_back();  // the sentence around it ends by itself
+    return (remote.empty() ? "" : remote + ": ") + text;
+}
 
 std::string name_of(const RecipientView& view) {
     return printable(view.address.empty() ? "a recipient at " + view.domain : view.address);
@@ -48,6 +61,77 @@ std::string at_or_soon(const std::optional<Instant>& time, Instant now) {
     return time && *time > now ? when(*time, now) : std::string("at any moment");
 }
 
+// Without the date if it is within a day.
+std::string stamp_of(Instant time, Instant now) {
+    const auto distance = time > now ? time - now : now - time;
+    const auto text = format_rfc3339(time);  // 2026-11-22T04:05:06.789Z
+    const auto clock = text.substr(11, 8);
+    return distance < 24h ? clock : text.substr(0, 10) + ' ' + clock;
+}
+
+// ---- What it waits for -----------------------------------------------------------------------
+
+std::string since_words(const outbound::Blocker& blocker, Instant now) {
+    if (!blocker.since) return {};
+    auto out = " since " + stamp_of(*blocker.since, now) + " UTC (" +
+               format_duration(std::max(now - *blocker.since, Millis{0})) + ')';
+    if (blocker.failures > 1) out += "; " + std::to_string(blocker.failures) + " tries failed";
+    return out;
+}
+
+std::string in_line_words(const outbound::Blocker& blocker) {
+    return blocker.in_line > 1 ? " (" + plural(blocker.in_line, "message") + " in line)" : "";
+}
+
+// "all 20 connections that they may have at once are busy with other mail"
+std::string busy_words(const outbound::Blocker& blocker, const std::string& whose) {
+    if (blocker.limit == 1) return "the one connection that " + whose + " may have is busy";
+    const auto all =
+        blocker.limit == 0 ? "all connections" : "all " + plural(blocker.limit, "connection");
+    return all + " that " + whose + " may have at once are busy";
+}
+
+std::string wait_for_destination(const RecipientView& view, Instant now) {
+    const auto& blocker = view.blocker;
+    auto out = "waits for " + destination_of(view) + ", which does not take mail" +
+               since_words(blocker, now) + ". ";
+    out += blocker.is_probing ? "It is being tried right now"
+                              : "It is tried " + at_or_soon(view.until, now);
+    return out + "; as soon as it answers, all mail for it goes out" + in_line_words(blocker) + '.';
+}
+
+std::string wait_for_dns(const RecipientView& view, Instant now) {
+    const auto& blocker = view.blocker;
+    return "waits for the DNS, which could not say where mail for " + printable(view.domain) +
+           " goes" + since_words(blocker, now) + ". It is " +
+           (blocker.is_probing ? "being asked right now."
+                               : "asked again " + at_or_soon(view.until, now) + '.');
+}
+
+std::string wait_for_rate(const RecipientView& view, Instant now) {
+    const bool is_of_messages = view.reason == WaitReason::message_rate;
+    const std::string noun = is_of_messages ? "messages" : "connections";
+    const std::string setting = is_of_messages ? "message_rate" : "connection_rate";
+    const auto& rate = view.blocker.rate;
+    return "waits for its turn: " + destination_of(view) + " gets " +
+           (rate.empty() ? "only so many " + noun + " in a time" : "at most " + rate + ' ' + noun) +
+           " (" + setting + " of its [[site]]). The next one " +
+           (is_of_messages ? "goes out " : "is opened ") + at_or_soon(view.until, now) +
+           in_line_words(view.blocker) + '.';
+}
+
+std::string delivering_words(const RecipientView& view, Instant now) {
+    const auto& remote = view.blocker.remote;
+    auto out = "is being delivered to " + destination_of(view) + " right now";
+    if (remote.empty()) return out + '.';
+    out += ", over " + printable(remote);
+    if (view.until && *view.until > now) {
+        out += ", which has time to answer until " + stamp_of(*view.until, now) + " UTC (in " +
+               format_duration(*view.until - now) + ')';
+    }
+    return out + '.';
+}
+
 std::string what_it_waits_for(const RecipientView& view, Instant now) {
     const auto destination = destination_of(view);
     switch (view.reason) {
@@ -57,30 +141,15 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
         case WaitReason::dns_answer:
             return "the DNS is being asked where mail for " + printable(view.domain) +
                    " goes; this takes seconds.";
-        case WaitReason::dns_down:
-            return "waits for the DNS, which could not say where mail for " +
-                   printable(view.domain) + " goes. It is asked again " +
-                   at_or_soon(view.until, now) + '.';
-        case WaitReason::destination_down:
-            return "waits for " + destination + ", which does not take mail. It is tried " +
-                   at_or_soon(view.until, now) +
-                   "; as soon as it answers, all mail for it goes out.";
+        case WaitReason::dns_down: return wait_for_dns(view, now);
+        case WaitReason::destination_down: return wait_for_destination(view, now);
         case WaitReason::destination_limit:
-            return "waits for its turn: all connections that " + destination +
-                   " may have at once are busy with other mail.";
+            return "waits for its turn: " + busy_words(view.blocker, destination) +
+                   " with other mail" + in_line_words(view.blocker) + '.';
         case WaitReason::message_rate:
-            return "waits for its turn: " + destination +
-                   " gets only so many messages in a time (message_rate of its [[site]]). The next "
-                   "one goes out " +
-                   at_or_soon(view.until, now) + '.';
-        case WaitReason::connection_rate:
-            return "waits for its turn: " + destination +
-                   " gets only so many connections in a time (connection_rate of its [[site]]). "
-                   "The "
-                   "next one is opened " +
-                   at_or_soon(view.until, now) + '.';
+        case WaitReason::connection_rate: return wait_for_rate(view, now);
         case WaitReason::connections_limit:
-            return "waits for its turn: all connections that the relay may have at once are busy.";
+            return "waits for its turn: " + busy_words(view.blocker, "the relay") + '.';
         case WaitReason::window:
             return "waits for the hours in which mail for " + printable(view.domain) +
                    " is delivered (deliver_between of its [[route]]). They begin again " +
@@ -88,7 +157,7 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
         case WaitReason::future_release:
             return "waits because its sender asked for it to go out later (FUTURERELEASE): " +
                    at_or_soon(view.until, now) + '.';
-        case WaitReason::delivering: return "is being delivered to " + destination + " right now.";
+        case WaitReason::delivering: return delivering_words(view, now);
         case WaitReason::report: return "has failed; the report to the sender is being made.";
         case WaitReason::held:
             return "is held: an operator stopped it, and nothing is tried until it is released.";
@@ -99,6 +168,27 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
     return {};
 }
 
+// ---- What was tried --------------------------------------------------------------------------
+
+std::string attempt_words(const AttemptView& attempt, const RecipientView& view, Instant started,
+                          Instant now) {
+    const auto words = words_of(attempt.error, destination_of(view));
+    if (attempt.kind == AttemptView::Kind::earlier) {
+        auto out = "before the relay's start at " + stamp_of(started, now) + ": " +
+                   plural(attempt.attempts, "attempt") + ", the last at " +
+                   stamp_of(attempt.at, now);
+        return words.empty() ? out : out + ": " + words;
+    }
+    return stamp_of(attempt.at, now) + "  " + words;
+}
+
+bool are_same(const std::vector<AttemptView>& a, const std::vector<AttemptView>& b) {
+    return std::ranges::equal(a, b, [](const AttemptView& one, const AttemptView& other) {
+        return one.kind == other.kind && one.at == other.at && one.error == other.error;
+    });
+}
+
+// Nothing is kept of single attempts: what the recipient's own last error tells.
 std::string what_happened(const RecipientView& view, Instant now) {
     std::string out;
     if (view.attempts == 0 && !view.last_attempt) {
@@ -112,15 +202,58 @@ std::string what_happened(const RecipientView& view, Instant now) {
         out += '.';
     }
     if (!view.last_error || view.last_error->text.empty()) return out;
-    const auto& error = *view.last_error;
-    if (error.reply_code == 0) {
-        out += " The last trouble: " + printable(error.text);
-        if (!error.remote.empty()) out += " (" + printable(error.remote) + ')';
-        return out + '.';
+    out += view.last_error->reply_code == 0 ? " The last trouble: " : " The last answer: ";
+    return out + words_of(*view.last_error, destination_of(view)) + '.';
+}
+
+void add_attempts(Lines& lines, const outbound::MessageView& message, std::size_t number,
+                  Instant now) {
+    const auto& view = message.recipients[number];
+    const auto& attempts = view.attempts_made;
+    if (attempts.empty()) {
+        const bool is_first =
+            view.reason == WaitReason::delivering && view.attempts == 0 && !view.last_attempt;
+        lines.push_back("  " +
+                        (is_first ? "This is the first attempt." : what_happened(view, now)));
+        return;
     }
-    return out + " The last answer, from " +
-           (error.remote.empty() ? destination_of(view) : printable(error.remote)) + ": " +
-           in_quotes(error);
+    if (number > 0 && are_same(attempts, message.recipients[number - 1].attempts_made)) {
+        lines.push_back("  What was tried: the same as for " +
+                        name_of(message.recipients[number - 1]) + '.');
+        return;
+    }
+    lines.emplace_back("  What was tried (times in UTC):");
+    const auto hidden = attempts.size() - std::min(attempts.size(), attempts_described_max);
+    if (view.is_history_cut) {
+        lines.push_back(
+            "    older ones are no longer remembered; the log has them: journalctl -u "
+            "posthouse -g id=" +
+            queue::format_id(message.id));
+    }
+    if (hidden > 0) {
+        lines.push_back("    (" + std::to_string(hidden) +
+                        " more before these: posthouse why --json " + queue::format_id(message.id) +
+                        ')');
+    }
+    for (std::size_t i = hidden; i < attempts.size(); ++i) {
+        lines.push_back("    " + attempt_words(attempts[i], view, message.started, now));
+    }
+    // Of the destination, found by another message's attempt.
+    const bool is_of_destination =
+        view.reason == WaitReason::destination_down || view.reason == WaitReason::dns_down;
+    if (is_of_destination && view.last_error && view.last_error != attempts.back().error) {
+        lines.push_back("    since then, with other mail: " +
+                        words_of(*view.last_error, destination_of(view)));
+    }
+}
+
+// ---- What can be done ------------------------------------------------------------------------
+
+bool is_greylisting(const RecipientView& view) {
+    if (view.reason != WaitReason::next_attempt || !view.last_error) return false;
+    const auto text = to_lower(view.last_error->text);
+    return view.last_error->reply_code / 100 == 4 &&
+           (text.contains("greylist") || text.contains("graylist") || text.contains("grey-list"));
 }
 
 // What its sender asked for; empty: nothing.
@@ -147,17 +280,21 @@ std::string words_about(const queue::Requests& requests, Instant now) {
 
 // What the operator can do; empty: nothing but wait.
 std::string advice(const RecipientView& view, const std::string& id) {
+    const auto domain = printable(view.domain);
     switch (view.reason) {
         case WaitReason::next_attempt:
-            return "To try at once: posthouse flush " + printable(view.domain);
+            if (is_greylisting(view)) {
+                return "This is greylisting: the server wants unknown senders to come again after "
+                       "some minutes, and then takes their mail. There is nothing to be done.";
+            }
+            return "To try at once: posthouse flush " + domain;
         case WaitReason::dns_down:
-            return "Look whether the name servers answer (dig MX " + printable(view.domain) +
-                   "); [dns] servers names them. To ask at once: posthouse flush " +
-                   printable(view.domain);
+            return "Look whether the name servers answer (dig MX " + domain +
+                   "); [dns] servers names them. To ask at once: posthouse flush " + domain;
         case WaitReason::destination_down:
             return "Look whether it runs and can be reached from here. To try at once: posthouse "
                    "flush " +
-                   printable(view.domain);
+                   domain;
         case WaitReason::destination_limit:
             return "connections_per_destination in [delivery], or max_connections in its [[site]], "
                    "sets the limit.";
@@ -179,7 +316,9 @@ std::string advice(const RecipientView& view, const std::string& id) {
     return {};
 }
 
-void add_recipient(Lines& lines, const RecipientView& view, const std::string& id, Instant now) {
+void add_recipient(Lines& lines, const outbound::MessageView& message, std::size_t number,
+                   Instant now) {
+    const auto& view = message.recipients[number];
     lines.push_back(name_of(view) + ": " + what_it_waits_for(view, now));
     if (view.state == ViewState::in_doubt) {
         lines.emplace_back(
@@ -187,23 +326,24 @@ void add_recipient(Lines& lines, const RecipientView& view, const std::string& i
             "server may have it. It is tried again all the same: it may arrive twice, but it is "
             "not lost.");
     }
-    lines.push_back("  " + what_happened(view, now));
+    add_attempts(lines, message, number, now);
     if (view.reason != WaitReason::report && view.reason != WaitReason::not_waiting) {
+        const bool is_report = message.message && message.message->envelope.reverse_path.empty();
         lines.push_back("  If it stays like this, it is given up " + when(view.expires, now) +
-                        ", and the sender gets a report.");
+                        (is_report ? ", and nobody is told." : ", and the sender gets a report."));
     }
-    if (const auto words = advice(view, id); !words.empty()) lines.push_back("  " + words);
+    if (const auto words = advice(view, queue::format_id(message.id)); !words.empty())
+        lines.push_back("  " + words);
 }
 
 }  // namespace
 
 std::string when(Instant time, Instant now) {
     const auto distance = time > now ? time - now : now - time;
-    auto stamp = format_rfc3339(time);  // 2026-11-22T04:05:06.789Z
-    stamp = distance < 24h ? stamp.substr(11, 8) : stamp.substr(0, 10) + ' ' + stamp.substr(11, 8);
-    const auto relative =
-        time > now ? "in " + format_duration(distance) : format_duration(distance) + " ago";
-    return relative + " (" + stamp + " UTC)";
+    const auto relative = distance < 1s ? std::string(time > now ? "at once" : "just now")
+                          : time > now  ? "in " + format_duration(distance)
+                                        : format_duration(distance) + " ago";
+    return relative + " (" + stamp_of(time, now) + " UTC)";
 }
 
 Lines words_about(const outbound::MessageView& message, Instant now) {
@@ -225,7 +365,7 @@ Lines words_about(const outbound::MessageView& message, Instant now) {
     if (auto wishes = words_about(message.requests, now); !wishes.empty())
         lines.push_back("  " + std::move(wishes));
     const auto shown = std::min(message.recipients.size(), recipients_described_max);
-    for (std::size_t i = 0; i < shown; ++i) add_recipient(lines, message.recipients[i], id, now);
+    for (std::size_t i = 0; i < shown; ++i) add_recipient(lines, message, i, now);
     if (shown < message.recipients.size()) {
         lines.push_back("... and " + plural(message.recipients.size() - shown, "more recipient") +
                         ": posthouse queue --id " + id);
@@ -265,15 +405,32 @@ Lines words_about(const outbound::DomainView& view, Instant now) {
                             std::to_string(site.connections_limit) + " connections open.");
         }
         if (site.last_error && !site.last_error->text.empty()) {
-            lines.push_back("  The last trouble" +
-                            (site.last_error->remote.empty()
-                                 ? std::string()
-                                 : ", with " + printable(site.last_error->remote)) +
-                            ": " + in_quotes(*site.last_error));
+            lines.push_back("  The last trouble: " +
+                            words_of(*site.last_error, printable(site.name)));
         }
     }
     lines.push_back("To try at once: posthouse flush " + domain +
                     "   Its messages: posthouse queue --domain " + domain);
+    return lines;
+}
+
+Lines words_about(const outbound::EndingView& ending, Instant now) {
+    const auto id = queue::format_id(ending.id);
+    const auto who = ending.address.empty() ? "a recipient" : printable(ending.address);
+    Lines lines = {"Message " + id + " to " + who + " was given up " + when(ending.at, now) +
+                   (ending.has_expired ? ": its time was over. The last trouble: " : ": ") +
+                   words_of(ending.error, "the other server") + '.'};
+    const auto report = queue::format_id(ending.report);
+    if (ending.report == 0) {
+        lines.emplace_back(
+            "  Nobody was told: it was a report itself, or its sender did not want to hear of it.");
+    } else if (ending.is_report_queued) {
+        lines.push_back("  The report to its sender is message " + report +
+                        ", which is still on its way: posthouse why " + report);
+    } else {
+        lines.push_back("  The report to its sender was message " + report +
+                        ", which has left. Where it went: journalctl -u posthouse -g id=" + report);
+    }
     return lines;
 }
 
@@ -295,6 +452,12 @@ Lines words_about_unknown_domain(std::string_view domain) {
     return {"There is no mail for " + printable(domain) + " in the queue.",
             "  Whether there was any is in the log: journalctl -u posthouse -g '" +
                 printable(domain) + "'"};
+}
+
+Lines words_about_loading() {
+    return {
+        "The relay has started a short while ago and does not know yet all that was queued "
+        "before: ask again in a moment (posthouse status says how far it is)."};
 }
 
 }  // namespace mta::admin

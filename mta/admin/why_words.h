@@ -11,16 +11,21 @@ namespace mta::admin {
 // belong to the one before; they are not wrapped here.
 using Lines = std::vector<std::string>;
 
-// Where it is, since when, what each recipient waits for, what went wrong last, what happens next,
-// and what the operator can do.
+// Where it is, since when, what each recipient waits for, what was tried, what happens next, and
+// what the operator can do.
 [[nodiscard]] Lines words_about(const outbound::MessageView& message, Instant now);
 
 [[nodiscard]] Lines words_about(const outbound::DomainView& domain, Instant now);
+
+// What became of a recipient who is not in the queue any more.
+[[nodiscard]] Lines words_about(const outbound::EndingView& ending, Instant now);
 
 // Nothing in the queue for it.
 [[nodiscard]] Lines words_about_unknown_id(std::string_view id);
 [[nodiscard]] Lines words_about_unknown_address(std::string_view address);
 [[nodiscard]] Lines words_about_unknown_domain(std::string_view domain);
+// Nothing may only be so far.
+[[nodiscard]] Lines words_about_loading();
 
 // "in 4m (04:05:06 UTC)", "2h 5m ago (2026-11-22 02:00:01 UTC)": without the date if it is within
 // a day.

@@ -48,6 +48,27 @@ inline constexpr std::size_t hosts_remembered_max = 20'000;
 // Troubles that are kept over a restart, of destinations and addresses.
 inline constexpr std::size_t hints_max = 20'000;
 
+// ---- What the answers to "why" remember (in RAM, for each shard) ----
+// Attempts with their hosts and what was said: about a million where servers repeat themselves. A
+// message with no more than a few failed attempts costs some hundred bytes.
+inline constexpr std::size_t attempt_history_bytes_max = 32u << 20;
+// Of one reply. Real ones have some hundred bytes; without this limit one talkative server's words
+// would displace everybody else's history.
+inline constexpr std::size_t attempt_words_bytes_max = 4096;
+// In an answer: of one recipient, and all that are gone through for one message.
+inline constexpr std::size_t attempts_shown_max = 200;
+inline constexpr std::size_t attempts_looked_at_max = 20'000;
+// Recipients who were given up: what of, and which report tells the sender.
+inline constexpr std::size_t endings_max = 10'000;
+inline constexpr std::size_t ending_words_bytes_max = 500;
+
+// ---- Tracing (`posthouse trace`), for each shard ----
+// Who watches at a time, and what is kept for each until it is fetched.
+inline constexpr std::size_t trace_watchers_max = 8;
+inline constexpr std::size_t trace_bytes_max = 1u << 20;
+// Who has not fetched for so long has gone.
+inline constexpr Millis trace_silence_max{10'000};
+
 // ---- Bodies ----
 // Up to this size a body travels inside its ENQ record and stays in RAM while it is delivered;
 // larger ones are streamed to disk in BODY records of at most this size while they arrive.

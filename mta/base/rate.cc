@@ -27,4 +27,11 @@ std::optional<Rate> parse_rate(std::string_view text) {
     return std::nullopt;
 }
 
+std::string to_string(const Rate& rate) {
+    const auto* const unit = rate.period == Millis{1000}     ? "/s"
+                             : rate.period == Millis{60'000} ? "/min"
+                                                             : "/h";
+    return std::to_string(rate.count) + unit;
+}
+
 }  // namespace mta

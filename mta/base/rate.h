@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "mta/base/time.h"
@@ -19,5 +20,7 @@ inline constexpr std::uint32_t rate_count_max = 1'000'000;
 // "100/min": a whole number from 1 to rate_count_max, a slash and s, min (or m) or h. Nothing else
 // is a rate.
 [[nodiscard]] std::optional<Rate> parse_rate(std::string_view text);
+// As parse_rate() takes it.
+[[nodiscard]] std::string to_string(const Rate& rate);
 
 }  // namespace mta

@@ -84,6 +84,10 @@ Checked check_id(std::string_view text) {
                            "00x41r");
 }
 
+Checked check_address_or_domain(std::string_view text) {
+    return text.find('@') != text.npos ? check_address(text) : check_domain(text);
+}
+
 Checked check_subject(std::string_view text) {
     if (text.starts_with('<') && text != "<>") return check_message_id(text);
     if (text == "<>" || text.find('@') != text.npos) return check_address(text);
@@ -105,6 +109,7 @@ std::optional<std::string> normalize(std::string& text, Checked (*check)(std::st
 struct Typed {
     Invocation invocation;
     std::optional<std::string> word;
+    std::optional<std::string> timeout;
 };
 
 CLI::App* with_json(CLI::App* command, Invocation& invocation) {
@@ -238,6 +243,20 @@ void add_spool_actions(CLI::App& spool, Typed& typed) {
     in->add_flag("--keep", request.keep, "do not rename what was imported");
 }
 
+void add_watching(CLI::App& app, Typed& typed) {
+    auto* const trace = add_command(app, typed, Command::trace, "trace",
+                                    "show the dialogue of coming attempts with other servers");
+    trace->add_option("what", typed.word, "a sender, a recipient or a domain")
+        ->type_name("ADDRESS|DOMAIN")
+        ->required();
+    trace->add_option("--count", typed.invocation.count, "end after so many attempts")
+        ->type_name("N");
+    trace->add_option("--timeout", typed.timeout, "end after so long, such as 30s or 5m")
+        ->type_name("TIME");
+    add_command(app, typed, Command::top, "top", "watch what goes in and out, and what waits")
+        ->add_flag("--once", typed.invocation.once, "one picture only");
+}
+
 void add_commands(CLI::App& app, Typed& typed) {
     add_command(app, typed, Command::serve, "serve", "run the relay in the foreground");
     add_command(app, typed, Command::check, "check", "tell every mistake in the configuration");
@@ -262,13 +281,15 @@ void add_commands(CLI::App& app, Typed& typed) {
         ->add_option("--reason", typed.invocation.reason, "what the reports say")
         ->type_name("TEXT");
     add_command(app, typed, Command::status, "status", "say whether the relay is all right");
+    add_watching(app, typed);
     add_spool_actions(*app.add_subcommand("spool", "work on the spool's files without the relay"),
                       typed);
 }
 
 // Where the word belongs, by its form.
 std::string& place_of(const std::string& word, Invocation& invocation) {
-    if (invocation.command == Command::why) return invocation.subject;
+    const auto command = invocation.command;
+    if (command == Command::why || command == Command::trace) return invocation.subject;
     auto& filter = invocation.filter;
     if (word.starts_with('<') && word != "<>") return filter.message_id;
     if (word == "<>") return filter.sender;
@@ -314,8 +335,15 @@ std::optional<std::string> normalize(Typed& typed) {
         filter.domain = filter.recipient.substr(1);
         filter.recipient.clear();
     }
+    if (typed.timeout) {
+        invocation.timeout = parse_duration(*typed.timeout);
+        if (!invocation.timeout)
+            return "\"" + *typed.timeout + "\" is no time; write 30s or 5m, for example";
+    }
+    const auto check_word =
+        invocation.command == Command::trace ? check_address_or_domain : check_subject;
     const std::array<std::optional<std::string>, 10> complaints = {
-        normalize(invocation.subject, check_subject),
+        normalize(invocation.subject, check_word),
         normalize(filter.id, check_id),
         normalize(filter.sender, check_sender),
         normalize(filter.recipient, check_address),

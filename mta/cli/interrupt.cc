@@ -19,4 +19,11 @@ bool Interrupt::is_requested() {
     return is_requested_;
 }
 
+bool Interrupt::wait(Millis patience) {
+    const timespec length{.tv_sec = patience.count() / 1000,
+                          .tv_nsec = patience.count() % 1000 * 1'000'000};
+    if (!is_requested_) is_requested_ = sigtimedwait(&waited_for_, nullptr, &length) > 0;
+    return !is_requested_;
+}
+
 }  // namespace mta::cli

@@ -1,6 +1,8 @@
 #pragma once
 #include <csignal>
 
+#include "mta/base/time.h"
+
 namespace mta::cli {
 
 // From its making to its end SIGINT (Ctrl-C), SIGTERM and SIGHUP do not end the process: the
@@ -14,6 +16,8 @@ public:
 
     // Once true, always true.
     [[nodiscard]] bool is_requested();
+    // Waits so long for one; false: it came.
+    [[nodiscard]] bool wait(Millis patience);
 
 private:
     sigset_t waited_for_{};

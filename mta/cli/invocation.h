@@ -1,8 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "mta/base/time.h"
 #include "mta/cli/exit_status.h"
 
 namespace mta::cli {
@@ -18,6 +20,8 @@ enum class Command : std::uint8_t {
     cancel,
     bounce,
     status,
+    trace,
+    top,
     spool,
 };
 
@@ -82,7 +86,8 @@ struct Invocation {
     bool json = false;  // all but serve
 
     // why: a queue id in lower case, an address or a Message-ID (it has an '@' or begins with '<')
-    // or a domain (it has a '.') in the form of mta::to_a_labels(); never empty.
+    // or a domain (it has a '.') in the form of mta::to_a_labels(); never empty. trace: an address
+    // or a domain.
     std::string subject;
 
     // queue, flush: may be empty, which is everything. hold, release, cancel, bounce: empty only if
@@ -94,8 +99,11 @@ struct Invocation {
     bool all = false;
     bool yes = false;  // do not ask
     bool dry_run = false;
-    std::string reason;  // bounce
-    SpoolRequest spool;  // its filter is `filter`; cat: with an id
+    std::string reason;                  // bounce
+    std::uint32_t count = 0;             // trace: attempts; 0: no end
+    std::optional<mta::Millis> timeout;  // trace: nothing: no end
+    bool once = false;                   // top: no screen of its own
+    SpoolRequest spool;                  // its filter is `filter`; cat: with an id
 
     bool operator==(const Invocation&) const = default;
 };

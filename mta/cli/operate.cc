@@ -10,10 +10,13 @@
 #include "conf/problem.h"
 #include "mta/base/assert.h"
 #include "mta/cli/exit_status.h"
+#include "mta/cli/interrupt.h"
 #include "mta/cli/order_command.h"
 #include "mta/cli/queue_command.h"
 #include "mta/cli/spool_command.h"
 #include "mta/cli/status_command.h"
+#include "mta/cli/top_command.h"
+#include "mta/cli/trace_command.h"
 #include "mta/cli/why_command.h"
 
 namespace mta::cli {
@@ -49,6 +52,28 @@ int act(QueueAction action, const Invocation& invocation, const ApiClient& api, 
                      io);
 }
 
+int trace(const Invocation& invocation, const ApiClient& api, CommandIo& io) {
+    Interrupt interrupt;
+    const auto since_epoch = io.now.time_since_epoch().count();
+    return run_trace(api,
+                     {.what = invocation.subject,
+                      .watch = std::to_string(::getpid()) + '-' + std::to_string(since_epoch),
+                      .attempts = invocation.count,
+                      .timeout = invocation.timeout,
+                      .json = invocation.json,
+                      .wait = [&interrupt](Millis patience) { return interrupt.wait(patience); }},
+                     io);
+}
+
+int top(const Invocation& invocation, const ApiClient& api, CommandIo& io) {
+    Interrupt interrupt;
+    return run_top(api,
+                   {.once = invocation.once,
+                    .json = invocation.json,
+                    .wait = [&interrupt](Millis patience) { return interrupt.wait(patience); }},
+                   io);
+}
+
 }  // namespace
 
 int operate(const Invocation& invocation) {
@@ -77,6 +102,8 @@ int operate(const Invocation& invocation) {
             return run_why(api, {.what = invocation.subject, .json = invocation.json}, io);
         case Command::flush: return act(QueueAction::flush, invocation, api, io);
         case Command::status: return run_status(api, invocation.json, io);
+        case Command::trace: return trace(invocation, api, io);
+        case Command::top: return top(invocation, api, io);
         case Command::cancel: return act(QueueAction::cancel, invocation, api, io);
         case Command::hold: return act(QueueAction::hold, invocation, api, io);
         case Command::release: return act(QueueAction::release, invocation, api, io);

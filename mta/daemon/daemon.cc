@@ -59,7 +59,8 @@ Daemon::Daemon(const std::string& config_path, SettingsPtr settings)
     : config_path_(config_path), settings_(std::move(settings)) {}
 
 Daemon::~Daemon() {
-    admin_.reset();  // waits for calls that use the shards
+    metrics_.reset();  // wait for calls that use the shards
+    admin_.reset();
     api_.reset();
     signals_.clear();
     hint_timer_.reset();
@@ -92,18 +93,7 @@ std::expected<void, Daemon::Problems> Daemon::start() {
                           .with("torn_tail", spool_->report().has_torn_tail));
     shard.open_store([this](auto post) { return spool_->make_store(std::move(post)); });
     if (auto listening = shard.listen(); !listening) return listening;
-
-    api_ = std::make_unique<admin::Api>(std::vector<admin::Api::Post>{[&shard](auto ask) {
-                                            shard.post([&shard, ask = std::move(ask)]() mutable {
-                                                ask(shard.queue_manager(), shard.now());
-                                            });
-                                        }},
-                                        [this] { return relay_status(); });
-    auto listening = admin::Server::listen(
-        settings_->admin.socket, [this](const auto& request) { return api_->handle(request); },
-        {.mode = settings_->admin.socket_mode, .group = settings_->admin.socket_group});
-    if (!listening) return std::unexpected(Problems{listening.error()});
-    admin_ = std::move(*listening);
+    if (auto opened = open_desk(); !opened) return opened;
 
     hint_file_ = std::make_unique<HintFile>(*disk_);
     shard.queue_manager().restore(hint_file_->read());
@@ -115,6 +105,30 @@ std::expected<void, Daemon::Problems> Daemon::start() {
     signals_.push_back(std::make_unique<io::Signal>(loop, SIGTERM, [this] { drain("SIGTERM"); }));
     signals_.push_back(std::make_unique<io::Signal>(loop, SIGINT, [this] { drain("SIGINT"); }));
     report_ready();
+    return {};
+}
+
+std::expected<void, Daemon::Problems> Daemon::open_desk() {
+    auto& shard = main_shard();
+    api_ = std::make_unique<admin::Api>(std::vector<admin::Api::Post>{[&shard](auto ask) {
+                                            shard.post([&shard, ask = std::move(ask)]() mutable {
+                                                ask(shard.queue_manager(), shard.now());
+                                            });
+                                        }},
+                                        [this] { return relay_status(); });
+    auto listening = admin::Server::listen(
+        settings_->admin.socket, [this](const auto& request) { return api_->handle(request); },
+        {.mode = settings_->admin.socket_mode, .group = settings_->admin.socket_group});
+    if (!listening) return std::unexpected(Problems{listening.error()});
+    admin_ = std::move(*listening);
+    if (!settings_->admin.metrics) return {};
+    auto metrics =
+        admin::Server::listen(*settings_->admin.metrics, [this](const admin::Request& request) {
+            if (request.path == "/metrics") return api_->handle(request);
+            return admin::Response{404, R"({"error": "here are only /metrics"})"};
+        });
+    if (!metrics) return std::unexpected(Problems{metrics.error()});
+    metrics_ = std::move(*metrics);
     return {};
 }
 
@@ -237,6 +251,9 @@ std::expected<void, Daemon::Problems> Daemon::try_reload() {
         problems.push_back(
             "admin.socket, its mode and its group cannot change while the relay runs; restart it");
     }
+    if (loaded->admin.metrics != settings_->admin.metrics) {
+        problems.push_back("admin.metrics cannot change while the relay runs; restart it");
+    }
     if (!problems.empty()) return std::unexpected(std::move(problems));
     auto settings = std::make_shared<const conf::Settings>(std::move(*loaded));
     report_advice(fit_settings(settings));
@@ -295,6 +312,34 @@ admin::RelayStatus Daemon::relay_status() {
     return {.version = POSTHOUSE_VERSION, .config_path = config_path_};
 }
 
+admin::RelayFigures Daemon::figures() const {
+    const auto& shard = main_shard();
+    admin::RelayFigures figures;
+    const auto& clients = shard.server().statistics();
+    figures.connections_total = clients.connections;
+    for (std::size_t i = 0; i < clients.refused.size(); ++i) {
+        figures.refused_total.emplace_back(to_string(static_cast<inbound::Refusal>(i)),
+                                           clients.refused[i]);
+    }
+    figures.stored = clients.stored;
+    const auto& dns = shard.resolver().statistics();
+    figures.dns_look_ups_total = dns.look_ups;
+    figures.dns_cache_hits_total = dns.cache_hits;
+    figures.dns_queries_total = dns.queries;
+    figures.dns_failures_total = dns.failures;
+    figures.dns_cached = shard.resolver().cached();
+    figures.dns_waiting = shard.resolver().waiting();
+    const auto spool = spool_->statistics();
+    figures.spool_messages = spool.messages;
+    figures.spool_batches_total = spool.batches;
+    figures.spool_damaged_reads_total = spool.damaged_reads;
+    const auto& syncs = disk_->sync_times();
+    figures.spool_syncs_total = syncs.count;
+    figures.spool_sync_seconds_total = static_cast<double>(syncs.microseconds) / 1e6;
+    figures.spool_sync_seconds_max = static_cast<double>(syncs.microseconds_max) / 1e6;
+    return figures;
+}
+
 admin::RelayStatus Daemon::relay_status_here() const {
     const auto& shard = main_shard();
     admin::RelayStatus status;
@@ -322,6 +367,7 @@ admin::RelayStatus Daemon::relay_status_here() const {
         status.spool_free_bytes = space->free_bytes;
         status.spool_total_bytes = space->total_bytes;
     }
+    status.figures = figures();
     status.config_path = config_path_;
     status.config_loaded = config_loaded_;
     status.reload_problem = reload_problem_;

@@ -46,6 +46,7 @@ private:
     Daemon(const std::string& config_path, SettingsPtr settings);
     [[nodiscard]] std::expected<void, Problems> start();
     [[nodiscard]] std::expected<void, Problems> open_spool();
+    [[nodiscard]] std::expected<void, Problems> open_desk();
     // Lowers what does not fit into the descriptors that there are; what was lowered.
     [[nodiscard]] std::vector<std::string> fit_settings(SettingsPtr& settings) const;
     void report_advice(const std::vector<std::string>& sentences);
@@ -59,6 +60,7 @@ private:
     void on_spool_failed(const std::string& text);
     [[nodiscard]] admin::RelayStatus relay_status();
     [[nodiscard]] admin::RelayStatus relay_status_here() const;
+    [[nodiscard]] admin::RelayFigures figures() const;
     // One shard for now: the main thread's.
     [[nodiscard]] Shard& main_shard() const { return *shards_.front(); }
 
@@ -74,6 +76,7 @@ private:
     std::vector<std::unique_ptr<Shard>> shards_;
     std::unique_ptr<admin::Api> api_;
     std::unique_ptr<admin::Server> admin_;
+    std::unique_ptr<admin::Server> metrics_;  // over TCP; null: not wanted
     std::vector<std::unique_ptr<io::Signal>> signals_;
     std::unique_ptr<io::Timer> hint_timer_;
     std::uint64_t hints_written_ = 0;  // their version

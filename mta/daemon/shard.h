@@ -65,6 +65,7 @@ public:
     [[nodiscard]] outbound::QueueManager& queue_manager() { return *queue_manager_; }
     [[nodiscard]] const inbound::Server& server() const { return *server_; }
     [[nodiscard]] const queue::Store& store() const { return *store_; }
+    [[nodiscard]] const dns::CachingResolver& resolver() const { return *resolver_; }
     [[nodiscard]] const SettingsPtr& settings() const { return settings_; }
 
 private:

@@ -186,11 +186,14 @@ void Connection::handle(smtp::ServerSession::MessageEnds& ends) {
     incoming_.reset();
     is_storing_ = true;
     const std::shared_ptr<const queue::Message> shared = std::move(message);
-    services_.store.enqueue(shared, [weak = weak_from_this(), services = &services_,
-                                     id = shared->id](queue::StoreResult<void> result) {
-        if (!result) services->on_lost_message(id);
-        if (const auto self = weak.lock()) self->on_stored(id, result);
-    });
+    services_.store.enqueue(shared,
+                            [weak = weak_from_this(), services = &services_, id = shared->id,
+                             begun = now()](queue::StoreResult<void> result) {
+                                if (!result) services->on_lost_message(id);
+                                if (result && services->statistics != nullptr)
+                                    services->statistics->stored.add(services->clock.now() - begun);
+                                if (const auto self = weak.lock()) self->on_stored(id, result);
+                            });
     services_.on_message(shared, client);
 }
 
@@ -227,6 +230,7 @@ std::optional<smtp::ServerReply> Connection::mail_refusal() {
 }
 
 void Connection::handle(smtp::ServerSession::Refused& refused) {
+    if (services_.statistics != nullptr) services_.statistics->count(refusal_of(refused.reply));
     services_.log.write(now(), Level::info,
                         line("refused")
                             .with("command", refused.command)

@@ -7,6 +7,7 @@
 
 #include "mta/base/log.h"
 #include "mta/inbound/session_config.h"
+#include "mta/inbound/statistics.h"
 #include "mta/io/byte_stream.h"
 #include "mta/io/clock.h"
 #include "mta/io/timer.h"
@@ -27,6 +28,7 @@ struct Services {
     std::function<void(std::shared_ptr<const queue::Message>, std::string_view client)> on_message;
     // The store could not keep it, and the client heard so.
     std::function<void(queue::MessageId)> on_lost_message;
+    Statistics* statistics = nullptr;  // counted there, if anywhere
 };
 
 // One client. Moves bytes between its stream and its smtp::ServerSession, and messages from there

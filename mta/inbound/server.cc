@@ -5,7 +5,9 @@
 
 namespace mta::inbound {
 
-Server::Server(Services services) : services_(std::move(services)) {}
+Server::Server(Services services) : services_(std::move(services)) {
+    services_.statistics = &statistics_;
+}
 
 Server::~Server() = default;
 
@@ -38,6 +40,7 @@ std::expected<void, std::vector<std::string>> Server::configure(
 
 void Server::on_connection(std::unique_ptr<io::ByteStream> stream) {
     const auto number = ++last_number_;
+    ++statistics_.connections;
     const auto client = stream->remote().address;
     const auto refusal = refusal_for(client);
     const bool is_counted = !refusal;
@@ -59,11 +62,13 @@ std::optional<smtp::ServerReply> Server::refusal_for(const IpAddress& client) {
     switch (verdict) {
         case ConnectionCounts::Verdict::welcome: return std::nullopt;
         case ConnectionCounts::Verdict::too_many:
+            statistics_.count(Refusal::too_many_connections);
             return smtp::ServerReply{.code = 421,
                                      .status = {4, 3, 2},
                                      .text = "Too many connections, please try again later"};
         case ConnectionCounts::Verdict::too_many_from_address: break;
     }
+    statistics_.count(Refusal::too_many_from_address);
     return smtp::ServerReply{
         .code = 421,
         .status = {4, 7, 0},

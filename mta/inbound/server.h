@@ -9,6 +9,7 @@
 
 #include "mta/inbound/connection.h"
 #include "mta/inbound/connection_counts.h"
+#include "mta/inbound/statistics.h"
 #include "mta/io/tcp_listener.h"
 
 namespace mta::inbound {
@@ -34,6 +35,7 @@ public:
     [[nodiscard]] bool is_storing() const;
 
     [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+    [[nodiscard]] const Statistics& statistics() const { return statistics_; }
     [[nodiscard]] std::vector<Endpoint> listening_on() const;
 
 private:
@@ -45,6 +47,7 @@ private:
     // By what the settings said: an address with port 0 listens on another one.
     std::map<Endpoint, std::unique_ptr<io::TcpListener>> listeners_;
     ConnectionCounts counts_;
+    Statistics statistics_;
     std::uint64_t last_number_ = 0;
     std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
 };

@@ -80,6 +80,11 @@ void Deliveries::judge(const DeliveryPtr& delivery,
         const bool is_of_host = error.scope == Scope::host || error.scope == Scope::domain;
         delivery->was_answered = delivery->was_answered || !is_of_host;
         const bool is_lost = error.reply_code == 0 && !error.is_permanent();
+        // What the host says about the recipient is entered when it counts, in the end.
+        if (is_of_host || (!error.is_permanent() && error.scope == Scope::message && !is_lost)) {
+            core_.history.note(delivery->message,
+                               {.recipient = number, .at = core_.now(), .error = error});
+        }
         if (is_source_refused && smtp::is_about_our_address(error)) {
             again.push_back(number);
         } else if (is_of_host) {
@@ -117,6 +122,14 @@ void Deliveries::judge(const DeliveryPtr& delivery,
     } else {
         go_on_after(delivery, connection);
     }
+}
+
+void Deliveries::note_host_failure(Delivery& delivery, const DeliveryError& error) {
+    for (const auto number : delivery.recipients) {
+        core_.history.note(delivery.message,
+                           {.recipient = number, .at = core_.now(), .error = error});
+    }
+    core_.event(HostFailed{delivery.id, parts_.sites[delivery.site].destination.name(), error});
 }
 
 // Some are served, the delivery goes on for the others.

@@ -59,8 +59,15 @@ Connection::Connection(Core& core, Target target, Handlers handlers)
       remote_(describe(target_)),
       handlers_(std::move(handlers)),
       session_(options_for(*core.settings, target_)),
-      connect_deadline_(core.now() + core.settings->delivery.connect_timeout) {
+      connect_deadline_(core.now() + core.settings->delivery.connect_timeout),
+      begun_(core.now()) {
     ++core_.totals.connects_total;
+    if (!target_.watchers.empty()) {
+        tap_ = std::make_unique<TraceTap>(core_.tracing.next_connection(), remote_);
+        tap_->set_watchers(std::move(target_.watchers));
+        tap_->set_message(target_.message_id);
+        trace("connecting");
+    }
     connecting_ = core_.ports.connector.connect(
         target_.endpoint, target_.source_address,
         [this](std::expected<std::unique_ptr<io::ByteStream>, io::ConnectError> stream) {
@@ -82,14 +89,19 @@ void Connection::on_connected(
         return;
     }
     stream_ = std::move(*stream);
+    core_.latencies.connect.add(core_.now() - begun_);
+    begun_ = core_.now();
+    trace("connected");
     stream_->start({.on_read =
                         [this](std::string_view bytes) {
+                            if (tap_) tap_->received(core_.now(), bytes);
                             session_.on_bytes(core_.now(), bytes);
                             pump();
                         },
                     .on_drained = [this] { pump(); },
                     .on_closed =
                         [this](std::string_view reason) {
+                            trace(reason.empty() ? "the other side closed" : reason);
                             session_.on_closed(core_.now(), reason);
                             pump();
                         }});
@@ -104,7 +116,8 @@ bool Connection::can_start() const {
 void Connection::start(std::shared_ptr<const queue::Message> message,
                        const std::vector<std::uint32_t>& recipients) {
     MTA_ASSERT(can_start());
-    Body body{.message = std::move(message), .recipients = recipients.size()};
+    if (tap_ || core_.tracing.is_watched()) retap(*message, recipients);
+    Body body{.message = std::move(message), .recipients = recipients.size(), .begun = core_.now()};
     auto transaction = transaction_for(*body.message, recipients);
     body.is_complete = transaction.body.has_value();
     body.number = session_.start(core_.now(), std::move(transaction));
@@ -165,7 +178,32 @@ void Connection::on_deadline() {
 }
 
 void Connection::write_output() {
-    if (auto output = session_.take_output(); !output.empty()) stream_->write(std::move(output));
+    auto output = session_.take_output();
+    if (output.empty()) return;
+    if (tap_) tap_->sent(core_.now(), output);
+    stream_->write(std::move(output));
+}
+
+void Connection::trace(std::string_view text, TraceLine::Kind kind) {
+    if (tap_) tap_->note(core_.now(), text, kind);
+}
+
+// Who wants to see this transaction; with another one under way, whoever watches that, too.
+void Connection::retap(const queue::Message& message,
+                       const std::vector<std::uint32_t>& recipients) {
+    auto watchers = core_.tracing.match(message, recipients, core_.now());
+    const bool is_only_one = bodies_.empty();
+    if (watchers.empty()) {
+        if (is_only_one) tap_.reset();
+        return;
+    }
+    if (!tap_) tap_ = std::make_unique<TraceTap>(core_.tracing.next_connection(), remote_);
+    if (is_only_one) {
+        tap_->set_watchers(std::move(watchers));
+    } else {
+        tap_->add_watchers(watchers);
+    }
+    tap_->set_message(message.id);
 }
 
 // Handlers may start transactions, which brings more to hand over: until there is no more.
@@ -198,10 +236,16 @@ void Connection::handle(std::vector<smtp::ClientSession::Event>& events) {
     for (auto& event : events) {
         if (has_ended_) return;
         if (std::holds_alternative<Session::Ready>(event)) {
+            if (started_ == 0) core_.latencies.hello.add(core_.now() - begun_);
             handlers_.on_ready();
         } else if (auto* transaction = std::get_if<Session::TransactionEnded>(&event)) {
-            std::erase_if(bodies_,
-                          [&](const Body& body) { return body.number == transaction->number; });
+            const auto ended = std::ranges::find(bodies_, transaction->number, &Body::number);
+            trace("end of the attempt", TraceLine::Kind::end);
+            if (ended != bodies_.end()) {
+                if (!transaction->never_began)
+                    core_.latencies.transaction.add(core_.now() - ended->begun);
+                bodies_.erase(ended);
+            }
             handlers_.on_transaction_end({std::move(*transaction), refuses_chunking});
         } else {
             const auto& ended = std::get<Session::SessionEnded>(event);
@@ -213,6 +257,9 @@ void Connection::handle(std::vector<smtp::ClientSession::Event>& events) {
 
 void Connection::end(const std::optional<DeliveryError>& error) {
     if (std::exchange(has_ended_, true)) return;
+    // An attempt that never came to its message ends here.
+    const auto kind = error && started_ == 0 ? TraceLine::Kind::end : TraceLine::Kind::note;
+    trace(error ? std::string_view(error->text) : "closed", kind);
     if (stream_) {
         write_output();
         stream_->finish();

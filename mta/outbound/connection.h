@@ -49,6 +49,8 @@ public:
         std::string source;
         std::optional<IpAddress> source_address = std::nullopt;
         std::string ehlo_name = {};  // empty: the hostname
+        TraceWatchers watchers;           // of the message that it is opened for,
+        queue::MessageId message_id = 0;  // if there are any
     };
 
     // Begins to connect.
@@ -94,11 +96,14 @@ private:
         smtp::TransactionNumber number = 0;
         std::shared_ptr<const queue::Message> message;
         std::size_t recipients = 0;
+        Instant begun;
         std::uint64_t next_byte = 0;  // to be read from the store
         bool is_reading = false;
         bool is_complete = false;  // handed to the session as a whole
     };
 
+    void retap(const queue::Message& message, const std::vector<std::uint32_t>& recipients);
+    void trace(std::string_view text, TraceLine::Kind kind = TraceLine::Kind::note);
     void stop_connecting();
     void on_connected(std::expected<std::unique_ptr<io::ByteStream>, io::ConnectError> stream);
     void write_output();
@@ -116,6 +121,8 @@ private:
     std::unique_ptr<io::ByteStream> stream_;
     std::optional<io::Connector::ConnectId> connecting_;
     Instant connect_deadline_;
+    Instant begun_;                  // to connect; then, to say hello
+    std::unique_ptr<TraceTap> tap_;  // null: nobody watches
     std::vector<Body> bodies_;
     std::uint32_t started_ = 0;
     bool is_pumping_ = false;

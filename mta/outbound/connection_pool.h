@@ -51,6 +51,9 @@ public:
     [[nodiscard]] Connection& operator[](std::uint32_t index) {
         return *connections_[index].connection;
     }
+    [[nodiscard]] const Connection& operator[](std::uint32_t index) const {
+        return *connections_[index].connection;
+    }
     [[nodiscard]] std::uint32_t site_of(std::uint32_t index) const {
         return connections_[index].site;
     }

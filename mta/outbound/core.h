@@ -5,8 +5,11 @@
 
 #include "conf/settings.h"
 #include "mta/base/time.h"
+#include "mta/outbound/attempt_history.h"
+#include "mta/outbound/endings.h"
 #include "mta/outbound/queue_manager.h"
 #include "mta/outbound/source_table.h"
+#include "mta/outbound/tracing.h"
 #include "queue/bundle.h"
 #include "queue/scheduler.h"
 
@@ -22,7 +25,8 @@ struct Core {
           sources(settings->sources),
           ports(world),
           hooks(std::move(driver)),
-          scheduler(retry_policy(settings->retry), std::move(lifetime_of), seed, hooks.now()) {}
+          scheduler(retry_policy(settings->retry), std::move(lifetime_of), seed, hooks.now()),
+          started(hooks.now()) {}
 
     [[nodiscard]] Instant now() const { return hooks.now(); }
     void event(const DeliveryEvent& event) const {
@@ -42,7 +46,12 @@ struct Core {
     QueueManager::Hooks hooks;
     queue::Scheduler scheduler;
     queue::BundleSlab bundles;
+    const Instant started;
+    AttemptHistory history{scheduler.table(), started};
+    Endings endings;
+    Tracing tracing;
     Counters totals;  // only the *_total ones
+    Latencies latencies;
     std::vector<IpAddress> own_addresses;
     // Grows when a trouble begins, ends or is looked at again.
     std::uint64_t troubles_version = 0;

@@ -100,6 +100,7 @@ void Deliveries::on_read(const DeliveryPtr& delivery,
         DeliveryError{.status = {4, 3, 0},
                       .scope = Scope::message,
                       .text = "the message cannot be read from the spool: " + stored.error().text};
+    note_host_failure(*delivery, *delivery->host_error);
     end(delivery, How::unknown);
     parts_.ledger.note_unreadable(message, stored.error());
 }
@@ -250,6 +251,7 @@ void Deliveries::on_refused(const DeliveryPtr& delivery, std::uint32_t connectio
         return put_back(delivery, How::unknown);
     set_unconnected(*delivery, true);
     // What a host that we reached did is more telling than what the DNS said of another one.
+    note_host_failure(*delivery, error);
     delivery->host_error = error;
     if (smtp::is_too_many_connections(error)) {
         pool_.note_too_many(connection);
@@ -268,6 +270,7 @@ void Deliveries::start_afresh(const DeliveryPtr& delivery, std::uint32_t connect
         if (!delivery->host_error) {
             delivery->host_error = DeliveryError{
                 .status = {4, 4, 2}, .scope = Scope::host, .text = "the connection was lost"};
+            note_host_failure(*delivery, *delivery->host_error);
         }
         end(delivery, How::unknown);
         return;
@@ -285,6 +288,14 @@ void Deliveries::go_on_after(const DeliveryPtr& delivery, std::uint32_t connecti
 }
 
 // ---- From outside ----
+
+Deliveries::Progress Deliveries::progress_of(std::uint32_t bundle) const {
+    const auto found = std::ranges::find_if(
+        all_, [bundle](const DeliveryPtr& delivery) { return delivery->bundle == bundle; });
+    if (found == all_.end() || (*found)->connection == queue::nothing) return {};
+    const auto& connection = pool_[(*found)->connection];
+    return {.remote = connection.remote(), .deadline = connection.deadline()};
+}
 
 void Deliveries::forget(std::uint32_t message) {
     const auto deliveries = all_;

@@ -71,6 +71,13 @@ public:
     [[nodiscard]] std::uint32_t connections() const { return pool_.total() + unconnected_; }
     [[nodiscard]] std::size_t count() const { return all_.size(); }
 
+    // Of a bundle that is being delivered.
+    struct Progress {
+        std::string remote;               // whom we speak to; empty: on the way to it
+        std::optional<Instant> deadline;  // until then the host must say something
+    };
+    [[nodiscard]] Progress progress_of(std::uint32_t bundle) const;
+
     // Begins with the site's next bundle. Only if its destination may_start(), and a connection is
     // idle or may be opened.
     void start(std::uint32_t site);
@@ -199,6 +206,7 @@ private:
     void judge(const DeliveryPtr& delivery, const smtp::ClientSession::TransactionEnded& outcome,
                std::uint32_t connection);
 
+    void note_host_failure(Delivery& delivery, const DeliveryError& error);
     void settle(Delivery& delivery, std::span<const Outcome> outcomes);
     void settle_all(const DeliveryPtr& delivery, std::span<const Outcome> outcomes, How how);
     void give_up(const DeliveryPtr& delivery);

@@ -39,6 +39,12 @@ struct Delivered {
     std::uint16_t attempts = 0;
     Millis age{};  // since the message arrived
 };
+// A host could not be spoken to, or not about this; if there is another one, that is tried next.
+struct HostFailed {
+    queue::MessageId id = 0;
+    std::string_view destination;
+    const DeliveryError& error;
+};
 // A remote answered about this message or recipient, for now with no: charged as an attempt.
 struct Deferred {
     RecipientRef recipient;
@@ -120,9 +126,10 @@ struct Unreadable {
     const queue::StoreError& error;
 };
 
-using DeliveryEvent = std::variant<AttemptStarted, Delivered, Deferred, Postponed, Failed, Expired,
-                                   InDoubt, ReportQueued, ReportDropped, Completed, Cancelled,
-                                   DestinationDown, DestinationUp, SourceSuspended, Unreadable>;
+using DeliveryEvent =
+    std::variant<AttemptStarted, Delivered, HostFailed, Deferred, Postponed, Failed, Expired,
+                 InDoubt, ReportQueued, ReportDropped, Completed, Cancelled, DestinationDown,
+                 DestinationUp, SourceSuspended, Unreadable>;
 
 using OnEvent = std::function<void(const DeliveryEvent&)>;
 

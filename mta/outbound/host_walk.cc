@@ -34,6 +34,7 @@ void Deliveries::walk(const DeliveryPtr& delivery) {
     if (!std::exchange(delivery->is_planned, true)) {
         auto hosts = plan_hosts(*delivery);
         if (!hosts) {
+            note_host_failure(*delivery, hosts.error());
             dns::keep_most_hopeful(delivery->host_error, std::move(hosts.error()));
             give_up(delivery);
             return;
@@ -196,6 +197,7 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
     delivery.next_address = 0;
     auto endpoints = dns::plan_addresses(delivery.host, answer, policy, core_.scheduler.rng());
     if (!endpoints) {
+        note_host_failure(delivery, endpoints.error());
         dns::keep_most_hopeful(delivery.host_error, std::move(endpoints.error()));
         return;
     }
@@ -245,6 +247,11 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
         target.source = source->name;
         target.source_address = is_v6 ? source->v6 : source->v4;
         target.ehlo_name = source->ehlo;
+    }
+    if (core_.tracing.is_watched()) {
+        target.watchers =
+            core_.tracing.match(*delivery->content, delivery->recipients, core_.now());
+        target.message_id = delivery->id;
     }
     delivery->connection = pool_.open(delivery->site, std::move(target), delivery->limit);
     work_of(delivery->connection).opening = delivery;

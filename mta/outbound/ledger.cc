@@ -55,6 +55,7 @@ void Ledger::enter(std::uint32_t message, const Outcome& outcome, const Recipien
         case Outcome::Kind::delivered:
             core_.scheduler.conclude(entry, recipient, RecipientPhase::delivered, nullptr, now);
             ++core_.totals.delivered_total;
+            core_.latencies.delivery.add(now - entry.arrival);
             core_.event(Delivered{who, error.remote, error.reply_code, error.text,
                                   recipient.attempts, now - entry.arrival});
             if (is_relay_reported(entry, recipient, outcome)) {
@@ -64,6 +65,12 @@ void Ledger::enter(std::uint32_t message, const Outcome& outcome, const Recipien
             return;
         case Outcome::Kind::in_doubt:
         case Outcome::Kind::deferred:
+            core_.history.note(message, {.recipient = outcome.recipient,
+                                         .kind = outcome.kind == Outcome::Kind::in_doubt
+                                                     ? AttemptView::Kind::in_doubt
+                                                     : AttemptView::Kind::charged,
+                                         .at = now,
+                                         .error = error});
             core_.scheduler.defer(entry, recipient, error, now, retry_hint_of(error));
             if (outcome.kind == Outcome::Kind::in_doubt) {
                 recipient.is_in_doubt = true;
@@ -90,6 +97,12 @@ void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const 
     const auto now = core_.now();
     const bool has_expired = outcome.kind == Outcome::Kind::expired;
     const bool was_attempt = outcome.kind == Outcome::Kind::failed;
+    if (was_attempt) {
+        core_.history.note(message, {.recipient = outcome.recipient,
+                                     .kind = AttemptView::Kind::failed,
+                                     .at = now,
+                                     .error = *outcome.error});
+    }
     ++(has_expired ? core_.totals.expired_total : core_.totals.failed_total);
     auto error = *outcome.error;
     if (has_expired && core_.scheduler.is_late(entry, ByMode::give_back, now))
@@ -102,6 +115,12 @@ void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const 
     if (!is_wanted(entry, recipient, ReportKind::failure)) {
         core_.event(ReportDropped{who, entry.is_null_sender() ? ReportDropped::Reason::null_sender
                                                               : ReportDropped::Reason::not_wanted});
+        core_.endings.add({.id = who.id,
+                           .recipient = outcome.recipient,
+                           .address = std::string(who.address),
+                           .at = now,
+                           .has_expired = has_expired,
+                           .error = *outcome.error});
         const auto phase = has_expired ? RecipientPhase::expired : RecipientPhase::failed;
         core_.scheduler.conclude(entry, recipient, phase, &error, now);
         return;
@@ -271,6 +290,16 @@ void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Report
                            .domain = job.content->envelope.recipients[outcome.recipient].domain},
                           ReportDropped::Reason::not_made});
     }
+    for (const auto& outcome : outcomes) {
+        if (kind != ReportKind::failure) break;
+        core_.endings.add({.id = job.id,
+                           .recipient = static_cast<std::uint32_t>(outcome.recipient),
+                           .address = job.content->envelope.recipients[outcome.recipient].address,
+                           .at = core_.now(),
+                           .has_expired = outcome.has_expired,
+                           .error = outcome.error,
+                           .report = made.empty() ? 0 : made.front()->id});
+    }
     for (auto& report : made) {
         MTA_ASSERT(report && report->id != 0 && report->envelope.reverse_path.empty());
         core_.event(
@@ -323,6 +352,7 @@ void Ledger::commit(std::uint32_t message, Reports reports) {
 
 void Ledger::drop(std::uint32_t message) {
     copies_.drop(message);
+    core_.history.forget(message);
     core_.scheduler.remove(message);
 }
 

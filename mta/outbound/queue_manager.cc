@@ -198,6 +198,7 @@ QueueManager::QueueManager(SettingsPtr settings, Ports ports, Hooks hooks, std::
 QueueManager::~QueueManager() = default;
 
 void QueueManager::accept(std::shared_ptr<const queue::Message> message) {
+    ++impl_->core.totals.accepted_total;
     impl_->accept(std::move(message));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,10 +13,13 @@
 #include "mta/base/time.h"
 #include "mta/io/connector.h"
 #include "mta/outbound/delivery_event.h"
+#include "mta/outbound/endings.h"
 #include "mta/outbound/hint.h"
 #include "mta/outbound/message_filter.h"
+#include "mta/outbound/queue_sweep.h"
 #include "mta/outbound/queue_view.h"
 #include "mta/outbound/report_request.h"
+#include "mta/outbound/tracing.h"
 #include "queue/message.h"
 #include "queue/store.h"
 
@@ -113,12 +117,27 @@ public:
                                                  const ScanRange& range, const OnHit& on_hit) const;
     // One message without what is on disk; nothing: not in the queue (any more).
     [[nodiscard]] std::optional<MessageView> find(queue::MessageId id) const;
-    // The same with sender and addresses, read from the store.
+    // The same with sender and addresses, read from the store, with what blocks each recipient and
+    // what was tried.
     void describe(queue::MessageId id, OnDescribed on_described);
     // Sorted by name. Empty `name`: all that have mail, connections or trouble.
     [[nodiscard]] std::vector<DestinationView> destinations(const std::string& name = {}) const;
     // Nothing: no mail for it. `domain` in the form of mta::to_a_labels().
     [[nodiscard]] std::optional<DomainView> domain(const std::string& domain) const;
+
+    [[nodiscard]] Latencies latencies() const;
+    // One step of a walk over the queue, of at most `messages_max` messages; until it is_done.
+    void sweep(QueueSweep& sweep, std::size_t messages_max) const;
+    // `count` destinations with the most mail, and `count` others with the oldest.
+    [[nodiscard]] DepthSummary summarize(const QueueSweep& sweep, std::size_t count) const;
+    // Recipients who were given up not long ago, the oldest first; at most the newest `limit`.
+    [[nodiscard]] std::vector<EndingView> endings(const Endings::Query& query,
+                                                  std::size_t limit) const;
+
+    // The SMTP dialogue of coming attempts for an address or a domain: Tracing::fetch() and end().
+    [[nodiscard]] std::expected<Tracing::Fetched, std::string> trace(const std::string& watcher,
+                                                                     const std::string& what);
+    void end_trace(const std::string& watcher);
 
     // Whether everything that waits has a timer or an owner: a walk over all of it, for tests after
     // a tick(). Empty: yes; else what is wrong.

@@ -201,6 +201,7 @@ void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
         auto view = impl_->view_of(*message);
         view.message = std::move(stored->message);
         view.size_bytes = view.message->facts.size;
+        impl_->describe_history(*message, view);
         const auto& recipients = view.message->envelope.recipients;
         std::size_t next = 0;
         const auto entries = std::as_const(impl_->core.table()).recipients(*message);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "mta/base/histogram.h"
 #include "mta/base/outcome.h"
 #include "mta/base/time.h"
 #include "queue/message.h"
@@ -26,7 +27,7 @@ enum class WaitReason : std::uint8_t {
     connections_limit,  // all connections that the relay may have are busy
     window,             // the hours in which its route delivers, which begin again at `until`
     future_release,     // the time for which its sender wanted it, `until`
-    delivering,         // nothing: it is being delivered
+    delivering,         // nothing: it is being delivered; the host must answer before `until`
     report,             // it has failed; the report to the sender is being made
     held,               // an operator's release
     draining,           // the relay's restart
@@ -34,6 +35,33 @@ enum class WaitReason : std::uint8_t {
 };
 
 enum class ViewState : std::uint8_t { queued, delivering, held, in_doubt, done };
+
+// A host that was asked, or could not be, and what it said.
+struct AttemptView {
+    enum class Kind : std::uint8_t {
+        charged,      // a remote answered about this message or recipient, for now with no
+        in_doubt,     // charged; it may have been delivered
+        not_charged,  // nothing that the message is to blame for: another host, or later
+        failed,       // for good
+        earlier,      // `attempts` before the relay's start, of which this was the last
+    };
+    Kind kind = Kind::not_charged;
+    Instant at;
+    std::uint16_t attempts = 0;  // of `earlier`
+    DeliveryError error;
+};
+
+// More about what a recipient waits for: the object that blocks it.
+struct Blocker {
+    std::optional<Instant> since;  // of a destination's or a domain's trouble
+    std::uint32_t failures = 0;    // probes of it that have failed since
+    bool is_probing = false;       // the next one is under way
+    std::size_t in_line = 0;       // messages that wait for the same, this one included
+    std::uint32_t busy = 0;        // connections at work, of the destination or of the relay
+    std::uint32_t limit = 0;       // of those
+    std::string rate;              // "100/min"
+    std::string remote;            // delivering: the host that is being spoken to
+};
 
 struct RecipientView {
     std::uint32_t number = 0;  // its place in the envelope
@@ -48,6 +76,10 @@ struct RecipientView {
     Instant expires;
     WaitReason reason = WaitReason::next_attempt;
     std::optional<Instant> until;
+    // By describe() only:
+    Blocker blocker;
+    std::vector<AttemptView> attempts_made;  // the oldest first
+    bool is_history_cut = false;             // there were more, which are forgotten
 };
 
 struct MessageView {
@@ -58,6 +90,7 @@ struct MessageView {
     queue::Requests requests = {};                  // of the sender
     std::shared_ptr<const queue::Message> message;  // null in find(): it is on disk
     std::vector<RecipientView> recipients;          // open ones only
+    Instant started;                                // of the relay: describe() only
 };
 
 // Which recipients of a message an order is about: their RecipientView::number, ascending; nothing:
@@ -93,6 +126,18 @@ struct DestinationView {
     std::vector<SuspendedSource> suspended;
 };
 
+// A recipient who was given up not long ago: of a message that has left the queue, as a rule.
+struct EndingView {
+    queue::MessageId id = 0;
+    std::uint32_t recipient = 0;
+    std::string address;
+    Instant at;
+    bool has_expired = false;
+    DeliveryError error;
+    queue::MessageId report = 0;    // that tells the sender; 0: nobody is told
+    bool is_report_queued = false;  // it is still on its way
+};
+
 // A domain's part of the answer to `why DOMAIN`.
 struct DomainView {
     std::string domain;
@@ -114,6 +159,7 @@ struct Counters {
     std::size_t destinations_down = 0;
     std::uint64_t body_bytes_in_memory = 0;
     // Since the start.
+    std::uint64_t accepted_total = 0;   // messages from clients
     std::uint64_t delivered_total = 0;  // recipients
     std::uint64_t deferred_total = 0;
     std::uint64_t failed_total = 0;
@@ -122,6 +168,14 @@ struct Counters {
     std::uint64_t reports_total = 0;
     std::uint64_t transactions_total = 0;
     std::uint64_t connects_total = 0;
+};
+
+// Since the start.
+struct Latencies {
+    Histogram delivery;     // arrival to delivered, a recipient
+    Histogram connect;      // an address
+    Histogram hello;        // connected to ready: greeting, EHLO
+    Histogram transaction;  // MAIL to the last reply
 };
 
 using OnDescribed = std::move_only_function<void(queue::StoreResult<MessageView>)>;

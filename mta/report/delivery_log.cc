@@ -45,6 +45,12 @@ public:
             .with("delay", duration(event.age));
         return entry;
     }
+    [[nodiscard]] LogEntry operator()(const outbound::HostFailed& event) const {
+        auto entry = entry_of(Level::debug, "host_failed", event.id);
+        entry.line.with_if("destination", event.destination);
+        add(entry, event.error);
+        return entry;
+    }
     [[nodiscard]] LogEntry operator()(const outbound::Deferred& event) const {
         auto entry = entry_of(Level::info, "deferred", event.recipient);
         add(entry, event.error);

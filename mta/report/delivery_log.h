@@ -18,6 +18,7 @@ struct LogEntry {
 //   delivered id=00001z to=bob@them.example host=mx1.them.example[192.0.2.1]:25 code=250
 //             text="2.0.0 ok" attempt=1 delay=2s
 //   deferred | in_doubt | bounced | expired    id= to= host= code= status= text= attempt= next=
+//   host_failed id= destination= host= ...     one host of an attempt, which goes on to the next
 //   postponed                                  id= destination= ...: nobody answered; no attempt
 //   report_queued id= report= kind= to=        the report has an id of its own, and its own lines
 //   report_dropped id= to= reason=

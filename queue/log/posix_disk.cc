@@ -40,9 +40,18 @@ private:
     int fd_;
 };
 
+// The driver's own stop watch; nothing is decided by it.
+std::uint64_t stopwatch_microseconds() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+}
+
 class PosixFile final : public DiskFile {
 public:
-    PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+    PosixFile(Descriptor fd, std::string path, std::shared_ptr<PosixDisk::SyncTimes> sync_times)
+        : fd_(std::move(fd)), path_(std::move(path)), sync_times_(std::move(sync_times)) {}
 
     DiskResult<void> write(std::uint64_t offset, std::string_view bytes) override {
         while (!bytes.empty()) {
@@ -74,8 +83,16 @@ public:
     }
 
     DiskResult<void> sync() override {
+        const auto begin = stopwatch_microseconds();
         // EINTR too is an answer that leaves the pages' fate open: no second call.
         if (::fdatasync(fd_.get()) != 0) return failed(errno, "sync", path_);
+        const auto took = stopwatch_microseconds() - begin;
+        ++sync_times_->count;
+        sync_times_->microseconds += took;
+        auto longest = sync_times_->microseconds_max.load();
+        while (took > longest &&
+               !sync_times_->microseconds_max.compare_exchange_weak(longest, took)) {
+        }
         return {};
     }
 
@@ -100,6 +117,7 @@ public:
 private:
     Descriptor fd_;
     std::string path_;
+    std::shared_ptr<PosixDisk::SyncTimes> sync_times_;
 };
 
 class PosixLock final : public Disk::Lock {
@@ -124,7 +142,7 @@ DiskResult<std::unique_ptr<DiskFile>> PosixDisk::open_with(const std::string& pa
     const int mode = access_ == Access::read_only ? O_RDONLY : O_RDWR;
     Descriptor fd(::open(full(path).c_str(), flags | mode | O_CLOEXEC, 0600));
     if (fd.get() < 0) return failed(errno, (flags & O_CREAT) != 0 ? "create" : "open", full(path));
-    return std::make_unique<PosixFile>(std::move(fd), full(path));
+    return std::make_unique<PosixFile>(std::move(fd), full(path), sync_times_);
 }
 
 DiskResult<std::unique_ptr<DiskFile>> PosixDisk::create(const std::string& path) {

@@ -1,4 +1,7 @@
 #pragma once
+#include <atomic>
+#include <memory>
+
 #include "queue/log/disk.h"
 
 namespace queue::log {
@@ -11,6 +14,14 @@ public:
         read_write,
         read_only,  // open() is for reading, so the right to read is enough
     };
+    // What syncs of files have cost so far. Grows on the threads that sync; may be read on any.
+    struct SyncTimes {
+        std::atomic<std::uint64_t> count = 0;
+        std::atomic<std::uint64_t> microseconds = 0;
+        std::atomic<std::uint64_t> microseconds_max = 0;  // the longest one
+    };
+    [[nodiscard]] const SyncTimes& sync_times() const { return *sync_times_; }
+
     // Touches nothing; `root` need not exist yet.
     explicit PosixDisk(std::string root, Access access = Access::read_write)
         : root_(std::move(root)), access_(access) {}
@@ -33,6 +44,7 @@ private:
 
     std::string root_;
     Access access_;
+    std::shared_ptr<SyncTimes> sync_times_ = std::make_shared<SyncTimes>();  // shared with files
 };
 
 // From the system's random source; for LogOptions::random_seed.

@@ -356,12 +356,14 @@ TEST_F(ApiTest, why_tells_the_story_of_a_message) {
               (json{"Message 00001z from ann@office.example, 4.7 kB, arrived 2h ago (10:00:00 "
                     "UTC). It is safe on disk and waits for 1 recipient.",
                     "bob@them.example: waits for its next attempt, in 4m (12:04:00 UTC).",
-                    "  Answered 3 times, last tried 11m ago (11:49:00 UTC). The last answer, from "
-                    "mx1.them.example [192.0.2.1]:25: \"450 4.7.1 greylisted / come back "
-                    "\xef\xbf\xbd\"",
+                    "  Answered 3 times, last tried 11m ago (11:49:00 UTC). The last answer: "
+                    "mx1.them.example [192.0.2.1]:25 said \"450 4.7.1 greylisted / come back "
+                    "\xef\xbf\xbd\".",
                     "  If it stays like this, it is given up in 4d (2026-11-22 12:00:00 UTC), and "
                     "the sender gets a report.",
-                    "  To try at once: posthouse flush them.example"}));
+                    "  This is greylisting: the server wants unknown senders to come again "
+                    "after some minutes, and then takes their mail. There is nothing to be "
+                    "done."}));
     EXPECT_EQ(answer["messages"][0]["id"], "00001z");
 }
 
@@ -479,6 +481,149 @@ TEST_F(ApiTest, an_envelope_that_cannot_be_read_does_not_hide_the_message) {
     unreadable->kind = queue::StoreError::Kind::not_found;
     EXPECT_EQ(ask(200, "/v1/why/00001z")["found"], false);
     EXPECT_TRUE(ask(200, "/v1/queue")["messages"].empty());
+}
+
+TEST_F(ApiTest, why_has_the_history_in_json) {
+    auto view = waiting("bob@them.example");
+    view.attempts_made = {{.kind = outbound::AttemptView::Kind::earlier,
+                           .at = now - 1h,
+                           .attempts = 2,
+                           .error = *view.last_error},
+                          {.kind = outbound::AttemptView::Kind::not_charged,
+                           .at = now - 1min,
+                           .error = *view.last_error}};
+    add(0, 63, "ann@office.example", {view});
+    const auto answer = ask(200, "/v1/why/00001z");
+    const auto& history = answer["messages"][0]["recipients"][0]["history"];
+    ASSERT_EQ(history.size(), 2u);
+    EXPECT_EQ(history[0]["kind"], "before_start");
+    EXPECT_EQ(history[0]["attempts"], 2);
+    EXPECT_EQ(history[1]["kind"], "not_counted");
+    EXPECT_EQ(history[1]["at"], "2026-11-18T11:59:00.000Z");
+    EXPECT_EQ(history[1]["host"], "mx1.them.example [192.0.2.1]:25");
+    EXPECT_FALSE(ask(200, "/v1/queue")["messages"][0]["recipients"][0].contains("history"))
+        << "lists stay short";
+}
+
+TEST_F(ApiTest, why_tells_who_was_given_up_and_where_the_report_is) {
+    shards_[1]->queue.endings.push_back({.id = 63,
+                                         .address = "bob@nowhere.example",
+                                         .at = now - 3min,
+                                         .error = {.status = {5, 1, 2}, .text = "no such domain"},
+                                         .report = 64,
+                                         .is_report_queued = true});
+    add(1, 64, "", {waiting("ann@office.example")});
+    for (const auto* what : {"00001z", "bob@nowhere.example", "nowhere.example"}) {
+        const auto answer = ask(200, std::string("/v1/why/") + what);
+        EXPECT_EQ(answer["found"], true) << what;
+        const auto text = answer["lines"].dump();
+        EXPECT_THAT(text, HasSubstr("Message 00001z to bob@nowhere.example was given up 3m ago"));
+        EXPECT_THAT(text, HasSubstr("no such domain."));
+        EXPECT_THAT(text, HasSubstr("is message 000020, which is still on its way"));
+        EXPECT_THAT(text, HasSubstr("Message 000020 (a report"));
+        EXPECT_EQ(answer["messages"].size(), 1u) << what;
+    }
+}
+
+TEST_F(ApiTest, why_of_the_unknown_says_that_the_queue_is_being_loaded) {
+    EXPECT_THAT(ask(200, "/v1/why/00001z")["lines"].dump(), HasSubstr("journalctl"));
+    status_.is_loading = true;
+    EXPECT_THAT(ask(200, "/v1/why/00001z")["lines"].dump(), HasSubstr("ask again in a moment"));
+}
+
+outbound::DestinationDepth deep(const std::string& name, std::size_t recipients) {
+    outbound::DestinationDepth destination;
+    destination.view.name = name;
+    destination.view.connections = 2;
+    destination.depth.recipients = recipients;
+    destination.depth.oldest = now - 1h;
+    destination.depth.by_trouble[static_cast<std::size_t>(outbound::Trouble::dns)] = recipients;
+    return destination;
+}
+
+TEST_F(ApiTest, metrics_have_destinations_of_all_shards) {
+    shards_[0]->queue.depths.destinations = {deep("mx.them.example", 7)};
+    shards_[1]->queue.depths.destinations = {deep("mx.others.example", 9)};
+    shards_[1]->queue.depths.others = deep("", 5);
+    shards_[1]->queue.depths.others_count = 3;
+    status_.now = now;
+    const auto response = api_.handle({"GET", "/metrics", {}, ""});
+    EXPECT_EQ(response.status, 200u);
+    EXPECT_THAT(response.content_type, HasSubstr("text/plain; version=0.0.4"));
+    for (const auto* line :
+         {"posthouse_destination_recipients{destination=\"mx.them.example\",trouble=\"dns\"} 7\n",
+          "posthouse_destination_recipients{destination=\"mx.others.example\",trouble=\"dns\"} 9\n",
+          "posthouse_destination_recipients{destination=\"other\",trouble=\"dns\"} 5\n",
+          "posthouse_destination_oldest_seconds{destination=\"mx.them.example\"} 3600\n",
+          "posthouse_destination_circuit{destination=\"mx.them.example\",state=\"closed\"} 1\n",
+          "posthouse_other_destinations 3\n"}) {
+        EXPECT_THAT(response.body, HasSubstr(line));
+    }
+    EXPECT_EQ(shards_[0]->queue.sweeps, 3) << "in steps";
+}
+
+TEST_F(ApiTest, a_survey_is_not_made_anew_for_each_question) {
+    ask(200, "/v1/top");
+    ask(200, "/v1/top");
+    EXPECT_EQ(api_.handle({"GET", "/metrics", {}, ""}).status, 200u);
+    EXPECT_EQ(shards_[0]->queue.sweeps, 3);
+}
+
+TEST_F(ApiTest, top_has_what_a_screen_needs) {
+    shards_[0]->queue.depths.destinations = {deep("mx.them.example", 7)};
+    shards_[0]->queue.counters.accepted_total = 11;
+    shards_[1]->queue.counters.accepted_total = 31;
+    const auto answer = ask(200, "/v1/top");
+    EXPECT_EQ(answer["queue"]["accepted_total"], 42);
+    EXPECT_EQ(answer["destinations"][0]["name"], "mx.them.example");
+    EXPECT_EQ(answer["destinations"][0]["troubles"], (json{{"dns", 7}}));
+    EXPECT_EQ(answer["destinations"][0]["oldest"], "2026-11-18T11:00:00.000Z");
+    EXPECT_TRUE(answer["status"].contains("spool"));
+}
+
+TEST_F(ApiTest, monitoring_does_not_wait_for_ever) {
+    shards_[1]->hang(true);
+    const Api impatient({shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }, 20ms);
+    for (const auto* path : {"/metrics", "/v1/top"})
+        EXPECT_EQ(impatient.handle({"GET", path, {}, ""}).status, 503u) << path;
+}
+
+TEST_F(ApiTest, trace_brings_the_lines_of_all_shards_in_order) {
+    shards_[0]->queue.trace_lines = {{.kind = outbound::TraceLine::Kind::sent,
+                                      .at = now + 2s,
+                                      .connection = 7,
+                                      .remote = "mx [192.0.2.1]:25",
+                                      .id = 63,
+                                      .text = "QUIT"}};
+    shards_[1]->queue.trace_lines = {
+        {.kind = outbound::TraceLine::Kind::end, .at = now + 1s, .text = "end"}};
+    const auto answer = order(200, "/v1/trace", {{"watch", "me"}, {"what", "THEM.example"}});
+    ASSERT_EQ(answer["lines"].size(), 2u);
+    EXPECT_EQ(answer["lines"][0]["kind"], "end");
+    EXPECT_EQ(answer["lines"][1], (json{{"at", "2026-11-18T12:00:02.000Z"},
+                                        {"kind", "sent"},
+                                        {"connection", "0-7"},
+                                        {"host", "mx [192.0.2.1]:25"},
+                                        {"id", "00001z"},
+                                        {"text", "QUIT"}}));
+    EXPECT_EQ(answer["dropped"], 2);
+    order(200, "/v1/trace", {{"watch", "me"}, {"end", true}});
+    for (const auto& shard : shards_)
+        EXPECT_THAT(shard->queue.orders, ElementsAre("trace me them.example", "end me"));
+}
+
+TEST_F(ApiTest, a_trace_that_makes_no_sense_is_refused) {
+    for (const auto& body : {json{{"what", "them.example"}}, json{{"watch", "me"}},
+                             json{{"watch", ""}, {"what", "them.example"}},
+                             json{{"watch", std::string(101, 'x')}, {"what", "them.example"}},
+                             json{{"watch", "me"}, {"what", "no domain!"}},
+                             json{{"watch", "me"}, {"what", 7}}, json::array()}) {
+        order(400, "/v1/trace", body);
+    }
+    ask(405, "/v1/trace");
+    shards_[1]->queue.is_watched_enough = true;
+    EXPECT_THAT(order(429, "/v1/trace", {{"watch", "me"}, {"what", "a@b.example"}})["error"],
+                HasSubstr("8 traces"));
 }
 
 }  // namespace

@@ -24,6 +24,11 @@ struct FakeQueue {
     std::vector<outbound::DestinationView> destinations;
     std::map<std::string, outbound::DomainView> domains;
     outbound::Counters counters;
+    std::vector<outbound::EndingView> endings;
+    outbound::DepthSummary depths;
+    int sweeps = 0;
+    std::vector<outbound::TraceLine> trace_lines;
+    bool is_watched_enough = false;
     std::vector<std::string> orders;
     int barriers = 0;                             // waits until the orders are on disk
     queue::StoreResult<void> durable;             // "cancel 00001z #1", "flush them.example"
@@ -152,6 +157,33 @@ void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
         if (queue.unreadable) return answer(std::unexpected(*queue.unreadable));
         answer(queue.messages.at(id));
     });
+}
+std::vector<EndingView> QueueManager::endings(const Endings::Query& query, std::size_t) const {
+    std::vector<EndingView> found;
+    for (const auto& ending : impl_->queue->endings) {
+        const bool is_meant = (query.id == 0 || ending.id == query.id) &&
+                              (query.address.empty() || ending.address == query.address) &&
+                              (query.domain.empty() || ending.address.ends_with(query.domain));
+        if (is_meant) found.push_back(ending);
+    }
+    return found;
+}
+Latencies QueueManager::latencies() const { return {}; }
+void QueueManager::sweep(QueueSweep& sweep, std::size_t) const {
+    ++impl_->queue->sweeps;
+    sweep.is_done = ++sweep.next == 3;  // in several steps
+}
+DepthSummary QueueManager::summarize(const QueueSweep&, std::size_t) const {
+    return impl_->queue->depths;
+}
+std::expected<Tracing::Fetched, std::string> QueueManager::trace(const std::string& watcher,
+                                                                 const std::string& what) {
+    impl_->queue->orders.push_back("trace " + watcher + ' ' + what);
+    if (impl_->queue->is_watched_enough) return std::unexpected("there are 8 traces already");
+    return Tracing::Fetched{.lines = impl_->queue->trace_lines, .dropped = 1};
+}
+void QueueManager::end_trace(const std::string& watcher) {
+    impl_->queue->orders.push_back("end " + watcher);
 }
 std::vector<DestinationView> QueueManager::destinations(const std::string&) const {
     return impl_->queue->destinations;

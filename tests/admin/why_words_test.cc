@@ -112,10 +112,9 @@ TEST(WhyWords, tell_trouble_of_our_own_from_an_answer) {
                           "message so far. The last trouble: connection refused."));
     view.attempts = 1;
     view.last_error->reply_code = 421;
-    EXPECT_THAT(
-        text_of(words_about(message, now)),
-        HasSubstr("Answered 1 time, last tried 5m ago (11:55:00 UTC). The last answer, from "
-                  "mx.them.example: \"421 connection refused\""));
+    EXPECT_THAT(text_of(words_about(message, now)),
+                HasSubstr("Answered 1 time, last tried 5m ago (11:55:00 UTC). The last answer: "
+                          "mx.them.example said \"421 connection refused\"."));
 }
 
 TEST(WhyWords, nothing_in_them_moves_a_cursor) {
@@ -137,6 +136,117 @@ TEST(WhyWords, many_recipients_are_counted) {
     message.recipients.resize(25, message.recipients[0]);
     const auto lines = words_about(message, now);
     EXPECT_THAT(lines.back(), HasSubstr("5 more recipients: posthouse queue --id 00001z"));
+}
+
+outbound::AttemptView attempt(Millis ago, const std::string& text, std::uint16_t code = 450) {
+    return {.kind = outbound::AttemptView::Kind::charged,
+            .at = now - ago,
+            .error = {.status = {4, 2, 1},
+                      .reply_code = code,
+                      .text = text,
+                      .remote = "mx1.them.example [192.0.2.1]:25"}};
+}
+
+TEST(WhyWords, every_attempt_with_host_time_and_words) {
+    auto message = message_that(WaitReason::next_attempt);
+    auto& view = message.recipients[0];
+    message.started = now - 2h;
+    auto before = attempt(26h, "busy");
+    before.kind = outbound::AttemptView::Kind::earlier;
+    before.attempts = 3;
+    view.attempts_made = {before, attempt(1h, "cannot connect: connection refused", 0),
+                          attempt(5min, "4.2.1 one\ntwo")};
+    const auto text = text_of(words_about(message, now));
+    EXPECT_THAT(text, HasSubstr("    before the relay's start at 10:00:00: 3 attempts, the last at "
+                                "2026-11-17 10:00:00: mx1.them.example [192.0.2.1]:25 said "
+                                "\"450 busy\"\n"));
+    EXPECT_THAT(text, HasSubstr("    11:00:00  mx1.them.example [192.0.2.1]:25: cannot connect: "
+                                "connection refused\n"));
+    EXPECT_THAT(text, HasSubstr("    11:55:00  mx1.them.example [192.0.2.1]:25 said "
+                                "\"450 4.2.1 one / two\"\n"));
+    EXPECT_THAT(text, Not(HasSubstr("no longer remembered")));
+    view.is_history_cut = true;
+    EXPECT_THAT(text_of(words_about(message, now)),
+                HasSubstr("older ones are no longer remembered"));
+}
+
+TEST(WhyWords, only_the_newest_of_many_attempts) {
+    auto message = message_that(WaitReason::next_attempt);
+    for (int i = 25; i > 0; --i) {
+        message.recipients[0].attempts_made.push_back(
+            attempt(std::chrono::minutes(i), "number " + std::to_string(i)));
+    }
+    const auto text = text_of(words_about(message, now));
+    EXPECT_THAT(text, HasSubstr("(15 more before these: posthouse why --json 00001z)"));
+    EXPECT_THAT(text, Not(HasSubstr("number 11\"")));
+    EXPECT_THAT(text, HasSubstr("number 10\""));
+    EXPECT_THAT(text, HasSubstr("number 1\""));
+}
+
+TEST(WhyWords, recipients_with_the_same_fate_share_the_story) {
+    auto message = message_that(WaitReason::next_attempt);
+    message.recipients[0].attempts_made = {attempt(5min, "busy")};
+    message.recipients.resize(3, message.recipients[0]);
+    message.recipients[1].address = "carl@them.example";
+    message.recipients[2].attempts_made = {attempt(5min, "full")};
+    const auto text = text_of(words_about(message, now));
+    EXPECT_THAT(text, HasSubstr("the same as for bob@them.example."));
+    EXPECT_THAT(text, HasSubstr("450 full"));
+}
+
+TEST(WhyWords, name_the_object_that_blocks) {
+    auto message = message_that(WaitReason::destination_down);
+    auto& view = message.recipients[0];
+    view.blocker = {.since = now - 2h, .failures = 7, .in_line = 4711};
+    view.attempts_made = {attempt(2h, "connection refused", 0)};
+    view.last_error = attempt(1min, "no route to host", 0).error;
+    auto text = text_of(words_about(message, now));
+    EXPECT_THAT(text, HasSubstr("does not take mail since 10:00:00 UTC (2h); 7 tries failed. It is "
+                                "tried in 1m 30s (12:01:30 UTC); as soon as it answers, all mail "
+                                "for it goes out (4711 messages in line)."));
+    EXPECT_THAT(text, HasSubstr("since then, with other mail: mx1.them.example [192.0.2.1]:25: no "
+                                "route to host"));
+    view.blocker.is_probing = true;
+    EXPECT_THAT(text_of(words_about(message, now)), HasSubstr("It is being tried right now;"));
+
+    view.reason = WaitReason::message_rate;
+    view.blocker = {.rate = "100/min"};
+    EXPECT_THAT(text_of(words_about(message, now)), HasSubstr("gets at most 100/min messages"));
+    view.reason = WaitReason::destination_limit;
+    view.blocker = {.limit = 20};
+    EXPECT_THAT(text_of(words_about(message, now)), HasSubstr("all 20 connections that mx.them"));
+    view.reason = WaitReason::delivering;
+    view.blocker = {.remote = "mx1 [192.0.2.1]:25"};
+    EXPECT_THAT(text_of(words_about(message, now)),
+                HasSubstr("right now, over mx1 [192.0.2.1]:25, which has time to answer until "
+                          "12:01:30 UTC (in 1m 30s)."));
+}
+
+TEST(WhyWords, nobody_hears_of_a_report_that_is_given_up) {
+    auto message = message_that(WaitReason::next_attempt);
+    auto content = std::make_shared<queue::Message>();
+    message.message = content;
+    EXPECT_THAT(text_of(words_about(message, now)), HasSubstr("and nobody is told."));
+    content->envelope.reverse_path = "ann@office.example";
+    EXPECT_THAT(text_of(words_about(message, now)), HasSubstr("and the sender gets a report."));
+}
+
+TEST(WhyWords, how_somebody_was_given_up) {
+    outbound::EndingView ending{.id = 63,
+                                .address = "bob@them.example",
+                                .at = now - 1min,
+                                .error = attempt(1min, "5.1.1 nobody", 550).error};
+    EXPECT_THAT(text_of(words_about(ending, now)), HasSubstr("Nobody was told"));
+    ending.report = 64;
+    EXPECT_THAT(
+        text_of(words_about(ending, now)),
+        HasSubstr("was given up 1m ago (11:59:00 UTC): mx1.them.example [192.0.2.1]:25 said "
+                  "\"550 5.1.1 nobody\"."));
+    EXPECT_THAT(text_of(words_about(ending, now)), HasSubstr("000020, which has left"));
+    ending.is_report_queued = true;
+    ending.has_expired = true;
+    EXPECT_THAT(text_of(words_about(ending, now)), HasSubstr("its time was over"));
+    EXPECT_THAT(text_of(words_about(ending, now)), HasSubstr("still on its way"));
 }
 
 TEST(WhyWords, a_domain_without_dns) {

@@ -19,5 +19,13 @@ TEST(Rate, is_a_number_a_slash_and_a_unit) {
     }
 }
 
+TEST(Rate, is_written_as_it_is_read) {
+    for (const auto* text : {"100/min", "1/s", "1000000/h"}) {
+        const auto rate = parse_rate(text);
+        ASSERT_TRUE(rate);
+        EXPECT_EQ(to_string(*rate), text);
+    }
+}
+
 }  // namespace
 }  // namespace mta

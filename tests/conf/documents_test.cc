@@ -71,7 +71,7 @@ std::set<std::string> known() {
 
 TEST(KnownKeys, are_all_there) {
     const auto keys = known();
-    EXPECT_EQ(keys.size(), 71u);
+    EXPECT_EQ(keys.size(), 72u);
     for (const auto* key : {"hostname", "spool.path", "listener.tls", "route.password_file",
                             "retry.delay_notices", "admin.socket", "log.level"}) {
         EXPECT_TRUE(keys.contains(key)) << key;
@@ -104,6 +104,7 @@ TEST(Documents, all_keys_but_those_of_routes_sites_and_certificates_are_shown_as
     std::string indented;
     for (std::string line; std::getline(in, line);) {
         if (line.starts_with("#  ")) indented += line.substr(1) + '\n';
+        if (line == "[admin]") indented += line + '\n';
     }
     // Behind "#     ", the form of an example. The [[route]], the [[site]] and the [[source]] are
     // among them.
@@ -114,7 +115,7 @@ TEST(Documents, all_keys_but_those_of_routes_sites_and_certificates_are_shown_as
                     "site.match", "site.max_connections", "site.max_messages_per_connection",
                     "site.recipients_per_transaction", "site.message_rate", "site.connection_rate",
                     "route.source", "source.name", "source.address", "source.ehlo",
-                    "source.senders", "source.pool", "source.weight"));
+                    "source.senders", "source.pool", "source.weight", "admin.metrics"));
 }
 
 // The man page's sentences say "Default: 10." or "Default:" and the value in the lines behind it.

@@ -129,6 +129,7 @@ delay_notices = []
 socket = "/tmp/admin.sock"
 socket_mode = "0600"
 socket_group = "mailadmins"
+metrics = "[::1]:9725"
 [log]
 level = "debug"
 )");
@@ -204,7 +205,7 @@ level = "debug"
                      7s,
                      64'000'000},
         .retry = {{1s, 2min}, 1h, 0, 24h, 12h, {}},
-        .admin = {"/tmp/admin.sock", 0600, "mailadmins"},
+        .admin = {"/tmp/admin.sock", 0600, "mailadmins", endpoint("[::1]:9725")},
         .log = {mta::Level::debug},
     };
     EXPECT_EQ(settings, want);
@@ -471,6 +472,14 @@ const MistakeCase mistake_cases[] = {
      "posthouse.toml:2:15: admin.socket_mode = \"0770\": must be..."},
     {"socket_group_that_is_no_name", "[admin]\nsocket_group = \"mail admins\"\n",
      "posthouse.toml:2:16: admin.socket_group = \"mail admins\": must be the name of a group, ..."},
+    {"metrics_for_everybody", "[admin]\nmetrics = \"0.0.0.0:9725\"\n",
+     "posthouse.toml:2:11: admin.metrics = \"0.0.0.0:9725\": must be an address of this machine "
+     "alone, such as ..."},
+    {"metrics_on_the_network", "[admin]\nmetrics = \"[2001:db8::1]:9725\"\n",
+     "posthouse.toml:2:11: admin.metrics = \"[2001:db8::1]:9725\": must be an address of this "
+     "machine alone, such as ..."},
+    {"metrics_without_port", "[admin]\nmetrics = \"127.0.0.1\"\n",
+     "posthouse.toml:2:11: admin.metrics = \"127.0.0.1\": ..."},
     {"site_without_match", "[[site]]\nmax_connections = 1\n",
      "posthouse.toml:1:1: site[0].match: at least one server or domain is needed, such as match = "
      "[\".mx.them.example\"]"},

@@ -103,6 +103,22 @@ TEST_F(CachingResolverTest, asks_again_only_when_the_answer_is_too_old) {
     EXPECT_EQ(asked.size(), 1u);
 }
 
+TEST_F(CachingResolverTest, counts_what_was_wanted_asked_and_in_vain) {
+    look_up_mx("them.example");
+    look_up_mx("them.example");
+    answer(them, mx_records("mx1.example"));
+    look_up_mx("them.example");
+    run_deferred();
+    look_up_addresses("mx1.example");
+    answer(mx1_a, error(Kind::timed_out));
+    answer(mx1_aaaa, error(Kind::no_data, 60s));
+    const auto& counted = resolver->statistics();
+    EXPECT_EQ(counted.look_ups, 5u);
+    EXPECT_EQ(counted.cache_hits, 1u);
+    EXPECT_EQ(counted.queries, 3u);
+    EXPECT_EQ(counted.failures, 1u) << "that there is nothing is an answer";
+}
+
 TEST_F(CachingResolverTest, never_answers_inside_the_call) {
     look_up_mx("them.example");
     answer(them, mx_records("mx1.example"));

@@ -27,6 +27,7 @@ def test_everything_lands_where_it_should_and_the_unit_says_so(tmp_path, prefix,
     assert files == examples | {
         f"{below}/sbin/posthouse", f"{below}/share/man/man8/posthouse.8", f"{below}/share/man/man5/posthouse.toml.5",
         f"{below}/share/man/man7/posthouse-api.7",
+        f"{below}/share/man/man7/posthouse-metrics.7",
         f"{documents}/README.md", f"{documents}/LICENSE", f"{documents}/posthouse.toml",
         f"{below}/lib/systemd/system/posthouse.service", f"{below}/lib/sysusers.d/posthouse.conf",
         f"{below}/lib/tmpfiles.d/posthouse.conf", f"{etc.lstrip('/')}/posthouse/posthouse.toml",

@@ -52,6 +52,7 @@ const std::map<std::string, Names> edge_headers = {
     {"ares.h", {"dns"}},
     {"toml++/", {"conf"}},
     {"microhttpd.h", {"mta/admin"}},
+    {"prometheus/", {"mta/admin"}},
     {"curl/", {"mta/cli"}},
     {"CLI/", {"mta/cli"}},
     {"nlohmann/", {"mta/admin", "mta/cli"}},

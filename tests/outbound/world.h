@@ -600,6 +600,9 @@ private:
             std::string operator()(const Delivered& e) const {
                 return "delivered " + of(e.recipient);
             }
+            std::string operator()(const HostFailed& e) const {
+                return "host failed " + e.error.remote;
+            }
             std::string operator()(const Deferred& e) const {
                 return "deferred " + of(e.recipient);
             }

@@ -1,0 +1,19 @@
+#pragma once
+#include <vector>
+
+#include "mta/admin/api.h"
+#include "mta/admin/why_words.h"
+
+namespace mta::admin {
+
+// What `why` says of mail that is not in the queue any more, because recipients were given up not
+// long ago. Nothing of it is certain: the relay remembers a limited number, and none from before
+// its start.
+struct Ended {
+    Lines lines;
+    std::vector<outbound::MessageView> reports;  // about it, that are still on their way
+};
+[[nodiscard]] Ended find_ended(const std::vector<Api::Post>& shards, Millis patience,
+                               const outbound::Endings::Query& query);
+
+}  // namespace mta::admin

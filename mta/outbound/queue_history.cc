@@ -1,0 +1,80 @@
+// What operators ask about one message: what blocks it, what was tried, and how it ended.
+#include <utility>
+
+#include "mta/outbound/queue_manager.h"
+#include "mta/outbound/queue_manager_impl.h"
+
+namespace mta::outbound {
+namespace {
+
+void describe_health(const queue::Health& health, Blocker& blocker) {
+    if (health.is_up()) return;
+    blocker.since = health.down_since();
+    blocker.failures = health.failures();
+    blocker.is_probing = health.is_probing();
+}
+
+}  // namespace
+
+void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient,
+                                          RecipientView& view) const {
+    auto& blocker = view.blocker;
+    if (view.reason == WaitReason::connections_limit) {
+        blocker.busy = deliveries.connections();
+        blocker.limit = core.settings->delivery.connections_max;
+    }
+    if (recipient.bundle == queue::nothing) return;
+    const auto& bundle = core.bundles[recipient.bundle];
+    if (bundle.state == queue::Bundle::State::routing) {
+        if (const auto* health = router.view(bundle.place).health)
+            describe_health(*health, blocker);
+        blocker.in_line = core.scheduler.table().domain(recipient.domain).recipients;
+        return;
+    }
+    const auto& site = sites[bundle.place];
+    describe_health(site.destination.health(), blocker);
+    blocker.in_line = site.destination.waiting();
+    if (view.reason == WaitReason::destination_limit) {
+        blocker.busy = site.destination.busy();
+        blocker.limit = site.destination.limit();
+    } else if (view.reason == WaitReason::message_rate && site.limits.message_rate) {
+        blocker.rate = to_string(*site.limits.message_rate);
+    } else if (view.reason == WaitReason::connection_rate && site.limits.connection_rate) {
+        blocker.rate = to_string(*site.limits.connection_rate);
+    } else if (view.reason == WaitReason::delivering) {
+        auto progress = deliveries.progress_of(recipient.bundle);
+        blocker.remote = std::move(progress.remote);
+        view.until = progress.deadline;
+    }
+}
+
+void QueueManager::Impl::describe_history(std::uint32_t message, MessageView& view) const {
+    view.started = core.started;
+    auto remembered = core.history.of(message);
+    const auto recipients = core.scheduler.table().recipients(message);
+    for (auto& recipient : view.recipients) {
+        recipient.attempts_made = std::move(remembered.recipients[recipient.number]);
+        recipient.is_history_cut = remembered.is_cut;
+        describe_blocker(recipients[recipient.number], recipient);
+    }
+}
+
+std::expected<Tracing::Fetched, std::string> QueueManager::trace(const std::string& watcher,
+                                                                 const std::string& what) {
+    return impl_->core.tracing.fetch(watcher, what, impl_->core.now());
+}
+
+void QueueManager::end_trace(const std::string& watcher) { impl_->core.tracing.end(watcher); }
+
+Latencies QueueManager::latencies() const { return impl_->core.latencies; }
+
+std::vector<EndingView> QueueManager::endings(const Endings::Query& query,
+                                              std::size_t limit) const {
+    auto endings = impl_->core.endings.find(query, limit);
+    for (auto& ending : endings) {
+        ending.is_report_queued = ending.report != 0 && impl_->core.table().find(ending.report);
+    }
+    return endings;
+}
+
+}  // namespace mta::outbound
