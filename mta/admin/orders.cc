@@ -16,7 +16,6 @@ namespace {
 using nlohmann::json;
 using outbound::MessageFilter;
 using outbound::QueueManager;
-using outbound::RecipientHit;
 using outbound::RecipientNumbers;
 using outbound::ViewState;
 using Values = std::map<std::string, std::string>;
