@@ -16,7 +16,6 @@ namespace {
 using nlohmann::json;
 using outbound::MessageFilter;
 using outbound::QueueManager;
-using outbound::RecipientHit;
 using outbound::RecipientNumbers;
 using outbound::ViewState;
 using Values = std::map<std::string, std::string>;
@@ -36,24 +35,30 @@ using Act =
 
 struct OrderKind {
     std::string_view path;
-    // Whether it can change anything about a recipient in that state.
-    bool (*concerns)(ViewState state);
+    // Whether it can change anything about that recipient.
+    bool (*concerns)(const outbound::RecipientHit& recipient);
     Act (*make)(const Values& values);
     bool reads_messages = false;    // it needs them from the disk
     bool is_all_by_itself = false;  // without a filter it means everything
 };
 
-bool is_anywhere(ViewState state) { return state != ViewState::delivering; }
+using outbound::RecipientHit;
+bool is_waiting(const RecipientHit& recipient) {
+    return recipient.state == ViewState::queued || recipient.state == ViewState::in_doubt;
+}
+bool is_stopped(const RecipientHit& recipient) {
+    return recipient.state == ViewState::held || recipient.is_for_later;
+}
+bool is_to_be_tried(const RecipientHit& recipient) {
+    return is_waiting(recipient) && !recipient.is_for_later;
+}
+bool is_anywhere(const RecipientHit& recipient) { return recipient.state != ViewState::delivering; }
 
 constexpr std::array<OrderKind, 5> kinds = {{
-    {"/v1/hold",
-     [](ViewState state) { return state == ViewState::queued || state == ViewState::in_doubt; },
-     [](const Values&) -> Act { return &QueueManager::hold; }},
-    {"/v1/release", [](ViewState state) { return state == ViewState::held; },
-     [](const Values&) -> Act { return &QueueManager::release; }},
+    {"/v1/hold", is_waiting, [](const Values&) -> Act { return &QueueManager::hold; }},
+    {"/v1/release", is_stopped, [](const Values&) -> Act { return &QueueManager::release; }},
     {.path = "/v1/flush",
-     .concerns =
-         [](ViewState state) { return state == ViewState::queued || state == ViewState::in_doubt; },
+     .concerns = is_to_be_tried,
      .make = [](const Values&) -> Act { return &QueueManager::flush_message; },
      .is_all_by_itself = true},
     {"/v1/cancel", is_anywhere, [](const Values&) -> Act { return &QueueManager::cancel; }},
@@ -184,7 +189,7 @@ struct Target {
 std::optional<Target> target_of(const outbound::MessageHit& hit, const OrderKind& kind) {
     Target target{.id = hit.id, .recipients = {}};
     for (const auto& recipient : hit.recipients) {
-        if (kind.concerns(recipient.state)) target.recipients.push_back(recipient.number);
+        if (kind.concerns(recipient)) target.recipients.push_back(recipient.number);
     }
     if (target.recipients.empty()) return std::nullopt;
     return target;

@@ -64,6 +64,8 @@ struct RecipientHit {
     std::string_view domain;
     std::string_view destination;         // empty: not routed yet
     std::optional<Instant> next_attempt;  // nothing: under way, in line, or held
+    // Always: it waits for the time for which its sender wanted it.
+    bool is_for_later = false;
 };
 struct MessageHit {
     queue::MessageId id = 0;

@@ -188,7 +188,8 @@ private:
                          .error = impl_.reason_of(recipient),
                          .domain = {},
                          .destination = {},
-                         .next_attempt = std::nullopt};
+                         .next_attempt = std::nullopt,
+                         .is_for_later = impl_.core.scheduler.waits_for_release(entry, recipient)};
         if (!with_details) return hit;
         hit.domain = table_.domain(recipient.domain).name;
         if (const auto* const site = impl_.site_of(entry, recipient))

@@ -324,6 +324,13 @@ TEST_F(ApiTest, each_order_touches_what_it_can_change) {
         EXPECT_EQ(order(200, path, {{"all", true}})["messages"], count);
         EXPECT_EQ(shards_[0]->queue.orders, orders);
     }
+    // What its sender wanted later is let go by a release, and not by a flush.
+    auto later = waiting("bob@them.example");
+    later.reason = WaitReason::future_release;
+    add(1, 9, "", {later});
+    EXPECT_EQ(order(200, "/v1/flush", {{"id", "000009"}})["messages"], 0);
+    EXPECT_EQ(order(200, "/v1/release", {{"id", "000009"}})["messages"], 1);
+    EXPECT_EQ(order(200, "/v1/hold", {{"id", "000009"}})["messages"], 1);
     shards_[0]->queue.orders.clear();
     EXPECT_EQ(order(200, "/v1/bounce", {{"id", "000001"}, {"reason", "He has left."}})["messages"],
               1);

@@ -121,7 +121,8 @@ std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const 
                             .error = recipient.last_error ? &*recipient.last_error : nullptr,
                             .domain = recipient.domain,
                             .destination = recipient.destination,
-                            .next_attempt = recipient.next_attempt});
+                            .next_attempt = recipient.next_attempt,
+                            .is_for_later = recipient.reason == WaitReason::future_release});
         }
         ++impl_->queue->scanned;
         if (hits.empty()) continue;

@@ -17,7 +17,7 @@ using world::World;
 // "1: #0 #2" for each message that matches, with its recipients.
 std::vector<std::string> found(const QueueManager& manager, const MessageFilter& filter) {
     std::vector<std::string> hits;
-    const auto next = manager.scan(filter, {}, [&](const MessageHit& hit) {
+    const auto next = manager.scan(filter, {.messages_max = 1'000'000}, [&](const MessageHit& hit) {
         auto text = std::to_string(hit.id) + ':';
         for (const auto& recipient : hit.recipients)
             text += " #" + std::to_string(recipient.number);
@@ -175,6 +175,29 @@ TEST_F(QueueScan, goes_in_steps_and_ends_when_it_is_enough) {
                                   [&](const auto& hit) { return !seen.insert(hit.id).second; });
     }
     EXPECT_EQ(seen.size(), 18u);
+}
+
+// What is found out about one domain or failure is remembered for the next recipient that shares
+// it; there are more of them here than it can remember.
+TEST(QueueScanOfMany, does_not_mix_up_what_recipients_share) {
+    World world;
+    constexpr queue::MessageId count = 6000;
+    for (queue::MessageId id = 1; id <= count; ++id) {
+        const auto suffix = id % 3 == 0 ? ".here.example" : ".there.example";
+        queue::RecipientState state;
+        state.next_due = world.agenda.now() + 1h;
+        state.last_error = {.status = {4, 0, 0},
+                            .reply_code = 450,
+                            .text = std::to_string(id) + (id % 5 == 0 ? " full" : " busy"),
+                            .remote = "mx" + std::to_string(id) + (id % 7 == 0 ? ".a" : ".b")};
+        world.manager().load(
+            {.id = id,
+             .arrival = world.agenda.now(),
+             .recipients = {{.domain = 'd' + std::to_string(id) + suffix, .state = state}}});
+    }
+    EXPECT_EQ(found(world.manager(), {.domain = ".here.example"}).size(), count / 3);
+    EXPECT_EQ(found(world.manager(), {.reply = "full"}).size(), count / 5);
+    EXPECT_EQ(found(world.manager(), {.host = ".a"}).size(), count / 7);
 }
 
 TEST_F(QueueScan, the_disk_tells_whether_a_hit_by_hash_is_one) {
