@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "mta/base/domain.h"
+#include "mta/base/time_format.h"
 
 namespace conf {
 namespace {
@@ -85,6 +86,15 @@ void advise_on_routes(const Settings& settings, std::vector<std::string>& all) {
 
 void advise_on_times(const Settings& settings, std::vector<std::string>& all) {
     const auto& retry = settings.retry;
+    for (const auto& route : settings.routes) {
+        const auto lifetime = route.lifetime.value_or(retry.lifetime);
+        if (route.deliver_between.empty() || lifetime >= 2 * 24h) continue;
+        all.push_back("the route for \"" + route.domain +
+                      "\" has hours (deliver_between), and its mail lives for " +
+                      mta::format_duration(lifetime) +
+                      " only: one failed attempt, and it comes back before the hours begin again; "
+                      "set lifetime to some days");
+    }
     if (std::ranges::any_of(retry.delay_notices,
                             [&](mta::Millis age) { return age >= retry.lifetime; })) {
         all.emplace_back(

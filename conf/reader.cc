@@ -168,6 +168,14 @@ std::optional<Text> Reader::text(std::string_view key) {
     return Text(*value, full(key), reading_);
 }
 
+std::optional<std::vector<Text>> Reader::one_or_more(std::string_view key) {
+    const auto* value = find(key);
+    if (value == nullptr || value->kind != Value::Kind::text) return list(key);
+    auto one = text(key);
+    if (!one) return std::nullopt;
+    return std::vector<Text>{*std::move(one)};
+}
+
 std::optional<std::vector<Text>> Reader::list(std::string_view key) {
     const auto* value = find(key);
     if (!value) return std::nullopt;

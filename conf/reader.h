@@ -70,6 +70,8 @@ public:
     [[nodiscard]] std::optional<Text> text(std::string_view key);
     // The strings of a list that are strings. Nothing: absent or no list at all.
     [[nodiscard]] std::optional<std::vector<Text>> list(std::string_view key);
+    // The same, and a single string is a list of one.
+    [[nodiscard]] std::optional<std::vector<Text>> one_or_more(std::string_view key);
     void durations(std::string_view key, std::vector<mta::Millis>& out, mta::Millis min,
                    mta::Millis max);
 

@@ -17,9 +17,8 @@ namespace {
 
 // Parses each string of a list; what is wrong and what stands there twice become problems.
 template <class T>
-void read_list(Reader& reader, std::string_view key, Parsed<T> (*parse)(std::string_view),
-               std::vector<T>& out) {
-    const auto texts = reader.list(key);
+void parse_texts(const std::optional<std::vector<Text>>& texts,
+                 Parsed<T> (*parse)(std::string_view), std::vector<T>& out) {
     if (!texts) return;
     std::vector<T> values;
     std::vector<std::uint32_t> lines;
@@ -39,6 +38,12 @@ void read_list(Reader& reader, std::string_view key, Parsed<T> (*parse)(std::str
         lines.push_back(text.line());
     }
     out = std::move(values);
+}
+
+template <class T>
+void read_list(Reader& reader, std::string_view key, Parsed<T> (*parse)(std::string_view),
+               std::vector<T>& out) {
+    parse_texts(reader.list(key), parse, out);
 }
 
 template <class T>
@@ -127,6 +132,9 @@ void read_listener(Reader reader, std::vector<Listener>& listeners) {
 void read_relay(Reader reader, Relay& relay) {
     read_list(reader, "networks", parse_network, relay.networks);
     read_list(reader, "domains", parse_domain_or_subtree, relay.domains);
+    std::vector<mta::Network> etrn_networks;
+    read_list(reader, "etrn_networks", parse_network, etrn_networks);
+    if (reader.has("etrn_networks")) relay.etrn_networks = std::move(etrn_networks);
     reader.finish();
 }
 
@@ -154,6 +162,8 @@ Parsed<std::string> parse_route_domain(std::string_view text) {
     return text == "*" ? std::string("*") : parse_domain_or_subtree(text);
 }
 
+constexpr std::size_t windows_max = 24;  // one an hour
+
 void read_route(Reader reader, std::vector<Route>& routes) {
     Route route;
     read_one(reader, "domain", parse_route_domain, route.domain);
@@ -168,6 +178,12 @@ void read_route(Reader reader, std::vector<Route>& routes) {
                        "at least one host is needed, such as hosts = [\"mail.office.example:25\"]");
     }
     reader.duration("lifetime", route.lifetime, 1s, 365 * 24h);
+    parse_texts(reader.one_or_more("deliver_between"), parse_window, route.deliver_between);
+    if (reader.is_empty_list("deliver_between") || route.deliver_between.size() > windows_max) {
+        reader.problem("deliver_between",
+                       "must have one to " + std::to_string(windows_max) +
+                           " times of the day; leave it out to deliver at any time");
+    }
     reader.text("source", route.source);
     read_only_none(reader, "tls", "none",
                    "this release has no TLS yet and sends no mail in clear text where encryption "

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "mta/base/daily_window.h"
 #include "mta/base/ip_address.h"
 #include "mta/base/log.h"
 #include "mta/base/rate.h"
@@ -45,6 +46,8 @@ struct Relay {
     std::vector<mta::Network> networks = default_relay_networks();
     std::vector<std::string>
         domains;  // a-labels; "office.example" or ".office.example" (the subtree)
+    // Whose ETRN is heard. Nothing: those in `networks`.
+    std::optional<std::vector<mta::Network>> etrn_networks;
     bool operator==(const Relay&) const = default;
 };
 
@@ -77,6 +80,8 @@ struct Route {
     std::vector<NextHopHost> hosts;       // in order of preference
     std::optional<mta::Millis> lifetime;  // default: retry.lifetime
     std::string source;                   // a pool of [[source]]s; empty: the sender's
+    // By the clock on the wall; empty: always.
+    std::vector<mta::DailyWindow> deliver_between;
     bool operator==(const Route&) const = default;
 };
 
@@ -149,8 +154,8 @@ struct Retry {
 
 struct Admin {
     std::string socket = "/run/posthouse/admin.sock";
-    std::uint32_t socket_mode = 0660;  // as of chmod(2)
-    std::string socket_group;          // empty: the one that the relay runs as
+    std::uint32_t socket_mode = 0660;      // as of chmod(2)
+    std::string socket_group;              // empty: the one that the relay runs as
     std::optional<mta::Endpoint> metrics;  // loopback only; nothing: on the socket alone
     bool operator==(const Admin&) const = default;
 };

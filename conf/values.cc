@@ -185,4 +185,11 @@ Parsed<std::string> parse_mail_address(std::string_view text) {
     return std::string(local_part) + '@' + *domain;
 }
 
+Parsed<mta::DailyWindow> parse_window(std::string_view text) {
+    if (const auto window = mta::parse_daily_window(text)) return *window;
+    return wrong(
+        "must be two different times of the day, such as \"22:00-06:00\" (over midnight) or "
+        "\"18:30-24:00\"");
+}
+
 }  // namespace conf

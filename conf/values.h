@@ -28,5 +28,7 @@ using Parsed = std::expected<T, std::string>;
 [[nodiscard]] Parsed<std::uint32_t> parse_socket_mode(std::string_view text);
 // "postmaster@office.example": a plain address, the domain as A-labels.
 [[nodiscard]] Parsed<std::string> parse_mail_address(std::string_view text);
+// "22:00-06:00": a part of each day.
+[[nodiscard]] Parsed<mta::DailyWindow> parse_window(std::string_view text);
 
 }  // namespace conf

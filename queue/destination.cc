@@ -8,6 +8,7 @@ namespace queue {
 
 Destination::Wait Destination::wait(mta::Instant now, Needs needs) const {
     if (waiting() == 0) return Wait::empty;
+    if (is_closed_) return Wait::closed;
     if (!health_.is_up() && !health_.may_probe(now)) return Wait::down;
     if (busy_ >= concurrency_.limit()) return Wait::limit;
     if (needs.message && !messages_.may_take(now)) return Wait::message_rate;

@@ -33,6 +33,7 @@ struct DeliveryNeeds {
 //
 // Each wait has a name: the first of these that holds is what a bundle in line waits for (and what
 // `why` says).
+//   closed           its hours to begin (the caller's open())
 //   down             the probe (health().next_probe(); nothing: it is under way)
 //   limit            a connection of this destination to become free
 //   message_rate     the time at which its message rate allows the next one (next_allowed())
@@ -41,7 +42,15 @@ struct DeliveryNeeds {
 class Destination {
 public:
     using Needs = DeliveryNeeds;
-    enum class Wait : std::uint8_t { turn, down, limit, message_rate, connection_rate, empty };
+    enum class Wait : std::uint8_t {
+        turn,
+        closed,
+        down,
+        limit,
+        message_rate,
+        connection_rate,
+        empty
+    };
 
     Destination(std::string name, DestinationPolicy policy)
         : name_(std::move(name)), concurrency_(policy.concurrency) {
@@ -80,7 +89,7 @@ public:
     // One that follows another on the same connection, before that one has ended (pipelining): it
     // needs no connection more. Only while up and with bundles waiting.
     [[nodiscard]] bool may_follow(mta::Instant now) const {
-        return health_.is_up() && waiting() > 0 && messages_.may_take(now);
+        return !is_closed_ && health_.is_up() && waiting() > 0 && messages_.may_take(now);
     }
     void start_behind(mta::Instant now);
     // When the rates allow it; a time that has passed: now.
@@ -109,6 +118,17 @@ public:
     Change end(Ended ended, mta::Instant now);
 
     void probe_now(mta::Instant now) { health_.probe_now(now); }
+
+    // Outside of its hours nothing begins, no probe either; what is under way is not touched.
+    [[nodiscard]] bool is_closed() const { return is_closed_; }
+    void close() { is_closed_ = true; }
+    // What was known of it is old: one probe if it was down, and the connections that it may have
+    // grow from one again.
+    void open(mta::Instant now) {
+        is_closed_ = false;
+        concurrency_.on_recovery();
+        health_.probe_now(now);
+    }
     // What was known before a restart. Only before anything was started.
     void restore(Health::Trouble trouble, mta::Instant now) {
         health_.restore(std::move(trouble), now, policy_.probes);
@@ -130,6 +150,7 @@ private:
     SenderLines lines_;
     std::uint32_t delivering_ = 0;
     std::uint32_t busy_ = 0;
+    bool is_closed_ = false;
 };
 
 }  // namespace queue

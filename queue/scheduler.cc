@@ -110,13 +110,16 @@ std::string Scheduler::check() const {
         for (const auto& recipient : table_.recipients(i)) {
             if (!recipient.is_open()) continue;
             ++open;
-            const auto at = next_event(entry, recipient);
-            if (!at && !recipient.is_reported && !recipient.is_delivering)
-                return name + ": a recipient without timer and owner";
-            if (at && (!wheel_.is_set(i) || wheel_.time_of(i) > *at))
-                return name + ": its timer comes too late";
-            if (recipient.is_reported && entry.reports_under_way == 0)
-                return name + ": waits for a report that nobody makes";
+            if (recipient.is_reported || recipient.is_delivering) {
+                if (recipient.is_reported && entry.reports_under_way == 0)
+                    return name + ": waits for a report that nobody makes";
+                continue;
+            }
+            // Delay notices may come late when what they were put off for is over.
+            auto at = expiry(entry, recipient);
+            if (recipient.is_waiting()) at = std::min(at, recipient.due.get());
+            if (!wheel_.is_set(i)) return name + ": a recipient without timer and owner";
+            if (wheel_.time_of(i) > at) return name + ": its timer comes too late";
         }
         if (open != entry.open_count) return name + ": miscounted";
         if (open == 0 && entry.reports_under_way == 0) return name + ": done, and still here";
@@ -176,11 +179,14 @@ bool Scheduler::is_delay_notice_due(const MessageEntry& message, const Recipient
 
 void Scheduler::count_delay_notice(const MessageEntry& message, RecipientEntry& recipient,
                                    Instant now) const {
+    // The notice of lateness is none for an age.
+    const int step = is_late_notice_due(message, recipient, now) ? 0 : 1;
     if (is_late(message, mta::ByMode::notify, now)) recipient.is_told_late = true;
     const auto age = now - life_begin(message);
     const auto passed = std::ranges::count_if(policy_.delay_notices,
                                               [age](Millis notice) { return notice <= age; });
-    recipient.delay_notices = static_cast<std::uint8_t>(std::min<std::ptrdiff_t>(passed, 255));
+    const auto counted = std::max<std::ptrdiff_t>(passed, recipient.delay_notices + step);
+    recipient.delay_notices = static_cast<std::uint8_t>(std::min<std::ptrdiff_t>(counted, 255));
 }
 
 void Scheduler::defer(const MessageEntry& message, RecipientEntry& recipient,
@@ -215,18 +221,32 @@ double Scheduler::jitter() { return std::uniform_real_distribution<double>(-1, 1
 
 std::optional<Instant> Scheduler::next_notice(const MessageEntry& message,
                                               const RecipientEntry& recipient) const {
-    if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported ||
-        message.is_null_sender()) {
-        return std::nullopt;
-    }
-    if (recipient.notify != notify_unspecified && (recipient.notify & notify_delay) == 0)
-        return std::nullopt;
+    if (recipient.is_delivering || !wants_delay_notice(message, recipient)) return std::nullopt;
     auto next = late_notice(message, recipient);
     if (recipient.delay_notices < policy_.delay_notices.size()) {
-        const auto usual = life_begin(message) + policy_.delay_notices[recipient.delay_notices];
+        auto usual = life_begin(message) + policy_.delay_notices[recipient.delay_notices];
+        if (notice_not_before_) usual = std::max(usual, notice_not_before_(message, recipient));
         next = next ? std::min(*next, usual) : usual;
     }
     return next;
+}
+
+bool Scheduler::wants_delay_notice(const MessageEntry& message, const RecipientEntry& recipient) {
+    if (!recipient.is_open() || recipient.is_reported || message.is_null_sender()) return false;
+    return recipient.notify == notify_unspecified || (recipient.notify & notify_delay) != 0;
+}
+
+bool Scheduler::may_get_delay_notice(const MessageEntry& message,
+                                     const RecipientEntry& recipient) const {
+    return recipient.delay_notices < policy_.delay_notices.size() &&
+           wants_delay_notice(message, recipient);
+}
+
+bool Scheduler::is_late_notice_due(const MessageEntry& message, const RecipientEntry& recipient,
+                                   Instant now) const {
+    if (recipient.is_delivering || !wants_delay_notice(message, recipient)) return false;
+    const auto at = late_notice(message, recipient);
+    return at && now >= *at;
 }
 
 // Once. What was late already when it came has been told by whoever had it then.

@@ -39,6 +39,10 @@ public:
     // The lifetime of the route that a domain takes, if it has one of its own.
     using LifetimeOf = std::function<std::optional<mta::Millis>(std::string_view domain)>;
 
+    // A delay notice about a recipient is not due before this, whatever the message's age.
+    using NoticeNotBefore =
+        std::function<mta::Instant(const MessageEntry& message, const RecipientEntry& recipient)>;
+
     Scheduler(RetryPolicy policy, LifetimeOf lifetime_of, std::uint64_t seed, mta::Instant now);
 
     [[nodiscard]] MessageTable& table() { return table_; }
@@ -46,6 +50,11 @@ public:
 
     // Asks for lifetimes anew and rearms every message: costs a walk over the queue.
     void set_policy(RetryPolicy policy);
+    // May grow later as time goes by; when it falls, the caller rearms whom it concerns, or they
+    // hear a little late.
+    void set_notice_not_before(NoticeNotBefore not_before) {
+        notice_not_before_ = std::move(not_before);
+    }
     [[nodiscard]] const RetryPolicy& policy() const { return policy_; }
 
     // ---- Messages ----
@@ -80,13 +89,22 @@ public:
                                    mta::Instant now) const;
     [[nodiscard]] bool is_delay_notice_due(const MessageEntry& message,
                                            const RecipientEntry& recipient, mta::Instant now) const;
+    // The same of the notice that DELIVERBY asks for.
+    [[nodiscard]] bool is_late_notice_due(const MessageEntry& message,
+                                          const RecipientEntry& recipient, mta::Instant now) const;
     // It waits for the release that its sender asked for.
     [[nodiscard]] bool waits_for_release(const MessageEntry& message,
                                          const RecipientEntry& recipient) const;
     // By when it was to be delivered has passed, in that mode.
     [[nodiscard]] bool is_late(const MessageEntry& message, mta::ByMode mode,
                                mta::Instant now) const;
-    // Notices for ages that have passed count as sent, be it that the sender did not want them.
+    // When its lifetime, and with it its age, begins: its arrival, or its release.
+    [[nodiscard]] mta::Instant life_begin(const MessageEntry& message) const;
+    // He is open, wants to hear of delays, and has not heard of all ages.
+    [[nodiscard]] bool may_get_delay_notice(const MessageEntry& message,
+                                            const RecipientEntry& recipient) const;
+    // One was sent. Those for ages that have passed count as sent too, be it that the sender did
+    // not want them.
     void count_delay_notice(const MessageEntry& message, RecipientEntry& recipient,
                             mta::Instant now) const;
 
@@ -112,10 +130,11 @@ private:
     void note_new_domains();
     [[nodiscard]] mta::Millis lifetime(const MessageEntry& message,
                                        const RecipientEntry& recipient) const;
-    [[nodiscard]] mta::Instant life_begin(const MessageEntry& message) const;
     [[nodiscard]] mta::Instant next_due(const MessageEntry& message,
                                         const RecipientEntry& recipient, mta::Instant now,
                                         mta::Millis delay) const;
+    [[nodiscard]] static bool wants_delay_notice(const MessageEntry& message,
+                                                 const RecipientEntry& recipient);
     [[nodiscard]] std::optional<mta::Instant> late_notice(const MessageEntry& message,
                                                           const RecipientEntry& recipient) const;
     [[nodiscard]] std::optional<mta::Instant> next_notice(const MessageEntry& message,
@@ -125,6 +144,7 @@ private:
 
     RetryPolicy policy_;
     LifetimeOf lifetime_of_;
+    NoticeNotBefore notice_not_before_;
     std::mt19937_64 rng_;
     MessageTable table_;
     mta::TimerWheel wheel_;

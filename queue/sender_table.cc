@@ -36,6 +36,11 @@ std::uint32_t SenderTable::find_or_add(std::string_view name) {
     return index;
 }
 
+std::uint32_t SenderTable::find(std::string_view reverse_path) const {
+    const auto known = by_name_.find(reverse_path);
+    return known == by_name_.end() ? nothing : known->second;
+}
+
 void SenderTable::release(std::uint32_t sender) {
     while (sender != nothing) {
         MTA_ASSERT(entries_[sender].users > 0);

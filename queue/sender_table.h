@@ -30,6 +30,8 @@ public:
     [[nodiscard]] std::uint32_t group(std::uint32_t sender) const {
         return sender == nothing ? nothing : entries_[sender].group;
     }
+    // `nothing` if nobody has it (any more).
+    [[nodiscard]] std::uint32_t find(std::string_view reverse_path) const;
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
 private:

@@ -112,6 +112,7 @@ json to_json(const outbound::DestinationView& view) {
             {"connections_limit", view.connections_limit},
             {"down_since", time_or_null(view.down_since)},
             {"next_probe", time_or_null(view.next_probe)},
+            {"opens_at", time_or_null(view.opens_at)},
             {"last_error", error_or_null(view.last_error)},
             {"unwell_addresses", std::move(unwell)},
             {"suspended_sources", std::move(suspended)}};

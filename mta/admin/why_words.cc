@@ -391,7 +391,17 @@ Lines words_about(const outbound::DomainView& view, Instant now) {
     }
     if (view.site) {
         const auto& site = *view.site;
-        if (site.down_since) {
+        if (site.opens_at) {
+            lines.push_back(
+                printable(site.name) +
+                " gets mail at certain hours only (deliver_between of its [[route]]), which begin "
+                "again " +
+                at_or_soon(site.opens_at, now) + ". Until then nothing is tried.");
+        }
+        if (site.down_since && site.opens_at) {
+            lines.push_back("  It took no mail when it was last tried, since " +
+                            when(*site.down_since, now) + '.');
+        } else if (site.down_since) {
             lines.push_back(printable(site.name) + " has taken no mail since " +
                             when(*site.down_since, now) + ". " +
                             (site.next_probe

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mta/io/interfaces.h"
+#include "mta/io/local_time.h"
 #include "mta/report/dsn.h"
 
 namespace mta::daemon {
@@ -70,20 +71,23 @@ void Shard::open_store(const MakeStore& make_store) {
                         {.hostname = settings_->hostname, .postmaster = settings_->postmaster},
                         [this] { return store_->allocate_id(); });
                 },
-            .on_event = [this](const auto& event) { delivery_log_.write(now(), event); }},
+            .on_event = [this](const auto& event) { delivery_log_.write(now(), event); },
+            .utc_offset_at = io::utc_offset_at},
         std::random_device{}());
     queue_manager_->set_own_addresses(io::own_addresses());
-    server_ = std::make_unique<inbound::Server>(
-        inbound::Services{.loop = loop_,
-                          .clock = clock_,
-                          .store = *store_,
-                          .log = log_,
-                          .on_message =
-                              [this](auto message, std::string_view client) {
-                                  delivery_log_.write_received(now(), *message, client);
-                                  queue_manager_->accept(std::move(message));
-                              },
-                          .on_lost_message = [this](auto id) { queue_manager_->forget(id); }});
+    server_ = std::make_unique<inbound::Server>(inbound::Services{
+        .loop = loop_,
+        .clock = clock_,
+        .store = *store_,
+        .log = log_,
+        .on_message =
+            [this](auto message, std::string_view client) {
+                delivery_log_.write_received(now(), *message, client);
+                queue_manager_->accept(std::move(message));
+            },
+        .on_lost_message = [this](auto id) { queue_manager_->forget(id); },
+        .on_wake = [this](const std::string& domain,
+                          bool is_tree) { return queue_manager_->wake(domain, is_tree); }});
 }
 
 void Shard::load(std::function<void(std::size_t messages)> on_loaded) {
@@ -105,6 +109,7 @@ std::expected<void, Shard::Problems> Shard::reload(SettingsPtr settings) {
     log_.set_least(settings_->log.level);
     dns_->reconfigure(cares_options(*settings_));
     resolver_->forget_answers();
+    io::reread_time_zone();
     queue_manager_->set_own_addresses(io::own_addresses());
     queue_manager_->reload(settings_);
     return {};

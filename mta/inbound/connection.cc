@@ -4,6 +4,7 @@
 
 #include "mta/base/assert.h"
 #include "mta/base/limits.h"
+#include "mta/inbound/etrn_reply.h"
 #include "mta/inbound/store_reply.h"
 
 namespace mta::inbound {
@@ -55,8 +56,10 @@ Connection::Connection(const Services& services, std::shared_ptr<const SessionCo
       remote_(stream_->remote()),
       number_(number),
       on_ended_(std::move(on_ended)),
-      session_(config_->options, client_info(*config_, remote_),
-               recipient_check(config_, remote_.address), [this] { return mail_refusal(); }),
+      session_(
+          config_->options, client_info(*config_, remote_),
+          recipient_check(config_, remote_.address), [this] { return mail_refusal(); },
+          etrn_for_client()),
       timer_(services.loop, [this] {
           timer_at_.reset();
           session_.on_deadline(now());
@@ -227,6 +230,24 @@ std::optional<smtp::ServerReply> Connection::mail_refusal() {
     if (!refusal) return std::nullopt;
     refusal_cause_ = refusal->text;
     return reply_to(*refusal);
+}
+
+smtp::ServerSession::OnEtrn Connection::etrn_for_client() {
+    if (!services_.on_wake || !config_->policy.may_wake(remote_.address)) return nullptr;
+    return [this](const smtp::EtrnArguments& arguments) {
+        using Kind = smtp::EtrnArguments::Kind;
+        const auto reply =
+            arguments.kind == Kind::queue
+                ? no_such_queue(arguments)
+                : reply_to(arguments,
+                           services_.on_wake(arguments.domain, arguments.kind == Kind::tree));
+        if (reply.code < 400) {
+            services_.log.write(
+                now(), Level::info,
+                line("etrn").with("node", arguments.node).with("reply", to_string(reply)));
+        }
+        return reply;
+    };
 }
 
 void Connection::handle(smtp::ServerSession::Refused& refused) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "mta/base/log.h"
+#include "mta/base/wake_up.h"
 #include "mta/inbound/session_config.h"
 #include "mta/inbound/statistics.h"
 #include "mta/io/byte_stream.h"
@@ -28,6 +29,9 @@ struct Services {
     std::function<void(std::shared_ptr<const queue::Message>, std::string_view client)> on_message;
     // The store could not keep it, and the client heard so.
     std::function<void(queue::MessageId)> on_lost_message;
+    // Mail for a domain, or (`is_tree`) all below it too, is wanted now: ETRN. Null: nobody serves
+    // it.
+    std::function<WakeUp(const std::string& domain, bool is_tree)> on_wake = nullptr;
     Statistics* statistics = nullptr;  // counted there, if anywhere
 };
 
@@ -75,6 +79,7 @@ private:
     void open_stream();
     void pump();
     [[nodiscard]] std::optional<smtp::ServerReply> mail_refusal();
+    [[nodiscard]] smtp::ServerSession::OnEtrn etrn_for_client();
     void handle(smtp::ServerSession::MessageBegins& begins);
     void handle(smtp::ServerSession::MessageEnds& ends);
     void handle(smtp::ServerSession::MessageAborted& aborted);

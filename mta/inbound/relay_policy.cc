@@ -24,6 +24,10 @@ bool RelayPolicy::may_prioritise(const IpAddress& client) const {
                  client);
 }
 
+bool RelayPolicy::may_wake(const IpAddress& client) const {
+    return is_in(relay_.etrn_networks ? *relay_.etrn_networks : relay_.networks, client);
+}
+
 bool RelayPolicy::is_relay_domain(std::string_view domain) const {
     return std::ranges::any_of(relay_.domains, [&](std::string_view ours) {
         return ours.starts_with('.') ? is_under(domain, ours.substr(1)) : domain == ours;

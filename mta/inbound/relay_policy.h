@@ -19,6 +19,8 @@ public:
     [[nodiscard]] bool may_relay_anywhere(const IpAddress& client) const;
     // Its MT-PRIORITY counts (conf `[inbound] priority_networks`).
     [[nodiscard]] bool may_prioritise(const IpAddress& client) const;
+    // Whose ETRN is heard.
+    [[nodiscard]] bool may_wake(const IpAddress& client) const;
     // `domain` in the form of mta::to_a_labels(). A domain literal ("[192.0.2.1]") is never ours.
     [[nodiscard]] bool is_relay_domain(std::string_view domain) const;
 

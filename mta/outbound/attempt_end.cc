@@ -219,7 +219,8 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
     }
     if (delivery->bundle != queue::nothing) {
         const auto message = delivery->message;
-        const bool waits_for_site = !destination.health().is_up() || core_.is_draining;
+        const bool waits_for_site =
+            !destination.health().is_up() || destination.is_closed() || core_.is_draining;
         auto next_due = Instant{};
         if (waits_for_site) {
             parts_.lines.put_back(delivery->bundle);
@@ -240,6 +241,7 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
         core_.event(Postponed{delivery->id, destination.name(), error, next_due});
     }
     remove(*delivery);
+    parts_.sites.end_wake_if_done(delivery->site);
     parts_.sites.refresh(delivery->site);
     core_.request_tick();
 }

@@ -49,7 +49,8 @@ void ConnectionPool::park(std::uint32_t index) {
     MTA_ASSERT(!held.is_idle && held.connection->active() == 0);
     auto& site = sites_[held.site];
     const auto& delivery = core_.settings->delivery;
-    const bool is_over = is_used_up(index) || !held.connection->can_start();
+    const bool is_over =
+        is_used_up(index) || !held.connection->can_start() || site.destination.is_closed();
     if (is_over || core_.is_draining || site.connections > site.destination.limit()) {
         held.connection->quit();
         return;
@@ -108,6 +109,14 @@ bool ConnectionPool::close_longest_idle() {
 
 void ConnectionPool::close_idle() {
     while (close_longest_idle()) {
+    }
+}
+
+void ConnectionPool::close_idle(std::uint32_t site) {
+    const auto idle = sites_[site].idle;
+    for (const auto index : idle) {
+        take_out_of_idle(index);
+        connections_[index].connection->quit();
     }
 }
 

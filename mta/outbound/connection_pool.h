@@ -76,6 +76,7 @@ public:
     // Closes the connection that has been idle longest, of whatever site. False: none is idle.
     bool close_longest_idle();
     void close_idle();
+    void close_idle(std::uint32_t site);
     // The one that has been idle longest of those to the host, if any is: somebody waits for it.
     void close_idle_to(const HostLimits::Host& host);
     // Those of the site that come from that source.

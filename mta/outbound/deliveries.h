@@ -172,6 +172,8 @@ private:
     void look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host);
     void note_addresses(Delivery& delivery, std::uint16_t port,
                         const dns::Lookup<dns::AddressAnswer>& answer);
+    [[nodiscard]] static queue::Destination::Needs needs_of(const Delivery& delivery);
+    [[nodiscard]] bool is_pause_too_long(const Delivery& delivery);
     [[nodiscard]] bool take_from_rates(const DeliveryPtr& delivery);
     [[nodiscard]] bool go_to_next_address(Delivery& delivery);
     [[nodiscard]] bool has_next_host(const Delivery& delivery) const;

@@ -69,11 +69,15 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
     const auto addresses_max = core_.settings->delivery.addresses_per_attempt_max;
     const auto& site = parts_.sites[delivery->site];
     const bool is_static = site.plan.is_static;
-    // While the site is down nobody knocks but the probe.
-    const auto may_knock = [&] { return delivery->is_probe || site.destination.health().is_up(); };
+    // While the site is down nobody knocks but the probe, outside of its hours nobody at all.
+    const auto may_knock = [&] {
+        return !site.destination.is_closed() &&
+               (delivery->is_probe || site.destination.health().is_up());
+    };
     while (may_knock() && delivery->sessions < sessions_max &&
            delivery->addresses_tried < addresses_max) {
         if (go_to_next_address(*delivery)) {
+            if (is_pause_too_long(*delivery)) break;
             if (take_from_rates(delivery))
                 open(delivery, delivery->addresses[delivery->next_address++]);
             return;
@@ -214,12 +218,27 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
     }
 }
 
+queue::Destination::Needs Deliveries::needs_of(const Delivery& delivery) {
+    return {.message = !delivery.may_send, .connection = !delivery.may_connect};
+}
+
+// Until the rates allow the next connection somebody would have expired: that happens in line, and
+// not in a delivery.
+bool Deliveries::is_pause_too_long(const Delivery& delivery) {
+    const auto allowed_at =
+        parts_.sites[delivery.site].destination.next_allowed(needs_of(delivery));
+    if (allowed_at <= core_.now()) return false;
+    const auto& entry = core_.table().message(delivery.message);
+    return std::ranges::any_of(delivery.recipients, [&](std::uint32_t number) {
+        return core_.scheduler.expiry(entry, core_.table().recipient(entry, number)) <= allowed_at;
+    });
+}
+
 // A second address, host or transaction is beyond what the delivery took when it began. False: it
 // waits; advance() comes again when the site's rates allow it.
 bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
     auto& destination = parts_.sites[delivery->site].destination;
-    const queue::Destination::Needs needs{.message = !delivery->may_send,
-                                          .connection = !delivery->may_connect};
+    const auto needs = needs_of(*delivery);
     const auto allowed_at = destination.next_allowed(needs);
     if (allowed_at > core_.now()) {
         delivery->is_paused = true;

@@ -1,6 +1,7 @@
 #include "mta/outbound/ledger.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "mta/base/assert.h"
@@ -139,7 +140,7 @@ void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const 
                             .is_in_doubt = recipient.is_in_doubt});
 }
 
-void Ledger::send_delay_notice(std::uint32_t message) {
+void Ledger::send_late_notice(std::uint32_t message) {
     auto& table = core_.table();
     auto& entry = table.message(message);
     const auto now = core_.now();
@@ -147,9 +148,9 @@ void Ledger::send_delay_notice(std::uint32_t message) {
     auto recipients = table.recipients(message);
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         auto& recipient = recipients[number];
-        if (!core_.scheduler.is_delay_notice_due(entry, recipient, now)) continue;
+        if (!core_.scheduler.is_late_notice_due(entry, recipient, now)) continue;
         auto reason = handlers_.reason_of(recipient);
-        if (core_.scheduler.is_late(entry, ByMode::notify, now)) reason.status = {4, 4, 7};
+        reason.status = {4, 4, 7};
         core_.scheduler.count_delay_notice(entry, recipient, now);
         job.delays.push_back(
             {.recipient = number,
@@ -276,37 +277,53 @@ void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Report
             table.recipient(entry, static_cast<std::uint32_t>(outcome.recipient));
         give_up_at = std::min(give_up_at, core_.scheduler.expiry(entry, recipient));
     }
+    std::ranges::move(make_reports({.kind = kind,
+                                    .original = *job.content,
+                                    .head = head,
+                                    .outcomes = outcomes,
+                                    .now = core_.now(),
+                                    .give_up_at = give_up_at,
+                                    .also = {}}),
+                      std::back_inserter(reports));
+}
+
+Reports Ledger::make_reports(const ReportRequest& request) {
     Reports made;
-    if (core_.hooks.make_reports) {
-        made =
-            core_.hooks.make_reports({kind, *job.content, head, outcomes, core_.now(), give_up_at});
+    if (core_.hooks.make_reports) made = core_.hooks.make_reports(request);
+    if (made.empty()) {
+        for (const auto& outcome : request.outcomes) {
+            const auto& recipient = request.original.envelope.recipients[outcome.recipient];
+            core_.event(ReportDropped{{.id = request.original.id,
+                                       .recipient = outcome.recipient,
+                                       .address = recipient.address,
+                                       .domain = recipient.domain},
+                                      ReportDropped::Reason::not_made});
+        }
     }
-    for (const auto& outcome : outcomes) {
-        if (!made.empty()) break;
-        core_.event(
-            ReportDropped{{.id = job.id,
-                           .recipient = outcome.recipient,
-                           .address = job.content->envelope.recipients[outcome.recipient].address,
-                           .domain = job.content->envelope.recipients[outcome.recipient].domain},
-                          ReportDropped::Reason::not_made});
+    for (const auto& outcome : request.outcomes) {
+        if (request.kind != ReportKind::failure) break;
+        core_.endings.add(
+            {.id = request.original.id,
+             .recipient = static_cast<std::uint32_t>(outcome.recipient),
+             .address = request.original.envelope.recipients[outcome.recipient].address,
+             .at = core_.now(),
+             .has_expired = outcome.has_expired,
+             .error = outcome.error,
+             .report = made.empty() ? 0 : made.front()->id});
     }
-    for (const auto& outcome : outcomes) {
-        if (kind != ReportKind::failure) break;
-        core_.endings.add({.id = job.id,
-                           .recipient = static_cast<std::uint32_t>(outcome.recipient),
-                           .address = job.content->envelope.recipients[outcome.recipient].address,
-                           .at = core_.now(),
-                           .has_expired = outcome.has_expired,
-                           .error = outcome.error,
-                           .report = made.empty() ? 0 : made.front()->id});
-    }
-    for (auto& report : made) {
+    for (const auto& report : made) {
         MTA_ASSERT(report && report->id != 0 && report->envelope.reverse_path.empty());
-        core_.event(
-            ReportQueued{job.id, report->id, kind, report->envelope.recipients.front().address});
+        const auto& to = report->envelope.recipients.front().address;
+        core_.event(ReportQueued{request.original.id, report->id, request.kind, to});
         ++core_.totals.reports_total;
-        reports.push_back(std::move(report));
     }
+    // The log of each message tells of the report that tells of it.
+    for (const auto& other : request.also) {
+        if (made.empty()) break;
+        core_.event(ReportQueued{other.message->id, made.front()->id, request.kind,
+                                 made.front()->envelope.recipients.front().address});
+    }
+    return made;
 }
 
 void Ledger::give_up_reports(const Job& job, const queue::StoreError& error) {

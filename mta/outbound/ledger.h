@@ -39,8 +39,8 @@ struct Outcome {
 //   - A delivery is reported ("relayed") if NOTIFY=SUCCESS asks for it and the next hop does not
 //     answer DSN requests itself; or, unless NOTIFY=NEVER, if DELIVERBY asks for a trace, or for a
 //     notice and the next hop does not know of it (RFC 2852 section 4).
-//   - A delay is reported when the message reaches an age of `retry.delay_notices`, unless NOTIFY
-//     is given without DELAY; and once when the time that DELIVERBY gives with mode N has passed.
+//   - A delay is reported unless NOTIFY is given without DELAY: DelayNotices; and once when the
+//     time that DELIVERBY gives with mode N has passed.
 //   - With mode R it expires at that time, whatever was said last: 5.4.7.
 //   - All recipients with the same fate at the same time share one report.
 //
@@ -64,10 +64,15 @@ public:
     // the last recipient is done the message leaves the queue: its index is void after the call.
     void settle(std::uint32_t message, const std::shared_ptr<const queue::Message>& content,
                 std::string_view destination, std::span<const Outcome> outcomes);
-    // To all who are due for one.
-    void send_delay_notice(std::uint32_t message);
+    // To all who wanted it delivered by a time that has passed, and told if it is not.
+    void send_late_notice(std::uint32_t message);
     // The states were changed by an order: to the store, and out of the queue if that was the last.
     void commit(std::uint32_t message) { commit(message, {}); }
+    // The same; `reports` in the same step. They are mail to be delivered then.
+    void commit(std::uint32_t message, std::vector<std::shared_ptr<const queue::Message>> reports);
+    // Has them made, and says so to whom it concerns.
+    [[nodiscard]] std::vector<std::shared_ptr<const queue::Message>> make_reports(
+        const ReportRequest& request);
     // Out of the queue without the store's being told.
     void drop(std::uint32_t message);
     // The store cannot give the message back. True: it is out of the queue now.
@@ -100,7 +105,6 @@ private:
     void give_up_reports(const Job& job, const queue::StoreError& error);
     void make(const Job& job, ReportKind kind, std::string_view head,
               std::vector<std::shared_ptr<const queue::Message>>& reports);
-    void commit(std::uint32_t message, std::vector<std::shared_ptr<const queue::Message>> reports);
 
     Core& core_;
     MessageCopies& copies_;

@@ -37,8 +37,40 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
            .reason_of = [this](const auto& recipient) -> const DeliveryError& {
                return reason_or_default(recipient);
            }}),
-      deliveries(core, {sites, addresses, lines, ledger, copies}) {
+      deliveries(core, {sites, addresses, lines, ledger, copies}),
+      delay_notices(core, ledger, copies,
+                    {.reason_of = [this](const auto& recipient) -> const DeliveryError& {
+                         return reason_or_default(recipient);
+                     },
+                     .waits_for_outage =
+                         [this](const auto& recipient) { return waits_for_outage(recipient); },
+                     .is_too_early =
+                         [this](const auto& message, const auto& recipient) {
+                             return hours_notice_not_before(message, recipient) > core.now();
+                         }}),
+      wake_ups(core, router,
+               {.wake = [this](std::uint32_t domain) { wake_domain(domain, true); },
+                .make_due = [this](std::uint32_t message,
+                                   const auto& domains) { make_due(message, domains); }}) {
     lines.set_router(router);
+    core.scheduler.set_notice_not_before([this](const auto& message, const auto& recipient) {
+        return std::max(hours_notice_not_before(message, recipient),
+                        delay_notices.not_before(core.table().sender(message)));
+    });
+}
+
+// Mail that has not been tried, only because its hours have not come, is not late.
+Instant QueueManager::Impl::hours_notice_not_before(const queue::MessageEntry& message,
+                                                    const queue::RecipientEntry& recipient) const {
+    const auto* const site = site_of(message, recipient);
+    if (site == nullptr || recipient.attempts > 0 || recipient.stalls > 0) return Instant::min();
+    if (!site->hours.are_limited() || !site->destination.health().is_up()) return Instant::min();
+    return site->hours.no_notice_until(core.scheduler.life_begin(message)).value_or(Instant::min());
+}
+
+bool QueueManager::Impl::waits_for_outage(const queue::RecipientEntry& recipient) const {
+    const auto* const health = health_of(recipient);
+    return health != nullptr && !health->is_up();
 }
 
 // ---- Mail comes in ----
@@ -79,11 +111,14 @@ void QueueManager::Impl::tick() {
     core.is_tick_requested = false;
     deliveries.tick();
     sites.tick();
+    for (const auto site : sites.take_closed()) deliveries.pool().close_idle(site);
     router.tick();
     if (!core.is_draining) {
+        wake_ups.tick();
         queue::Scheduler::Work work;
         core.scheduler.tick(core.now(), work);
         serve(work);
+        delay_notices.tick();
         dispatch();
     }
     router.note_unused(core.table().take_unused_domains());
@@ -96,11 +131,23 @@ void QueueManager::Impl::serve(const queue::Scheduler::Work& work) {
     for (const auto message : work.expired)
         if (core.table().message(message).id != 0) expire(message);
     for (const auto message : work.delayed)
-        if (core.table().message(message).id != 0) ledger.send_delay_notice(message);
+        if (core.table().message(message).id != 0) serve_delayed(message);
     for (const auto message : work.due) {
         if (core.table().message(message).id == 0) continue;
         lines.line_up_due(message);
         core.scheduler.rearm(message);
+    }
+}
+
+void QueueManager::Impl::serve_delayed(std::uint32_t message) {
+    const auto& table = std::as_const(core.table());
+    const bool is_late = std::ranges::any_of(table.recipients(message), [&](const auto& recipient) {
+        return core.scheduler.is_late_notice_due(table.message(message), recipient, core.now());
+    });
+    if (is_late) {
+        ledger.send_late_notice(message);
+    } else {
+        delay_notices.note_due(message);
     }
 }
 
@@ -166,7 +213,10 @@ std::optional<Instant> QueueManager::Impl::next_wakeup() const {
     };
     consider(router.next_wakeup());
     consider(sites.next_wakeup());
-    if (!core.is_draining) consider(core.scheduler.next_wakeup());
+    if (core.is_draining) return next;
+    consider(core.scheduler.next_wakeup());
+    consider(delay_notices.next_wakeup());
+    consider(wake_ups.next_wakeup());
     return next;
 }
 

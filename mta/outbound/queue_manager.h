@@ -10,7 +10,9 @@
 
 #include "conf/settings.h"
 #include "dns/resolver.h"
+#include "mta/base/daily_window.h"
 #include "mta/base/time.h"
+#include "mta/base/wake_up.h"
 #include "mta/io/connector.h"
 #include "mta/outbound/delivery_event.h"
 #include "mta/outbound/endings.h"
@@ -57,6 +59,7 @@ public:
         std::function<void()> request_tick;
         MakeReports make_reports;
         OnEvent on_event;
+        UtcOffsetAt utc_offset_at;  // of the clock on the wall, for deliver_between; null: UTC
     };
     using SettingsPtr = std::shared_ptr<const conf::Settings>;
 
@@ -147,10 +150,16 @@ public:
 
     // Everything that waits for its next attempt is due now, and what is down is probed now. Held
     // mail stays held, and what waits for the release that its sender asked for waits on. Returns
-    // the number of recipients touched.
+    // the number of recipients touched. Mail that was named, by domain or message, goes out of its
+    // route's hours too, once (DeliveryHours); flush() leaves those alone.
     std::size_t flush();
+    // ".sub.tree": all domains below it.
     std::size_t flush_domain(const std::string& domain);
     std::size_t flush_message(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
+    // The same for whoever may ask from outside (ETRN): for domains of relay.domains that have a
+    // static route, in the background, and as often as one likes. `domain` in the form of
+    // mta::to_a_labels(); `is_tree`: all below it too.
+    [[nodiscard]] WakeUp wake(const std::string& domain, bool is_tree);
     // Each touches those of `only` that are open and not being delivered, and returns their number.
     // release: ends a hold or, of what is not held, the wait for the release that its sender asked
     // for. cancel: gone without a report. bounce: given up with a report, `reason` in it.

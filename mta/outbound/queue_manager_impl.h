@@ -7,6 +7,7 @@
 
 #include "mta/outbound/address_health.h"
 #include "mta/outbound/core.h"
+#include "mta/outbound/delay_notices.h"
 #include "mta/outbound/deliveries.h"
 #include "mta/outbound/ledger.h"
 #include "mta/outbound/lines.h"
@@ -14,6 +15,7 @@
 #include "mta/outbound/queue_manager.h"
 #include "mta/outbound/router.h"
 #include "mta/outbound/site.h"
+#include "mta/outbound/wake_ups.h"
 
 namespace mta::outbound {
 
@@ -37,6 +39,7 @@ struct QueueManager::Impl {
     void fail_parked(std::uint32_t domain, const DeliveryError& error);
     void tick();
     void serve(const queue::Scheduler::Work& work);
+    void serve_delayed(std::uint32_t message);
     void expire(std::uint32_t message);
     void dispatch();
     [[nodiscard]] std::optional<Instant> next_wakeup() const;
@@ -47,9 +50,20 @@ struct QueueManager::Impl {
     template <class Change>
     std::size_t change_recipients(std::uint32_t message, const RecipientNumbers& only,
                                   const Change& change);
-    // The site, and those of its addresses that are unwell, are tried at the next chance.
-    void probe_now(std::uint32_t site);
-    std::size_t make_due(std::uint32_t message, std::optional<std::uint32_t> domain);
+    // The site, and those of its addresses that are unwell, are tried at the next chance;
+    // `opens_hours`: outside of its hours too.
+    void probe_now(std::uint32_t site, bool opens_hours);
+    // Those of the domains that are set; of none named: all.
+    std::size_t make_due(std::uint32_t message, const std::vector<bool>& domains);
+    // By index: those that a domain or ".sub.tree" means. Empty: none is known.
+    [[nodiscard]] std::vector<bool> domains_of(const std::string& pattern);
+    // What its mail waits for is tried now: the DNS, its site, the hours of that.
+    void wake_domain(std::uint32_t domain, bool has_mail);
+    // While mail only waits for its hours: no delay notice before this.
+    [[nodiscard]] Instant hours_notice_not_before(const queue::MessageEntry& message,
+                                                  const queue::RecipientEntry& recipient) const;
+    // Its destination, or its domain's DNS, is down.
+    [[nodiscard]] bool waits_for_outage(const queue::RecipientEntry& recipient) const;
 
     // Where a recipient's mail goes; null: not known yet.
     [[nodiscard]] const Site* site_of(const queue::MessageEntry& message,
@@ -78,6 +92,8 @@ struct QueueManager::Impl {
     Router router;
     Ledger ledger;
     Deliveries deliveries;
+    DelayNotices delay_notices;
+    WakeUps wake_ups;
 };
 
 }  // namespace mta::outbound

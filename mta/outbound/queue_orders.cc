@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mta/base/domain.h"
 #include "mta/outbound/queue_manager.h"
 #include "mta/outbound/queue_manager_impl.h"
 
@@ -26,15 +27,16 @@ std::size_t QueueManager::Impl::change_recipients(std::uint32_t message,
 }
 
 // Those that wait for a time; what is in a line is due already.
-std::size_t QueueManager::Impl::make_due(std::uint32_t message,
-                                         std::optional<std::uint32_t> domain) {
+std::size_t QueueManager::Impl::make_due(std::uint32_t message, const std::vector<bool>& domains) {
     const auto now = core.now();
     const auto changed = change_recipients(
         message, std::nullopt,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
             if (core.scheduler.waits_for_release(entry, recipient)) return false;
-            if (domain && recipient.domain != *domain) return false;
+            if (!domains.empty() &&
+                (recipient.domain >= domains.size() || !domains[recipient.domain]))
+                return false;
             if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
             return true;
         });
@@ -43,37 +45,57 @@ std::size_t QueueManager::Impl::make_due(std::uint32_t message,
     return changed;
 }
 
-void QueueManager::Impl::probe_now(std::uint32_t site) {
-    sites[site].destination.probe_now(core.now());
+void QueueManager::Impl::probe_now(std::uint32_t site, bool opens_hours) {
     for (const auto& address : sites[site].addresses)
         addresses.probe_now(address.endpoint, core.now());
     deliveries.probe_now(site);
-    sites.refresh(site);
+    sites.wake(site, opens_hours);
 }
 
 std::size_t QueueManager::flush() {
     auto& core = impl_->core;
     std::size_t flushed = 0;
     for (std::uint32_t i = 0; i < core.table().message_index_end(); ++i)
-        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, std::nullopt);
+        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, {});
     for (std::uint32_t i = 0; i < core.table().domain_index_end(); ++i)
         if (!core.table().domain(i).name.empty()) impl_->router.probe_now(i);
     for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
-        if (impl_->sites.is_used(i)) impl_->probe_now(i);
+        if (impl_->sites.is_used(i)) impl_->probe_now(i, false);
     }
     return flushed;
 }
 
 std::size_t QueueManager::flush_domain(const std::string& domain) {
     auto& core = impl_->core;
-    const auto index = core.table().find_domain(domain);
-    if (!index) return 0;
+    const auto is_meant = impl_->domains_of(domain);
+    if (is_meant.empty()) return 0;
     std::size_t flushed = 0;
     for (std::uint32_t i = 0; i < core.table().message_index_end(); ++i)
-        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, index);
-    impl_->router.probe_now(*index);
-    for (const auto site : impl_->router.sites_of(*index)) impl_->probe_now(site);
+        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, is_meant);
+    for (std::uint32_t i = 0; i < is_meant.size(); ++i)
+        if (is_meant[i]) impl_->wake_domain(i, flushed > 0);
     return flushed;
+}
+
+std::vector<bool> QueueManager::Impl::domains_of(const std::string& pattern) {
+    auto& table = core.table();
+    std::vector<bool> is_meant;
+    if (!pattern.starts_with('.')) {
+        if (const auto index = table.find_domain(pattern)) {
+            is_meant.resize(*index + 1);
+            is_meant[*index] = true;
+        }
+        return is_meant;
+    }
+    is_meant.resize(table.domain_index_end());
+    for (std::uint32_t i = 0; i < table.domain_index_end(); ++i)
+        is_meant[i] = is_under(table.domain(i).name, std::string_view(pattern).substr(1));
+    return is_meant;
+}
+
+void QueueManager::Impl::wake_domain(std::uint32_t domain, bool has_mail) {
+    router.probe_now(domain);
+    for (const auto site : router.sites_of(domain)) probe_now(site, has_mail);
 }
 
 std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumbers& only) {
@@ -87,13 +109,16 @@ std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumb
             if (recipient.phase != RecipientPhase::pending) return false;
             if (core.scheduler.waits_for_release(entry, recipient)) return false;
             if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
-            impl_->router.probe_now(recipient.domain);
-            for (const auto site : impl_->router.sites_of(recipient.domain)) impl_->probe_now(site);
+            impl_->wake_domain(recipient.domain, true);
             return true;
         });
     if (flushed > 0) core.scheduler.rearm(*message);
     core.request_tick();
     return flushed;
+}
+
+WakeUp QueueManager::wake(const std::string& domain, bool is_tree) {
+    return impl_->wake_ups.ask(domain, is_tree);
 }
 
 std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {

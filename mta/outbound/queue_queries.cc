@@ -79,6 +79,10 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
                 view.reason = WaitReason::destination_down;
                 view.until = destination.health().next_probe();
                 return;
+            case Wait::closed:
+                view.reason = WaitReason::window;
+                view.until = site.hours.next_begin();
+                return;
             case Wait::limit:
                 view.reason = WaitReason::destination_limit;
                 if (const auto waiting = deliveries.waiting_for_host(bundle.place);
@@ -112,7 +116,8 @@ RecipientView QueueManager::Impl::view_of(const queue::MessageEntry& message,
     if (const auto* const site = site_of(message, recipient)) view.destination = site->plan.name;
     describe_wait(message, recipient, view);
     if (recipient.is_waiting()) view.next_attempt = recipient.due;
-    if (view.reason == WaitReason::destination_down || view.reason == WaitReason::dns_down)
+    if (view.reason == WaitReason::destination_down || view.reason == WaitReason::dns_down ||
+        view.reason == WaitReason::window)
         view.next_attempt = view.until;
     return view;
 }
@@ -148,10 +153,12 @@ DestinationView QueueManager::Impl::site_view_of(std::uint32_t index) const {
                          .connections_limit = destination.limit(),
                          .down_since = health.down_since(),
                          .next_probe = health.next_probe(),
+                         .opens_at = std::nullopt,
                          .last_error = std::nullopt,
                          .unwell = {},
                          .suspended = {}};
     if (!health.is_up()) view.last_error = health.last_error();
+    if (destination.is_closed()) view.opens_at = site.hours.next_begin();
     for (const auto& known : site.addresses) {
         if (auto trouble = addresses.trouble(known.endpoint))
             view.unwell.push_back({known.host, to_string(known.endpoint), trouble->down_since,

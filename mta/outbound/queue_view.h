@@ -121,6 +121,8 @@ struct DestinationView {
     std::uint32_t connections_limit = 0;
     std::optional<Instant> down_since;
     std::optional<Instant> next_probe;  // nothing while down: the probe is under way
+    // Outside of the hours of its route: when they begin again.
+    std::optional<Instant> opens_at;
     std::optional<DeliveryError> last_error;
     std::vector<UnwellAddress> unwell;  // of those that were looked up lately
     std::vector<SuspendedSource> suspended;

@@ -24,6 +24,14 @@ struct RecipientOutcome {
     bool is_in_doubt = false;
 };
 
+// Another message of the same sender that waits as well.
+struct AlsoDelayed {
+    std::shared_ptr<const queue::Message> message;
+    std::string_view head;  // of the body, as far as it is at hand
+    std::vector<RecipientOutcome> outcomes;
+    Instant give_up_at;
+};
+
 // What a report (DSN, RFC 3464) is to say: one for all recipients of a message with which the same
 // kind of thing happened at the same time. NOTIFY and the null sender have been looked at: whoever
 // is listed is to be reported.
@@ -35,6 +43,10 @@ struct ReportRequest {
     const std::vector<RecipientOutcome>& outcomes;
     Instant now;
     Instant give_up_at;  // delay: when the first of them expires
+    // delay: the sender's other messages that this one report tells of, oldest first, and how many
+    // there are beyond those.
+    std::vector<AlsoDelayed> also;
+    std::size_t also_unlisted = 0;
 };
 
 // Makes the messages to be queued (as a rule one); none: nobody can be told. They get their ids

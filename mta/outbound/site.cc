@@ -50,15 +50,20 @@ std::string site_key(const SiteIdentity& identity) {
     std::string key(identity.next_hop);
     key.append("\nfrom ").append(identity.source);
     key.append("\ntls ").append(identity.tls_policy);
+    if (!identity.hours.empty()) key.append("\nat ").append(identity.hours);
     return key;
 }
 
 SitePlan plan_for_route(const conf::Route& route, std::string_view source) {
     std::vector<std::string> names;
     for (const auto& host : route.hosts) names.push_back(name_of(host));
+    std::string hours;
+    for (const auto& window : route.deliver_between) hours += to_string(window) + ' ';
     auto plan = plan_for("route ", join(names), source);
+    plan.key = site_key({.next_hop = "route " + join(names), .source = source, .hours = hours});
     plan.is_static = true;
     plan.hosts = route.hosts;
+    plan.deliver_between = route.deliver_between;
     return plan;
 }
 
@@ -104,12 +109,15 @@ std::uint32_t SiteTable::find_or_add(SitePlan plan) {
     if (const auto hint = hints_.extract(key); !hint.empty())
         sites_[index].destination.restore(hint.mapped(), core_.now());
     by_key_.emplace(key, index);
+    sites_[index].hours.look(core_.now(), core_.hooks.utc_offset_at);
+    if (!sites_[index].hours.is_open()) sites_[index].destination.close();
     return index;
 }
 
 void SiteTable::refresh(std::uint32_t index) {
     auto& site = sites_[index];
     const auto now = core_.now();
+    follow_hours(index);
     if (site.is_unused()) {
         const auto linger = site.destination.health().is_up() ? linger_up : linger_down;
         // Nor is it forgotten what its rates and its sources have to remember.
@@ -117,25 +125,58 @@ void SiteTable::refresh(std::uint32_t index) {
                                     site.sources.forgotten_at()}));
         return;
     }
-    wheel_.clear(index);
+    auto wakeup = site.hours.changes_at();
+    const auto consider = [&wakeup](std::optional<Instant> at) {
+        if (at && (!wakeup || *at < *wakeup)) wakeup = at;
+    };
     using Wait = queue::Destination::Wait;
     switch (site.wait(now)) {
         case Wait::turn:
-            if (core_.is_draining || std::exchange(site.is_in_ring, true)) return;
+            if (core_.is_draining || std::exchange(site.is_in_ring, true)) break;
             ring_.push_back(index);
             core_.request_tick();
-            return;
-        case Wait::down:
-            if (const auto probe = site.destination.health().next_probe())
-                wheel_.set(index, *probe);
-            return;
+            break;
+        case Wait::down: consider(site.destination.health().next_probe()); break;
         case Wait::message_rate:
-        case Wait::connection_rate:
-            wheel_.set(index, site.destination.next_allowed(site.needs()));
-            return;
+        case Wait::connection_rate: consider(site.destination.next_allowed(site.needs())); break;
+        case Wait::closed:
         case Wait::limit:
-        case Wait::empty: return;
+        case Wait::empty: break;
     }
+    if (wakeup) {
+        wheel_.set(index, *wakeup);
+    } else {
+        wheel_.clear(index);
+    }
+}
+
+void SiteTable::follow_hours(std::uint32_t index) {
+    auto& site = sites_[index];
+    if (!site.hours.are_limited()) return;
+    site.hours.look(core_.now(), core_.hooks.utc_offset_at);
+    if (site.hours.is_open() != site.destination.is_closed()) return;
+    if (site.hours.is_open()) {
+        site.destination.open(core_.now());
+    } else {
+        site.destination.close();
+        closed_.push_back(index);
+        core_.request_tick();
+    }
+}
+
+void SiteTable::wake(std::uint32_t index, bool has_mail) {
+    auto& site = sites_[index];
+    if (has_mail) site.hours.order(core_.now());
+    site.destination.probe_now(core_.now());
+    refresh(index);
+}
+
+void SiteTable::end_wake_if_done(std::uint32_t index) {
+    auto& site = sites_[index];
+    if (!site.hours.is_ordered()) return;
+    const auto& destination = site.destination;
+    const bool is_served = destination.waiting() == 0 && destination.delivering() == 0;
+    if (is_served || !destination.health().is_up()) site.hours.end_order();
 }
 
 void SiteTable::pass() {
@@ -160,6 +201,7 @@ void SiteTable::apply_settings() {
     for (std::uint32_t i = 0; i < sites_.index_end(); ++i) {
         if (!is_used(i)) continue;
         set_rule(i, rule_for(sites_[i].plan));
+        sites_[i].hours.look_anew(core_.now(), core_.hooks.utc_offset_at);
         refresh(i);
     }
 }
@@ -204,6 +246,8 @@ std::string SiteTable::check(bool are_connections_left) const {
             return site.plan.name + " is down and nobody probes it";
         if (health.is_probing() && site.destination.delivering() == 0)
             return site.plan.name + " has lost its probe";
+        if (wait == Wait::closed && !wheel_.is_set(i))
+            return site.plan.name + " waits for its hours and nobody wakes it";
         const bool waits_for_rate = wait == Wait::message_rate || wait == Wait::connection_rate;
         if (waits_for_rate && !wheel_.is_set(i))
             return site.plan.name + " waits for its rate and nobody wakes it";

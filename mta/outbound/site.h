@@ -7,11 +7,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "dns/resolver.h"
 #include "mta/base/timer_wheel.h"
 #include "mta/outbound/core.h"
+#include "mta/outbound/delivery_hours.h"
 #include "mta/outbound/hint.h"
 #include "mta/outbound/site_limits.h"
 #include "mta/outbound/site_sources.h"
@@ -26,6 +28,7 @@ struct SiteIdentity {
     std::string_view next_hop;  // "route exchange.lan:25", "mx mx1.them.example,mx2.them.example"
     std::string_view source = {};      // the pool of [[source]]s; empty: the system's choice
     std::string_view tls_policy = {};  // empty: none
+    std::string_view hours = {};       // "22:00-06:00"; empty: always
 };
 [[nodiscard]] std::string site_key(const SiteIdentity& identity);
 
@@ -37,8 +40,9 @@ struct SitePlan {
     std::string name;    // for people: "exchange.lan:25", "mx1.them.example,mx2.them.example"
     std::string source;  // the pool of [[source]]s that its connections come from; empty: none
     bool is_static = false;
-    std::vector<conf::NextHopHost> hosts;  // static: in order of preference
-    std::string mx_domain;                 // by MX: one of the domains,
+    std::vector<conf::NextHopHost> hosts;      // static: in order of preference
+    std::vector<DailyWindow> deliver_between;  // static: its hours; empty: always
+    std::string mx_domain;                     // by MX: one of the domains,
     // and what the DNS said; null: a literal
     std::shared_ptr<const dns::Lookup<dns::MxAnswer>> mx;
 };
@@ -56,13 +60,14 @@ using MxLookup = std::shared_ptr<const dns::Lookup<dns::MxAnswer>>;
 struct Site {
     Site() : destination({}, {}) {}
     Site(SitePlan site_plan, queue::DestinationPolicy policy)
-        : plan(std::move(site_plan)), destination(plan.name, policy) {}
+        : plan(std::move(site_plan)), destination(plan.name, policy), hours(plan.deliver_between) {}
 
     SitePlan plan;
     SiteRule rule;  // of the [[site]]s, by its hosts and all domains that are routed here
     SiteLimits limits;
     SiteSources sources;
     queue::Destination destination;
+    DeliveryHours hours;              // destination.is_closed() follows them
     std::vector<std::uint32_t> idle;  // in the pool; the last one used is taken first
     std::uint32_t connections = 0;    // on the way, at work, idle, closing
     std::uint32_t unconnected = 0;    // deliveries that have yet to open one
@@ -112,8 +117,15 @@ public:
     }
 
     // To be called after anything that changes what a site waits for: puts it into the ring, or
-    // sets the timer of its probe or of what its rates allow next.
+    // sets the timer of its probe, of what its rates allow next or of its hours.
     void refresh(std::uint32_t index);
+    // An operator, or the destination itself, wants its mail now: a probe if it is down, and its
+    // hours begin, once. `has_mail`: there is some, in line or about to be.
+    void wake(std::uint32_t index, bool has_mail);
+    // A delivery has ended: perhaps that was all that it was woken for.
+    void end_wake_if_done(std::uint32_t index);
+    // Those whose hours have ended since the last call: their idle connections are to be closed.
+    [[nodiscard]] std::vector<std::uint32_t> take_closed() { return std::exchange(closed_, {}); }
     // Whose turn it is; nothing: nobody could start. The caller starts something and refresh()es,
     // or pass()es it over.
     [[nodiscard]] std::uint32_t front() const {
@@ -143,12 +155,14 @@ private:
 
     [[nodiscard]] SiteRule rule_for(const SitePlan& plan) const;
     void set_rule(std::uint32_t index, SiteRule rule);
+    void follow_hours(std::uint32_t index);
 
     Core& core_;
     queue::Slab<Site> sites_;
     std::unordered_map<std::string, std::uint32_t> by_key_;
     std::deque<std::uint32_t> ring_;
-    TimerWheel wheel_;  // probes, rates, and the end of the unused
+    std::vector<std::uint32_t> closed_;
+    TimerWheel wheel_;  // probes, rates, hours, and the end of the unused
     std::vector<std::uint32_t> fired_;
     std::unordered_map<std::string, queue::Health::Trouble> hints_;  // by the sites' keys
 };

@@ -22,6 +22,7 @@ using outbound::ReportRequest;
 // Words and fields for all recipients of one report; with the returned part and the header it stays
 // below limits::body_inline_bytes_max.
 constexpr std::size_t outcome_bytes_max = 60'000;
+static_assert(listed_bytes_max < outcome_bytes_max);
 
 struct Sender {
     std::string address;
@@ -128,9 +129,8 @@ struct Accounts {
     std::string fields;
 };
 Accounts take_accounts(const ReportRequest& request, std::span<const RecipientOutcome>& outcomes,
-                       Charset charset) {
+                       Charset charset, std::size_t bytes) {
     Accounts accounts;
-    std::size_t bytes = 0;
     while (!outcomes.empty()) {
         const auto text = text_about(request, outcomes.front());
         const auto fields = "\r\n" + per_recipient_fields(request, outcomes.front(), charset);
@@ -187,9 +187,12 @@ std::vector<std::shared_ptr<const queue::Message>> make_dsns(
     while (!outcomes.empty()) {
         const auto id = allocate_id();
         auto message_id = '<' + queue::format_id(id) + ".report@" + reporter.hostname + '>';
-        auto accounts = take_accounts(request, outcomes, charset);
+        // The first report tells of the sender's other messages.
+        const auto others = messages.empty() ? text_about_others(request) : std::string();
+        auto accounts =
+            take_accounts(request, outcomes, charset, to_quoted_printable(others).size());
         const std::array parts = {
-            text_part(text_beginning(request, reporter) + accounts.text +
+            text_part(text_beginning(request, reporter) + accounts.text + others +
                       text_end(request, reporter)),
             status_part(per_message_fields(request, reporter.hostname, charset) + accounts.fields,
                         charset),

@@ -25,7 +25,9 @@ struct Reporter {
 //
 //   failure   returns the message, or only its header if RET=HDRS asked so, if it has more than
 //             returned_bytes_max bytes or is not made of plain lines
-//   delay     returns the header; says until when we go on trying
+//   delay     returns the header; says until when we go on trying. The words list the sender's
+//             other messages too; the fields and the header, of which there may be one set in a
+//             report (RFC 3464 section 2.1), are the first one's
 //   relayed   returns the header; says who took it. A relay never reports `delivered` or
 //             `expanded`: it keeps no mailboxes and no lists (RFC 3464 section 2.3.3)
 //

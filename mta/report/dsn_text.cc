@@ -21,9 +21,26 @@ constexpr std::size_t subject_bytes_max = 400;
 constexpr std::size_t header_looked_at_bytes_max = 50'000;
 constexpr std::size_t short_text_bytes_max = 500;
 
+std::string subject_in(const queue::Message& message, std::string_view head) {
+    return field_of(header_of(message, head, header_looked_at_bytes_max), "Subject");
+}
+
 std::string original_subject(const ReportRequest& request) {
-    return field_of(header_of(request.original, request.head, header_looked_at_bytes_max),
-                    "Subject");
+    return subject_in(request.original, request.head);
+}
+
+std::size_t others_of(const ReportRequest& request) {
+    return request.also.size() + request.also_unlisted;
+}
+
+std::string more_messages(std::size_t count) {
+    return std::to_string(count) + " more message" + (count == 1 ? "" : "s");
+}
+
+// Encoded words are for mail programs: in plain text they say nothing.
+std::string readable_subject(std::string_view subject) {
+    auto line = to_one_line(subject, Charset::utf8);
+    return line.contains("=?") ? std::string() : line;
 }
 
 // As its author wrote it, not as the DNS knows it: "büro.example", not "xn--bro-hoa.example".
@@ -87,6 +104,13 @@ std::string what_happened(const ReportRequest& request) {
                                           : " Recipients that are not listed here are not "
                                             "concerned.");
         case ReportKind::delay:
+            if (others_of(request) > 0) {
+                return "This is only to let you know: " + std::to_string(others_of(request) + 1) +
+                       " of your messages have not been delivered yet. You need not do anything, "
+                       "and you need not send them again. We keep trying; the first one until " +
+                       format_rfc5322(request.give_up_at) +
+                       ". Should one not get through, you will hear from us again. The first is:";
+            }
             return "This is only to let you know: your message has not been delivered yet. " +
                    what_is_late(request) +
                    "You "
@@ -156,15 +180,36 @@ std::string words_about(const ReportRequest& request, const RecipientOutcome& ou
     return out + quote(outcome);
 }
 
+// One of the sender's other messages: which it is, to whom, why it waits and how long it may.
+std::string lines_about(const outbound::AlsoDelayed& other) {
+    constexpr std::size_t addresses_max = 5;
+    const auto& message = *other.message;
+    auto out = "\r\n" + wrap("Message " + queue::format_id(message.id) + ", sent " +
+                                 format_rfc5322(message.arrival),
+                             "");
+    const auto subject = readable_subject(shortened(subject_in(message, other.head)));
+    if (!subject.empty()) out += wrap("Subject: " + subject, "  ");
+    std::string to;
+    for (std::size_t i = 0; i < std::min(other.outcomes.size(), addresses_max); ++i) {
+        const auto& recipient = message.envelope.recipients.at(other.outcomes[i].recipient);
+        to += (i == 0 ? "<" : ", <") + to_one_line(recipient.address, Charset::utf8) + '>';
+    }
+    if (other.outcomes.size() > addresses_max)
+        to += " and " + std::to_string(other.outcomes.size() - addresses_max) + " more";
+    out += wrap("To: " + to, "  ");
+    const auto& first = other.outcomes.front();
+    const auto domain = domain_of(message.envelope.recipients.at(first.recipient));
+    out += wrap(explain(first.error, domain).what, "  ");
+    return out + wrap("We keep trying until " + format_rfc5322(other.give_up_at) + '.', "  ");
+}
+
 }  // namespace
 
 std::string text_beginning(const ReportRequest& request, const Reporter& reporter) {
     auto out = wrap("This message was made by the mail server " + reporter.hostname + '.', "");
     out += "\r\n" + wrap(what_happened(request), "") + "\r\n";
-    const auto subject = to_one_line(original_subject(request), Charset::utf8);
-    // Encoded words are for mail programs; they show our own Subject, which has them too.
-    if (!subject.empty() && subject.find("=?") == subject.npos)
-        out += wrap("Subject: " + subject, "  ");
+    const auto subject = readable_subject(original_subject(request));
+    if (!subject.empty()) out += wrap("Subject: " + subject, "  ");
     out += "  Sent:    " + format_rfc5322(request.original.arrival) + "\r\n";
     return out;
 }
@@ -173,6 +218,25 @@ std::string text_about(const ReportRequest& request, const RecipientOutcome& out
     const auto& recipient = request.original.envelope.recipients.at(outcome.recipient);
     return "\r\n" + wrap('<' + to_one_line(recipient.address, Charset::utf8) + '>', "") +
            words_about(request, outcome);
+}
+
+std::string text_about_others(const ReportRequest& request) {
+    if (others_of(request) == 0) return {};
+    auto out = "\r\n" + wrap(
+                            "These wait as well, the oldest first. You will get no other notice "
+                            "about them for now:",
+                            "");
+    auto bytes = to_quoted_printable(out).size();
+    std::size_t listed = 0;
+    for (; listed < request.also.size(); ++listed) {
+        const auto lines = lines_about(request.also[listed]);
+        bytes += to_quoted_printable(lines).size();
+        if (bytes > listed_bytes_max - 200) break;
+        out += lines;
+    }
+    const auto left = others_of(request) - listed;
+    if (left > 0) out += "\r\n" + wrap("... and " + more_messages(left) + '.', "");
+    return out;
 }
 
 std::string text_end(const ReportRequest& request, const Reporter& reporter) {
@@ -193,7 +257,9 @@ std::string subject_of(const ReportRequest& request) {
     std::string out = "Undeliverable: ";
     if (request.kind == ReportKind::delay) out = "Delayed: ";
     if (request.kind == ReportKind::relayed) out = "Handed on: ";
-    return out + (subject.empty() ? "your message" : subject);
+    out += subject.empty() ? "your message" : subject;
+    const auto others = others_of(request);
+    return others == 0 ? out : out + " (and " + more_messages(others) + ')';
 }
 
 std::string postmaster_of(const Reporter& reporter) {

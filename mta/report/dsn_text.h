@@ -14,6 +14,10 @@ namespace mta::report {
 // What happened for one recipient, what the other server said, and what to do.
 [[nodiscard]] std::string text_about(const outbound::ReportRequest& request,
                                      const outbound::RecipientOutcome& outcome);
+// The sender's other messages of which a notice of delay tells; empty if there are none. In UTF-8,
+// and at most listed_bytes_max bytes as quoted-printable.
+inline constexpr std::size_t listed_bytes_max = 20'000;
+[[nodiscard]] std::string text_about_others(const outbound::ReportRequest& request);
 [[nodiscard]] std::string text_end(const outbound::ReportRequest& request,
                                    const Reporter& reporter);
 

@@ -72,9 +72,22 @@ struct BdatArguments {
     bool operator==(const BdatArguments&) const = default;
 };
 
+// RFC 1985: whose mail is wanted.
+struct EtrnArguments {
+    enum class Kind : std::uint8_t {
+        domain,
+        tree,   // "@domain": and everything below it
+        queue,  // "#name": a queue of that name, whatever that is
+    } kind = Kind::domain;
+    std::string node;    // as said, without '@' or '#'
+    std::string domain;  // mta::to_a_labels() of it; empty for a queue
+    bool operator==(const EtrnArguments&) const = default;
+};
+
 struct Command {
     Verb verb = Verb::unknown;
-    std::variant<std::monostate, HelloArguments, MailArguments, RcptArguments, BdatArguments>
+    std::variant<std::monostate, HelloArguments, MailArguments, RcptArguments, BdatArguments,
+                 EtrnArguments>
         arguments;
     bool operator==(const Command&) const = default;
 };

@@ -337,6 +337,22 @@ std::expected<BdatArguments, ServerReply> parse_bdat(std::string_view input) {
     return BdatArguments{*size, is_last};
 }
 
+// RFC 1985 section 5.
+std::expected<EtrnArguments, ServerReply> parse_etrn(std::string_view input) {
+    using Kind = EtrnArguments::Kind;
+    EtrnArguments etrn;
+    if (input.starts_with('@')) etrn.kind = Kind::tree;
+    if (input.starts_with('#')) etrn.kind = Kind::queue;
+    if (etrn.kind != Kind::domain) input.remove_prefix(1);
+    etrn.node = input;
+    const auto domain = to_a_labels(input);
+    const bool is_name = !input.empty() && !input.contains(' ');
+    if (etrn.kind == Kind::queue ? !is_name : !domain)
+        return std::unexpected(syntax_error("use ETRN domain or ETRN @domain"));
+    if (etrn.kind != Kind::queue) etrn.domain = *domain;
+    return etrn;
+}
+
 ServerReply not_implemented(Verb verb) {
     return {502, {5, 5, 1}, std::string(to_string(verb)) + " is not available here"};
 }
@@ -373,8 +389,8 @@ std::expected<Command, ServerReply> parse_arguments(Verb verb, std::string_view 
             return std::unexpected(syntax_error("VRFY needs an address"));
         case Verb::noop:
         case Verb::help: return Command{verb, {}};
+        case Verb::etrn: return command_with(verb, parse_etrn(input));
         case Verb::expn:
-        case Verb::etrn:
         case Verb::starttls:
         case Verb::auth: return std::unexpected(not_implemented(verb));
         case Verb::unknown: break;

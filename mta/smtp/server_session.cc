@@ -19,12 +19,13 @@ constexpr std::size_t logged_bytes_max = 200;
 }  // namespace
 
 ServerSession::ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check,
-                             MailCheck mail_check)
+                             MailCheck mail_check, OnEtrn on_etrn)
     : options_(options),
       client_(client),
       extensions_(options.extensions),
       check_(std::move(check)),
-      mail_check_(std::move(mail_check)) {
+      mail_check_(std::move(mail_check)),
+      on_etrn_(std::move(on_etrn)) {
     MTA_ASSERT(!options_.hostname.empty());
     MTA_ASSERT(check_ != nullptr);
     extensions_.future_release = extensions_.future_release && client_.is_own;

@@ -118,9 +118,13 @@ public:
     // need not send its message first.
     using MailCheck = std::move_only_function<std::optional<ServerReply>()>;
 
+    // What a client hears that asks for mail to be sent to a host (ETRN, RFC 1985): one of the
+    // replies of section 5.3 there. Null: this client may not, and ETRN is not offered.
+    using OnEtrn = std::move_only_function<ServerReply(const EtrnArguments&)>;
+
     // `options` must outlive the session.
     ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check,
-                  MailCheck mail_check = nullptr);
+                  MailCheck mail_check = nullptr, OnEtrn on_etrn = nullptr);
 
     // One of both, first: the greeting, or a refusal instead of it (421).
     void on_connected(Instant now);
@@ -204,6 +208,7 @@ private:
     void on_rcpt(const RcptArguments& arguments, std::string_view line);
     void on_data(std::string_view line);
     void on_bdat(Instant now, const BdatArguments& arguments);
+    void on_etrn(const EtrnArguments& arguments, std::string_view line);
     void on_idle_command(const ServerReply& reply);
     [[nodiscard]] std::string ehlo_text(Instant now) const;
     [[nodiscard]] std::expected<Requests, ServerReply> requests_of(
@@ -246,6 +251,7 @@ private:
     Extensions extensions_;  // for this client
     RecipientCheck check_;
     MailCheck mail_check_;
+    OnEtrn on_etrn_;
 
     State state_ = State::idle;
     bool is_extended_ = false;  // EHLO

@@ -44,8 +44,8 @@ void ServerSession::on_command(Instant now, const Command& command, std::string_
         case Verb::quit:
             say(221, {2, 0, 0}, options_.hostname + " says goodbye");
             return end(EndReason::quit, "QUIT");
+        case Verb::etrn: return on_etrn(std::get<EtrnArguments>(command.arguments), line);
         case Verb::expn:
-        case Verb::etrn:
         case Verb::starttls:
         case Verb::auth:
         case Verb::unknown: break;  // the parser has refused them
@@ -75,6 +75,7 @@ std::string ServerSession::ehlo_text(Instant now) const {
         text += "\nFUTURERELEASE " + std::to_string(seconds_in(options_.future_release_max)) + ' ' +
                 latest;
     }
+    if (on_etrn_ != nullptr) text += "\nETRN";
     text += "\nHELP";
     return text;
 }
@@ -236,6 +237,20 @@ void ServerSession::on_bdat(Instant now, const BdatArguments& arguments) {
         }
     }
     enter_chunk(now);
+}
+
+// RFC 1985. Who may not is told the same as by a server that has never heard of it.
+void ServerSession::on_etrn(const EtrnArguments& arguments, std::string_view line) {
+    if (on_etrn_ == nullptr) {
+        return refuse_command(line, {502, {5, 5, 1}, "ETRN is not available here"});
+    }
+    if (helo_name_.empty()) return refuse_command(line, out_of_order("send EHLO first"));
+    if (transaction_) {
+        return refuse_command(line, out_of_order("not while a MAIL is under way"));
+    }
+    const auto reply = on_etrn_(arguments);
+    if (reply.code >= 400) return refuse_command(line, reply);
+    on_idle_command(reply);
 }
 
 // Harmless, but no reason to stay for ever.

@@ -82,6 +82,11 @@ const AdviceCase advice_cases[] = {
     {"notice_after_the_end",
      "[retry]\nlifetime = \"4h\"\ndelay_notices = [\"1h\", \"4h\"]\n",
      {"that notice is never sent"}},
+    {"a_life_that_is_too_short_for_the_hours",
+     "[[route]]\ndomain = \"a.example\"\nhosts = [\"x.example\"]\nlifetime = \"1d\"\n"
+     "deliver_between = \"22:00-06:00\"\n[[route]]\ndomain = \"b.example\"\nhosts = "
+     "[\"x.example\"]\ndeliver_between = [\"22:00-06:00\"]\n",
+     {"its mail lives for 1d"}},
     {"waits_beyond_the_longest", "[retry]\nmax_interval = \"10m\"\n", {"which cuts it"}},
 };
 

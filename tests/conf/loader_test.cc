@@ -54,6 +54,7 @@ address = "[::]:2525"
 [relay]
 networks = ["192.168.0.0/16", "2001:db8::/32", "10.1.2.3"]
 domains = ["Office.example", ".büro.example"]
+etrn_networks = ["192.168.1.0/24"]
 [inbound]
 message_size = "10MB"
 recipients = 7
@@ -70,11 +71,13 @@ deliver_by_min = "15s"
 domain = "Office.example"
 hosts = ["Exchange.lan", "exchange2.lan:2525", "192.0.2.1", "2001:db8::1", "[2001:db8::2]", "[2001:db8::3]:26"]
 lifetime = "30d"
+deliver_between = "22:00-06:00"
 tls = "none"
 source = "office"
 [[route]]
 domain = ".sub.tree"
 hosts = ["192.0.2.1:27"]
+deliver_between = ["06:00-07:00", "22:30-24:00"]
 [[route]]
 domain = "*"
 hosts = ["smtp.isp.example:587"]
@@ -141,7 +144,8 @@ level = "debug"
         .spool = {"/srv/spool", 1u << 20, 0, 0},
         .listeners = {{endpoint("0.0.0.0:25")}, {endpoint("[::]:2525")}},
         .relay = {{network("192.168.0.0/16"), network("2001:db8::/32"), network("10.1.2.3")},
-                  {"office.example", ".xn--bro-hoa.example"}},
+                  {"office.example", ".xn--bro-hoa.example"},
+                  std::vector{network("192.168.1.0/24")}},
         .inbound = {10'000'000,
                     7,
                     8,
@@ -161,9 +165,10 @@ level = "debug"
                      {"2001:db8::2", 25},
                      {"2001:db8::3", 26}},
                     30 * 24h,
-                    "office"},
-                   {".sub.tree", {{"192.0.2.1", 27}}, std::nullopt},
-                   {"*", {{"smtp.isp.example", 587}}, std::nullopt}},
+                    "office",
+                    {{1320, 360}}},
+                   {".sub.tree", {{"192.0.2.1", 27}}, std::nullopt, {}, {{360, 420}, {1350, 1440}}},
+                   {"*", {{"smtp.isp.example", 587}}, std::nullopt, {}, {}}},
         .sites = {{{".mx.them.example", "xn--bro-hoa.example", "192.0.2.1", "*"},
                    31,
                    32,
@@ -408,6 +413,19 @@ const MistakeCase mistake_cases[] = {
      "\"A.example.\"\nhosts = [\"y.example\"]\n",
      "posthouse.toml:5:10: route[1].domain = \"A.example.\": another [[route]] is for this domain "
      "already; ..."},
+    {"hours_that_are_none",
+     "[[route]]\ndomain = \"*\"\nhosts = [\"a.example\"]\ndeliver_between = \"22-6\"\n",
+     "posthouse.toml:4:19: route[0].deliver_between = \"22-6\": must be two different times of the "
+     "day, such as \"22:00-06:00\" (over midnight) or \"18:30-24:00\""},
+    {"hours_twice",
+     "[[route]]\ndomain = \"*\"\nhosts = [\"a.example\"]\n"
+     "deliver_between = [\"01:00-02:00\", \"01:00-02:00\"]\n",
+     "posthouse.toml:4:35: route[0].deliver_between[1] = \"01:00-02:00\": stands in this list "
+     "twice, ..."},
+    {"no_hours", "[[route]]\ndomain = \"*\"\nhosts = [\"a.example\"]\ndeliver_between = []\n",
+     "posthouse.toml:4:19: route[0].deliver_between: must have one to 24 times of the day; leave "
+     "it "
+     "out to deliver at any time"},
     {"host_in_brackets", "[[route]]\ndomain = \"*\"\nhosts = [\"[smtp.isp.example]:587\"]\n",
      "posthouse.toml:3:10: route[0].hosts[0] = \"[smtp.isp.example]:587\": leave out the brackets: "
      "..."},

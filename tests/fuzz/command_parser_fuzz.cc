@@ -56,6 +56,13 @@ std::string write(const Command& command) {
     if (const auto* bdat = std::get_if<BdatArguments>(&command.arguments)) {
         return line + ' ' + std::to_string(bdat->size) + (bdat->is_last ? " LAST" : "");
     }
+    if (const auto* etrn = std::get_if<EtrnArguments>(&command.arguments)) {
+        using Kind = EtrnArguments::Kind;
+        const auto* const mark = etrn->kind == Kind::tree    ? " @"
+                                 : etrn->kind == Kind::queue ? " #"
+                                                             : " ";
+        return line + mark + etrn->node;
+    }
     return command.verb == Verb::vrfy ? line + " x" : line;
 }
 

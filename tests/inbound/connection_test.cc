@@ -210,5 +210,57 @@ TEST_F(InboundConnection, ends_once_after_quit_and_finishes_the_stream) {
     EXPECT_EQ(ended_, 1);
     EXPECT_TRUE(peer_.is_gone);
 }
+
+TEST_F(InboundConnection, answers_etrn_as_the_queue_says) {
+    struct Row {
+        WakeUp::Kind kind;
+        const char* line;
+        const char* reply;
+    };
+    using Kind = WakeUp::Kind;
+    WakeUp answer;
+    std::vector<std::string> asked;
+    services_.on_wake = [&](const std::string& domain, bool is_tree) {
+        asked.push_back((is_tree ? "@" : "") + domain);
+        return answer;
+    };
+    connect();
+    EXPECT_NE(say("EHLO client.example\r\n").find("ETRN"), std::string::npos);
+    for (const auto& [kind, line, reply] :
+         {Row{Kind::started, "ETRN Office.example",
+              "253 2.0.0 OK, 12 pending messages for node Office.example started"},
+          Row{Kind::started_unknown, "ETRN @office.example",
+              "250 2.0.0 OK, queuing for node office.example started"},
+          Row{Kind::under_way, "ETRN office.example",
+              "252 2.0.0 OK, pending messages for node office.example started"},
+          Row{Kind::nothing_waits, "ETRN office.example",
+              "251 2.0.0 OK, no messages waiting for node office.example"},
+          Row{Kind::not_ours, "ETRN them.example", "459 4.7.1 Node them.example not allowed: "},
+          Row{Kind::busy, "ETRN office.example",
+              "458 4.3.2 Unable to queue messages for node office.example"},
+          Row{Kind::started, "ETRN #office", "458 4.3.3 Unable to queue messages for node #office"},
+          Row{Kind::started, "ETRN", "501 5.5.4 "}}) {
+        answer = {kind, 12};
+        const auto heard = say(std::string(line) + "\r\n");
+        EXPECT_TRUE(heard.starts_with(reply)) << heard;
+    }
+    EXPECT_EQ(asked,
+              (std::vector<std::string>{"office.example", "@office.example", "office.example",
+                                        "office.example", "them.example", "office.example"}));
+    log_.flush();
+    EXPECT_NE(logged_.find("etrn session=1 client=192.0.2.7 node=Office.example"), logged_.npos)
+        << logged_;
+}
+
+TEST_F(InboundConnection, strangers_get_no_etrn_not_even_for_our_domains) {
+    services_.on_wake = [](const std::string&, bool) {
+        ADD_FAILURE() << "asked for a stranger";
+        return WakeUp{};
+    };
+    connect("203.0.113.5:9");
+    EXPECT_EQ(say("EHLO x.example\r\n").find("ETRN"), std::string::npos);
+    EXPECT_TRUE(say("ETRN office.example\r\n").starts_with("502 5.5.1 "));
+}
+
 }  // namespace
 }  // namespace mta::inbound

@@ -77,5 +77,21 @@ TEST(RelayPolicy, priorities_count_from_its_networks_or_from_those_named_for_tha
     inbound.priority_networks->clear();
     EXPECT_FALSE(policy.may_prioritise(office_client));
 }
+
+TEST(RelayPolicy, etrn_is_for_its_networks_unless_others_are_named) {
+    const auto inside = *IpAddress::parse("192.168.0.7");
+    const auto outside = *IpAddress::parse("203.0.113.5");
+    auto relay = office;
+    const conf::Inbound inbound;
+    EXPECT_TRUE(RelayPolicy(relay, inbound).may_wake(inside));
+    EXPECT_FALSE(RelayPolicy(relay, inbound).may_wake(outside));
+    relay.etrn_networks = {*Network::parse("203.0.113.0/24")};
+    EXPECT_FALSE(RelayPolicy(relay, inbound).may_wake(inside));
+    EXPECT_TRUE(RelayPolicy(relay, inbound).may_wake(outside));
+    EXPECT_FALSE(RelayPolicy(relay, inbound).may_relay_anywhere(outside));
+    relay.etrn_networks->clear();
+    EXPECT_FALSE(RelayPolicy(relay, inbound).may_wake(inside));
+}
+
 }  // namespace
 }  // namespace mta::inbound

@@ -475,8 +475,11 @@ public:
         queue::MessageId original;
         Instant when;
         Instant give_up_at;
+        std::vector<queue::MessageId> also = {};
+        std::size_t also_unlisted = 0;
     };
     std::vector<Reported> reports;
+    mta::UtcOffsetAt utc_offset_at;
 
     mta::outbound::QueueManager& manager() {
         if (!manager_) {
@@ -487,7 +490,8 @@ public:
                     .now = [this] { return agenda.now(); },
                     .request_tick = [this] { is_tick_requested_ = true; },
                     .make_reports = [this](const auto& request) { return report(request); },
-                    .on_event = [this](const auto& event) { note(event); }},
+                    .on_event = [this](const auto& event) { note(event); },
+                    .utc_offset_at = utc_offset_at},
                 1);
         }
         return *manager_;
@@ -573,6 +577,8 @@ private:
         const mta::outbound::ReportRequest& request) {
         reports.push_back({request.kind, request.outcomes, std::string(request.head),
                            request.original.id, request.now, request.give_up_at});
+        for (const auto& other : request.also) reports.back().also.push_back(other.message->id);
+        reports.back().also_unlisted = request.also_unlisted;
         auto made = std::make_shared<queue::Message>();
         made->id = store.allocate_id();
         made->arrival = agenda.now();

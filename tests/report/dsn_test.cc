@@ -49,6 +49,8 @@ struct Case {
     std::string envid;
     std::vector<std::string> words;
     std::vector<json> fields;  // of each recipient, beside the usual
+    std::vector<outbound::AlsoDelayed> also = {};
+    std::size_t also_unlisted = 0;
 };
 
 queue::Message message_with(std::string body) {
@@ -86,7 +88,9 @@ std::vector<std::shared_ptr<const queue::Message>> dsns_of(const Case& test) {
                       .head = test.original.body,
                       .outcomes = test.outcomes,
                       .now = sent + 5 * 24h,
-                      .give_up_at = sent + 6 * 24h},
+                      .give_up_at = sent + 6 * 24h,
+                      .also = test.also,
+                      .also_unlisted = test.also_unlisted},
                      {.hostname = "mail.office.example", .postmaster = ""},
                      [&] { return next_id++; });
 }
@@ -206,6 +210,49 @@ Case too_late() {
     test.fields = {{{"Status", "5.4.7"},
                     {"Original-Recipient", "rfc822; Bob+list@them.example"},
                     {"Diagnostic-Code", "smtp; 452 4.2.2 Mailbox full"}}};
+    return test;
+}
+
+// Another message of the same sender, to some recipients.
+outbound::AlsoDelayed another(queue::MessageId id, const std::string& subject,
+                              const std::vector<std::string>& to) {
+    auto body = "Subject: " + subject + "\r\n\r\nhello\r\n";
+    auto message = std::make_shared<queue::Message>(message_with(std::move(body)));
+    message->id = id;
+    message->envelope.recipients.clear();
+    outbound::AlsoDelayed also{
+        .message = message, .head = message->body, .outcomes = {}, .give_up_at = sent + 7 * 24h};
+    for (const auto& address : to) {
+        also.outcomes.push_back(refused(message->envelope.recipients.size(), {4, 4, 1}, 0, ""));
+        message->envelope.recipients.push_back({.address = address,
+                                                .domain = "others.example",
+                                                .notify = queue::notify_unspecified,
+                                                .orcpt = {}});
+    }
+    return also;
+}
+
+Case many_delayed() {
+    auto test = delayed();
+    test.name = "many_delayed";
+    test.also = {another(78, "B\xc3\xbcro\r\n of ours", {"carl@others.example"}),
+                 another(79, "=?utf-8?q?Caf=C3=A9?=",
+                         {"a@others.example", "b@others.example", "c@others.example",
+                          "d@others.example", "e@others.example", "f@others.example"}),
+                 another(80, "", {"<x>\r\n--=_posthouse_000034\r\n@others.example"})};
+    test.also_unlisted = 312;
+    test.subject_start = "Delayed: Lunch on Friday (and 315 more messages)";
+    test.words = {"316 of your messages have not been delivered yet",
+                  "need not send them again",
+                  "the first one until Tue, 24 Nov 2026",
+                  "452 4.2.2 Mailbox full",
+                  "Message 00002e, sent ",
+                  "Subject: B\xc3\xbcro of ours",
+                  "To: <carl@others.example>",
+                  "The mail server of others.example could not be reached.",
+                  "We keep trying until Wed, 25 Nov 2026",
+                  "<e@others.example> and 1 more",
+                  "... and 312 more messages."};
     return test;
 }
 
@@ -390,6 +437,7 @@ std::vector<Case> all_cases() {
             many_lines(),
             expired_unreachable(),
             delayed(),
+            many_delayed(),
             late(),
             too_late(),
             relayed(),
@@ -544,6 +592,26 @@ TEST(Dsn, very_many_recipients_get_several_reports_each_of_them_once) {
         ASSERT_NE(first, all.npos) << field;
         EXPECT_EQ(all.find(field, first + 1), all.npos) << field;
     }
+}
+
+TEST(Dsn, a_list_of_very_many_messages_is_cut_and_counted) {
+    auto test = delayed();
+    const std::string subject(1500, '\xc3');  // three bytes each as quoted-printable
+    for (queue::MessageId id = 200; id < 250; ++id) {
+        test.also.push_back(another(
+            id, subject, std::vector<std::string>(9, std::string(60, 'x') + "@others.example")));
+    }
+    const auto made = dsns_of(test);
+    ASSERT_EQ(made.size(), 1u);
+    EXPECT_LE(made[0]->body.size(), limits::body_inline_bytes_max);
+    std::size_t listed = 0;
+    for (auto at = made[0]->body.find("Message 0"); at != std::string::npos;
+         at = made[0]->body.find("Message 0", at + 1))
+        ++listed;
+    EXPECT_GT(listed, 5u);
+    EXPECT_LT(listed, 50u);
+    EXPECT_THAT(made[0]->body,
+                HasSubstr("... and " + std::to_string(50 - listed) + " more messages."));
 }
 
 TEST(Dsn, an_endless_reply_is_cut) {

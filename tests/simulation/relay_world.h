@@ -87,6 +87,7 @@ private:
         return Millis{
             static_cast<std::int64_t>(pick(static_cast<std::uint64_t>(most.count()) + 1))};
     }
+    void check_notice(const mta::outbound::ReportRequest& request);
     void settle_report(queue::MessageId report);
 
     std::mt19937_64 rng_;
@@ -120,6 +121,11 @@ private:
     std::set<Key> loaded_;
     std::set<queue::MessageId> loaded_reports_;
     Instant last_probe_;
+    struct Notice {
+        std::uint64_t life = 0;
+        Instant when;
+    };
+    std::map<std::string, Notice> last_notice_;  // of a delay, by sender
     Instant crashed_at_;
 };
 

@@ -69,6 +69,9 @@ RelayWorld::RelayWorld(std::uint64_t seed) : rng_(seed), disk_(std::make_unique<
     if (has_rates_) limit_rates();
     if (chance(50)) add_sources();
     make_servers();
+    // The branch's line is there at these hours only.
+    if (chance(40))
+        settings_.routes[0].deliver_between = {{22 * 60, 6 * 60}, {12 * 60, 12 * 60 + 30}};
 }
 
 // All mail comes from two addresses.
@@ -293,6 +296,10 @@ void RelayWorld::on_connect(const std::string& group) {
     EXPECT_LT(connector_.in_use_total, connections_max) << "too many connections in all";
     EXPECT_LT(connector_.in_use[group], connections_per_destination_max)
         << "too many connections to " << group;
+    const auto& hours = settings_.routes[0].deliver_between;
+    if (group == "branch.example" && !hours.empty()) {
+        EXPECT_TRUE(mta::look_at(hours, agenda_.now(), nullptr).is_open) << "out of its hours";
+    }
     if (group == "shared.example") {
         EXPECT_LT(connector_.in_use[group], shared_connections_max)
             << "too many connections to a host that two destinations share";
@@ -518,6 +525,7 @@ std::vector<std::shared_ptr<const queue::Message>> RelayWorld::report(
     const ReportRequest& request) {
     EXPECT_FALSE(request.original.envelope.reverse_path.empty());
     EXPECT_NE(request.head.find("X-Tag: <"), std::string::npos) << "without the body's head";
+    if (request.kind == ReportKind::delay) check_notice(request);
     auto made = std::make_shared<queue::Message>();
     made->id = store_->allocate_id();
     made->arrival = agenda_.now();
@@ -535,6 +543,24 @@ std::vector<std::shared_ptr<const queue::Message>> RelayWorld::report(
     made->facts.size = made->body.size();
     number_of_.erase(made->id);
     return {made};
+}
+
+// One for all, and then for hours none; what a crash makes the relay forget may be said again.
+void RelayWorld::check_notice(const ReportRequest& request) {
+    const auto& sender = request.original.envelope.reverse_path;
+    auto& last = last_notice_[sender];
+    if (last.life == life_) {
+        // The reading of what it tells of takes its time.
+        EXPECT_GE(agenda_.now() - last.when + 10s, settings_.retry.delay_notices.front())
+            << "too many notices for " << sender;
+    }
+    last = {life_, agenda_.now()};
+    std::set<queue::MessageId> told = {request.original.id};
+    for (const auto& other : request.also) {
+        EXPECT_EQ(other.message->envelope.reverse_path, sender);
+        EXPECT_FALSE(other.outcomes.empty());
+        EXPECT_TRUE(told.insert(other.message->id).second) << "told of twice in one notice";
+    }
 }
 
 void RelayWorld::settle_report(queue::MessageId report) {

@@ -118,7 +118,16 @@ const LineCase lines[] = {
     {"VRFY", "501 5.5.4"},
     {"VRFY a", "ok"},
     {"EXPN a", "502 5.5.1"},
-    {"ETRN a", "502 5.5.1"},
+    {"ETRN", "501 5.5.4"},
+    {"ETRN @", "501 5.5.4"},
+    {"ETRN #", "501 5.5.4"},
+    {"ETRN a b", "501 5.5.4"},
+    {"ETRN #a b", "501 5.5.4"},
+    {"ETRN @@a.example", "501 5.5.4"},
+    {"ETRN !a.example", "501 5.5.4"},
+    {"ETRN -a.example", "501 5.5.4"},
+    {"ETRN [192.0.2.1]", "501 5.5.4"},
+    {"ETRN a@b.example", "501 5.5.4"},
     {"STARTTLS", "502 5.5.1"},
     {"AUTH PLAIN", "502 5.5.1"},
     {"HELP", "ok"},
@@ -278,6 +287,25 @@ TEST(CommandParser, knows_which_commands_end_a_group) {
     }
     for (const auto verb : {Verb::mail, Verb::rcpt, Verb::rset, Verb::bdat, Verb::unknown}) {
         EXPECT_FALSE(ends_group(verb)) << to_string(verb);
+    }
+}
+
+TEST(CommandParser, reads_whose_mail_is_wanted) {
+    using Kind = EtrnArguments::Kind;
+    struct Row {
+        const char* line;
+        EtrnArguments arguments;
+    };
+    for (const auto& [line, arguments] : std::vector<Row>{
+             {"ETRN us.example", {Kind::domain, "us.example", "us.example"}},
+             {"etrn  US.Example ", {Kind::domain, "US.Example", "us.example"}},
+             {"ETRN @us.example", {Kind::tree, "us.example", "us.example"}},
+             {"ETRN bücher.example", {Kind::domain, "bücher.example", "xn--bcher-kva.example"}},
+             {"ETRN #night", {Kind::queue, "night", ""}}}) {
+        const auto command = parse_command(line, {}, false);
+        ASSERT_TRUE(command) << line;
+        EXPECT_EQ(command->verb, Verb::etrn);
+        EXPECT_EQ(std::get<EtrnArguments>(command->arguments), arguments) << line;
     }
 }
 

@@ -652,5 +652,53 @@ TEST(ServerSession, tells_the_log_what_was_refused) {
     EXPECT_EQ(world.refused[1].command, "NOPE " + std::string(195, 'x'));
 }
 
+// Whole and one byte at a time.
+TEST(ServerSession, offers_etrn_to_those_who_may_and_outside_of_a_transaction) {
+    for (const bool by_bytes : {false, true}) {
+        const auto options = ServerWorld::default_options();
+        std::vector<std::string> asked;
+        ServerSession session(options, {.remote = {*IpAddress::parse("192.0.2.7"), 4000}},
+                              ServerWorld::check, nullptr,
+                              [&asked](const EtrnArguments& arguments) -> ServerReply {
+                                  asked.push_back(arguments.domain);
+                                  if (arguments.domain == "us.example")
+                                      return {253, {2, 0, 0}, "OK"};
+                                  return {459, {4, 7, 1}, "not allowed"};
+                              });
+        const auto now = from_unix_ms(1'795'320'306'000);
+        session.on_connected(now);
+        (void)session.take_output();
+        const auto say = [&](std::string_view line) {
+            std::string said;
+            for (std::size_t i = 0; i < line.size(); i += by_bytes ? 1 : line.size()) {
+                session.on_bytes(now, line.substr(i, by_bytes ? 1 : line.size()));
+                said += session.take_output();
+            }
+            return said;
+        };
+        EXPECT_TRUE(say("ETRN us.example\r\n").starts_with("503 5.5.1 "));
+        EXPECT_NE(say("EHLO client.example\r\n").find("250-ETRN\r\n"), std::string::npos);
+        EXPECT_EQ(say("ETRN us.example\r\n"), "253 2.0.0 OK\r\n");
+        EXPECT_EQ(say("ETRN them.example\r\n"), "459 4.7.1 not allowed\r\n");
+        EXPECT_TRUE(say("ETRN us .example\r\n").starts_with("501 5.5.4 "));
+        say("MAIL FROM:<>\r\n");
+        EXPECT_TRUE(say("ETRN us.example\r\n").starts_with("503 5.5.1 "));
+        say("RSET\r\n");
+        EXPECT_EQ(say("ETRN us.example\r\n"), "253 2.0.0 OK\r\n");
+        EXPECT_EQ(asked, (std::vector<std::string>{"us.example", "them.example", "us.example"}));
+        std::string said;
+        for (int i = 0; i < 1000 && !session.has_ended(); ++i) said = say("ETRN us.example\r\n");
+        EXPECT_TRUE(session.has_ended()) << "nobody stays for that alone";
+        EXPECT_NE(said.find("421 4.7.0 "), std::string::npos) << said;
+    }
+}
+
+TEST(ServerSession, does_not_know_etrn_where_it_is_not_offered) {
+    ServerWorld world;
+    world.connect();
+    EXPECT_EQ(world.send("EHLO client.example\r\n").find("ETRN"), std::string::npos);
+    EXPECT_TRUE(world.send("ETRN us.example\r\n").starts_with("502 5.5.1 "));
+}
+
 }  // namespace
 }  // namespace mta::smtp
