@@ -11,6 +11,7 @@ import re
 import signal
 import tempfile
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dns_fixture
@@ -46,19 +47,19 @@ class World:
         self.office = stack.enter_context(Receiver())
         self.posthouse = None
 
-    def start(self, delivery=None, **more):
+    def start(self, delivery=None, routes=(), **more):
         self.posthouse = self._relay(
-            [route("office.example", self.office.port)],
+            [route("office.example", self.office.port), *routes],
             dns={"servers": [self._dns.resolver], "timeout": "500ms", "tries": 1},
             delivery={"port": self.mail_port, "allow_networks": ["127.0.0.0/8"], **(delivery or {})},
             **{"retry": SLOW, **more},
         )
         return self.posthouse
 
-    def send(self, to="bob@them.example"):
+    def send(self, to="bob@them.example", parameters=""):
         """The queue id."""
         message, _ = mail.compose(mail.BODIES["plain"], sender="ann@office.example", to=to)
-        reply = submit(self.posthouse.port, message, "ann@office.example", [to])
+        reply = submit(self.posthouse.port, message, "ann@office.example", [to], parameters=parameters)
         return re.search(r"queued as (\w+)", reply).group(1)
 
     def wait_for(self, address, reason):
@@ -169,6 +170,26 @@ def test_why_greylisted(world):
     until(lambda: "greylisted" in world.posthouse.why(ident), "the answer is known")
     world.says("greylisted", ident, "waits for its next attempt, in 5m", "This is greylisting",
                'said "450 4.7.1 greylisted, try again in 300 seconds"')  # fmt: skip
+
+
+def test_why_outside_of_its_hours(world):
+    def in_hours(hours):
+        return (datetime.now() + timedelta(hours=hours)).strftime("%H:%M")
+
+    line = {**route("branch.example", world.office.port), "deliver_between": f"{in_hours(3)}-{in_hours(5)}"}
+    world.start(routes=[line])
+    world.send("carl@branch.example")
+    ident = world.wait_for("carl@branch.example", "window")
+    world.says("window", ident, "waits for the hours in which mail for branch.example is delivered",
+               "They begin again in", "posthouse flush branch.example")  # fmt: skip
+
+
+def test_why_for_later(world):
+    world.start()
+    ident = world.send(parameters=" HOLDFOR=7200")
+    world.wait_for("bob@them.example", "future_release")
+    world.says("future-release", ident, "its sender asked for it to go out later (FUTURERELEASE)", "in 1h 59m",
+               f"posthouse release {ident}")  # fmt: skip
 
 
 def test_why_held(world):
