@@ -266,5 +266,39 @@ TEST(WhyWords, a_domain_without_dns) {
     EXPECT_THAT(text, HasSubstr("SERVFAIL"));
 }
 
+TEST(WhyWords, addresses_and_sources_that_are_passed_over) {
+    outbound::DomainView view;
+    view.domain = "them.example";
+    view.recipients = 2;
+    view.site.emplace();
+    view.site->name = "mx.them.example";
+    view.site->suspended = {{"line-1",
+                             now + 15min,
+                             {.status = {5, 7, 1},
+                              .scope = Scope::host,
+                              .reply_code = 554,
+                              .text = "your address is listed",
+                              .remote = "mx.them.example"}}};
+    for (int i = 1; i <= 12; ++i) {
+        view.site->unwell.push_back({"mx.them.example",
+                                     "192.0.2." + std::to_string(i) + ":25",
+                                     now - 1h,
+                                     now + 20s,
+                                     {.status = {4, 4, 1},
+                                      .scope = Scope::host,
+                                      .reply_code = 0,
+                                      .text = "cannot connect: connection refused",
+                                      .remote = ""}});
+    }
+    const auto text = text_of(words_about(view, now));
+    EXPECT_THAT(text, HasSubstr("Passed over since 1h ago (11:00:00 UTC): mx.them.example, "
+                                "192.0.2.10:25. "));
+    EXPECT_THAT(text, HasSubstr("connection refused. It is tried again in 20s"));
+    EXPECT_THAT(text, Not(HasSubstr("192.0.2.11:25")));
+    EXPECT_THAT(text, HasSubstr("So are 2 more addresses"));
+    EXPECT_THAT(text, HasSubstr("refuses mail from our [[source]] line-1"));
+    EXPECT_THAT(text, HasSubstr("your address is listed"));
+}
+
 }  // namespace
 }  // namespace mta::admin
