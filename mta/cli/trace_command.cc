@@ -45,7 +45,8 @@ json order_of(const TraceOptions& options) {
 
 void say_what_is_watched(const TraceOptions& options, CommandIo& io) {
     io.err << "Waiting for attempts to deliver mail of or to " << printable(options.what)
-           << ". To have one now: posthouse flush; Ctrl-C ends this.\n" << std::flush;
+           << ". To have one now: posthouse flush; Ctrl-C ends this.\n"
+           << std::flush;
 }
 
 }  // namespace

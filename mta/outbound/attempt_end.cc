@@ -48,7 +48,57 @@ bool Deliveries::note_answers(const smtp::ClientSession::TransactionEnded& outco
     return is_source_refused;
 }
 
-// Sorts the answers: final ones are settled, the rest goes on to the next host, if there is one.
+// `taken`: what took those that were; it must outlive the result.
+Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
+                                            const smtp::ClientSession::TransactionEnded& outcome,
+                                            const DeliveryError& taken, std::uint32_t connection) {
+    using Kind = Outcome::Kind;
+    Sorted sorted;
+    sorted.settled.reserve(outcome.recipients.size());
+    const bool is_some_taken = std::ranges::any_of(
+        outcome.recipients, [](const auto& result) { return result.has_value(); });
+    const auto source = std::string_view(pool_[connection].target().source);
+    const bool is_source_refused = note_answers(outcome, connection);
+    for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+        const auto number = delivery.recipients[i];
+        const auto& result = outcome.recipients[i];
+        if (result) {
+            sorted.settled.push_back({number, Kind::delivered, &taken, outcome.dsn_passed_on,
+                                      outcome.deliver_by_passed_on, source});
+            delivery.was_answered = true;
+            continue;
+        }
+        const auto& error = result.error();
+        const bool is_of_host = error.scope == Scope::host || error.scope == Scope::domain;
+        delivery.was_answered = delivery.was_answered || !is_of_host;
+        const bool is_lost = error.reply_code == 0 && !error.is_permanent();
+        // What the host says about the recipient is entered when it counts, in the end.
+        if (is_of_host || (!error.is_permanent() && error.scope == Scope::message && !is_lost)) {
+            core_.history.note(delivery.message,
+                               {.recipient = number, .at = core_.now(), .error = error});
+        }
+        const bool is_one_too_many =
+            is_some_taken && !is_of_host && !error.is_permanent() && is_too_many_recipients(error);
+        if (is_one_too_many || (is_source_refused && smtp::is_about_our_address(error))) {
+            sorted.again.push_back(number);
+        } else if (is_of_host) {
+            sorted.left.push_back(number);
+            sorted.refusals.push_back(std::move(delivery.refusals[i]));
+            delivery.host_error = error;
+        } else if (error.is_permanent()) {
+            sorted.settled.push_back({number, Kind::failed, &error, false, false, source});
+        } else if (outcome.in_doubt && is_lost) {
+            sorted.settled.push_back({number, Kind::in_doubt, &error, false, false, source});
+        } else if (error.scope == Scope::recipient) {
+            sorted.settled.push_back({number, Kind::deferred, &error, false, false, source});
+        } else {
+            sorted.left.push_back(number);
+            sorted.refusals.emplace_back(error);
+        }
+    }
+    return sorted;
+}
+
 void Deliveries::judge(const DeliveryPtr& delivery,
                        const smtp::ClientSession::TransactionEnded& outcome,
                        std::uint32_t connection) {
@@ -57,53 +107,7 @@ void Deliveries::judge(const DeliveryPtr& delivery,
                               .reply_code = outcome.reply_code,
                               .text = outcome.reply,
                               .remote = pool_[connection].remote()};
-    std::vector<Outcome> settled;
-    settled.reserve(outcome.recipients.size());
-    std::vector<std::uint32_t> left;
-    std::vector<std::optional<DeliveryError>> refusals;
-    std::vector<std::uint32_t> again;  // at once, in another transaction
-    const bool is_some_taken = std::ranges::any_of(
-        outcome.recipients, [](const auto& result) { return result.has_value(); });
-    using Kind = Outcome::Kind;
-    const auto source = std::string_view(pool_[connection].target().source);
-    const bool is_source_refused = note_answers(outcome, connection);
-    for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
-        const auto number = delivery->recipients[i];
-        const auto& result = outcome.recipients[i];
-        if (result) {
-            settled.push_back({number, Kind::delivered, &taken, outcome.dsn_passed_on,
-                               outcome.deliver_by_passed_on, source});
-            delivery->was_answered = true;
-            continue;
-        }
-        const auto& error = result.error();
-        const bool is_of_host = error.scope == Scope::host || error.scope == Scope::domain;
-        delivery->was_answered = delivery->was_answered || !is_of_host;
-        const bool is_lost = error.reply_code == 0 && !error.is_permanent();
-        // What the host says about the recipient is entered when it counts, in the end.
-        if (is_of_host || (!error.is_permanent() && error.scope == Scope::message && !is_lost)) {
-            core_.history.note(delivery->message,
-                               {.recipient = number, .at = core_.now(), .error = error});
-        }
-        if (is_source_refused && smtp::is_about_our_address(error)) {
-            again.push_back(number);
-        } else if (is_of_host) {
-            left.push_back(number);
-            refusals.push_back(std::move(delivery->refusals[i]));
-            delivery->host_error = error;
-        } else if (error.is_permanent()) {
-            settled.push_back({number, Kind::failed, &error, false, false, source});
-        } else if (outcome.in_doubt && is_lost) {
-            settled.push_back({number, Kind::in_doubt, &error, false, false, source});
-        } else if (is_some_taken && is_too_many_recipients(error)) {
-            again.push_back(number);
-        } else if (error.scope == Scope::recipient) {
-            settled.push_back({number, Kind::deferred, &error, false, false, source});
-        } else {
-            left.push_back(number);
-            refusals.emplace_back(error);
-        }
-    }
+    auto [settled, left, refusals, again] = sort_answers(*delivery, outcome, taken, connection);
     if (!again.empty()) {
         // This comes to an end: some were taken, or a source was suspended.
         settle(*delivery, settled);

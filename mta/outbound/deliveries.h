@@ -205,6 +205,17 @@ private:
     void go_on_after(const DeliveryPtr& delivery, std::uint32_t connection);
     [[nodiscard]] bool note_answers(const smtp::ClientSession::TransactionEnded& outcome,
                                     std::uint32_t connection);
+    // The answers to a transaction: final ones are settled, the rest goes on to the next host, if
+    // there is one.
+    struct Sorted {
+        std::vector<Outcome> settled;
+        std::vector<std::uint32_t> left;
+        std::vector<std::optional<DeliveryError>> refusals;  // of those that are left
+        std::vector<std::uint32_t> again;                    // at once, in another transaction
+    };
+    [[nodiscard]] Sorted sort_answers(Delivery& delivery,
+                                      const smtp::ClientSession::TransactionEnded& outcome,
+                                      const DeliveryError& taken, std::uint32_t connection);
     void judge(const DeliveryPtr& delivery, const smtp::ClientSession::TransactionEnded& outcome,
                std::uint32_t connection);
 
