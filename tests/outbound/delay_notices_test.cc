@@ -122,7 +122,7 @@ TEST(DelayNotices, the_report_enters_the_store_with_the_first_state_and_the_othe
     EXPECT_EQ(world.store.calls[0], "update 1 +4");
     EXPECT_EQ(world.store.calls[1], "update 2");
     EXPECT_EQ(world.store.calls[2], "update 3");
-    for (const queue::MessageId id : {1, 2, 3})
+    for (const queue::MessageId id : {1u, 2u, 3u})
         EXPECT_EQ(world.store.kept.at(id).states[0].delay_notices, 1) << id;
     EXPECT_EQ(world.count("report 4 about 1"), 1u);
     EXPECT_EQ(world.count("report 4 about 3"), 1u) << "the log of each message says so";
