@@ -343,16 +343,11 @@ std::optional<std::string> normalize(Typed& typed) {
     const auto check_word =
         invocation.command == Command::trace ? check_address_or_domain : check_subject;
     const std::array<std::optional<std::string>, 10> complaints = {
-        normalize(invocation.subject, check_word),
-        normalize(filter.id, check_id),
-        normalize(filter.sender, check_sender),
-        normalize(filter.recipient, check_address),
-        normalize(filter.domain, check_domain),
-        normalize(filter.message_id, check_message_id),
-        normalize(filter.older, check_age),
-        normalize(filter.younger, check_age),
-        normalize(filter.larger, check_size),
-        normalize(filter.smaller, check_size)};
+        normalize(invocation.subject, check_word), normalize(filter.id, check_id),
+        normalize(filter.sender, check_sender),    normalize(filter.recipient, check_address),
+        normalize(filter.domain, check_domain),    normalize(filter.message_id, check_message_id),
+        normalize(filter.older, check_age),        normalize(filter.younger, check_age),
+        normalize(filter.larger, check_size),      normalize(filter.smaller, check_size)};
     for (const auto& complaint : complaints) {
         if (complaint) return complaint;
     }

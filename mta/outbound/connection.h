@@ -48,7 +48,7 @@ public:
         // Where it comes from: a [[source]]; empty and nothing: the system's choice.
         std::string source;
         std::optional<IpAddress> source_address = std::nullopt;
-        std::string ehlo_name = {};  // empty: the hostname
+        std::string ehlo_name = {};       // empty: the hostname
         TraceWatchers watchers;           // of the message that it is opened for,
         queue::MessageId message_id = 0;  // if there are any
     };
