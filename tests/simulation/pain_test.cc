@@ -318,8 +318,6 @@ TEST(Pain, slow_or_old_mail_blocks_fresh_mail) {
 }
 
 TEST(Pain, a_bounce_does_not_say_what_the_remote_said) {
-    const std::string words =
-        "5.7.1 Our policy forbids this:\nsee https://them.example/policy?id=4711\nask Bob";
     World world;
     world.serve("office.example", "192.0.2.9");
     world.serve("them.example").reply = always("RCPT",

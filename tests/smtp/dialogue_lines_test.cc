@@ -22,9 +22,10 @@ Lines lines_of(const std::vector<Piece>& dialogue, bool byte_by_byte) {
     const auto on_line = [&](DialogueLines::From from, std::string_view line) {
         lines.push_back((from == DialogueLines::From::us ? "> " : "< ") + std::string(line));
     };
-    for (const auto& [from, bytes] : dialogue) {
-        const auto feed = [&, from = from](std::string_view some) {
-            from == '>' ? scanner.sent(some, on_line) : scanner.received(some, on_line);
+    for (const auto& piece : dialogue) {
+        const auto& bytes = piece.bytes;
+        const auto feed = [&](std::string_view some) {
+            piece.from == '>' ? scanner.sent(some, on_line) : scanner.received(some, on_line);
         };
         if (!byte_by_byte) {
             feed(bytes);
