@@ -39,12 +39,11 @@ namespace mta::outbound {
 //                                              message: address and destination pay with their
 //                                              health
 //   "too many connections"                     no failure: it waits for room at the host, or goes
-//   to
-//                                              the next one
-//   "your address is blocked", and the site    no failure: the source is suspended for the site,
-//   and has a pool with another source             the bundle goes back into the line DNS of a
-//   host, for now                     the next host; then as host level DNS, for good (no such host
-//   at all)        a failure of the message, by MX; of a static route's
+//                                              to the next one
+//   "your address is blocked", and the site's  no failure: the source is suspended for the site,
+//   pool of [[source]]s has another            the bundle goes back into the line
+//   DNS of a host, for now                     the next host; then as host level
+//   DNS, for good (no such host at all)        a failure of the message, by MX; of a static route's
 //                                              hosts: the operator's mistake, as host level
 //   a kept connection that was gone            nothing happened: a new connection, once
 //

@@ -118,14 +118,14 @@ std::optional<std::uint64_t> Compaction::begin_turn() {
             }
             break;  // what was gathered first; the next turn finds the end again
         }
-        if (is_live(*found)) gather(std::move(*found));
+        if (is_live(*found)) gather(*found);
     }
     if (moving_) room_ += plan_moving();
     if (gathered_.empty() && !moving_) return std::nullopt;
     return room_;
 }
 
-void Compaction::gather(Found found) {
+void Compaction::gather(const Found& found) {
     const auto id = id_of(found.payload);
     if (found.type == RecordType::state) {
         auto state = parse_state(found.payload);

@@ -73,7 +73,7 @@ private:
     [[nodiscard]] bool cover(std::uint64_t at, std::uint64_t length);
     [[nodiscard]] std::optional<Found> next_record();
     [[nodiscard]] bool is_live(const Found& found) const;
-    void gather(Found found);
+    void gather(const Found& found);
     void start_moving(MessageId id);
     [[nodiscard]] std::uint64_t plan_moving();
     void fill_moving(Batch& batch);

@@ -136,8 +136,8 @@ TEST(Compaction, moves_a_state_whose_message_stays_where_it_is) {
             waiting.push_back(spool.store->allocate_id());
             ASSERT_TRUE(spool.enqueue(shared_message(waiting.back(), std::string(800, 'x'))));
         }
-        for (std::uint16_t i = 0; i < waiting.size(); ++i) {
-            spool.store->update(waiting[i], make_states(i), {});
+        for (std::size_t i = 0; i < waiting.size(); ++i) {
+            spool.store->update(waiting[i], make_states(static_cast<std::uint16_t>(i)), {});
             for (int k = 0; k < 8; ++k) {
                 const auto id = spool.store->allocate_id();
                 spool.store->enqueue(shared_message(id, std::string(9000, 'y')), nullptr);
@@ -150,8 +150,9 @@ TEST(Compaction, moves_a_state_whose_message_stays_where_it_is) {
     Spool spool(disk, options);
     const auto messages = spool.load();
     ASSERT_EQ(messages.size(), waiting.size());
-    for (std::uint16_t i = 0; i < waiting.size(); ++i)
-        EXPECT_EQ(messages.at(waiting[i]).states, make_states(i)) << i;
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+        EXPECT_EQ(messages.at(waiting[i]).states, make_states(static_cast<std::uint16_t>(i))) << i;
+    }
 }
 
 // What was copied of it until then is nobody's.

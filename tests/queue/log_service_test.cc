@@ -103,12 +103,12 @@ std::map<MessageId, StoredMessage> load(Store& store, Loop& loop) {
     EXPECT_TRUE(loop.run_until([&] { return was_last; }));
     std::map<MessageId, StoredMessage> messages;
     for (const auto id : ids) {
-        store.read(id, [&](auto stored) {
+        store.read(id, [&, id](auto stored) {
             ASSERT_TRUE(stored);
             auto message = *stored->message;
+            EXPECT_EQ(message.id, id);
             message.body.clear();
-            messages[message.id] = {std::make_shared<const Message>(std::move(message)),
-                                    stored->states};
+            messages[id] = {std::make_shared<const Message>(std::move(message)), stored->states};
         });
     }
     EXPECT_TRUE(loop.run_until([&] { return messages.size() == ids.size(); }));

@@ -13,9 +13,9 @@ key=$({
 } | sha256sum)
 stamp=$cache/${key%% *}
 if [[ -e $stamp ]]; then exit 0; fi
-if clang-tidy-19 --quiet -p "$build" --extra-arg=-Wno-unknown-warning-option "$file"; then
+if found=$(clang-tidy-19 --quiet -p "$build" --extra-arg=-Wno-unknown-warning-option "$file" 2>&1); then
   : >"$stamp"
 else
-  printf 'clang-tidy: %s\n' "$file"
+  printf '%s\nclang-tidy: %s\n' "$(sed '/^[0-9]* warnings\? generated/d' <<<"$found")" "$file"
   exit 1
 fi
