@@ -15,6 +15,19 @@ void BundleLine::push_back(BundleSlab& bundles, std::uint32_t index) {
     ++size_;
 }
 
+void BundleLine::push_front(BundleSlab& bundles, std::uint32_t index) {
+    auto& bundle = bundles[index];
+    bundle.previous = nothing;
+    bundle.next = first_;
+    if (first_ == nothing) {
+        last_ = index;
+    } else {
+        bundles[first_].previous = index;
+    }
+    first_ = index;
+    ++size_;
+}
+
 void BundleLine::remove(BundleSlab& bundles, std::uint32_t index) {
     auto& bundle = bundles[index];
     if (bundle.previous == nothing) {

@@ -40,6 +40,7 @@ public:
     [[nodiscard]] std::uint32_t front() const { return first_; }
     [[nodiscard]] std::uint32_t size() const { return size_; }
     void push_back(BundleSlab& bundles, std::uint32_t index);
+    void push_front(BundleSlab& bundles, std::uint32_t index);
     void remove(BundleSlab& bundles, std::uint32_t index);
 
 private:

@@ -73,6 +73,10 @@ public:
 
     // ---- The lines ----
     void line_up(BundleSlab& bundles, std::uint32_t bundle) { lines_.push_back(bundles, bundle); }
+    // It has had its turn for nothing, through no fault of its own.
+    void line_up_first(BundleSlab& bundles, std::uint32_t bundle) {
+        lines_.push_front(bundles, bundle);
+    }
     void leave(BundleSlab& bundles, std::uint32_t bundle) { lines_.remove(bundles, bundle); }
     // Only if waiting() > 0.
     [[nodiscard]] std::uint32_t next_bundle() const { return lines_.next(); }

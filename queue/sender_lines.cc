@@ -27,16 +27,20 @@ bool goes_before(const auto& a, const auto& b) {
 }  // namespace
 
 void SenderLines::push_back(BundleSlab& bundles, std::uint32_t bundle) {
-    const auto group = bundles[bundle].sender;
-    const auto [place, is_new] = by_group_.try_emplace(group);
-    if (is_new) {
-        place->second = ring_.insert(ring_.end(), Sender{});
-        place->second->group = group;
-    }
-    auto& sender = *place->second;
+    auto& sender = sender_for(bundles[bundle].sender, ring_.end());
     auto& line = line_for(sender, bundles[bundle]);
     if (line.bundles.empty()) line.time = sender.time + turn_length(sender, line);
     line.bundles.push_back(bundles, bundle);
+    ++sender.size;
+    ++size_;
+}
+
+void SenderLines::push_front(BundleSlab& bundles, std::uint32_t bundle) {
+    auto& sender = sender_for(bundles[bundle].sender, ring_.begin());
+    ring_.splice(ring_.begin(), ring_, by_group_.at(bundles[bundle].sender));
+    auto& line = line_for(sender, bundles[bundle]);
+    line.bundles.push_front(bundles, bundle);
+    line.time = 0;  // before all others
     ++sender.size;
     ++size_;
 }
@@ -69,6 +73,16 @@ std::uint32_t SenderLines::take_turn() {
     line.time = sender.time + turn_length(sender, line);
     ring_.splice(ring_.end(), ring_, ring_.begin());
     return bundle;
+}
+
+SenderLines::Sender& SenderLines::sender_for(std::uint32_t group,
+                                             std::list<Sender>::iterator place_if_new) {
+    const auto [place, is_new] = by_group_.try_emplace(group);
+    if (is_new) {
+        place->second = ring_.insert(place_if_new, Sender{});
+        place->second->group = group;
+    }
+    return *place->second;
 }
 
 // The sender's line of that kind; a new one if it has none.

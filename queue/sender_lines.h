@@ -39,6 +39,8 @@ public:
     // At the end of its line (Bundle::sender, priority, is_retry, is_huge); a sender who had
     // nothing waiting comes after all others.
     void push_back(BundleSlab& bundles, std::uint32_t bundle);
+    // As if it had never had its turn: it is next().
+    void push_front(BundleSlab& bundles, std::uint32_t bundle);
     void remove(BundleSlab& bundles, std::uint32_t bundle);
     // Whose turn it is. Only if size() > 0.
     [[nodiscard]] std::uint32_t next() const;
@@ -62,6 +64,7 @@ private:
         std::vector<Line> lines;  // higher priorities first; none is empty
     };
 
+    [[nodiscard]] Sender& sender_for(std::uint32_t group, std::list<Sender>::iterator place_if_new);
     [[nodiscard]] static Line& line_for(Sender& sender, const Bundle& bundle);
     [[nodiscard]] static std::size_t next_line(const Sender& sender);
     [[nodiscard]] static std::uint64_t turn_length(const Sender& sender, const Line& line);

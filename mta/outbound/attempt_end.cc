@@ -227,7 +227,7 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
             !destination.health().is_up() || destination.is_closed() || core_.is_draining;
         auto next_due = Instant{};
         if (waits_for_site) {
-            parts_.lines.put_back(delivery->bundle);
+            parts_.lines.put_back(delivery->bundle, place_of(*delivery));
         } else {
             auto& entry = core_.table().message(message);
             for (const auto number : delivery->recipients) {

@@ -35,7 +35,8 @@ Deliveries::Deliveries(Core& core, Parts parts)
                      if (host->line.empty()) return;
                      hosts_with_room_.push_back(host);
                      core_.request_tick();
-                 }}) {}
+                 }}),
+      expiries_(core.now()) {}
 
 // ---- Beginning ----
 
@@ -193,6 +194,7 @@ void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection)
     if (capabilities.recipients_max != 0 || capabilities.recipient_domains_max != 0)
         fit_to_limits(*delivery, capabilities);
     delivery->may_send = false;
+    delivery->was_offered = true;
     delivery->connection = connection;
     delivery->host = open.target().host.empty() ? delivery->host : open.target().host;
     work_of(connection).active.push_back(delivery);
@@ -350,12 +352,15 @@ void Deliveries::tick() {
         }
     }
     for (const auto& host : std::exchange(hosts_with_room_, {})) serve_line_of(host);
+    put_back_expired();
 }
 
 std::optional<Instant> Deliveries::next_wakeup() const {
-    const auto next = pool_.next_wakeup();
-    if (paused_.empty()) return next;
-    return std::min(next.value_or(Instant::max()), paused_.begin()->first);
+    auto next = pool_.next_wakeup();
+    const auto consider = [&next](Instant at) { next = std::min(next.value_or(at), at); };
+    if (!paused_.empty()) consider(paused_.begin()->first);
+    if (const auto expiry = expiries_.next()) consider(*expiry);
+    return next;
 }
 
 Deliveries::Work& Deliveries::work_of(std::uint32_t connection) {

@@ -87,6 +87,9 @@ public:
     void drain();
     // If the site waits for a host that is closed, it is asked now.
     void probe_now(std::uint32_t site);
+    // What waits of the message for room at a host is in its site's line again, so that an order
+    // can have it.
+    void put_back_waiting(std::uint32_t message);
     // After core.settings was replaced.
     void apply_settings();
     void tick();
@@ -117,6 +120,7 @@ private:
         std::vector<std::optional<DeliveryError>> refusals;
         bool is_probe = false;
         bool holds_connection = true;  // counts among the site's busy ones
+        bool was_offered = false;      // some host was told of it
         bool was_answered = false;     // some host has said something about the message
         queue::Destination::Mark at_start;
         std::optional<DeliveryError> host_error;  // the most telling one
@@ -187,10 +191,14 @@ private:
     void leave_host_line(Delivery& delivery);
     void serve_line_of(const HostLimits::HostPtr& host);
     [[nodiscard]] DeliveryPtr take_waiting(std::uint32_t site);
+    [[nodiscard]] std::vector<std::uint32_t> sites_waiting_with(std::uint32_t message) const;
+    void watch_expiry(const Delivery& delivery);
+    void put_back_expired();
 
     // Sources. True: it is suspended, another one takes over.
     [[nodiscard]] bool suspend_source(std::uint32_t connection, const DeliveryError& error);
     void put_back(const DeliveryPtr& delivery, How how);
+    [[nodiscard]] static Lines::Place place_of(const Delivery& delivery);
 
     void on_ready(std::uint32_t connection);
     void on_room(std::uint32_t connection);
@@ -234,6 +242,7 @@ private:
     std::uint32_t unconnected_ = 0;
     HostLimits hosts_;
     std::unordered_map<std::uint32_t, std::weak_ptr<Delivery>> waiting_for_host_;  // by site
+    TimerWheel expiries_;                               // of those, by site
     std::vector<HostLimits::HostPtr> hosts_with_room_;  // perhaps; the next tick looks
     // On their way from host to host: until the site's rates allow the next connection, or a host
     // is no longer closed.

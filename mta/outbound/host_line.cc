@@ -32,6 +32,7 @@ void Deliveries::wait_for_host(const DeliveryPtr& delivery) {
     host.line.push_back(delivery->site);
     waiting_for_host_[delivery->site] = delivery;
     site.is_waiting_for_host = true;
+    watch_expiry(*delivery);
     if (host.closed_until > core_.now()) {
         paused_.emplace(host.closed_until, delivery);
     } else {
@@ -45,8 +46,40 @@ void Deliveries::leave_host_line(Delivery& delivery) {
     if (!host) return;
     std::erase(host->line, delivery.site);
     waiting_for_host_.erase(delivery.site);
+    expiries_.clear(delivery.site);
     parts_.sites[delivery.site].is_waiting_for_host = false;
     parts_.sites.refresh(delivery.site);
+}
+
+// Who waits is not being delivered: he expires like anybody in line, in which he is put for it.
+void Deliveries::watch_expiry(const Delivery& delivery) {
+    const auto& entry = core_.table().message(delivery.message);
+    auto first = Instant::max();
+    for (const auto number : delivery.recipients) {
+        const auto& recipient = core_.table().recipient(entry, number);
+        first = std::min(first, core_.scheduler.expiry(entry, recipient));
+    }
+    expiries_.set(delivery.site, first);
+}
+
+void Deliveries::put_back_expired() {
+    std::vector<std::uint32_t> expired;
+    expiries_.advance(core_.now(), expired);
+    for (const auto site : expired) put_back(take_waiting(site), How::unknown);
+}
+
+void Deliveries::put_back_waiting(std::uint32_t message) {
+    for (const auto site : sites_waiting_with(message)) put_back(take_waiting(site), How::unknown);
+}
+
+std::vector<std::uint32_t> Deliveries::sites_waiting_with(std::uint32_t message) const {
+    std::vector<std::uint32_t> sites;
+    for (auto bundle = core_.table().message(message).first_bundle; bundle != queue::nothing;
+         bundle = core_.bundles[bundle].next_of_message) {
+        const auto waiting = waiting_for_host(core_.bundles[bundle].place);
+        if (waiting && waiting->bundle == bundle) sites.push_back(core_.bundles[bundle].place);
+    }
+    return sites;
 }
 
 void Deliveries::serve_line_of(const HostLimits::HostPtr& host) {
@@ -81,6 +114,7 @@ void Deliveries::apply_settings() {
     for (const auto& [site, waiting] : waiting_for_host_) {
         const auto delivery = waiting.lock();
         MTA_ASSERT(delivery);
+        watch_expiry(*delivery);
         // With its new limit, which may leave room.
         hosts_with_room_.push_back(limit_of(*delivery, delivery->hosts[delivery->full_host]));
     }
@@ -151,8 +185,12 @@ bool Deliveries::suspend_source(std::uint32_t connection, const DeliveryError& e
 
 // Nothing is charged, and another delivery takes it from the line.
 void Deliveries::put_back(const DeliveryPtr& delivery, How how) {
-    parts_.lines.put_back(std::exchange(delivery->bundle, queue::nothing));
+    parts_.lines.put_back(std::exchange(delivery->bundle, queue::nothing), place_of(*delivery));
     end(delivery, how);
+}
+
+Lines::Place Deliveries::place_of(const Delivery& delivery) {
+    return delivery.was_offered ? Lines::Place::last : Lines::Place::first;
 }
 
 }  // namespace mta::outbound

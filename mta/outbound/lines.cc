@@ -92,14 +92,18 @@ std::vector<std::uint32_t> Lines::recipients_of(std::uint32_t bundle) const {
     return numbers;
 }
 
-void Lines::put_back(std::uint32_t bundle) {
+void Lines::put_back(std::uint32_t bundle, Place place) {
     auto& returned = core_.bundles[bundle];
     MTA_ASSERT(returned.state == State::delivering);
     const auto site = returned.place;
     for (auto& recipient : core_.table().recipients(returned.message))
         if (recipient.bundle == bundle) recipient.is_delivering = false;
     returned.state = State::lined_up;
-    sites_[site].destination.line_up(core_.bundles, bundle);
+    if (place == Place::first) {
+        sites_[site].destination.line_up_first(core_.bundles, bundle);
+    } else {
+        sites_[site].destination.line_up(core_.bundles, bundle);
+    }
     core_.scheduler.rearm(returned.message);
     sites_.refresh(site);
 }

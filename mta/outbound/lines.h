@@ -31,8 +31,10 @@ public:
     [[nodiscard]] std::uint32_t take(std::uint32_t site, std::size_t recipients_max);
     // Of a bundle, in the envelope's order.
     [[nodiscard]] std::vector<std::uint32_t> recipients_of(std::uint32_t bundle) const;
-    // A bundle that was taken goes back into its site's line.
-    void put_back(std::uint32_t bundle);
+    // A bundle that was taken goes back into its site's line: to its end, or, if nobody has heard
+    // of it, to where it was. (A message that makes hosts hang up must not have every turn.)
+    enum class Place : std::uint8_t { last, first };
+    void put_back(std::uint32_t bundle, Place place = Place::last);
     // Of a bundle that was taken all recipients but these (ascending numbers) go back into the
     // line.
     void put_back_others(std::uint32_t bundle, std::span<const std::uint32_t> kept);

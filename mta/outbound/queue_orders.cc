@@ -124,6 +124,7 @@ WakeUp QueueManager::wake(const std::string& domain, bool is_tree) {
 std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
+    impl_->deliveries.put_back_waiting(*message);
     const auto held = impl_->change_recipients(
         *message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
@@ -158,6 +159,7 @@ std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& o
 std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
+    impl_->deliveries.put_back_waiting(*message);
     const auto cancelled = impl_->change_recipients(
         *message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
@@ -179,6 +181,7 @@ std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason,
     if (!message) return 0;
     const DeliveryError error{.status = {5, 3, 0}, .scope = Scope::message, .text = reason};
     std::vector<Outcome> outcomes;
+    impl_->deliveries.put_back_waiting(*message);
     impl_->change_recipients(
         *message, only,
         [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t number) {

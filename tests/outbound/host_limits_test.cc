@@ -193,5 +193,40 @@ TEST(HostLimits, who_waits_for_a_host_can_be_cancelled_and_drained) {
     }
 }
 
+// One of them is first in the host's line, and it is not being delivered either.
+TEST(HostLimits, who_waits_for_a_host_can_be_held) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.reply = always("CONNECT", "421 too many connections");
+    std::vector<queue::MessageId> ids;
+    for (int i = 0; i < 20; ++i) ids.push_back(world.send());
+    world.run_for(1h);
+    for (const auto id : ids) {
+        EXPECT_EQ(world.manager().hold(id), 1u);
+        EXPECT_EQ(world.manager().find(id)->recipients.at(0).reason, WaitReason::held);
+        world.run_for(100ms);
+        EXPECT_EQ(world.manager().check(), "");
+    }
+    server.reply = nullptr;
+    world.run_for(1h);
+    EXPECT_EQ(server.received.size(), 0u);
+    EXPECT_EQ(world.manager().release(ids.back()), 1u);
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 1u);
+}
+
+TEST(HostLimits, who_waits_for_a_host_expires_to_the_second) {
+    World world;
+    world.settings.retry.lifetime = 62min;
+    world.settings.retry.delay_notices.clear();
+    world.serve("them.example").reply = always("CONNECT", "421 too many connections");
+    for (int i = 0; i < 20; ++i) world.send();
+    world.run_for(62min - 1s);
+    EXPECT_EQ(world.count("expired"), 0u);
+    world.run_for(2s);
+    EXPECT_EQ(world.count("expired"), 20u);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
 }  // namespace
 }  // namespace mta::outbound

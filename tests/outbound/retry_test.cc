@@ -150,6 +150,10 @@ TEST(Retry, expires_whatever_it_waits_for) {
         {"an operator", [](World& w) { w.serve("them.example").is_refusing = true; }, true},
         {"a host that drops every connection",
          [](World& w) { w.serve("them.example").reply = always("MAIL", "close"); }},
+        {"a host that has too many connections",
+         [](World& w) {
+             w.serve("them.example").reply = always("CONNECT", "421 too many connections");
+         }},
     };
     for (const auto& row : rows) {
         World world;
@@ -201,22 +205,21 @@ TEST(Retry, the_backlog_of_a_destination_comes_oldest_first_and_new_mail_beside_
     world.settings.delivery.connections_per_destination_max = 1;
     auto& server = world.serve("them.example");
     server.reply = always("RCPT TO:<old", "450 4.2.1 later");
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < 4; ++i) {
         world.send({.to = {"old" + std::to_string(i) + "@them.example"}});
-        world.run_for(1s);
+        world.run_for(13s);  // the jitter of their retries is less
     }
-    world.run_for(30s);
     server.is_refusing = true;
     world.run_for(10min);  // the retries are due and wait for the destination
     for (int i = 0; i < 5; ++i) world.send({.to = {"new" + std::to_string(i) + "@them.example"}});
     server.is_refusing = false;
     server.reply = nullptr;
     world.run_for(1h);
-    ASSERT_EQ(server.received.size(), 10u);
+    ASSERT_EQ(server.received.size(), 9u);
     std::vector<std::string> old;
     std::size_t last_of_old = 0;
-    std::size_t first_of_new = 10;
-    for (std::size_t i = 0; i < 10; ++i) {
+    std::size_t first_of_new = 9;
+    for (std::size_t i = 0; i < 9; ++i) {
         const auto& to = server.received[i].recipients[0];
         if (to.starts_with("old")) {
             old.push_back(to);
@@ -226,6 +229,48 @@ TEST(Retry, the_backlog_of_a_destination_comes_oldest_first_and_new_mail_beside_
         }
     }
     EXPECT_LT(first_of_new, last_of_old) << "old and new in turns";
+    EXPECT_TRUE(std::ranges::is_sorted(old));
+}
+
+TEST(Retry, the_probes_of_a_destination_that_is_down_leave_the_order_as_it_was) {
+    for (const bool is_one_sender : {true, false}) {
+        World world;
+        world.settings.delivery.connections_per_destination_max = 1;
+        world.settings.retry.delay_notices.clear();
+        auto& server = world.serve("them.example");
+        server.is_refusing = true;
+        const std::vector<std::string> names = {"a", "b", "c", "d", "e", "f", "g", "h"};
+        for (const auto& name : names) {
+            world.send({.from = (is_one_sender ? "ann" : name) + "@office.example",
+                        .to = {name + "@them.example"}});
+            world.run_for(1s);
+        }
+        world.run_for(3h);
+        EXPECT_GE(world.connector.tried.size(), 5u);
+        server.is_refusing = false;
+        world.run_for(2h);
+        std::vector<std::string> received;
+        for (const auto& message : server.received)
+            received.push_back(message.recipients[0].substr(0, 1));
+        EXPECT_EQ(received, names) << "the oldest first";
+    }
+}
+
+// Were it the probe again and again, the destination would stay down for all.
+TEST(Retry, a_message_at_which_the_host_hangs_up_is_not_the_next_probe_too) {
+    World world;
+    world.settings.delivery.connections_per_destination_max = 1;
+    world.settings.retry.delay_notices.clear();
+    auto& server = world.serve("them.example");
+    server.is_refusing = true;
+    world.send({.to = {"poison@them.example"}});
+    world.run_for(10min);
+    for (int i = 0; i < 5; ++i) world.send();
+    ASSERT_EQ(world.count("down"), 1u);
+    server.is_refusing = false;
+    server.reply = always("RCPT TO:<poison@", "close");
+    world.run_for(3h);
+    EXPECT_EQ(server.received.size(), 5u);
 }
 
 TEST(Retry, dns_trouble_is_charged_to_the_domain_and_ends_with_one_probe) {

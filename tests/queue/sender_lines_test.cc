@@ -188,5 +188,37 @@ TEST_F(SenderLinesTest, each_line_keeps_its_order) {
     }
 }
 
+TEST_F(SenderLinesTest, who_is_put_in_front_is_next_whatever_he_is) {
+    const std::vector<Kind> kinds = {{},
+                                     {.priority = 4},
+                                     {.is_retry = true},
+                                     {.is_huge = true},
+                                     {.priority = -4},
+                                     {.sender = 2},
+                                     {.sender = 3}};
+    for (const auto& kind : kinds)
+        for (int i = 0; i < 3; ++i) push(kind);
+    for (int i = 0; i < 200; ++i) {
+        const auto index = lines.take_turn();
+        lines.remove(bundles, index);
+        lines.push_front(bundles, index);
+        ASSERT_EQ(lines.next(), index) << i;
+        ASSERT_EQ(lines.take_turn(), index) << i;  // and now it goes to the end
+        lines.remove(bundles, index);
+        lines.push_back(bundles, index);
+    }
+    EXPECT_EQ(lines.size(), 21u);
+}
+
+TEST_F(SenderLinesTest, the_only_one_of_his_sender_can_be_put_in_front_too) {
+    const auto first = push({.sender = 1});
+    const auto second = push({.sender = 2});
+    EXPECT_EQ(lines.take_turn(), first);
+    lines.remove(bundles, first);
+    lines.push_front(bundles, first);
+    EXPECT_EQ(serve().sender, 1u);
+    EXPECT_EQ(lines.next(), second);
+}
+
 }  // namespace
 }  // namespace queue
