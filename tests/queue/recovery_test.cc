@@ -243,11 +243,11 @@ TEST(Recovery, always_starts_a_new_segment) {
     Spool spool(*small.disk);
     EXPECT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "new")));
     EXPECT_EQ(small.disk->content(first_segment), before.substr(0, end));
-    const auto second = parse_header(small.disk->content("seg/0000000000000002.log"));
+    const auto bytes = small.disk->content("seg/0000000000000002.log");
+    const auto second = parse_header(bytes);
     ASSERT_TRUE(second);
-    const auto first_record = parse_record(
-        std::string_view(small.disk->content("seg/0000000000000002.log")).substr(body_offset),
-        second->generation);
+    const auto first_record =
+        parse_record(std::string_view(bytes).substr(body_offset), second->generation);
     ASSERT_TRUE(first_record);
     const auto batch = parse_batch(first_record->payload);
     ASSERT_TRUE(batch);
