@@ -58,7 +58,7 @@ class Admin(http.client.HTTPConnection):
         text = response.read()
         if response.status != 200:
             raise SystemExit(f"{target}: {response.status} {text.decode()}")
-        return json.loads(text)
+        return json.loads(text) if response.headers["Content-Type"].startswith("application/json") else text.decode()
 
 
 def questions(count):
@@ -101,6 +101,10 @@ def questions(count):
         ("queue --by sender", queue, {"by": "sender"}, total(count)),
         ("queue --by reason", queue, {"by": "reason"}, total(count)),
         ("queue --by state", queue, {"by": "state"}, total(count)),
+        ("status", "/v1/status", {}, lambda answer: answer["queue"]["messages"] >= count),
+        ("destinations", "/v1/destinations", {}, lambda answer: len(answer["destinations"]) >= 2),
+        ("top", "/v1/top", {}, lambda answer: len(answer["destinations"]) >= 2),
+        ("/metrics", "/metrics", {}, lambda text: "posthouse_destination_recipients{" in text),
     ]
 
 

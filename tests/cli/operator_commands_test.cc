@@ -1,19 +1,15 @@
-// The commands against a real admin server on a socket, whose answers the test decides about.
-#include <unistd.h>
-
+// The commands against a relay whose answers the test decides about.
 #include <filesystem>
 #include <fstream>
-#include <mutex>
-#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "mta/admin/server.h"
 #include "mta/cli/order_command.h"
 #include "mta/cli/queue_command.h"
 #include "mta/cli/status_command.h"
 #include "mta/cli/why_command.h"
+#include "tests/cli/admin_socket_test.h"
 
 namespace mta::cli {
 namespace {
@@ -23,33 +19,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-const Instant now = from_unix_ms(1'795'003'200'000);  // 2026-11-18T12:00:00Z
-
-class OperatorCommands : public testing::Test {
+class OperatorCommands : public AdminSocketTest {
 protected:
-    OperatorCommands() {
-        std::string name = "/tmp/posthouse_cli_XXXXXX";
-        folder_ = ::mkdtemp(name.data());
-        path_ = folder_ + "/admin.sock";
-    }
-    ~OperatorCommands() override {
-        server_.reset();
-        fs::remove_all(folder_);
-    }
-    // Answers in this order; what was asked is in asked_.
-    void serve(std::vector<admin::Response> answers) {
-        answers_ = std::move(answers);
-        auto server = admin::Server::listen(path_, [this](const admin::Request& request) {
-            const std::lock_guard lock(mutex_);
-            std::string line = request.method + ' ' + request.path;
-            for (const auto& [key, value] : request.query) line += ' ' + key + '=' + value;
-            asked_.push_back(line + (request.body.empty() ? "" : ' ' + request.body));
-            if (asked_.size() > answers_.size()) return admin::Response{500, "no more answers"};
-            return answers_[asked_.size() - 1];
-        });
-        ASSERT_TRUE(server) << server.error();
-        server_ = std::move(*server);
-    }
     template <class Command>
     int run(Command command) {
         return command(ApiClient(path_), io_);
@@ -60,17 +31,6 @@ protected:
     int order(const OrderOptions& options) {
         return run([&](const auto& api, auto& io) { return run_order(api, options, io); });
     }
-
-    std::string folder_;
-    std::string path_;
-    std::mutex mutex_;
-    std::vector<admin::Response> answers_;
-    std::vector<std::string> asked_;
-    std::unique_ptr<admin::Server> server_;
-    std::ostringstream out_;
-    std::ostringstream err_;
-    std::istringstream in_;
-    CommandIo io_{.out = out_, .err = err_, .in = in_, .now = now, .columns = 0};
 };
 
 json message(const std::string& id) {

@@ -1,17 +1,12 @@
-// `top` and `trace` against a real admin server on a socket, whose answers the test decides about.
-#include <unistd.h>
-
-#include <filesystem>
-#include <mutex>
-#include <sstream>
+// `top` and `trace` against a relay whose answers the test decides about.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "mta/admin/server.h"
 #include "mta/cli/command_line.h"
 #include "mta/cli/top_command.h"
 #include "mta/cli/trace_command.h"
+#include "tests/cli/admin_socket_test.h"
 
 namespace mta::cli {
 namespace {
@@ -20,31 +15,12 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
-namespace fs = std::filesystem;
 
-const Instant now = from_unix_ms(1'795'003'200'000);  // 2026-11-18T12:00:00Z
-
-class WatchingCommands : public testing::Test {
+class WatchingCommands : public AdminSocketTest {
 protected:
-    WatchingCommands() {
-        std::string name = "/tmp/posthouse_cli_XXXXXX";
-        folder_ = ::mkdtemp(name.data());
-        path_ = folder_ + "/admin.sock";
-    }
-    ~WatchingCommands() override {
-        server_.reset();
-        fs::remove_all(folder_);
-    }
     // One answer after the other, then the last for ever.
     void serve(std::vector<admin::Response> answers) {
-        answers_ = std::move(answers);
-        auto server = admin::Server::listen(path_, [this](const admin::Request& request) {
-            const std::lock_guard lock(mutex_);
-            asked_.push_back(request.method + ' ' + request.path + ' ' + request.body);
-            return answers_[std::min(asked_.size(), answers_.size()) - 1];
-        });
-        ASSERT_TRUE(server) << server.error();
-        server_ = std::move(*server);
+        AdminSocketTest::serve(std::move(answers), true);
     }
     int trace(TraceOptions options) {
         options.what = "them.example";
@@ -62,16 +38,6 @@ protected:
                        {.once = true, .json = is_json, .wait = [](Millis) { return true; }}, io_);
     }
 
-    std::string folder_;
-    std::string path_;
-    std::mutex mutex_;
-    std::vector<admin::Response> answers_;
-    std::vector<std::string> asked_;
-    std::unique_ptr<admin::Server> server_;
-    std::ostringstream out_;
-    std::ostringstream err_;
-    std::istringstream in_;
-    CommandIo io_{.out = out_, .err = err_, .in = in_, .now = now, .columns = 0};
     Millis waited_{};
 };
 

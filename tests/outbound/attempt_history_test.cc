@@ -12,14 +12,9 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::SizeIs;
+using world::always;
 using world::World;
 using Kind = AttemptView::Kind;
-
-auto always(std::string command, std::string reply) {
-    return [command, reply](const std::string& asked) {
-        return asked.starts_with(command) ? std::optional(reply) : std::nullopt;
-    };
-}
 
 MessageView describe(World& world, queue::MessageId id) {
     std::optional<MessageView> found;

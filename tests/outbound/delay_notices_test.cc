@@ -9,14 +9,9 @@ namespace mta::outbound {
 namespace {
 
 using namespace std::chrono_literals;
+using world::always;
 using world::Mail;
 using world::World;
-
-auto always(std::string command, std::string reply) {
-    return [command, reply](const std::string& asked) {
-        return asked.starts_with(command) ? std::optional(reply) : std::nullopt;
-    };
-}
 
 std::size_t told_in(const World::Reported& report) {
     return 1 + report.also.size() + report.also_unlisted;

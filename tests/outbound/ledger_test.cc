@@ -9,14 +9,9 @@ namespace mta::outbound {
 namespace {
 
 using namespace std::chrono_literals;
+using world::always;
 using world::Mail;
 using world::World;
-
-auto always(std::string command, std::string reply) {
-    return [command, reply](const std::string& asked) {
-        return asked.starts_with(command) ? std::optional(reply) : std::nullopt;
-    };
-}
 
 TEST(Ledger, a_report_enters_the_store_in_the_step_that_ends_the_original) {
     World world;

@@ -8,14 +8,9 @@ namespace mta::outbound {
 namespace {
 
 using namespace std::chrono_literals;
+using world::always;
 using world::Mail;
 using world::World;
-
-auto always(std::string command, std::string reply) {
-    return [command, reply](const std::string& asked) {
-        return asked.starts_with(command) ? std::optional(reply) : std::nullopt;
-    };
-}
 
 TEST(QueueOrders, flush_tries_at_once_what_waits_and_probes_what_is_down) {
     World world;

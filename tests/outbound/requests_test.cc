@@ -12,14 +12,9 @@ namespace mta::outbound {
 namespace {
 
 using namespace std::chrono_literals;
+using world::always;
 using world::Mail;
 using world::World;
-
-auto always(std::string command, std::string reply) {
-    return [command, reply](const std::string& asked) {
-        return asked.starts_with(command) ? std::optional(reply) : std::nullopt;
-    };
-}
 
 RecipientView view_of(World& world, queue::MessageId id) {
     return world.manager().find(id)->recipients.at(0);

@@ -8,14 +8,9 @@ namespace mta::outbound {
 namespace {
 
 using namespace std::chrono_literals;
+using world::always;
 using world::Mail;
 using world::World;
-
-auto always(std::string command, std::string reply) {
-    return [command, reply](const std::string& asked) {
-        return asked.starts_with(command) ? std::optional(reply) : std::nullopt;
-    };
-}
 
 std::uint16_t attempts_of(const World& world, queue::MessageId id) {
     return world.store.kept.at(id).states[0].attempts;

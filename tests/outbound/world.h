@@ -456,6 +456,13 @@ struct Mail {
     queue::Requests requests = {};
 };
 
+// A server whose answer to one command is always the same.
+inline auto always(const std::string& command, const std::string& answer) {
+    return [=](const std::string& said) {
+        return said.starts_with(command) ? std::optional<std::string>(answer) : std::nullopt;
+    };
+}
+
 // A queue manager in its world. `settings` may be changed before the first use of manager().
 class World {
 public:

@@ -18,11 +18,4 @@ inline void serve_with_hosts(World& world, const std::string& domain, int hosts)
     world.resolver.set_mx(domain, names);
 }
 
-// A server whose answer to one command is always the same.
-inline auto always(const std::string& command, const std::string& answer) {
-    return [=](const std::string& said) {
-        return said.starts_with(command) ? std::optional<std::string>(answer) : std::nullopt;
-    };
-}
-
 }  // namespace world

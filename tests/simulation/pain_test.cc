@@ -23,14 +23,9 @@ using mta::Millis;
 using mta::outbound::ReportKind;
 using mta::outbound::ViewState;
 using mta::outbound::WaitReason;
+using world::always;
 using world::Mail;
 using world::World;
-
-auto always(std::string command, std::string reply) {
-    return [command, reply](const std::string& asked) {
-        return asked.starts_with(command) ? std::optional(reply) : std::nullopt;
-    };
-}
 
 dns::Lookup<dns::MxAnswer> trouble(dns::LookupError::Kind kind) {
     return world::FakeResolver::error("trouble", kind);

@@ -1,0 +1,62 @@
+// A relay's admin socket for tests of the commands: a real admin server, whose answers the test
+// decides about, and what the command reads and writes.
+#pragma once
+#include <unistd.h>
+
+#include <filesystem>
+#include <mutex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "mta/admin/server.h"
+#include "mta/cli/api_client.h"
+#include "mta/cli/command_io.h"
+
+namespace mta::cli {
+
+class AdminSocketTest : public testing::Test {
+protected:
+    static constexpr Instant now = from_unix_ms(1'795'003'200'000);  // 2026-11-18T12:00:00Z
+
+    AdminSocketTest() {
+        std::string name = "/tmp/posthouse_cli_XXXXXX";
+        folder_ = ::mkdtemp(name.data());
+        path_ = folder_ + "/admin.sock";
+    }
+    ~AdminSocketTest() override {
+        server_.reset();
+        std::filesystem::remove_all(folder_);
+    }
+    // Answers in this order, then, if `repeats_last`, the last for ever; what was asked is in
+    // asked_: "GET /v1/queue limit=100 BODY".
+    void serve(std::vector<admin::Response> answers, bool repeats_last = false) {
+        answers_ = std::move(answers);
+        auto server =
+            admin::Server::listen(path_, [this, repeats_last](const admin::Request& request) {
+                const std::lock_guard lock(mutex_);
+                auto line = request.method + ' ' + request.path;
+                for (const auto& [key, value] : request.query) line += ' ' + key + '=' + value;
+                asked_.push_back(line + (request.body.empty() ? "" : ' ' + request.body));
+                if (asked_.size() <= answers_.size()) return answers_[asked_.size() - 1];
+                return repeats_last ? answers_.back() : admin::Response{500, "no more answers"};
+            });
+        ASSERT_TRUE(server) << server.error();
+        server_ = std::move(*server);
+    }
+
+    std::string folder_;
+    std::string path_;
+    std::mutex mutex_;
+    std::vector<admin::Response> answers_;
+    std::vector<std::string> asked_;
+    std::unique_ptr<admin::Server> server_;
+    std::ostringstream out_;
+    std::ostringstream err_;
+    std::istringstream in_;
+    CommandIo io_{.out = out_, .err = err_, .in = in_, .now = now, .columns = 0};
+};
+
+}  // namespace mta::cli
