@@ -31,6 +31,10 @@ inline constexpr std::size_t orcpt_bytes_max = 500;  // RFC 3461 section 4.2, de
 // session: 421.
 inline constexpr std::uint32_t session_errors_max = 20;
 inline constexpr std::uint32_t session_idle_commands_max = 200;
+// No mistakes of the client's, but not without end either: MAILs that were deferred since the last
+// message that was taken, and recipients beyond what a transaction may have. 421.
+inline constexpr std::uint32_t session_deferrals_max = 100;
+inline constexpr std::uint32_t excess_recipients_max = 10'000;
 
 // ---- SMTP, as a client ----
 // Reply lines: 512 by the RFC; real hosts exceed it.

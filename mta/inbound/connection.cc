@@ -252,6 +252,7 @@ smtp::ServerSession::OnEtrn Connection::etrn_for_client() {
 
 void Connection::handle(smtp::ServerSession::Refused& refused) {
     if (services_.statistics != nullptr) services_.statistics->count(refusal_of(refused.reply));
+    if (refused.is_repetition) return;
     services_.log.write(now(), Level::info,
                         line("refused")
                             .with("command", refused.command)

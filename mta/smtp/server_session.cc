@@ -107,6 +107,7 @@ void ServerSession::accepted(Instant now) {
     MTA_ASSERT(state_ == State::awaiting_store);
     errors_ = 0;
     idle_commands_ = 0;
+    deferrals_ = 0;
     const auto& current = transaction();
     if (current.is_priority_lowered) {
         say(250, {2, 3, 6},
@@ -409,8 +410,10 @@ void ServerSession::say(std::uint16_t code, EnhancedStatus status, std::string_v
     append_reply(output_, {code, status, std::string(text)});
 }
 
-void ServerSession::say_refused(std::string_view line, const ServerReply& reply) {
-    events_.emplace_back(Refused{std::string(line.substr(0, logged_bytes_max)), reply});
+void ServerSession::say_refused(std::string_view line, const ServerReply& reply,
+                                bool is_repetition) {
+    events_.emplace_back(
+        Refused{std::string(line.substr(0, logged_bytes_max)), reply, is_repetition});
     append_reply(output_, reply);
 }
 

@@ -95,12 +95,13 @@ public:
         std::string
             command;  // the line as it came, at most 200 bytes of it; "DATA", "BDAT" for a body
         ServerReply reply;
+        bool is_repetition = false;  // to be counted, not logged: another recipient too many
     };
     enum class EndReason : std::uint8_t {
         quit,
         lost,             // on_closed()
         timed_out,        // a command or the data took too long
-        too_many_errors,  // limits::session_errors_max, session_idle_commands_max
+        too_many_errors,  // limits::session_errors_max and those beside it
         violation,        // early input, a BDAT whose size cannot be read
         shut_down,
         refused,  // refuse_connection()
@@ -174,6 +175,7 @@ private:
         std::int8_t priority = 0;
         bool is_priority_lowered = false;
         bool has_refused_recipients = false;
+        std::uint32_t excess_recipients = 0;
         std::string only_recipient;
         bool is_announced = false;  // the driver expects MessageEnds or MessageAborted
         bool chunk_failed = false;  // further BDATs are refused until RSET
@@ -235,7 +237,9 @@ private:
     // Answers and ends.
     void say(std::uint16_t code, EnhancedStatus status, std::string_view text);
     void refuse_command(std::string_view line, const ServerReply& reply);
-    void say_refused(std::string_view line, const ServerReply& reply);
+    void say_refused(std::string_view line, const ServerReply& reply, bool is_repetition = false);
+    void defer_mail(std::string_view line, const ServerReply& reply);
+    void defer_recipient(std::string_view line);
     void enter_command(Instant now);
     void on_early_input(std::string_view input);
     void end_with(const ServerReply& reply, EndReason reason, std::string_view text);
@@ -260,6 +264,7 @@ private:
     bool is_shutting_down_ = false;
     std::uint32_t errors_ = 0;
     std::uint32_t idle_commands_ = 0;
+    std::uint32_t deferrals_ = 0;
     std::string helo_name_;
     std::optional<Transaction> transaction_;
     std::optional<Chunk> chunk_;

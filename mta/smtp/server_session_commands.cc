@@ -140,7 +140,7 @@ void ServerSession::on_mail(Instant now, const MailArguments& arguments, std::st
         return refuse_command(line, reply_to(DataProblem::too_large));
     }
     if (mail_check_ != nullptr) {
-        if (const auto refusal = mail_check_()) return say_refused(line, *refusal);
+        if (const auto refusal = mail_check_()) return defer_mail(line, *refusal);
     }
     auto requests = requests_of(now, arguments);
     if (!requests) return refuse_command(line, requests.error());
@@ -165,11 +165,7 @@ void ServerSession::on_rcpt(const RcptArguments& arguments, std::string_view lin
         return refuse_command(line, out_of_order("the message has begun; RSET forgets it"));
     }
     auto& recipients = transaction_->envelope.recipients;
-    if (recipients.size() >= options_.recipients_max) {
-        // No mistake: the client sends the rest with the next message (RFC 5321
-        // section 4.5.3.1.10).
-        return say_refused(line, {452, {4, 5, 3}, "too many recipients, send the rest later"});
-    }
+    if (recipients.size() >= options_.recipients_max) return defer_recipient(line);
     const auto& path = arguments.forward_path;
     Recipient recipient;
     if (path.is_bare_postmaster()) {
@@ -186,6 +182,23 @@ void ServerSession::on_rcpt(const RcptArguments& arguments, std::string_view lin
     recipient.orcpt = arguments.orcpt;
     recipients.push_back(std::move(recipient));
     say(250, {2, 1, 5}, "recipient ok");
+}
+
+void ServerSession::defer_mail(std::string_view line, const ServerReply& reply) {
+    say_refused(line, reply);
+    if (++deferrals_ < limits::session_deferrals_max) return;
+    end_with({421, {4, 3, 2}, options_.hostname + " closes the connection: try again later"},
+             EndReason::too_many_errors, "it asked again and again while no mail was taken");
+}
+
+// No mistake: the client sends the rest with the next message (RFC 5321 section 4.5.3.1.10).
+void ServerSession::defer_recipient(std::string_view line) {
+    const ServerReply reply{452, {4, 5, 3}, "too many recipients, send the rest later"};
+    const bool is_repetition = transaction_->excess_recipients++ > 0;
+    say_refused(line, reply, is_repetition);
+    if (transaction_->excess_recipients < limits::excess_recipients_max) return;
+    end_with({421, {4, 7, 0}, options_.hostname + " closes the connection: too many recipients"},
+             EndReason::too_many_errors, {});
 }
 
 Recipient ServerSession::postmaster() const {

@@ -130,6 +130,19 @@ TEST_F(InboundConnection, refuses_relaying_for_strangers_but_takes_mail_for_our_
     EXPECT_NE(logged_.find("refused session=1 client=203.0.113.5 command=\"RCPT "), logged_.npos);
 }
 
+TEST_F(InboundConnection, logs_only_the_first_of_the_recipients_that_are_too_many) {
+    connect();
+    say("EHLO client.example\r\n");
+    say("MAIL FROM:<a@office.example>\r\n");
+    std::string said;
+    for (int i = 0; i < 1010; ++i) said = say("RCPT TO:<b@them.example>\r\n");
+    EXPECT_TRUE(said.starts_with("452 4.5.3 ")) << said;
+    log_.flush();
+    const auto first = logged_.find("refused session=");
+    ASSERT_NE(first, logged_.npos);
+    EXPECT_EQ(logged_.find("refused session=", first + 1), logged_.npos);
+}
+
 TEST_F(InboundConnection, streams_a_large_body_and_stops_reading_while_the_store_is_behind) {
     say_until_data();
     const std::string text_line = std::string(98, 'x') + "\r\n";

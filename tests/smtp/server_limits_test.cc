@@ -1,4 +1,6 @@
 // Each limit of the server side at its edge: the last that passes, the first that does not.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "mta/base/limits.h"
@@ -167,6 +169,45 @@ TEST(ServerLimits, a_message_makes_up_for_errors) {
     }
     EXPECT_FALSE(world.ended);
     EXPECT_EQ(world.accepted.size(), 3U);
+}
+
+TEST(ServerLimits, recipients_beyond_what_is_taken_are_told_once_and_have_an_end) {
+    auto options = ServerWorld::default_options();
+    options.recipients_max = 1;
+    ServerWorld world(options);
+    world.greet();
+    world.send(mail + rcpt);
+    for (std::uint32_t i = 1; i < limits::excess_recipients_max; ++i) {
+        ASSERT_EQ(world.send(rcpt).substr(0, 9), "452 4.5.3");
+    }
+    EXPECT_FALSE(world.ended);
+    EXPECT_EQ(world.refused.size(), limits::excess_recipients_max - 1) << "counted, each";
+    EXPECT_EQ(std::ranges::count(world.refused, false, &ServerSession::Refused::is_repetition), 1);
+    const auto last = world.send(rcpt);
+    EXPECT_EQ(last.substr(0, 9), "452 4.5.3");
+    EXPECT_NE(last.find("\r\n421 4.7.0 "), last.npos) << last;
+    EXPECT_EQ(world.ended->reason, EndReason::too_many_errors);
+}
+
+TEST(ServerLimits, mail_that_is_deferred_again_and_again) {
+    ServerWorld world;
+    world.greet();
+    const ServerReply full{452, {4, 3, 1}, "no room"};
+    for (int round = 0; round < 3; ++round) {
+        world.no_mail = full;
+        for (std::uint32_t i = 1; i < limits::session_deferrals_max; ++i) {
+            ASSERT_EQ(world.send(mail).substr(0, 9), "452 4.3.1");
+        }
+        world.no_mail.reset();
+        world.send(mail + rcpt + "DATA\r\n");
+        world.send(".\r\n");
+    }
+    EXPECT_FALSE(world.ended) << "a message makes up for it";
+    world.no_mail = full;
+    for (std::uint32_t i = 1; i < limits::session_deferrals_max; ++i) world.send(mail);
+    const auto last = world.send(mail);
+    EXPECT_NE(last.find("\r\n421 4.3.2 "), last.npos) << last;
+    EXPECT_EQ(world.ended->reason, EndReason::too_many_errors);
 }
 
 TEST(ServerLimits, idle_commands) {
