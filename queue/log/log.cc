@@ -40,7 +40,11 @@ StoreResult<std::unique_ptr<Log>> Log::open(Disk& disk, const LogOptions& option
     return log;
 }
 
-Log::Log(Disk& disk, const LogOptions& options) : disk_(disk), options_(options) {
+Log::Log(Disk& disk, const LogOptions& options)
+    : disk_(disk),
+      options_(options),
+      free_percent_min_(options.free_percent_min),
+      free_bytes_min_(options.free_bytes_min) {
     MTA_ASSERT(options.segment_bytes >= 2 * segment_header_bytes);
     MTA_ASSERT(options.segment_bytes <= 2u << 30);
     MTA_ASSERT(options.batch_bytes_max <= 1u << 30 && options.batch_records_max > 0);
@@ -392,12 +396,17 @@ std::optional<StoreError> Log::refusal() const {
     return broken_ ? broken_ : no_space_;
 }
 
+void Log::set_space_floors(std::uint32_t free_percent_min, std::uint64_t free_bytes_min) {
+    free_percent_min_ = free_percent_min;
+    free_bytes_min_ = free_bytes_min;
+}
+
 void Log::check_space() {
     const auto space = disk_.space();
     std::optional<StoreError> refusal;
     if (space) {
         const auto limit =
-            std::max(options_.free_bytes_min, space->total_bytes / 100 * options_.free_percent_min);
+            std::max(free_bytes_min_.load(), space->total_bytes / 100 * free_percent_min_);
         if (space->free_bytes < limit) {
             refusal = {StoreError::Kind::no_space,
                        "the disk of the spool " + disk_.root() + " has only " +

@@ -161,6 +161,8 @@ public:
     [[nodiscard]] RecoveryReport report() const;
     [[nodiscard]] LogStatistics statistics() const;
     void check_space();
+    // As in LogOptions; felt at the next check_space().
+    void set_space_floors(std::uint32_t free_percent_min, std::uint64_t free_bytes_min);
 
 private:
     Log(Disk& disk, const LogOptions& options);
@@ -186,6 +188,8 @@ private:
 
     Disk& disk_;
     const LogOptions options_;
+    std::atomic<std::uint32_t> free_percent_min_;
+    std::atomic<std::uint64_t> free_bytes_min_;
     std::unique_ptr<Disk::Lock> lock_;
     mutable std::mutex report_mutex_;
     RecoveryReport report_;

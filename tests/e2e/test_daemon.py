@@ -203,6 +203,20 @@ def test_a_bad_new_file_changes_nothing_and_says_why(relay, receiver):
     posthouse.write_config()
 
 
+def test_sighup_takes_new_floors_of_the_spool_but_no_other_segment_size(relay):
+    posthouse = relay(spool={"free_percent": 90, "free_space": "1000GB"})
+    with posthouse.wire() as wire:
+        wire.hello()
+        assert wire.say("MAIL FROM:<a@b.test>").startswith("452 4.3.1")
+        posthouse.settings["spool"].update(free_percent=0, free_space="1MB")
+        posthouse.reload()
+        until(lambda: "reloaded" in posthouse.log(), "it has read them")
+        assert wire.say("MAIL FROM:<a@b.test>").startswith("250")
+    posthouse.settings["spool"]["segment_size"] = "32MB"
+    posthouse.reload()
+    until(lambda: "spool.segment_size cannot change" in posthouse.log(), lambda: f"why, in {posthouse.log()}")
+
+
 def test_a_new_listener_that_cannot_be_opened_changes_nothing(relay):
     posthouse = relay()
     with socket.socket() as taken:

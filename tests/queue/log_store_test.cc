@@ -263,6 +263,20 @@ TEST(LogStore, refuses_new_mail_while_the_disk_is_nearly_full) {
     EXPECT_TRUE(spool.store->refusal()) << "the floor counts where ten percent are less";
 }
 
+TEST(LogStore, the_floors_can_be_changed_while_it_runs) {
+    FakeDisk disk;
+    auto options = small_options();
+    options.free_percent_min = 90;
+    options.free_bytes_min = 0;
+    disk.set_space({.free_bytes = 500'000'000, .total_bytes = 1'000'000'000});
+    Spool spool(disk, options);
+    EXPECT_TRUE(spool.store->refusal());
+    spool.service->set_space_floors(50, 0);
+    EXPECT_FALSE(spool.store->refusal());
+    spool.service->set_space_floors(0, 500'000'001);
+    EXPECT_TRUE(spool.store->refusal());
+}
+
 TEST(LogStore, refuses_new_mail_while_the_disk_has_hardly_an_inode_left) {
     FakeDisk disk;
     constexpr std::uint64_t plenty = 1'000'000'000'000;
