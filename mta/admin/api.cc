@@ -24,13 +24,14 @@ Api::~Api() = default;
 nlohmann::json Api::loading() const {
     if (is_loaded_) return nullptr;
     const auto status = get_status_();
-    if (!status.is_loading) {
+    if (!status) return {{"loaded", 0}, {"of", nullptr}};  // perhaps
+    if (!status->is_loading) {
         is_loaded_ = true;
         return nullptr;
     }
-    return {{"loaded", status.loaded_messages},
-            {"of",
-             status.old_messages ? nlohmann::json(*status.old_messages) : nlohmann::json(nullptr)}};
+    nlohmann::json of;
+    if (status->old_messages) of = *status->old_messages;
+    return {{"loaded", status->loaded_messages}, {"of", std::move(of)}};
 }
 
 Response Api::handle(const Request& request) const {
@@ -49,7 +50,12 @@ Response Api::handle(const Request& request) const {
         return only(request.method == "POST",
                     [&] { return trace_response(shards_, patience_, request); });
     }
-    if (path == "/v1/status") return only_get([&] { return answer_status(call, get_status_()); });
+    if (path == "/v1/status") {
+        return only_get([&] {
+            const auto status = get_status_();
+            return status ? answer_status(call, *status) : too_busy();
+        });
+    }
     if (path == "/v1/queue")
         return only_get([&] { return answer_queue(call, request, loading()); });
     if (path == "/v1/destinations") return only_get([&] { return answer_destinations(call); });

@@ -87,7 +87,8 @@ public:
     // Runs its argument on the shard's thread, with its queue manager and its time.
     using Ask = std::move_only_function<void(outbound::QueueManager&, Instant)>;
     using Post = std::function<void(Ask)>;
-    using GetStatus = std::function<RelayStatus()>;  // called by any thread
+    // Called by any thread. Nothing: it could not be had in time.
+    using GetStatus = std::function<std::optional<RelayStatus>()>;
 
     static constexpr Millis default_patience{5000};
 

@@ -32,6 +32,11 @@ using Outcome = std::expected<T, Problem>;
 [[nodiscard]] inline Response failure(const Problem& problem) {
     return failure(problem.status, problem.text);
 }
+// A shard did not answer in time.
+[[nodiscard]] inline Problem too_busy_problem() {
+    return {503, "the relay is too busy to answer (a shard did not in time); try again"};
+}
+[[nodiscard]] inline Response too_busy() { return failure(too_busy_problem()); }
 [[nodiscard]] inline Response success(const nlohmann::json& value) { return {200, dump(value)}; }
 
 // A place in the queues of all shards: "0-4711".
@@ -132,8 +137,7 @@ private:
     static constexpr std::size_t step_messages = 50'000;
 
     [[nodiscard]] static std::unexpected<Problem> too_slow() {
-        return std::unexpected(
-            Problem{503, "the relay is too busy to answer (a shard did not in time); try again"});
+        return std::unexpected(too_busy_problem());
     }
     [[nodiscard]] Outcome<Views> describe(std::size_t shard,
                                           std::vector<queue::MessageId> ids) const;

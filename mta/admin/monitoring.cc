@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "mta/admin/call.h"
 #include "mta/admin/json.h"
 #include "mta/admin/metrics.h"
 #include "mta/admin/shard_call.h"
@@ -34,12 +35,6 @@ std::optional<Figures> ask(const std::vector<Api::Post>& shards, Millis patience
     return sum;
 }
 
-Response too_slow() {
-    return {
-        503,
-        dump({{"error", "the relay is too busy to answer (a shard did not in time); try again"}})};
-}
-
 json to_json(const outbound::DestinationDepth& destination) {
     auto out = admin::to_json(destination.view);
     const auto& depth = destination.depth;
@@ -61,9 +56,9 @@ Response Monitoring::metrics() {
     const auto status = get_status_();
     const auto figures = ask(shards_, patience_);
     auto survey = survey_.get();
-    if (!figures || !survey) return too_slow();
+    if (!status || !figures || !survey) return too_busy();
     return {200,
-            metrics_text({.status = status,
+            metrics_text({.status = *status,
                           .counters = figures->counters,
                           .latencies = figures->latencies,
                           .survey = std::move(*survey)}),
@@ -74,12 +69,12 @@ Response Monitoring::top() {
     const auto status = get_status_();
     const auto figures = ask(shards_, patience_);
     const auto survey = survey_.get();
-    if (!figures || !survey) return too_slow();
+    if (!status || !figures || !survey) return too_busy();
     json destinations = json::array();
     for (const auto& destination : survey->destinations)
         destinations.push_back(to_json(destination));
     const json out = {
-        {"status", admin::to_json(status)},        {"queue", admin::to_json(figures->counters)},
+        {"status", admin::to_json(*status)},       {"queue", admin::to_json(figures->counters)},
         {"destinations", std::move(destinations)}, {"others", to_json(survey->others)},
         {"others_count", survey->others_count},    {"made", format_rfc3339(survey->made)}};
     return {200, dump(out)};

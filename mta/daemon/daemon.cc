@@ -64,6 +64,7 @@ Daemon::~Daemon() {
     api_.reset();
     signals_.clear();
     hint_timer_.reset();
+    alarm_.connect(nullptr);
     shards_.clear();
 }
 
@@ -82,6 +83,9 @@ std::expected<void, Daemon::Problems> Daemon::start() {
     shards_.push_back(
         std::make_unique<Shard>(settings_, write_to_stderr, is_journal_behind_stderr()));
     auto& shard = main_shard();
+    alarm_.connect([this, &shard](const std::string& text) {
+        shard.post([this, text] { on_spool_failed(text); });
+    });
     started_ = shard.now();
     report_advice(lowered);
     config_loaded_ = started_;
@@ -136,10 +140,7 @@ std::expected<void, Daemon::Problems> Daemon::open_spool() {
     disk_ = std::make_unique<queue::log::PosixDisk>(settings_->spool.path);
     auto opened = queue::log::LogService::open(
         *disk_, log_options(settings_->spool), queue::log::LogService::Mode::threads,
-        [this](const std::string& text) {
-            // On the writer's thread.
-            main_shard().post([this, text] { on_spool_failed(text); });
-        });
+        [this](const std::string& text) { alarm_.raise(text); });
     if (!opened) return std::unexpected(Problems{opened.error().text});
     spool_ = std::move(*opened);
     return {};
@@ -245,6 +246,9 @@ std::expected<void, Daemon::Problems> Daemon::try_reload() {
     if (loaded->spool.path != settings_->spool.path) {
         problems.push_back("spool.path cannot change while the relay runs; restart it");
     }
+    if (loaded->spool.segment_bytes != settings_->spool.segment_bytes) {
+        problems.push_back("spool.segment_size cannot change while the relay runs; restart it");
+    }
     if (loaded->admin.socket != settings_->admin.socket ||
         loaded->admin.socket_mode != settings_->admin.socket_mode ||
         loaded->admin.socket_group != settings_->admin.socket_group) {
@@ -259,6 +263,7 @@ std::expected<void, Daemon::Problems> Daemon::try_reload() {
     report_advice(fit_settings(settings));
     if (auto reloaded = main_shard().reload(settings); !reloaded) return reloaded;
     settings_ = std::move(settings);
+    spool_->set_space_floors(settings_->spool.free_percent_min, settings_->spool.free_bytes_min);
     return {};
 }
 
@@ -304,12 +309,12 @@ void Daemon::on_spool_failed(const std::string& text) {
 }
 
 // On one of the admin server's threads: what the shard knows is asked for on its own.
-admin::RelayStatus Daemon::relay_status() {
+std::optional<admin::RelayStatus> Daemon::relay_status() {
     auto asked = std::make_shared<std::promise<admin::RelayStatus>>();
     auto answer = asked->get_future();
     main_shard().post([this, asked] { asked->set_value(relay_status_here()); });
     if (answer.wait_for(status_patience) == std::future_status::ready) return answer.get();
-    return {.version = POSTHOUSE_VERSION, .config_path = config_path_};
+    return std::nullopt;
 }
 
 admin::RelayFigures Daemon::figures() const {

@@ -1,12 +1,14 @@
 #pragma once
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "conf/settings.h"
 #include "mta/admin/api.h"
 #include "mta/admin/server.h"
+#include "mta/daemon/alarm.h"
 #include "mta/daemon/hint_file.h"
 #include "mta/daemon/service_notifier.h"
 #include "mta/daemon/shard.h"
@@ -58,7 +60,8 @@ private:
     [[nodiscard]] std::expected<void, Problems> try_reload();
     void drain(std::string_view signal);
     void on_spool_failed(const std::string& text);
-    [[nodiscard]] admin::RelayStatus relay_status();
+    // Nothing: the shard is too busy to answer.
+    [[nodiscard]] std::optional<admin::RelayStatus> relay_status();
     [[nodiscard]] admin::RelayStatus relay_status_here() const;
     [[nodiscard]] admin::RelayFigures figures() const;
     // One shard for now: the main thread's.
@@ -72,6 +75,7 @@ private:
     ServiceNotifier notifier_;
     std::unique_ptr<queue::log::PosixDisk> disk_;
     std::unique_ptr<HintFile> hint_file_;
+    Alarm alarm_;
     std::unique_ptr<queue::log::LogService> spool_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::unique_ptr<admin::Api> api_;

@@ -190,6 +190,23 @@ TEST_F(ApiTest, nonsense_is_answered_with_a_sentence) {
     EXPECT_TRUE(shards_[0]->queue.orders.empty());
 }
 
+TEST_F(ApiTest, a_relay_whose_status_cannot_be_had_is_busy_and_perhaps_still_loading) {
+    bool is_busy = true;
+    const Api api({shards_[0]->post(), shards_[1]->post()}, [&]() -> std::optional<RelayStatus> {
+        if (is_busy) return std::nullopt;
+        return status_;
+    });
+    for (const auto* const path : {"/v1/status", "/v1/top", "/metrics"})
+        check(503, api.handle({"GET", path, {}, ""}));
+    const auto busy = check(200, api.handle({"GET", "/v1/queue", {}, ""}));
+    EXPECT_TRUE(busy.contains("loading")) << "nobody knows";
+    is_busy = false;
+    status_.is_loading = true;
+    EXPECT_TRUE(check(200, api.handle({"GET", "/v1/queue", {}, ""})).contains("loading"));
+    status_.is_loading = false;
+    EXPECT_FALSE(check(200, api.handle({"GET", "/v1/queue", {}, ""})).contains("loading"));
+}
+
 TEST_F(ApiTest, a_shard_that_does_not_answer_is_a_503) {
     const Api impatient({shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }, 50ms);
     shards_[1]->hang(true);
