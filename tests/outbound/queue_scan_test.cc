@@ -84,6 +84,8 @@ TEST_F(QueueScan, finds_by_each_part_of_a_filter) {
         {"neither older nor younger than itself",
          {.arrived_before = now - 10s, .arrived_after = now - 10s},
          {}},
+        {"not older than itself", {.arrived_before = now - 10s}, {"1: #0 #1"}},
+        {"not younger than itself", {.arrived_after = now - 10s}, {}},
         {"larger", {.larger_than = 10'000}, {"3: #0 #1 #2"}},
         {"smaller", {.smaller_than = 10'000}, {"1: #0 #1", "2: #0"}},
         {"recipient", {.recipient = "BOB@Busy.example"}, {"1: #0", "3: #1"}},
