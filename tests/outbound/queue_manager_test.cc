@@ -41,6 +41,19 @@ TEST(QueueManager, takes_the_static_route_before_mx) {
     EXPECT_TRUE(world.resolver.asked.empty());
 }
 
+TEST(QueueManager, only_a_static_route_leads_to_this_machine) {
+    World world;
+    world.settings.routes = {{.domain = "content.example", .hosts = {{"192.0.2.1", 25}}}};
+    auto& server = world.serve("them.example");
+    world.manager().set_own_addresses({*IpAddress::parse("192.0.2.1")});
+    world.send();
+    world.run_for(1s);
+    EXPECT_EQ(server.connects, 0u) << "that would be a loop";
+    world.send({.to = {"bob@content.example"}});
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 1u);
+}
+
 TEST(QueueManager, a_new_route_counts_for_mail_that_waits_already) {
     World world;
     world.settings.routes = {{.domain = "them.example", .hosts = {{"10.0.0.1", 25}}}};
