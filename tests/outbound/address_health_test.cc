@@ -142,6 +142,22 @@ TEST(AddressHealth, the_probe_of_a_destination_that_is_down_tries_all_its_addres
     EXPECT_EQ(third.received.size(), 1u) << "the one that is back is found by the next probe";
 }
 
+TEST(AddressHealth,
+     probes_of_a_destination_with_many_addresses_do_not_try_the_same_ones_each_time) {
+    World world;
+    world.settings.delivery.addresses_per_attempt_max = 2;
+    world.resolver.set_mx("them.example", {"mx.them.example"});
+    world.resolver.set_host("mx.them.example",
+                            {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"});
+    for (int i = 1; i <= 4; ++i) world.server("192.0.2." + std::to_string(i)).is_refusing = true;
+    world.send();
+    for (int probes = 0; probes < 20 && world.connector.tried.size() < 12; ++probes)
+        world.run_for(1min);
+    ASSERT_EQ(world.connector.tried.size(), 12u);
+    for (int i = 1; i <= 4; ++i)
+        EXPECT_EQ(tries_of(world, "192.0.2." + std::to_string(i) + ":25"), 3u) << i;
+}
+
 TEST(AddressHealth, a_host_that_hangs_in_the_dialogue_is_as_bad_as_a_dead_one) {
     World world;
     serve_with_hosts(world, "them.example", 2);

@@ -233,6 +233,23 @@ TEST_F(HistoryTest, a_message_does_not_inherit_from_the_one_in_its_place_before)
     EXPECT_FALSE(history.of(message).is_cut);
 }
 
+TEST_F(HistoryTest, an_answer_that_counts_does_so_for_its_own_recipient) {
+    AttemptHistory history(table, start);
+    const auto message = add(1, 2);
+    const auto busy = said("busy");
+    const auto note = [&](std::uint32_t recipient, Kind kind) {
+        history.note(message, {.recipient = recipient, .kind = kind, .at = start, .error = busy});
+    };
+    note(0, Kind::not_charged);
+    note(1, Kind::not_charged);
+    note(0, Kind::charged);
+    const auto found = history.of(message).recipients;
+    ASSERT_THAT(found[0], SizeIs(1));
+    ASSERT_THAT(found[1], SizeIs(1));
+    EXPECT_EQ(found[0][0].kind, Kind::charged);
+    EXPECT_EQ(found[1][0].kind, Kind::not_charged);
+}
+
 TEST_F(HistoryTest, one_server_s_long_words_are_cut) {
     AttemptHistory history(table, start);
     const auto message = add(1);
@@ -279,6 +296,14 @@ TEST(Endings, long_words_are_cut) {
     Endings endings;
     endings.add({.id = 1, .error = {.text = std::string(4000, 'x')}});
     EXPECT_EQ(endings.find({.id = 1}, 1).at(0).error.text.size(), limits::ending_words_bytes_max);
+}
+
+TEST(Endings, are_found_whatever_the_case_and_by_the_last_at_sign) {
+    Endings endings;
+    endings.add({.id = 1, .address = "\"a@b.example\"@Them.Example", .error = {}});
+    EXPECT_THAT(endings.find({.address = "\"A@b.example\"@them.example"}, 10), SizeIs(1));
+    EXPECT_THAT(endings.find({.domain = "THEM.example"}, 10), SizeIs(1));
+    EXPECT_THAT(endings.find({.domain = "b.example"}, 10), SizeIs(0));
 }
 
 }  // namespace

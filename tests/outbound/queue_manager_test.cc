@@ -308,6 +308,26 @@ TEST(QueueManager, a_kept_connection_that_was_gone_costs_nothing) {
     EXPECT_EQ(world.count("down"), 0u);
 }
 
+TEST(QueueManager, a_host_that_defers_on_a_kept_connection_sends_us_to_the_next_one) {
+    World world;
+    world.resolver.set_mx("them.example", {"mx1.them.example", "mx2.them.example"});
+    world.resolver.set_host("mx1.them.example", {"192.0.2.1"});
+    world.resolver.set_host("mx2.them.example", {"192.0.2.2"});
+    auto& first = world.server("192.0.2.1");
+    auto& second = world.server("192.0.2.2");
+    world.send();
+    world.run_for(1s);
+    ASSERT_EQ(first.received.size(), 1u);
+    first.reply = [](const std::string& command) {
+        return command.starts_with("MAIL") ? std::optional<std::string>("451 4.3.0 later")
+                                           : std::nullopt;
+    };
+    world.send();
+    world.run_for(1s);
+    EXPECT_EQ(second.received.size(), 1u);
+    EXPECT_EQ(first.connects, 1u) << "it has had its say";
+}
+
 TEST(QueueManager, never_has_more_connections_to_a_destination_than_allowed) {
     World world;
     world.settings.delivery.connections_per_destination_max = 3;

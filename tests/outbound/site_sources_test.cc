@@ -89,6 +89,16 @@ TEST_F(SiteSourcesTest, when_all_of_a_family_are_left_out_the_one_that_is_back_f
     EXPECT_EQ(next(), "b");
 }
 
+TEST_F(SiteSourcesTest, a_success_of_before_the_refusal_makes_no_difference) {
+    EXPECT_EQ(next(), "a");
+    EXPECT_TRUE(refuse("a"));
+    EXPECT_EQ(site.forgotten_at(), now + 15min);
+    site.accept("a", now);
+    now += 15min;
+    EXPECT_TRUE(refuse("a"));
+    EXPECT_EQ(site.forgotten_at(), now + 30min);
+}
+
 TEST_F(SiteSourcesTest, a_success_makes_the_next_suspension_a_first_one) {
     EXPECT_TRUE(refuse("a"));
     site.accept("a", now);
