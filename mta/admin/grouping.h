@@ -24,6 +24,9 @@ enum class GroupBy : std::uint8_t { destination, domain, sender, reason, state }
 // several groups counts in each of these.
 class Grouping {
 public:
+    // Beyond, what is new goes to a group of its own without name, "others".
+    static constexpr std::size_t groups_max = 100'000;
+
     struct Group {
         std::string name;
         Totals totals;
@@ -44,9 +47,6 @@ public:
     [[nodiscard]] const Totals& totals() const { return totals_; }
 
 private:
-    // Beyond, what is new goes to a group of its own without name, "others".
-    static constexpr std::size_t groups_max = 100'000;
-
     struct Entry {
         Totals totals;
         queue::MessageId last = 0;  // counted

@@ -291,6 +291,16 @@ TEST_F(ApiTest, orders_reach_the_messages_that_match_and_no_others) {
               "it was ordered, but it is not certain on disk: input/output error");
 }
 
+TEST_F(ApiTest, an_order_that_goes_on_means_what_was_there_when_it_began) {
+    add(0, 1, "", {waiting("bob@them.example")});
+    const auto touched = [this](Instant began) {
+        const auto cursor = "0-0-" + std::to_string(to_unix_ms(began));
+        return order(200, "/v1/cancel", {{"all", true}, {"cursor", cursor}})["messages"];
+    };
+    EXPECT_EQ(touched(now - 3h), 0) << "it came an hour later";
+    EXPECT_EQ(touched(now - 1h), 1);
+}
+
 TEST_F(ApiTest, an_order_is_about_the_recipients_that_were_selected) {
     auto held = waiting("dora@them.example", ViewState::held);
     add(0, 1, "ann@office.example",
@@ -570,6 +580,8 @@ outbound::DestinationDepth deep(const std::string& name, std::size_t recipients)
 TEST_F(ApiTest, metrics_have_destinations_of_all_shards) {
     shards_[0]->queue.depths.destinations = {deep("mx.them.example", 7)};
     shards_[1]->queue.depths.destinations = {deep("mx.others.example", 9)};
+    shards_[0]->queue.depths.others = deep("", 4);
+    shards_[0]->queue.depths.others_count = 2;
     shards_[1]->queue.depths.others = deep("", 5);
     shards_[1]->queue.depths.others_count = 3;
     status_.now = now;
@@ -579,10 +591,11 @@ TEST_F(ApiTest, metrics_have_destinations_of_all_shards) {
     for (const auto* line :
          {"posthouse_destination_recipients{destination=\"mx.them.example\",trouble=\"dns\"} 7\n",
           "posthouse_destination_recipients{destination=\"mx.others.example\",trouble=\"dns\"} 9\n",
-          "posthouse_destination_recipients{destination=\"other\",trouble=\"dns\"} 5\n",
+          "posthouse_destination_recipients{destination=\"other\",trouble=\"dns\"} 9\n",
+          "posthouse_destination_connections{destination=\"other\"} 4\n",
           "posthouse_destination_oldest_seconds{destination=\"mx.them.example\"} 3600\n",
           "posthouse_destination_circuit{destination=\"mx.them.example\",state=\"closed\"} 1\n",
-          "posthouse_other_destinations 3\n"}) {
+          "posthouse_other_destinations 5\n"}) {
         EXPECT_THAT(response.body, HasSubstr(line));
     }
     EXPECT_EQ(shards_[0]->queue.sweeps, 3) << "in steps";
@@ -593,6 +606,24 @@ TEST_F(ApiTest, a_survey_is_not_made_anew_for_each_question) {
     ask(200, "/v1/top");
     EXPECT_EQ(api_.handle({"GET", "/metrics", {}, ""}).status, 200u);
     EXPECT_EQ(shards_[0]->queue.sweeps, 3);
+}
+
+TEST_F(ApiTest, a_survey_is_kept_for_a_second_and_for_twenty_times_as_long_as_it_took) {
+    auto& first = shards_[0]->queue;
+    ask(200, "/v1/top");
+    first.now += 999ms;
+    ask(200, "/v1/top");
+    EXPECT_EQ(first.sweeps, 3);
+    first.now += 1ms;
+    first.sweep_time = 1s;
+    ask(200, "/v1/top");
+    EXPECT_EQ(first.sweeps, 6);
+    first.now += 60s - 1ms;
+    ask(200, "/v1/top");
+    EXPECT_EQ(first.sweeps, 6);
+    first.now += 1ms;
+    ask(200, "/v1/top");
+    EXPECT_EQ(first.sweeps, 9);
 }
 
 TEST_F(ApiTest, top_has_what_a_screen_needs) {

@@ -74,8 +74,28 @@ TEST(Grouping, sums_up_those_that_are_not_shown) {
     EXPECT_EQ(summary(grouping, 1), "a.example 2/3");
     const auto others = grouping.others(1);
     EXPECT_EQ(others.totals.messages, 1u);
+    EXPECT_EQ(others.totals.recipients, 1u);
+    EXPECT_EQ(others.totals.bytes, 1024u);
+    EXPECT_EQ(others.totals.oldest, start + 1h);
     EXPECT_EQ(others.totals.next, start + 2h);
     EXPECT_EQ(grouping.others(2).totals.messages, 0u);
+}
+
+TEST(Grouping, keeps_so_many_groups_apart_and_counts_the_rest_together) {
+    constexpr std::size_t too_many = 10;
+    std::vector<std::string> domains;
+    for (std::size_t i = 0; i < Grouping::groups_max + too_many; ++i)
+        domains.push_back('d' + std::to_string(i) + ".example");
+    Grouping grouping(GroupBy::domain);
+    grouping.begin_turn();
+    for (std::size_t i = 0; i < domains.size(); ++i) {
+        const RecipientHit hit{.domain = domains[i]};
+        grouping.add({i + 1, start, 1024, "", {&hit, 1}}, 0);
+    }
+    const auto groups = grouping.take(domains.size());
+    ASSERT_EQ(groups.size(), Grouping::groups_max);
+    for (const auto& group : groups) ASSERT_EQ(group.totals.messages, 1u) << group.name;
+    EXPECT_EQ(grouping.others(groups.size()).totals.messages, too_many);
 }
 
 // A name that was freed and whose place another took.
@@ -96,6 +116,7 @@ TEST(ReasonGroup, leaves_out_what_differs_from_message_to_message) {
         {"4.2.2 mailbox full", "450 4.2.2 mailbox full"},
         {"4.7.1 <bob@them.example>: greylisted", "450 4.7.1 ... greylisted"},
         {"4.7.0 [192.0.2.1] try in 300 seconds", "450 4.7.0 ... try in 300 seconds"},
+        {"4.7.0 ticket 471 of 4711", "450 4.7.0 ticket 471 of ..."},
         {"4.3.0 busy\n4.3.0 queue 7F00ABC1234", "450 4.3.0 busy 4.3.0 queue ..."}};
     for (const auto& [text, group] : rows) {
         const DeliveryError error{.reply_code = 450, .text = text};

@@ -124,6 +124,66 @@ TEST(Metrics, keep_their_numbers_whole) {
     EXPECT_THAT(text, HasSubstr(R"(two lines",state="half_open"} 1)"));
 }
 
+TEST(Metrics, say_what_is_wrong) {
+    auto status = status_with_everything();
+    const auto has = [&](const std::string& line) {
+        return metrics_text(full(status)).contains('\n' + line + '\n');
+    };
+    EXPECT_TRUE(has("posthouse_spool_accepting 1"));
+    EXPECT_TRUE(has("posthouse_reload_failed 0"));
+    EXPECT_TRUE(has("posthouse_draining 0"));
+    EXPECT_TRUE(has("posthouse_loading 0"));
+    status.spool_refusal = "no space";
+    status.reload_problem = "no such key";
+    status.is_draining = status.is_loading = true;
+    EXPECT_TRUE(has("posthouse_spool_accepting 0"));
+    EXPECT_TRUE(has("posthouse_reload_failed 1"));
+    EXPECT_TRUE(has("posthouse_draining 1"));
+    EXPECT_TRUE(has("posthouse_loading 1"));
+}
+
+TEST(Metrics, counters_and_latencies_of_shards_add_up) {
+    const outbound::Counters one{.messages = 1,
+                                 .recipients = 2,
+                                 .delivering = 3,
+                                 .held = 4,
+                                 .connections = 5,
+                                 .destinations_down = 6,
+                                 .body_bytes_in_memory = 7,
+                                 .accepted_total = 8,
+                                 .delivered_total = 9,
+                                 .deferred_total = 10,
+                                 .failed_total = 11,
+                                 .expired_total = 12,
+                                 .in_doubt_total = 13,
+                                 .reports_total = 14,
+                                 .transactions_total = 15,
+                                 .connects_total = 16};
+    outbound::Counters sum;
+    add(sum, one);
+    add(sum, one);
+    const auto& [messages, recipients, delivering, held, connections, down, bytes, accepted,
+                 delivered, deferred, failed, expired, in_doubt, reports, transactions, connects] =
+        sum;
+    EXPECT_EQ(
+        (std::vector<std::uint64_t>{messages, recipients, delivering, held, connections, down,
+                                    bytes, accepted, delivered, deferred, failed, expired, in_doubt,
+                                    reports, transactions, connects}),
+        (std::vector<std::uint64_t>{2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32}));
+
+    outbound::Latencies latencies;
+    latencies.delivery.add(1ms);
+    latencies.connect.add(2ms);
+    latencies.hello.add(3ms);
+    latencies.transaction.add(4ms);
+    add(latencies, outbound::Latencies(latencies));
+    const auto& [delivery, connect, hello, transaction] = latencies;
+    EXPECT_EQ(delivery.sum, 2ms);
+    EXPECT_EQ(connect.sum, 4ms);
+    EXPECT_EQ(hello.sum, 6ms);
+    EXPECT_EQ(transaction.sum, 8ms);
+}
+
 TEST(Metrics, histograms_add_up) {
     const auto status = status_with_everything();
     const auto parsed = parse(metrics_text(full(status)));

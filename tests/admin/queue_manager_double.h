@@ -27,6 +27,8 @@ struct FakeQueue {
     std::vector<outbound::EndingView> endings;
     outbound::DepthSummary depths;
     int sweeps = 0;
+    Millis sweep_time{};  // what each takes
+    Instant now;
     std::vector<outbound::TraceLine> trace_lines;
     bool is_watched_enough = false;
     std::vector<std::string> orders;
@@ -172,6 +174,7 @@ std::vector<EndingView> QueueManager::endings(const Endings::Query& query, std::
 Latencies QueueManager::latencies() const { return {}; }
 void QueueManager::sweep(QueueSweep& sweep, std::size_t) const {
     ++impl_->queue->sweeps;
+    impl_->queue->now += impl_->queue->sweep_time;
     sweep.is_done = ++sweep.next == 3;  // in several steps
 }
 DepthSummary QueueManager::summarize(const QueueSweep&, std::size_t) const {
@@ -222,7 +225,7 @@ namespace mta::admin {
 // A thread that runs what is posted to it, the callbacks of describe() last one first.
 class FakeShard {
 public:
-    explicit FakeShard(Instant now) : now_(now), thread_([this] { run(); }) {}
+    explicit FakeShard(Instant now) : queue{.now = now}, thread_([this] { run(); }) {}
     FakeShard(const FakeShard&) = delete;
     FakeShard& operator=(const FakeShard&) = delete;
     ~FakeShard() {
@@ -264,7 +267,7 @@ private:
             auto ask = std::move(work_.front());
             work_.pop_front();
             lock.unlock();
-            ask(manager, now_);
+            ask(manager, queue.now);
             while (!queue.later.empty()) {
                 auto callback = std::move(queue.later.back());
                 queue.later.pop_back();
@@ -275,7 +278,6 @@ private:
     }
 
     using QueueManager = outbound::QueueManager;
-    Instant now_;
     std::mutex mutex_;
     std::condition_variable posted_;
     std::deque<Api::Ask> work_;

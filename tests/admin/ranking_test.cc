@@ -66,6 +66,21 @@ TEST(Ranking, puts_first_what_an_operator_looks_for) {
     EXPECT_FALSE(parse_sort("colour"));
 }
 
+TEST(Ranking, counts_the_most_tried_and_the_soonest_of_a_message_s_recipients) {
+    const outbound::RecipientHit mixed[] = {{.attempts = 5, .next_attempt = start + 1h},
+                                            {.attempts = 9, .next_attempt = start + 5h},
+                                            {.attempts = 1, .next_attempt = start + 2h}};
+    const outbound::RecipientHit even[] = {{.attempts = 7, .next_attempt = start + 90min}};
+    Ranking by_attempts({.by = SortBy::attempts}, 10, std::nullopt);
+    Ranking by_next({.by = SortBy::next, .is_reversed = true}, 10, std::nullopt);
+    for (auto* const ranking : {&by_attempts, &by_next}) {
+        ranking->add({1, start, 1024, "", even}, 0);
+        ranking->add({2, start, 1024, "", mixed}, 0);
+    }
+    EXPECT_EQ(ids_of(by_attempts), (std::vector<queue::MessageId>{2, 1}));
+    EXPECT_EQ(ids_of(by_next), (std::vector<queue::MessageId>{1, 2}));
+}
+
 TEST(Ranking, pages_without_gap_or_repetition_in_whatever_order_mail_is_met) {
     std::mt19937 rng(4711);
     for (const auto by : {SortBy::age, SortBy::sender}) {

@@ -92,6 +92,24 @@ TEST(AddressHealth, when_all_are_unwell_the_least_bad_one_is_tried) {
     EXPECT_TRUE(world.has("down backup.two.example,mx1.one.example"));
 }
 
+TEST(AddressHealth, the_least_bad_one_is_that_whose_probe_is_due_first) {
+    for (const std::string sooner : {"1", "2"}) {
+        World world;
+        serve_with_hosts(world, "them.example", 2);
+        const std::string later = sooner == "1" ? "2" : "1";
+        for (const auto& host : {sooner, later}) {
+            world.resolver.set_mx("d" + host + ".example", {"mx" + host + ".them.example"});
+            world.server("192.0.2." + host).is_refusing = true;
+            world.send({.to = {"a@d" + host + ".example"}});
+            world.run_for(4s);
+        }
+        world.send();
+        world.run_for(1s);
+        EXPECT_EQ(tries_of(world, "192.0.2." + sooner + ":25"), 2u) << sooner;
+        EXPECT_EQ(tries_of(world, "192.0.2." + later + ":25"), 1u) << sooner;
+    }
+}
+
 TEST(AddressHealth, the_preferred_host_is_used_again_as_soon_as_its_probe_succeeds) {
     World world;
     serve_with_hosts(world, "them.example", 2);
@@ -122,6 +140,22 @@ TEST(AddressHealth, the_probe_of_a_destination_that_is_down_tries_all_its_addres
     third.is_refusing = false;
     world.run_for(2min);
     EXPECT_EQ(third.received.size(), 1u) << "the one that is back is found by the next probe";
+}
+
+TEST(AddressHealth,
+     probes_of_a_destination_with_many_addresses_do_not_try_the_same_ones_each_time) {
+    World world;
+    world.settings.delivery.addresses_per_attempt_max = 2;
+    world.resolver.set_mx("them.example", {"mx.them.example"});
+    world.resolver.set_host("mx.them.example",
+                            {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"});
+    for (int i = 1; i <= 4; ++i) world.server("192.0.2." + std::to_string(i)).is_refusing = true;
+    world.send();
+    for (int probes = 0; probes < 20 && world.connector.tried.size() < 12; ++probes)
+        world.run_for(1min);
+    ASSERT_EQ(world.connector.tried.size(), 12u);
+    for (int i = 1; i <= 4; ++i)
+        EXPECT_EQ(tries_of(world, "192.0.2." + std::to_string(i) + ":25"), 3u) << i;
 }
 
 TEST(AddressHealth, a_host_that_hangs_in_the_dialogue_is_as_bad_as_a_dead_one) {
@@ -171,6 +205,50 @@ TEST(AddressHealth, remembers_no_more_than_it_may) {
     EXPECT_EQ(hints.size(), limits::hints_max);
     EXPECT_TRUE(health.may_try({IpAddress::v4({10, 0, 0, 0}), 25}, now))
         << "the oldest is forgotten";
+}
+
+// ---- By itself ----
+
+class AddressHealthTest : public testing::Test {
+protected:
+    // Each has never worked before.
+    void fail(const Endpoint& unwell) {
+        health.failed(health.begin(unwell, now), {.error = {.text = "refused"}}, now);
+    }
+    AddressHealth health;
+    const Endpoint endpoint{IpAddress::v4({192, 0, 2, 1}), 25};
+    Instant now{1000h};
+};
+
+TEST_F(AddressHealthTest, a_probe_that_was_broken_off_is_made_again_at_once) {
+    fail(endpoint);
+    EXPECT_FALSE(health.may_try(endpoint, now));
+    now += 1h;
+    const auto probe = health.begin(endpoint, now);
+    const auto other = health.begin(endpoint, now);
+    EXPECT_TRUE(probe.is_probe);
+    EXPECT_FALSE(other.is_probe);
+    health.learnt_nothing(other, now);
+    EXPECT_FALSE(health.may_try(endpoint, now)) << "its probe is under way";
+    health.learnt_nothing(probe, now);
+    EXPECT_TRUE(health.may_try(endpoint, now));
+}
+
+TEST_F(AddressHealthTest, what_was_found_out_since_the_start_counts_more_than_a_hint) {
+    const Hint hint{.kind = Hint::Kind::address,
+                    .key = to_string(endpoint),
+                    .trouble = {.down_since = now - 1h, .next_probe = now + 1min, .error = {}}};
+    health.succeeded(health.begin(endpoint, now), now);
+    health.restore(hint, now);
+    EXPECT_TRUE(health.may_try(endpoint, now));
+}
+
+TEST_F(AddressHealthTest, adds_no_more_hints_than_are_kept) {
+    fail(endpoint);
+    fail({endpoint.address, 26});
+    Hints hints(limits::hints_max - 1);
+    health.add_hints(hints);
+    EXPECT_EQ(hints.size(), limits::hints_max);
 }
 
 }  // namespace

@@ -138,11 +138,12 @@ TEST(AttemptHistory, tells_a_destination_s_trouble_from_the_message_s) {
 
 class HistoryTest : public testing::Test {
 protected:
-    std::uint32_t add(queue::MessageId id) {
+    std::uint32_t add(queue::MessageId id, std::size_t recipients = 1) {
         queue::Message message;
         message.id = id;
         message.arrival = start;
-        message.envelope.recipients.push_back({"bob@them.example", "them.example", {}, {}});
+        message.envelope.recipients.assign(recipients,
+                                           {"bob@them.example", "them.example", {}, {}});
         return table.add(message);
     }
     static DeliveryError said(const std::string& text) {
@@ -185,6 +186,35 @@ TEST_F(HistoryTest, the_same_words_cost_next_to_nothing) {
     EXPECT_TRUE(history.of(message).is_cut);
 }
 
+TEST_F(HistoryTest, its_limit_is_one_of_bytes_and_words_count) {
+    constexpr std::size_t bytes_max = 200'000;
+    AttemptHistory history(table, start, bytes_max);
+    const auto message = add(1);
+    const std::string words(4000, 'x');
+    for (int i = 0; i < 500; ++i) {
+        const auto error = said(words + std::to_string(i));
+        history.note(message, {.kind = Kind::charged, .at = start, .error = error});
+    }
+    EXPECT_LE(history.size() * words.size(), bytes_max);
+    EXPECT_GT(history.size(), 20u);
+}
+
+TEST_F(HistoryTest, looks_at_so_many_of_a_message_s_attempts_and_says_that_there_were_more) {
+    AttemptHistory history(table, start);
+    const auto message = add(1, 2);
+    const auto note = [&](std::uint32_t recipient) {
+        history.note(
+            message,
+            {.recipient = recipient, .kind = Kind::charged, .at = start, .error = said("later")});
+    };
+    note(1);
+    for (std::size_t i = 1; i < limits::attempts_looked_at_max; ++i) note(0);
+    EXPECT_THAT(history.of(message).recipients[1], SizeIs(1));
+    note(0);
+    EXPECT_THAT(history.of(message).recipients[1], SizeIs(0));
+    EXPECT_TRUE(history.of(message).is_cut);
+}
+
 TEST_F(HistoryTest, a_message_does_not_inherit_from_the_one_in_its_place_before) {
     AttemptHistory history(table, start);
     const auto message = add(1);
@@ -196,6 +226,23 @@ TEST_F(HistoryTest, a_message_does_not_inherit_from_the_one_in_its_place_before)
     history.note(message, {.kind = Kind::charged, .at = start, .error = said("of the second")});
     EXPECT_THAT(history.of(message).recipients[0], SizeIs(1));
     EXPECT_FALSE(history.of(message).is_cut);
+}
+
+TEST_F(HistoryTest, an_answer_that_counts_does_so_for_its_own_recipient) {
+    AttemptHistory history(table, start);
+    const auto message = add(1, 2);
+    const auto busy = said("busy");
+    const auto note = [&](std::uint32_t recipient, Kind kind) {
+        history.note(message, {.recipient = recipient, .kind = kind, .at = start, .error = busy});
+    };
+    note(0, Kind::not_charged);
+    note(1, Kind::not_charged);
+    note(0, Kind::charged);
+    const auto found = history.of(message).recipients;
+    ASSERT_THAT(found[0], SizeIs(1));
+    ASSERT_THAT(found[1], SizeIs(1));
+    EXPECT_EQ(found[0][0].kind, Kind::charged);
+    EXPECT_EQ(found[1][0].kind, Kind::not_charged);
 }
 
 TEST_F(HistoryTest, one_server_s_long_words_are_cut) {
@@ -238,6 +285,20 @@ TEST(Endings, are_bounded_and_the_newest_stay) {
     const auto newest = endings.find({}, 3);
     ASSERT_THAT(newest, SizeIs(3));
     EXPECT_EQ(newest.back().id, limits::endings_max + 5);
+}
+
+TEST(Endings, long_words_are_cut) {
+    Endings endings;
+    endings.add({.id = 1, .error = {.text = std::string(4000, 'x')}});
+    EXPECT_EQ(endings.find({.id = 1}, 1).at(0).error.text.size(), limits::ending_words_bytes_max);
+}
+
+TEST(Endings, are_found_whatever_the_case_and_by_the_last_at_sign) {
+    Endings endings;
+    endings.add({.id = 1, .address = "\"a@b.example\"@Them.Example", .error = {}});
+    EXPECT_THAT(endings.find({.address = "\"A@b.example\"@them.example"}, 10), SizeIs(1));
+    EXPECT_THAT(endings.find({.domain = "THEM.example"}, 10), SizeIs(1));
+    EXPECT_THAT(endings.find({.domain = "b.example"}, 10), SizeIs(0));
 }
 
 }  // namespace

@@ -105,6 +105,33 @@ TEST(DelayNotices, only_those_are_told_of_who_want_it_and_are_late_too) {
     EXPECT_EQ(world.store.kept.at(2).states[0].delay_notices, 0);
 }
 
+TEST(DelayNotices, comes_to_a_sender_once_in_four_hours_though_his_mail_is_late_at_all_times) {
+    World world;
+    world.serve("office.example", "192.0.2.9");
+    world.serve("them.example").reply = always("RCPT", "450 4.2.1 later");
+    for (int i = 0; i < 20 * 6; ++i) {
+        world.send();
+        world.run_for(10min);
+    }
+    ASSERT_GE(world.reports.size(), 4u);
+    for (std::size_t i = 1; i < world.reports.size(); ++i)
+        EXPECT_GE(world.reports[i].when - world.reports[i - 1].when, 4h) << i;
+}
+
+TEST(DelayNotices, says_when_the_first_of_several_recipients_is_given_up) {
+    World world;
+    world.serve("office.example", "192.0.2.9");
+    world.serve("them.example").is_refusing = true;
+    world.server("192.0.2.2").is_refusing = true;
+    world.settings.routes = {
+        {.domain = "patient.example", .hosts = {{"192.0.2.2", 25}}, .lifetime = 10 * 24h}};
+    world.send({.to = {"a@them.example", "b@patient.example"}});
+    world.run_for(4h + 2min);
+    ASSERT_EQ(world.reports.size(), 1u);
+    EXPECT_EQ(world.reports[0].outcomes.size(), 2u);
+    EXPECT_EQ(world.reports[0].give_up_at, world.start + 5 * 24h);
+}
+
 TEST(DelayNotices, the_report_enters_the_store_with_the_first_state_and_the_others_follow) {
     World world;
     world.serve("office.example", "192.0.2.9");

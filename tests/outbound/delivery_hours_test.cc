@@ -110,6 +110,18 @@ TEST_F(HoursTest, at_their_end_what_is_under_way_is_finished_and_the_connections
     EXPECT_EQ(server.received.size(), 2u);
 }
 
+TEST_F(HoursTest, at_their_end_no_further_host_is_tried) {
+    world.settings.routes[0].hosts.push_back({"10.0.0.2", 25});
+    auto& second = world.server("10.0.0.2");
+    server.is_hanging = true;
+    world.run_until(at(18h - 1s));
+    send();
+    world.run_until(at(34h - 1s));
+    EXPECT_EQ(second.connects, 0u);
+    world.run_until(at(34h + 10min));
+    EXPECT_EQ(second.received.size(), 1u);
+}
+
 TEST_F(HoursTest, an_idle_connection_is_closed_at_their_end) {
     world.settings.delivery.idle_timeout = 1h;
     world.run_until(at(18h - 10min));
@@ -267,6 +279,66 @@ TEST_F(HoursTest, the_same_hosts_without_hours_are_another_destination) {
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
     EXPECT_EQ(world.manager().destinations("10.0.0.1:25").size(), 2u);
+}
+
+TEST_F(HoursTest, a_notice_of_other_mail_says_nothing_of_what_only_waits_for_them) {
+    world.serve("them.example").is_refusing = true;
+    const auto late = send("bob@them.example");
+    send();
+    world.run_until(at(4h + 2min));
+    ASSERT_EQ(world.reports.size(), 1u);
+    EXPECT_EQ(world.reports[0].original, late);
+    EXPECT_TRUE(world.reports[0].also.empty());
+}
+
+// ---- By themselves ----
+
+class DeliveryHoursTest : public testing::Test {
+protected:
+    void look() {
+        hours.look(now, [](Instant) { return Millis{0}; });
+    }
+    DeliveryHours hours{{{22 * 60, 22 * 60 + 10}}};
+    const Instant midnight{1000 * 24h};
+    Instant now = midnight + 21h + 55min;
+};
+
+TEST_F(DeliveryHoursTest, an_order_ends_when_they_begin) {
+    look();
+    hours.order(now);
+    EXPECT_TRUE(hours.is_open());
+    EXPECT_EQ(hours.changes_at(), midnight + 22h);
+    now = midnight + 22h;
+    look();
+    EXPECT_TRUE(hours.is_open());
+    EXPECT_FALSE(hours.is_ordered());
+    now += 10min;
+    look();
+    EXPECT_FALSE(hours.is_open());
+}
+
+TEST_F(DeliveryHoursTest, an_order_lasts_so_long_at_most_and_they_have_to_be_looked_at_then) {
+    now = midnight + 12h;
+    look();
+    hours.order(now);
+    EXPECT_EQ(hours.changes_at(), now + DeliveryHours::order_max);
+    now += DeliveryHours::order_max - 1ms;
+    look();
+    EXPECT_TRUE(hours.is_open());
+    now += 1ms;
+    look();
+    EXPECT_FALSE(hours.is_open());
+    EXPECT_EQ(hours.changes_at(), midnight + 22h);
+}
+
+TEST_F(DeliveryHoursTest, an_order_while_they_are_open_does_not_outlast_them) {
+    now = midnight + 22h + 5min;
+    look();
+    hours.order(now);
+    EXPECT_FALSE(hours.is_ordered());
+    now += 5min;
+    look();
+    EXPECT_FALSE(hours.is_open());
 }
 
 }  // namespace

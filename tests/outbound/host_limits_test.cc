@@ -228,5 +228,20 @@ TEST(HostLimits, who_waits_for_a_host_expires_to_the_second) {
     EXPECT_EQ(world.manager().check(), "");
 }
 
+TEST(HostLimits, a_host_that_has_some_of_ours_is_full_and_one_that_has_none_is_closed) {
+    HostLimits limits;
+    const Instant now{1000h};
+    const auto host = limits.host("mx.them.example", {.start = 5, .max = 20});
+    host->connections = 3;
+    HostLimits::note_too_many(*host, 3, now, 0);
+    EXPECT_FALSE(HostLimits::has_room(*host, now));
+    host->connections = 2;
+    EXPECT_TRUE(HostLimits::has_room(*host, now)) << "it bears three";
+    host->connections = 0;
+    HostLimits::note_too_many(*host, 0, now, 0);
+    EXPECT_FALSE(HostLimits::has_room(*host, now + HostLimits::closed_min - 1ms));
+    EXPECT_TRUE(HostLimits::has_room(*host, now + HostLimits::closed_min));
+}
+
 }  // namespace
 }  // namespace mta::outbound

@@ -41,6 +41,19 @@ TEST(QueueManager, takes_the_static_route_before_mx) {
     EXPECT_TRUE(world.resolver.asked.empty());
 }
 
+TEST(QueueManager, only_a_static_route_leads_to_this_machine) {
+    World world;
+    world.settings.routes = {{.domain = "content.example", .hosts = {{"192.0.2.1", 25}}}};
+    auto& server = world.serve("them.example");
+    world.manager().set_own_addresses({*IpAddress::parse("192.0.2.1")});
+    world.send();
+    world.run_for(1s);
+    EXPECT_EQ(server.connects, 0u) << "that would be a loop";
+    world.send({.to = {"bob@content.example"}});
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 1u);
+}
+
 TEST(QueueManager, a_new_route_counts_for_mail_that_waits_already) {
     World world;
     world.settings.routes = {{.domain = "them.example", .hosts = {{"10.0.0.1", 25}}}};
@@ -293,6 +306,26 @@ TEST(QueueManager, a_kept_connection_that_was_gone_costs_nothing) {
     EXPECT_EQ(server.connects, 2u);
     EXPECT_EQ(world.count("postponed"), 0u);
     EXPECT_EQ(world.count("down"), 0u);
+}
+
+TEST(QueueManager, a_host_that_defers_on_a_kept_connection_sends_us_to_the_next_one) {
+    World world;
+    world.resolver.set_mx("them.example", {"mx1.them.example", "mx2.them.example"});
+    world.resolver.set_host("mx1.them.example", {"192.0.2.1"});
+    world.resolver.set_host("mx2.them.example", {"192.0.2.2"});
+    auto& first = world.server("192.0.2.1");
+    auto& second = world.server("192.0.2.2");
+    world.send();
+    world.run_for(1s);
+    ASSERT_EQ(first.received.size(), 1u);
+    first.reply = [](const std::string& command) {
+        return command.starts_with("MAIL") ? std::optional<std::string>("451 4.3.0 later")
+                                           : std::nullopt;
+    };
+    world.send();
+    world.run_for(1s);
+    EXPECT_EQ(second.received.size(), 1u);
+    EXPECT_EQ(first.connects, 1u) << "it has had its say";
 }
 
 TEST(QueueManager, never_has_more_connections_to_a_destination_than_allowed) {

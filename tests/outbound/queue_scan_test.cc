@@ -84,8 +84,13 @@ TEST_F(QueueScan, finds_by_each_part_of_a_filter) {
         {"neither older nor younger than itself",
          {.arrived_before = now - 10s, .arrived_after = now - 10s},
          {}},
+        {"not older than itself", {.arrived_before = now - 10s}, {"1: #0 #1"}},
+        {"not younger than itself", {.arrived_after = now - 10s}, {}},
         {"larger", {.larger_than = 10'000}, {"3: #0 #1 #2"}},
         {"smaller", {.smaller_than = 10'000}, {"1: #0 #1", "2: #0"}},
+        {"not larger than itself", {.larger_than = 1024}, {"3: #0 #1 #2"}},
+        {"a little smaller than that", {.smaller_than = 1025}, {"1: #0 #1", "2: #0"}},
+        {"not smaller than itself", {.smaller_than = 1024}, {}},
         {"recipient", {.recipient = "BOB@Busy.example"}, {"1: #0", "3: #1"}},
         {"no such recipient", {.recipient = "bo@busy.example"}, {}},
         {"recipient at an unknown domain", {.recipient = "bob@nowhere.example"}, {}},
@@ -170,9 +175,11 @@ TEST_F(QueueScan, goes_in_steps_and_ends_when_it_is_enough) {
     seen.clear();
     cursor = 0;
     for (steps = 0; cursor && steps < 100; ++steps) {
-        cursor =
-            world_.manager().scan({.sender = "ann@office.example"}, {.from = *cursor},
-                                  [&](const auto& hit) { return !seen.insert(hit.id).second; });
+        cursor = world_.manager().scan({.sender = "ann@office.example"}, {.from = *cursor},
+                                       [&](const auto& hit) {
+                                           EXPECT_TRUE(seen.insert(hit.id).second) << "seen twice";
+                                           return false;
+                                       });
     }
     EXPECT_EQ(seen.size(), 18u);
 }

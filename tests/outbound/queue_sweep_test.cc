@@ -106,5 +106,56 @@ TEST(QueueSweep, latencies_are_counted) {
     EXPECT_GT(latencies.delivery.sum, 0ms);
 }
 
+TEST(QueueSweep, tells_troubles_apart) {
+    World world;
+    const std::pair<Scope, Trouble> rows[] = {{Scope::domain, Trouble::dns},
+                                              {Scope::host, Trouble::connection},
+                                              {Scope::message, Trouble::refused},
+                                              {Scope::recipient, Trouble::refused}};
+    queue::QueuedMessage message{.id = 1, .arrival = world.start};
+    queue::RecipientState state;
+    state.next_due = world.start + 1h;
+    for (const auto& [scope, trouble] : rows) {
+        state.last_error = {.status = {4, 0, 0}, .scope = scope, .text = "later"};
+        message.recipients.push_back({.domain = "them.example", .state = state});
+    }
+    state.in_doubt = true;
+    message.recipients.push_back({.domain = "them.example", .state = state});
+    state = {.next_due = state.next_due};
+    message.recipients.push_back({.domain = "them.example", .state = state});
+    world.manager().load(message);
+    const auto summary = world.manager().summarize(walk(world, 1), 1);
+    ASSERT_EQ(summary.destinations.size(), 1u);
+    const auto& found = summary.destinations[0];
+    EXPECT_EQ(depth(found, Trouble::dns), 1u);
+    EXPECT_EQ(depth(found, Trouble::connection), 1u);
+    EXPECT_EQ(depth(found, Trouble::refused), 2u);
+    EXPECT_EQ(depth(found, Trouble::in_doubt), 1u);
+    EXPECT_EQ(depth(found, Trouble::none), 1u);
+}
+
+TEST(QueueSweep, adds_up_the_domains_of_a_destination_and_the_connections_of_the_others) {
+    World world;
+    for (int i = 0; i < 3; ++i) {
+        const auto domain = "d" + std::to_string(i) + ".example";
+        auto& server = world.serve(domain, "192.0.2." + std::to_string(i + 1));
+        server.reply = [](const std::string& command) {
+            return command.starts_with("MAIL") ? std::optional<std::string>("hang") : std::nullopt;
+        };
+    }
+    world.resolver.set_mx("also.example", {"mx.d2.example"});
+    for (const auto* to : {"a@d0.example", "a@d1.example", "a@d2.example", "a@also.example"}) {
+        world.send({.to = {to}});
+        world.run_for(1s);
+    }
+    const auto summary = world.manager().summarize(walk(world, 100), 1);
+    ASSERT_EQ(summary.destinations.size(), 2u);
+    EXPECT_EQ(summary.destinations[0].view.name, "mx.d2.example");
+    EXPECT_EQ(summary.destinations[0].depth.recipients, 2u);
+    EXPECT_EQ(summary.destinations[1].view.name, "mx.d0.example");
+    EXPECT_EQ(summary.others_count, 1u);
+    EXPECT_EQ(summary.others.view.connections, 1u);
+}
+
 }  // namespace
 }  // namespace mta::outbound

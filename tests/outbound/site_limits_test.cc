@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/outbound/world.h"
+#include "tests/outbound/world_hosts.h"
 
 namespace mta::outbound {
 namespace {
@@ -124,6 +124,20 @@ TEST(SiteLimits, a_dead_first_host_is_passed_over_at_the_connection_rate) {
     world.run_for(2s);
     EXPECT_EQ(second.received.size(), 1u);
     EXPECT_EQ(world.connector.tried.size(), 2u);
+}
+
+TEST(SiteLimits, who_would_expire_before_the_next_connection_does_not_wait_for_it_in_a_delivery) {
+    World world;
+    world.settings.sites = {{.match = {"*"}, .connection_rate = Rate{1, 3600s}}};
+    world.settings.retry.lifetime = 30min;
+    serve_with_hosts(world, "them.example", 2);
+    world.server("192.0.2.1").is_refusing = true;
+    const auto id = world.send();
+    world.run_until(world.start + 30min - 1s);
+    EXPECT_EQ(world.manager().find(id)->recipients.at(0).state, ViewState::queued);
+    EXPECT_EQ(world.count("expired"), 0u);
+    world.run_for(2s);
+    EXPECT_EQ(world.count("expired"), 1u);
 }
 
 TEST(SiteLimits, a_second_transaction_of_an_attempt_counts_too) {

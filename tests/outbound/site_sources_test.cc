@@ -78,6 +78,27 @@ TEST_F(SiteSourcesTest, one_of_the_other_family_takes_nothing_over) {
     EXPECT_EQ(next(), "a");
 }
 
+TEST_F(SiteSourcesTest, when_all_of_a_family_are_left_out_the_one_that_is_back_first_is_used) {
+    sources.push_back(source("c", "127.0.0.4"));
+    sources[0].v6 = sources[2].v6 = IpAddress::parse("::1");
+    sources[2].v4.reset();
+    members = {&sources[0], &sources[1], &sources[2]};
+    EXPECT_TRUE(refuse("b"));
+    now += 5min;
+    EXPECT_TRUE(refuse("a", true)) << "c is left to IPv6";
+    EXPECT_EQ(next(), "b");
+}
+
+TEST_F(SiteSourcesTest, a_success_of_before_the_refusal_makes_no_difference) {
+    EXPECT_EQ(next(), "a");
+    EXPECT_TRUE(refuse("a"));
+    EXPECT_EQ(site.forgotten_at(), now + 15min);
+    site.accept("a", now);
+    now += 15min;
+    EXPECT_TRUE(refuse("a"));
+    EXPECT_EQ(site.forgotten_at(), now + 30min);
+}
+
 TEST_F(SiteSourcesTest, a_success_makes_the_next_suspension_a_first_one) {
     EXPECT_TRUE(refuse("a"));
     site.accept("a", now);

@@ -134,5 +134,24 @@ TEST(Tracing, has_a_limit_on_watchers_and_one_on_lines) {
     EXPECT_LE(fetched->lines.size() * sizeof(TraceLine), limits::trace_bytes_max);
 }
 
+TEST(Tracing, its_limit_is_one_of_bytes_and_who_fetches_makes_room) {
+    Tracing tracing;
+    ASSERT_TRUE(tracing.fetch("w", "them.example", Instant{}));
+    queue::Message message;
+    message.envelope.recipients.push_back({"bob@them.example", "them.example", {}, {}});
+    const std::uint32_t first[] = {0};
+    TraceTap tap(1, "mx [192.0.2.1]:25");
+    tap.set_watchers(tracing.match(message, first, Instant{}));
+    const std::string words(1000, 'x');
+    for (int round = 0; round < 2; ++round) {
+        for (int i = 0; i < 2000; ++i) tap.note(Instant{}, words);
+        const auto fetched = tracing.fetch("w", "them.example", Instant{});
+        ASSERT_TRUE(fetched);
+        EXPECT_LE(fetched->lines.size() * words.size(), limits::trace_bytes_max) << round;
+        EXPECT_GT(fetched->lines.size(), 800u) << round;
+        EXPECT_EQ(fetched->dropped + fetched->lines.size(), 2000u) << round;
+    }
+}
+
 }  // namespace
 }  // namespace mta::outbound

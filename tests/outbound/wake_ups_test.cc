@@ -155,5 +155,53 @@ TEST_F(WakeUpsTest, opens_the_hours_of_its_route_once) {
     EXPECT_EQ(world.server("10.0.0.1").received.size(), 1u);
 }
 
+TEST_F(WakeUpsTest, a_second_walk_comes_after_a_pause) {
+    for (const auto* address : {"10.0.0.1", "10.0.0.2"}) {
+        world.server(address).reply = [](const std::string& command) {
+            return command.starts_with("RCPT") ? std::optional<std::string>("450 4.3.2 starting up")
+                                               : std::nullopt;
+        };
+    }
+    for (const auto* to : {"a@branch.example", "a@x.tree.example"}) world.send({.to = {to}});
+    world.run_for(3h);
+    world.server("10.0.0.2").reply = nullptr;
+    EXPECT_EQ(wake("branch.example"), Kind::started);
+    world.run_for(1ms);
+    EXPECT_EQ(wake("x.tree.example"), Kind::started);
+    world.run_for(WakeUps::pause - 100ms);
+    EXPECT_EQ(world.server("10.0.0.2").received.size(), 0u);
+    world.run_for(200ms);
+    EXPECT_EQ(world.server("10.0.0.2").received.size(), 1u);
+}
+
+TEST_F(WakeUpsTest, a_turn_looks_at_a_part_of_a_long_queue) {
+    constexpr queue::MessageId count = 50'000;
+    const auto due = world.start + 1h;
+    for (queue::MessageId id = 1; id <= count; ++id) {
+        queue::RecipientState state;
+        state.next_due = due;
+        world.manager().load({.id = id,
+                              .arrival = world.start,
+                              .recipients = {{.domain = "branch.example", .state = state}}});
+    }
+    const auto waits = [&](queue::MessageId id) {
+        return world.manager().find(id)->recipients.at(0).next_attempt == due;
+    };
+    EXPECT_EQ(wake("branch.example"), Kind::started);
+    world.manager().tick();
+    EXPECT_FALSE(waits(1));
+    EXPECT_TRUE(waits(count));
+    for (int i = 0; i < 2; ++i) world.manager().tick();
+    EXPECT_FALSE(waits(count));
+}
+
+TEST_F(WakeUpsTest, a_relay_that_stops_is_busy) {
+    world.server("10.0.0.1").is_refusing = true;
+    world.send({.to = {"bob@branch.example"}});
+    world.run_for(1s);
+    world.manager().drain();
+    EXPECT_EQ(wake("branch.example"), Kind::busy);
+}
+
 }  // namespace
 }  // namespace mta::outbound

@@ -67,6 +67,19 @@ TEST(TokenBucket, gives_the_whole_rate_and_no_more_in_any_period) {
     }
 }
 
+TEST(TokenBucket, may_be_forgotten_when_it_allows_as_much_at_once_as_a_new_one) {
+    constexpr Rate rate{1000, 1s};
+    const auto take_all = [](TokenBucket& bucket, Instant now) {
+        int taken = 0;
+        for (; bucket.may_take(now); ++taken) bucket.take(now);
+        return taken;
+    };
+    TokenBucket bucket(rate);
+    const auto at_once = take_all(bucket, start);
+    EXPECT_GT(at_once, 1);
+    EXPECT_EQ(take_all(bucket, bucket.forgotten_at()), at_once);
+}
+
 TEST(TokenBucket, a_new_rate_counts_from_the_last_one_taken) {
     TokenBucket bucket(Rate{1, 60s});
     bucket.take(start);
