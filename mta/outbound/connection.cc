@@ -228,11 +228,6 @@ void Connection::pump() {
 
 void Connection::handle(std::vector<smtp::ClientSession::Event>& events) {
     using Session = smtp::ClientSession;
-    bool refuses_chunking = false;
-    for (const auto& event : events) {
-        const auto* ended = std::get_if<Session::SessionEnded>(&event);
-        refuses_chunking = refuses_chunking || (ended != nullptr && ended->chunking_refused);
-    }
     for (auto& event : events) {
         if (has_ended_) return;
         if (std::holds_alternative<Session::Ready>(event)) {
@@ -246,7 +241,7 @@ void Connection::handle(std::vector<smtp::ClientSession::Event>& events) {
                     core_.latencies.transaction.add(core_.now() - ended->begun);
                 bodies_.erase(ended);
             }
-            handlers_.on_transaction_end({std::move(*transaction), refuses_chunking});
+            handlers_.on_transaction_end({std::move(*transaction)});
         } else {
             const auto& ended = std::get<Session::SessionEnded>(event);
             const bool is_failure = ended.reason == Session::EndReason::failed;
@@ -312,7 +307,7 @@ void Connection::break_off(smtp::TransactionNumber number, const DeliveryError& 
         outcome.number = body.number;
         outcome.never_began = body.number != number;
         outcome.recipients.assign(body.recipients, std::unexpected(error));
-        handlers_.on_transaction_end({std::move(outcome), false});
+        handlers_.on_transaction_end({std::move(outcome)});
     }
     handlers_.on_end(std::nullopt);
 }

@@ -27,8 +27,6 @@ class Connection {
 public:
     struct TransactionEnd {
         smtp::ClientSession::TransactionEnded outcome;
-        // The host wants no BDAT after all: the same again, at once, on a new connection without.
-        bool is_again_without_chunking = false;
     };
     struct Handlers {
         // Transactions can be started.

@@ -214,8 +214,8 @@ void Deliveries::on_transaction_end(std::uint32_t connection,
         active.front()->holds_connection = true;
     if (delivery->bundle == queue::nothing) {
         end(delivery, How::unknown);
-    } else if (ended.is_again_without_chunking || ended.outcome.never_began) {
-        if (ended.is_again_without_chunking)
+    } else if (ended.outcome.chunking_refused || ended.outcome.never_began) {
+        if (ended.outcome.chunking_refused)
             parts_.sites[delivery->site].hosts_without_chunking.insert(delivery->host);
         start_afresh(delivery, connection);
     } else {
