@@ -39,5 +39,41 @@ TEST(Connection, what_was_taken_is_not_sent_again_when_the_one_behind_it_loses_b
     EXPECT_EQ(world.count("down"), 0u);
 }
 
+TEST(Connection, a_spool_error_in_a_body_is_not_the_hosts_answer) {
+    World world;
+    world.settings.retry.delay_notices.clear();
+    auto& server = world.serve("them.example");
+    server.is_refusing = true;
+    world.send({.body = std::string(300'000, 'x') + "\r\n", .is_large = true});
+    world.run_for(10min);
+    ASSERT_EQ(world.count("down"), 1u);
+    server.is_refusing = false;
+    world.store.body_read_error = true;
+    world.run_for(1h);
+    EXPECT_GE(world.count("unreadable 1"), 2u);
+    EXPECT_LE(world.count("unreadable 1"), 20u) << "with growing pauses";
+    EXPECT_EQ(world.count("up"), 0u) << "the host has taken nothing";
+    EXPECT_EQ(world.count("deferred"), 0u);
+    EXPECT_EQ(world.store.kept.at(1).states[0].attempts, 0);
+    world.store.body_read_error = false;
+    world.run_for(3h);
+    EXPECT_EQ(server.received.size(), 1u);
+    EXPECT_EQ(world.count("up"), 1u);
+    EXPECT_EQ(server.open, 0u);
+}
+
+TEST(Connection, a_body_that_has_shrunk_takes_its_message_out_of_the_queue) {
+    World world;
+    auto& server = world.serve("them.example");
+    const auto id = world.send({.body = std::string(300'000, 'x') + "\r\n", .is_large = true});
+    world.store.kept.at(id).body.resize(200'000);
+    world.run_for(5s);
+    EXPECT_TRUE(server.received.empty());
+    EXPECT_TRUE(world.has("unreadable " + std::to_string(id)));
+    EXPECT_EQ(world.manager().counters().messages, 0u);
+    EXPECT_EQ(world.manager().counters().connections, 0u);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
 }  // namespace
 }  // namespace mta::outbound
