@@ -195,8 +195,8 @@ void QueueManager::Impl::dispatch() {
                 continue;
             }
             if (deliveries.connections() >= core.settings->delivery.connections_max) {
-                // Refreshed when the connection that is closed now is gone, or any other.
-                deliveries.pool().close_longest_idle();
+                // Refreshed when a connection that is closed now is gone, or any other.
+                deliveries.pool().make_room(sites.turns_waiting());
                 return;
             }
         }
