@@ -194,8 +194,23 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
     }
 }
 
+// No fault of the message's or the host's: nothing is charged, nothing learnt. If only the store is
+// in trouble the message is tried later; if its bytes are gone, so is the message.
+void Deliveries::end_unreadable(const DeliveryPtr& delivery, const queue::StoreError& error) {
+    const auto message = delivery->message;
+    delivery->is_unreadable = true;
+    delivery->host_error =
+        DeliveryError{.status = {4, 3, 0},
+                      .scope = Scope::message,
+                      .text = "the message cannot be read from the spool: " + error.text};
+    note_host_failure(*delivery, *delivery->host_error);
+    end(delivery, How::unknown);
+    parts_.ledger.note_unreadable(message, error);
+}
+
 // The site hears how it went. What is left of the bundle, uncharged, waits for the site if that is
-// down, and otherwise for a pause of its own.
+// down, and otherwise for a pause of its own: so does what cannot be read, or it would be the probe
+// again at once.
 void Deliveries::end(const DeliveryPtr& delivery, How how) {
     set_unconnected(*delivery, false);
     leave_host_line(*delivery);
@@ -223,8 +238,9 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
     }
     if (delivery->bundle != queue::nothing) {
         const auto message = delivery->message;
-        const bool waits_for_site =
+        const bool is_held_up =
             !destination.health().is_up() || destination.is_closed() || core_.is_draining;
+        const bool waits_for_site = is_held_up && !delivery->is_unreadable;
         auto next_due = Instant{};
         if (waits_for_site) {
             parts_.lines.put_back(delivery->bundle, place_of(*delivery));

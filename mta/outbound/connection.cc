@@ -117,7 +117,7 @@ void Connection::start(std::shared_ptr<const queue::Message> message,
                        const std::vector<std::uint32_t>& recipients) {
     MTA_ASSERT(can_start());
     if (tap_ || core_.tracing.is_watched()) retap(*message, recipients);
-    Body body{.message = std::move(message), .recipients = recipients.size(), .begun = core_.now()};
+    Body body{.message = std::move(message), .begun = core_.now()};
     auto transaction = transaction_for(*body.message, recipients);
     body.is_complete = transaction.body.has_value();
     body.number = session_.start(core_.now(), std::move(transaction));
@@ -228,11 +228,6 @@ void Connection::pump() {
 
 void Connection::handle(std::vector<smtp::ClientSession::Event>& events) {
     using Session = smtp::ClientSession;
-    bool refuses_chunking = false;
-    for (const auto& event : events) {
-        const auto* ended = std::get_if<Session::SessionEnded>(&event);
-        refuses_chunking = refuses_chunking || (ended != nullptr && ended->chunking_refused);
-    }
     for (auto& event : events) {
         if (has_ended_) return;
         if (std::holds_alternative<Session::Ready>(event)) {
@@ -246,7 +241,7 @@ void Connection::handle(std::vector<smtp::ClientSession::Event>& events) {
                     core_.latencies.transaction.add(core_.now() - ended->begun);
                 bodies_.erase(ended);
             }
-            handlers_.on_transaction_end({std::move(*transaction), refuses_chunking});
+            handlers_.on_transaction_end({.outcome = std::move(*transaction)});
         } else {
             const auto& ended = std::get<Session::SessionEnded>(event);
             const bool is_failure = ended.reason == Session::EndReason::failed;
@@ -290,11 +285,9 @@ void Connection::on_body_read(smtp::TransactionNumber number,
     body->is_reading = false;
     const auto size = body->message->facts.size;
     if (!bytes || (bytes->empty() && body->next_byte < size)) {
-        break_off(number, {.status = {4, 3, 0},
-                           .scope = Scope::message,
-                           .text = "the message cannot be read from the spool: " +
-                                   (bytes ? std::string("it is shorter than it was")
-                                          : bytes.error().text)});
+        break_off(number, bytes ? queue::StoreError{queue::StoreError::Kind::corrupt,
+                                                    "it is shorter than it was"}
+                                : std::move(bytes.error()));
         return;
     }
     body->next_byte += bytes->size();
@@ -303,17 +296,14 @@ void Connection::on_body_read(smtp::TransactionNumber number,
     pump();
 }
 
-// The host has half a message and there is no more: the only way out is to hang up.
-void Connection::break_off(smtp::TransactionNumber number, const DeliveryError& error) {
+// The host has half a message and there is no more: the only way out is to hang up. Nothing follows
+// behind a body that is still being read.
+void Connection::break_off(smtp::TransactionNumber number, queue::StoreError error) {
+    MTA_ASSERT(bodies_.size() == 1);
     stream_->abort();
     has_ended_ = true;
-    for (const auto& body : std::exchange(bodies_, {})) {
-        smtp::ClientSession::TransactionEnded outcome;
-        outcome.number = body.number;
-        outcome.never_began = body.number != number;
-        outcome.recipients.assign(body.recipients, std::unexpected(error));
-        handlers_.on_transaction_end({std::move(outcome), false});
-    }
+    bodies_.clear();
+    handlers_.on_transaction_end({.outcome = {.number = number}, .unreadable = std::move(error)});
     handlers_.on_end(std::nullopt);
 }
 

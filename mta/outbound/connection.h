@@ -12,6 +12,7 @@
 #include "mta/outbound/core.h"
 #include "mta/smtp/client_session.h"
 #include "queue/message.h"
+#include "queue/store.h"
 
 namespace mta::outbound {
 
@@ -27,8 +28,8 @@ class Connection {
 public:
     struct TransactionEnd {
         smtp::ClientSession::TransactionEnded outcome;
-        // The host wants no BDAT after all: the same again, at once, on a new connection without.
-        bool is_again_without_chunking = false;
+        // The store could not give the body: it was broken off, `outcome` has nothing.
+        std::optional<queue::StoreError> unreadable = std::nullopt;
     };
     struct Handlers {
         // Transactions can be started.
@@ -95,7 +96,6 @@ private:
     struct Body {
         smtp::TransactionNumber number = 0;
         std::shared_ptr<const queue::Message> message;
-        std::size_t recipients = 0;
         Instant begun;
         std::uint64_t next_byte = 0;  // to be read from the store
         bool is_reading = false;
@@ -111,7 +111,7 @@ private:
     void on_body_read(smtp::TransactionNumber number, queue::StoreResult<std::string> bytes);
     void handle(std::vector<smtp::ClientSession::Event>& events);
     void end(const std::optional<DeliveryError>& error);
-    void break_off(smtp::TransactionNumber number, const DeliveryError& error);
+    void break_off(smtp::TransactionNumber number, queue::StoreError error);
 
     Core& core_;
     Target target_;

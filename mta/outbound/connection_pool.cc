@@ -99,6 +99,15 @@ void ConnectionPool::note_too_many(std::uint32_t index) {
     HostLimits::note_too_many(host, others, core_.now(), core_.scheduler.jitter());
 }
 
+// One takes its place until its QUIT is answered: who asks again meanwhile waits for the same one.
+void ConnectionPool::make_room(std::size_t wanted) {
+    while (making_room_ < wanted && !idle_.empty()) {
+        connections_[idle_.front()].makes_room = true;
+        ++making_room_;
+        close_longest_idle();
+    }
+}
+
 bool ConnectionPool::close_longest_idle() {
     if (idle_.empty()) return false;
     const auto index = idle_.front();
@@ -183,6 +192,7 @@ void ConnectionPool::release(std::uint32_t index) {
     handlers_.on_host_room(held.peer.host);
     --sites_[held.site].connections;
     --total_;
+    if (std::exchange(held.makes_room, false)) --making_room_;
     ended_.push_back(index);
     sites_.refresh(held.site);
     core_.request_tick();

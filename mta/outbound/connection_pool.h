@@ -73,8 +73,10 @@ public:
     // Nothing is active on it: it is kept for `delivery.idle_timeout`, or closed if it has carried
     // enough or may not be kept.
     void park(std::uint32_t index);
-    // Closes the connection that has been idle longest, of whatever site. False: none is idle.
-    bool close_longest_idle();
+    // Some sites want a connection, and there may be no more: closes as many of those that have
+    // been idle longest, of whatever site, together with those that are being closed for this
+    // already.
+    void make_room(std::size_t wanted);
     void close_idle();
     void close_idle(std::uint32_t site);
     // The one that has been idle longest of those to the host, if any is: somebody waits for it.
@@ -102,10 +104,12 @@ private:
         Peer peer;
         bool is_judged = false;  // the address's health has heard of its failure
         bool is_idle = false;
+        bool makes_room = false;  // is being closed for another one
         Instant idle_until;
         std::list<std::uint32_t>::iterator in_idle;
     };
 
+    bool close_longest_idle();
     void take_out_of_idle(std::uint32_t index);
     void release(std::uint32_t index);
     void rearm(std::uint32_t index);
@@ -118,6 +122,7 @@ private:
     std::list<std::uint32_t> idle_;  // of all sites, the longest idle first
     std::vector<std::uint32_t> ended_;
     std::uint32_t total_ = 0;
+    std::uint32_t making_room_ = 0;
     TimerWheel wheel_;
     std::vector<std::uint32_t> fired_;
 };

@@ -31,8 +31,8 @@ Instant DelayNotices::not_before(std::string_view sender) const {
     return held == held_.end() ? Instant::min() : held->second;
 }
 
-void DelayNotices::hold(const std::string& sender) {
-    const auto until = core_.now() + quiet_time();
+void DelayNotices::hold(const std::string& sender, Millis duration) {
+    const auto until = core_.now() + duration;
     held_[sender] = until;
     held_in_order_.emplace_back(sender, until);
     while (!held_in_order_.empty()) {
@@ -44,13 +44,23 @@ void DelayNotices::hold(const std::string& sender) {
     }
 }
 
+bool DelayNotices::is_being_told(const std::string& sender) const {
+    return asked_.contains(sender) || walking_.contains(sender) ||
+           (job_ && job_->sender == sender) ||
+           std::ranges::any_of(told_, [&](const auto& told) { return told.first == sender; });
+}
+
 void DelayNotices::note_due(std::uint32_t message) {
     const auto& entry = core_.table().message(message);
     const std::string sender(core_.table().sender(entry));
     if (not_before(sender) <= core_.now()) {
-        hold(sender);
-        asked_.try_emplace(sender);
-        if (!walk_at_) walk_at_ = core_.now() + std::min(gathering_max, quiet_time() / 60);
+        // Until it is known whether there is something to tell.
+        const auto gathering = std::min(gathering_max, quiet_time() / 60);
+        hold(sender, 2 * gathering);
+        if (!is_being_told(sender)) {
+            asked_.try_emplace(sender);
+            if (!walk_at_) walk_at_ = core_.now() + gathering;
+        }
     }
     core_.scheduler.rearm(message);
 }
@@ -238,6 +248,7 @@ void DelayNotices::finish(Job& job) {
                                          .give_up_at = first.give_up_at,
                                          .also = std::move(also),
                                          .also_unlisted = job.unlisted});
+    hold(job.sender, quiet_time());
     for (const auto& item : job.items) {
         mark(item.index);
         ledger_.commit(item.index, std::exchange(reports, {}));

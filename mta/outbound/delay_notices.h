@@ -26,8 +26,8 @@ namespace mta::outbound {
 //     messages of that sender that are due for one, and of those nobody has told him of yet if
 //     they wait for a destination or DNS that is down, or are half as old.
 //   - Then he hears nothing for as long as the first of those ages, whatever else comes due: that
-//   is
-//     in the next one.
+//     is in the next one. If there was nothing left to tell, the next message that comes due
+//     brings it.
 //   - The report names `listed_max` messages and counts the others.
 //
 // Crash safety: the report enters the store in one step with the state of its first message; the
@@ -90,7 +90,8 @@ private:
     };
 
     [[nodiscard]] Millis quiet_time() const;
-    void hold(const std::string& sender);
+    [[nodiscard]] bool is_being_told(const std::string& sender) const;
+    void hold(const std::string& sender, Millis duration);
     void begin_walk();
     void walk();
     void gather(Batch& batch, std::uint32_t message);

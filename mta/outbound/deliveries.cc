@@ -96,14 +96,7 @@ void Deliveries::on_read(const DeliveryPtr& delivery,
         return;
     }
     if (kept != queue::nothing) pool_.park(kept);
-    const auto message = delivery->message;
-    delivery->host_error =
-        DeliveryError{.status = {4, 3, 0},
-                      .scope = Scope::message,
-                      .text = "the message cannot be read from the spool: " + stored.error().text};
-    note_host_failure(*delivery, *delivery->host_error);
-    end(delivery, How::unknown);
-    parts_.ledger.note_unreadable(message, stored.error());
+    end_unreadable(delivery, stored.error());
 }
 
 void Deliveries::connect(const DeliveryPtr& delivery) {
@@ -214,8 +207,10 @@ void Deliveries::on_transaction_end(std::uint32_t connection,
         active.front()->holds_connection = true;
     if (delivery->bundle == queue::nothing) {
         end(delivery, How::unknown);
-    } else if (ended.is_again_without_chunking || ended.outcome.never_began) {
-        if (ended.is_again_without_chunking)
+    } else if (ended.unreadable) {
+        end_unreadable(delivery, *ended.unreadable);
+    } else if (ended.outcome.chunking_refused || ended.outcome.never_began) {
+        if (ended.outcome.chunking_refused)
             parts_.sites[delivery->site].hosts_without_chunking.insert(delivery->host);
         start_afresh(delivery, connection);
     } else {

@@ -122,6 +122,7 @@ private:
         bool holds_connection = true;  // counts among the site's busy ones
         bool was_offered = false;      // some host was told of it
         bool was_answered = false;     // some host has said something about the message
+        bool is_unreadable = false;    // the store could not give it
         queue::Destination::Mark at_start;
         std::optional<DeliveryError> host_error;  // the most telling one
         // The way from host to host.
@@ -230,6 +231,7 @@ private:
     void settle(Delivery& delivery, std::span<const Outcome> outcomes);
     void settle_all(const DeliveryPtr& delivery, std::span<const Outcome> outcomes, How how);
     void give_up(const DeliveryPtr& delivery);
+    void end_unreadable(const DeliveryPtr& delivery, const queue::StoreError& error);
     void end(const DeliveryPtr& delivery, How how);
     void remove(Delivery& delivery);
     [[nodiscard]] Work& work_of(std::uint32_t connection);

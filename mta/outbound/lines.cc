@@ -2,12 +2,20 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "mta/base/assert.h"
 
 namespace mta::outbound {
 
 using State = queue::Bundle::State;
+
+namespace {
+
+// Messages looked at in one turn of the loop.
+constexpr std::uint32_t walk_slice = 20'000;
+
+}  // namespace
 
 void Lines::line_up_due(std::uint32_t message) {
     const auto now = core_.now();
@@ -96,16 +104,37 @@ void Lines::put_back(std::uint32_t bundle, Place place) {
     auto& returned = core_.bundles[bundle];
     MTA_ASSERT(returned.state == State::delivering);
     const auto site = returned.place;
-    for (auto& recipient : core_.table().recipients(returned.message))
-        if (recipient.bundle == bundle) recipient.is_delivering = false;
+    const auto message = returned.message;
+    auto left = returned.recipients;
+    for (auto& recipient : core_.table().recipients(message)) {
+        if (recipient.bundle != bundle) continue;
+        recipient.is_delivering = false;
+        if (leave_if_moved(message, recipient, site)) --left;
+    }
+    core_.scheduler.rearm(message);
+    if (left == 0) return;  // and the bundle is gone
     returned.state = State::lined_up;
     if (place == Place::first) {
         sites_[site].destination.line_up_first(core_.bundles, bundle);
     } else {
         sites_[site].destination.line_up(core_.bundles, bundle);
     }
-    core_.scheduler.rearm(returned.message);
     sites_.refresh(site);
+}
+
+bool Lines::leave_if_moved(std::uint32_t message, queue::RecipientEntry& recipient,
+                           std::uint32_t site) {
+    const auto source = router_->source_of(core_.table().message(message));
+    const auto right_site = router_->site_for(recipient.domain, source);
+    if (right_site == site) return false;
+    if (!right_site && !router_->sites_of(recipient.domain).empty()) {
+        router_->look_up_anew(recipient.domain);
+        return false;
+    }
+    recipient.due = core_.now();
+    leave(message, recipient);
+    core_.request_tick();
+    return true;
 }
 
 void Lines::put_back_others(std::uint32_t bundle, std::span<const std::uint32_t> kept) {
@@ -131,6 +160,38 @@ void Lines::dissolve_lined_up(std::uint32_t message) {
         recipient.due = core_.now();
         leave(message, recipient);
     }
+}
+
+void Lines::note_moved(std::uint32_t domain) {
+    moved_.push_back(domain);
+    core_.request_tick();
+}
+
+void Lines::tick() {
+    const auto& table = core_.table();
+    if (!cursor_ && !moved_.empty()) {
+        cursor_ = 0;
+        walked_for_.assign(table.domain_index_end(), false);
+        for (const auto domain : std::exchange(moved_, {})) walked_for_[domain] = true;
+    }
+    if (!cursor_) return;
+    const auto end = std::min(*cursor_ + walk_slice, table.message_index_end());
+    for (; *cursor_ < end; ++*cursor_)
+        if (table.message(*cursor_).first_bundle != queue::nothing) reroute(*cursor_);
+    core_.request_tick();
+    if (*cursor_ >= table.message_index_end()) cursor_.reset();
+}
+
+void Lines::reroute(std::uint32_t message) {
+    bool has_moved = false;
+    for (auto& recipient : core_.table().recipients(message)) {
+        const auto domain = recipient.domain;
+        if (recipient.bundle == queue::nothing || domain >= walked_for_.size()) continue;
+        const auto& bundle = core_.bundles[recipient.bundle];
+        if (!walked_for_[domain] || bundle.state != State::lined_up) continue;
+        has_moved = leave_if_moved(message, recipient, bundle.place) || has_moved;
+    }
+    if (has_moved) core_.scheduler.rearm(message);
 }
 
 std::uint32_t Lines::find(std::uint32_t message, State state, std::uint32_t place) const {

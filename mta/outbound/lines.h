@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,10 @@ namespace mta::outbound {
 // Puts recipients that are due into bundles, and bundles into the lines in which they wait: of
 // their domain while it is not known where the mail goes, then of their site. Keeps the three views
 // of a bundle (recipients, message, line) in step.
+//
+// What waits for a site follows its domain when that goes elsewhere: each failed attempt asks the
+// router anew, and when the answer has changed, a walk over the queue, in slices, brings the
+// others.
 class Lines {
 public:
     Lines(Core& core, SiteTable& sites) : core_(core), sites_(sites) {}
@@ -33,6 +38,7 @@ public:
     [[nodiscard]] std::vector<std::uint32_t> recipients_of(std::uint32_t bundle) const;
     // A bundle that was taken goes back into its site's line: to its end, or, if nobody has heard
     // of it, to where it was. (A message that makes hosts hang up must not have every turn.)
+    // Recipients whose mail goes to another site by now are waiting and due instead.
     enum class Place : std::uint8_t { last, first };
     void put_back(std::uint32_t bundle, Place place = Place::last);
     // Of a bundle that was taken all recipients but these (ascending numbers) go back into the
@@ -41,12 +47,21 @@ public:
 
     // Out of all lines, for routing anew: the recipients are waiting and due now.
     void dissolve_lined_up(std::uint32_t message);
+    // Mail for the domain no longer goes to the site in whose line some of it is.
+    void note_moved(std::uint32_t domain);
+    // A slice of the walk, if there is one.
+    void tick();
 
 private:
     [[nodiscard]] std::uint32_t find(std::uint32_t message, queue::Bundle::State state,
                                      std::uint32_t place) const;
     [[nodiscard]] std::uint32_t add(std::uint32_t message, queue::Bundle::State state,
                                     std::uint32_t place);
+    // Out of the bundle, if mail for that domain does not go to that site any more. If only its
+    // route has aged it stays, and the DNS is asked.
+    bool leave_if_moved(std::uint32_t message, queue::RecipientEntry& recipient,
+                        std::uint32_t site);
+    void reroute(std::uint32_t message);
     void remove(std::uint32_t bundle);
     void leave_line(std::uint32_t bundle);
     void move_recipients(std::uint32_t from, std::uint32_t to, std::size_t skip, std::size_t count);
@@ -54,6 +69,9 @@ private:
     Core& core_;
     SiteTable& sites_;
     Router* router_ = nullptr;
+    std::vector<std::uint32_t> moved_;     // domains, for the next walk
+    std::vector<bool> walked_for_;         // of the walk under way, by domain
+    std::optional<std::uint32_t> cursor_;  // the next message of it
 };
 
 }  // namespace mta::outbound

@@ -28,7 +28,8 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
       router(core, sites,
              {.on_routed = [this](std::uint32_t domain) { lines.on_routed(domain); },
               .on_unroutable = [this](std::uint32_t domain,
-                                      const DeliveryError& error) { fail_parked(domain, error); }}),
+                                      const DeliveryError& error) { fail_parked(domain, error); },
+              .on_moved = [this](std::uint32_t domain) { lines.note_moved(domain); }}),
       ledger(
           core, copies,
           {.on_report =
@@ -115,6 +116,7 @@ void QueueManager::Impl::tick() {
     router.tick();
     if (!core.is_draining) {
         wake_ups.tick();
+        lines.tick();
         queue::Scheduler::Work work;
         core.scheduler.tick(core.now(), work);
         serve(work);
@@ -195,8 +197,8 @@ void QueueManager::Impl::dispatch() {
                 continue;
             }
             if (deliveries.connections() >= core.settings->delivery.connections_max) {
-                // Refreshed when the connection that is closed now is gone, or any other.
-                deliveries.pool().close_longest_idle();
+                // Refreshed when a connection that is closed now is gone, or any other.
+                deliveries.pool().make_room(sites.turns_waiting());
                 return;
             }
         }

@@ -50,6 +50,18 @@ std::optional<SitePlan> Router::plan_for_domain(const Entry& entry, const std::s
     return plan_for_mx(name, entry.mx, source);
 }
 
+void Router::look_up_anew(std::uint32_t domain) {
+    const auto& known = entry(domain);
+    if (known.is_looking_up || core_.is_draining) return;
+    if (known.health.is_up() || known.health.may_probe(core_.now())) look_up(domain);
+}
+
+bool Router::has_moved(std::uint32_t domain, const std::vector<Routed>& former) {
+    return std::ranges::any_of(former, [&](const Routed& routed) {
+        return site_for(domain, routed.source) != routed.site;
+    });
+}
+
 void Router::park(std::uint32_t domain, std::uint32_t bundle) {
     auto& waiting = entry(domain);
     waiting.line.push_back(core_.bundles, bundle);
@@ -172,15 +184,18 @@ void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& a
     const auto down_since = known.health.down_since();
     if ((hosts || hosts.error().is_permanent()) && known.health.on_success(now))
         core_.event(DestinationUp{name, now - down_since.value_or(now), known.line.size()});
+    const auto former = known.routed;
     if (hosts) {
         forget_sites(known);
         known.mx = std::make_shared<const dns::Lookup<dns::MxAnswer>>(answer);
         const auto ttl = answer ? answer->ttl : route_ttl_min;
         known.valid_until = now + std::clamp(ttl, route_ttl_min, route_ttl_max);
         handlers_.on_routed(domain);
+        if (has_moved(domain, former)) handlers_.on_moved(domain);
     } else if (hosts.error().is_permanent()) {
         forget_sites(known);
         handlers_.on_unroutable(domain, hosts.error());
+        if (!former.empty()) handlers_.on_moved(domain);
     } else {
         const auto was_probe = known.health.is_probing();
         const bool went_down = known.health.on_failure(

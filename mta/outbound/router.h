@@ -29,6 +29,8 @@ public:
         std::function<void(std::uint32_t domain)> on_routed;
         // There is none and never will be: NXDOMAIN, null MX. What is in line has failed.
         std::function<void(std::uint32_t domain, const DeliveryError& error)> on_unroutable;
+        // Mail that waits for a site it went to before has to go elsewhere now.
+        std::function<void(std::uint32_t domain)> on_moved;
     };
 
     Router(Core& core, SiteTable& sites, Handlers handlers);
@@ -42,6 +44,9 @@ public:
     // Where mail for the domain goes now. Nothing: not known; park() the bundle.
     [[nodiscard]] std::optional<std::uint32_t> site_for(std::uint32_t domain,
                                                         std::string_view source);
+    // Mail for it is in the line of a site, and site_for() does not know whether that is right
+    // still: the DNS is asked.
+    void look_up_anew(std::uint32_t domain);
     void park(std::uint32_t domain, std::uint32_t bundle);
     void unpark(std::uint32_t domain, std::uint32_t bundle);
     // The first bundle in line; queue::nothing if there is none.
@@ -95,6 +100,8 @@ private:
                                                           const std::string& name,
                                                           std::string_view source) const;
     void forget_sites(Entry& entry);
+    // One of those sites is no longer where mail of that source goes.
+    [[nodiscard]] bool has_moved(std::uint32_t domain, const std::vector<Routed>& former);
     void look_up(std::uint32_t domain);
     void on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer);
 

@@ -131,6 +131,8 @@ public:
     [[nodiscard]] std::uint32_t front() const {
         return ring_.empty() ? queue::nothing : ring_.front();
     }
+    // Sites that wait for their turn.
+    [[nodiscard]] std::size_t turns_waiting() const { return ring_.size(); }
     // Out of the ring until the next refresh().
     void pass();
 

@@ -394,7 +394,7 @@ void ClientSession::refuse_rest(Running& running, DeliveryError error) {
 // Transactions end in the order of their start, also those that were answered without the server.
 void ClientSession::settle(Instant now) {
     while (!running_.empty() && running_.front().is_over()) {
-        finish_transaction(running_.front(), false, false);
+        finish_transaction(running_.front(), {});
         running_.pop_front();
     }
     if (state_ != State::open || !running_.empty() || !ready_due_) return;
@@ -403,12 +403,10 @@ void ClientSession::settle(Instant now) {
     events_.push_back(Ready{});
 }
 
-void ClientSession::finish_transaction(Running& running, bool in_doubt, bool never_began) {
-    TransactionEnded ended{.number = running.number,
-                           .in_doubt = in_doubt,
-                           .never_began = never_began,
-                           .dsn_passed_on = running.plan.passes_dsn_on,
-                           .deliver_by_passed_on = running.plan.passes_deliver_by_on};
+void ClientSession::finish_transaction(Running& running, TransactionEnded ended) {
+    ended.number = running.number;
+    ended.dsn_passed_on = running.plan.passes_dsn_on;
+    ended.deliver_by_passed_on = running.plan.passes_deliver_by_on;
     bool has_accepted = false;
     for (auto& error : running.errors) {
         if (error) {
@@ -444,7 +442,9 @@ void ClientSession::fail(const ErrorAt& error_at, Failure failure) {
                                  !running.is_over() && !in_doubt;
         if (!never_began) is_stale = false;
         refuse_rest(running, error_at(stage_of(running)));
-        finish_transaction(running, in_doubt, never_began);
+        finish_transaction(running, {.in_doubt = in_doubt,
+                                     .never_began = never_began,
+                                     .chunking_refused = failure.chunking_refused});
         running_.pop_front();
     }
     const auto reason = is_stale                        ? EndReason::idle_closed
@@ -460,7 +460,7 @@ void ClientSession::end(EndReason reason, DeliveryError error, Failure failure) 
     awaited_handed_out_ = 0;
     output_ = failure.is_in_step ? "QUIT\r\n" : "";
     deadline_.reset();
-    events_.emplace_back(SessionEnded{reason, std::move(error), failure.chunking_refused});
+    events_.emplace_back(SessionEnded{reason, std::move(error)});
 }
 
 Stage ClientSession::stage() const {

@@ -90,6 +90,10 @@ public:
         // transaction (the server's idle timeout, as a rule): it says nothing about the host. Try
         // at once on a new connection, nothing is to be charged.
         bool never_began = false;
+        // The session ended before the answer because the server had offered CHUNKING and then did
+        // not know BDAT; nothing was taken. Try at once on a new connection with
+        // ClientOptions::chunking off, and remember it for this host.
+        bool chunking_refused = false;
         // NOTIFY, RET, ENVID and ORCPT went with it. If not, a recipient that is good and has
         // NOTIFY=SUCCESS is owed a `relayed` DSN by us (RFC 3461 section 5.2.2).
         bool dsn_passed_on = false;
@@ -105,9 +109,6 @@ public:
     struct SessionEnded {
         EndReason reason = EndReason::failed;
         DeliveryError error;
-        // The server had offered CHUNKING and then did not know BDAT. Connect again at once with
-        // ClientOptions::chunking off, and remember it for this host.
-        bool chunking_refused = false;
     };
     using Event = std::variant<Ready, TransactionEnded, SessionEnded>;
 
@@ -242,7 +243,8 @@ private:
     // Ends.
     void refuse_rest(Running& running, DeliveryError error);
     void settle(Instant now);
-    void finish_transaction(Running& running, bool in_doubt, bool never_began);
+    // `ended`: how, as far as the running one does not know it.
+    void finish_transaction(Running& running, TransactionEnded ended);
     void fail(const ErrorAt& error_at, Failure failure);
     void fail_unexpected(const Reply& reply);
     void end(EndReason reason, DeliveryError error, Failure failure);

@@ -186,6 +186,27 @@ TEST(DelayNotices, what_was_delivered_or_is_unreadable_meanwhile_is_left_out) {
     EXPECT_EQ(world.manager().check(), "");
 }
 
+TEST(DelayNotices, a_notice_that_came_to_nothing_silences_nobody) {
+    // The one who brings it is gone before the walk, and while it is being read.
+    for (const auto gone_at : {Millis(4h + 500ms), Millis(4h + 60s)}) {
+        World world;
+        world.settings.delivery.memory_bytes_max = 0;
+        world.serve("office.example", "192.0.2.9");
+        world.serve("them.example").reply = always("RCPT", "450 4.2.1 later");
+        world.send();
+        world.run_for(150min);
+        const auto younger = world.send();
+        world.run_until(world.start + gone_at);
+        ASSERT_EQ(world.manager().cancel(1), 1u);
+        ASSERT_TRUE(world.reports.empty());
+        world.run_until(world.start + 150min + 4h - 1s);
+        EXPECT_TRUE(world.reports.empty());
+        world.run_for(2min);
+        ASSERT_EQ(world.reports.size(), 1u);
+        EXPECT_EQ(world.reports[0].original, younger);
+    }
+}
+
 TEST(DelayNotices, a_large_message_is_told_of_with_its_header) {
     World world;
     world.serve("office.example", "192.0.2.9");

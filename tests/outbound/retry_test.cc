@@ -268,6 +268,32 @@ TEST(Retry, a_message_at_which_the_host_hangs_up_is_not_the_next_probe_too) {
     EXPECT_EQ(server.received.size(), 5u);
 }
 
+// What the store cannot give just now waits for its own retry, and the next one is the probe.
+TEST(Retry, a_message_that_cannot_be_read_is_not_the_probe_again_and_again) {
+    World world;
+    world.settings.delivery.memory_bytes_max = 0;
+    world.settings.retry.delay_notices.clear();
+    auto& server = world.serve("them.example");
+    server.is_refusing = true;
+    world.send();
+    world.send();
+    world.run_for(10min);
+    ASSERT_EQ(world.count("down"), 1u);
+    const auto probe = world.manager().destinations("mx.them.example").at(0).next_probe;
+    ASSERT_TRUE(probe);
+    world.run_until(*probe - 1ms);
+    server.is_refusing = false;
+    world.store.reads = 0;
+    world.store.read_error = {queue::StoreError::Kind::broken, "input/output error"};
+    world.run_for(10s);
+    EXPECT_EQ(world.store.reads, 2) << "each once";
+    EXPECT_EQ(world.count("unreadable"), 2u);
+    EXPECT_EQ(attempts_of(world, 1), 0);
+    world.store.read_error.reset();
+    world.run_for(2h);
+    EXPECT_EQ(server.received.size(), 2u);
+}
+
 TEST(Retry, dns_trouble_is_charged_to_the_domain_and_ends_with_one_probe) {
     World world;
     world.settings.retry.delay_notices.clear();

@@ -209,7 +209,8 @@ struct Received {
 
 // One receiving host. `reply` is asked for every command line ("CONNECT" for the greeting, "." for
 // the final dot) and may answer otherwise than the polite default; "close" hangs up, "hang" says
-// nothing, "take and close" and "take and hang" take the message and lose the reply.
+// nothing, "take and close" and "take and hang" take the message and lose the reply; "later 250 ok"
+// goes out in one piece with the reply to the next command.
 struct Server {
     std::function<std::optional<std::string>(const std::string& command)> reply;
     std::vector<std::string> extensions = {"PIPELINING", "8BITMIME"};
@@ -279,6 +280,8 @@ public:
         if (command.starts_with("RCPT") && !has_mail_) own = "503 5.5.1 MAIL first";
         if (!own) own = polite(command);
         is_hung_ = own->ends_with("hang");
+        is_reply_kept_ = own->starts_with("later ");
+        if (is_reply_kept_) own->erase(0, 6);
         if (*own == "hang") return;
         if (*own == "close") return close("connection reset by peer");
         if (*own == "take and hang") return take_message();
@@ -286,7 +289,8 @@ public:
             take_message();
             return close("connection reset by peer");
         }
-        if (command == "." && own->front() == '2') take_message();
+        const bool is_end = command == "." || command.ends_with(" LAST");
+        if (is_end && own->front() == '2') take_message();
         if (own->starts_with("354")) is_data_ = true;
         if (command.starts_with("MAIL")) has_mail_ = own->front() == '2';
         if (command.starts_with("MAIL") || command == "RSET") message_ = {.sender = command};
@@ -322,8 +326,13 @@ private:
         std::size_t begin = 0;
         for (auto end = input_.find("\r\n"); end != std::string::npos && !is_closed_;
              end = input_.find("\r\n", begin)) {
-            take_line(input_.substr(begin, end - begin));
-            begin = end + 2;
+            const auto line = input_.substr(begin, end - begin);
+            std::size_t chunk = 0;
+            if (!is_data_ && line.starts_with("BDAT ")) chunk = std::stoul(line.substr(5));
+            if (input_.size() - end - 2 < chunk) break;
+            message_.body += input_.substr(end + 2, chunk);
+            take_line(line);
+            begin = end + 2 + chunk;
         }
         input_.erase(0, begin);
     }
@@ -346,10 +355,14 @@ private:
         server_.received.push_back(std::exchange(message_, {}));
         if (server_.on_received) server_.on_received(server_.received.back());
     }
-    void say(std::string bytes) {
-        agenda_.later(server_.latency, [self = shared_from_this(), bytes = std::move(bytes)] {
-            if (!self->is_client_gone && self->handlers.on_read) self->handlers.on_read(bytes);
-        });
+    void say(const std::string& reply) {
+        kept_replies_ += reply;
+        if (is_reply_kept_) return;
+        agenda_.later(server_.latency,
+                      [self = shared_from_this(), bytes = std::exchange(kept_replies_, {})] {
+                          if (!self->is_client_gone && self->handlers.on_read)
+                              self->handlers.on_read(bytes);
+                      });
     }
 
     Agenda& agenda_;
@@ -357,6 +370,8 @@ private:
     std::string source_;
     std::size_t number_;
     std::string input_;
+    std::string kept_replies_;
+    bool is_reply_kept_ = false;
     Received message_;
     bool has_mail_ = false;
     bool is_hung_ = false;

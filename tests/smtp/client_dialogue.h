@@ -98,6 +98,7 @@ private:
             }
             if (end->in_doubt) line += "; in doubt";
             if (end->never_began) line += "; never began";
+            if (end->chunking_refused) line += "; chunking refused";
             events_.push_back(line);
             ended.push_back(*end);
         } else {
@@ -107,7 +108,6 @@ private:
             std::string line = "over ";
             line += reasons[static_cast<std::size_t>(last.reason)];
             if (last.error.status.klass != 0) line += ' ' + brief(last.error);
-            if (last.chunking_refused) line += "; chunking refused";
             events_.push_back(line);
             over.push_back(last);
         }
