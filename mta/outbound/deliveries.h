@@ -143,7 +143,8 @@ private:
         };
         std::optional<PassedOver> least_bad;  // of the unwell addresses that were passed over
         bool takes_unwell = false;
-        bool is_paused = false;  // until the site's rates allow it
+        bool has_asked_all = false;  // of its hosts: none is left
+        bool is_paused = false;      // until the site's rates allow it
         std::uint32_t addresses_tried = 0;
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;

@@ -36,6 +36,7 @@ void Deliveries::walk(const DeliveryPtr& delivery) {
         if (!hosts) {
             note_host_failure(*delivery, hosts.error());
             dns::keep_most_hopeful(delivery->host_error, std::move(hosts.error()));
+            delivery->has_asked_all = true;
             give_up(delivery);
             return;
         }
@@ -90,6 +91,7 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
                 continue;
             }
             if (turn_to_least_bad(*delivery)) continue;
+            delivery->has_asked_all = !delivery->least_bad;
             break;
         }
         const auto& host = delivery->hosts[delivery->next_host++];
