@@ -49,6 +49,10 @@ void Deliveries::leave_host_line(Delivery& delivery) {
     expiries_.clear(delivery.site);
     parts_.sites[delivery.site].is_waiting_for_host = false;
     parts_.sites.refresh(delivery.site);
+    // The first one may have been the only one who would be called: now the next one is.
+    if (host->line.empty()) return;
+    hosts_with_room_.push_back(host);
+    core_.request_tick();
 }
 
 // Who waits is not being delivered: he expires like anybody in line, in which he is put for it.

@@ -228,5 +228,33 @@ TEST(HostLimits, who_waits_for_a_host_expires_to_the_second) {
     EXPECT_EQ(world.manager().check(), "");
 }
 
+// Three destinations, of which the first one's connection is the host's only one; the others wait.
+TEST(HostLimits, who_leaves_the_line_of_a_closed_host_leaves_nobody_behind) {
+    World world;
+    world.settings.sites = {{.match = {"mx.shared.example"}, .connections_max = 1}};
+    world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+    world.resolver.set_host("mx.first.example", {"192.0.2.2"});
+    world.server("192.0.2.2");
+    auto& server = world.server("192.0.2.1");
+    server.latency = 10s;
+    server.reply = always("CONNECT", "421 too many connections");
+    world.resolver.set_mx("first.example", {"mx.shared.example", "mx.first.example"});
+    world.resolver.set_mx("second.example", {"mx.shared.example"});
+    world.resolver.set_mx("third.example", {"mx.shared.example", "mx.third.example"});
+    world.send({.to = {"a@first.example"}});
+    world.run_for(1s);
+    const auto second = world.send({.to = {"a@second.example"}});
+    world.run_for(1s);
+    world.send({.to = {"a@third.example"}});
+    world.run_for(20s);
+    ASSERT_TRUE(world.has("delivered a@first.example")) << "at its other host";
+    ASSERT_EQ(world.manager().hold(second), 1u);
+    server.latency = 1ms;
+    server.reply = nullptr;
+    world.run_for(1min);
+    EXPECT_TRUE(world.has("delivered a@third.example"));
+    EXPECT_EQ(world.manager().check(), "");
+}
+
 }  // namespace
 }  // namespace mta::outbound
