@@ -43,6 +43,10 @@ void Deliveries::walk(const DeliveryPtr& delivery) {
         delivery->hosts = std::move(*hosts);
         delivery->next_host = 0;
         delivery->takes_unwell = delivery->is_probe;
+        // What was found on a former way is of its hosts.
+        delivery->full.reset();
+        delivery->full_host = 0;
+        delivery->least_bad.reset();
         // The host of a kept connection has had its say.
         if (delivery->sessions > 0) {
             std::erase_if(delivery->hosts,

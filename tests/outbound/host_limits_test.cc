@@ -256,5 +256,26 @@ TEST(HostLimits, who_leaves_the_line_of_a_closed_host_leaves_nobody_behind) {
     EXPECT_EQ(world.manager().check(), "");
 }
 
+// Both are offered to the first host, which hangs up; the second host has room for one of them, the
+// other one takes its connection over, and that is gone.
+TEST(HostLimits, who_loses_a_connection_that_it_waited_for_begins_its_way_anew) {
+    World world;
+    world.settings.sites = {{.match = {"mx1.them.example"}, .connections_max = 10},
+                            {.match = {"mx2.them.example"}, .connections_max = 1}};
+    serve_with_hosts(world, "them.example", 2);
+    world.server("192.0.2.1").reply = always("MAIL", "421 4.3.2 overloaded");
+    auto& second = world.server("192.0.2.2");
+    second.latency = 50ms;
+    second.reply = [mails = 0](const std::string& command) mutable -> std::optional<std::string> {
+        if (command.starts_with("MAIL") && ++mails == 2) return "close";
+        return std::nullopt;
+    };
+    world.send();
+    world.send();
+    world.run_for(10min);
+    EXPECT_EQ(second.received.size(), 2u);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
 }  // namespace
 }  // namespace mta::outbound
