@@ -52,7 +52,8 @@ namespace mta::outbound {
 // of a destination that is down tries all.
 //
 // When the host that is next has all the connections that it may have, the delivery waits in the
-// host's line: one of each site, the others of the site wait for that one.
+// host's line: one of each site, the others of the site wait for that one. Who has an answer
+// already does not wait: it is charged.
 class Deliveries {
 public:
     struct Parts {

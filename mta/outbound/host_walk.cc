@@ -88,14 +88,14 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
             return;
         }
         if (!has_next_host(*delivery)) {
-            if (delivery->full) {
-                if (!HostLimits::has_room(*delivery->full, core_.now()))
-                    return wait_for_host(delivery);
+            if (delivery->full && HostLimits::has_room(*delivery->full, core_.now())) {
                 go_back_to_full_host(*delivery);
                 continue;
             }
+            // Who has been answered does not wait for a second answer, and the site with it.
+            if (delivery->full && !delivery->was_answered) return wait_for_host(delivery);
             if (turn_to_least_bad(*delivery)) continue;
-            delivery->has_asked_all = !delivery->least_bad;
+            delivery->has_asked_all = !delivery->full && !delivery->least_bad;
             break;
         }
         const auto& host = delivery->hosts[delivery->next_host++];

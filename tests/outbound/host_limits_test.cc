@@ -277,5 +277,31 @@ TEST(HostLimits, who_loses_a_connection_that_it_waited_for_begins_its_way_anew) 
     EXPECT_EQ(world.manager().check(), "");
 }
 
+TEST(HostLimits, who_has_an_answer_does_not_wait_for_a_second_one) {
+    for (const bool is_closed : {false, true}) {
+        World world;
+        world.settings.sites = {{.match = {"mx2.them.example"}, .connections_max = 1}};
+        serve_with_hosts(world, "them.example", 2);
+        world.server("192.0.2.1").reply = always("MAIL", "451 4.3.0 later");
+        auto& second = world.server("192.0.2.2");
+        if (is_closed) {
+            second.reply = always("CONNECT", "421 too many connections");
+        } else {
+            second.reply = always("MAIL", "hang");
+            world.resolver.set_mx("other.example", {"mx2.them.example"});
+            world.send({.to = {"a@other.example"}});
+            world.run_for(1s);
+        }
+        const auto id = world.send();
+        world.run_for(1s);
+        EXPECT_TRUE(world.has("deferred bob@them.example"));
+        const auto view = world.manager().find(id)->recipients.at(0);
+        EXPECT_EQ(view.reason, WaitReason::next_attempt);
+        ASSERT_TRUE(view.last_error);
+        EXPECT_EQ(view.last_error->reply_code, 451);
+        EXPECT_EQ(world.manager().check(), "");
+    }
+}
+
 }  // namespace
 }  // namespace mta::outbound
