@@ -193,6 +193,7 @@ private:
     void leave_host_line(Delivery& delivery);
     void serve_line_of(const HostLimits::HostPtr& host);
     [[nodiscard]] DeliveryPtr take_waiting(std::uint32_t site);
+    [[nodiscard]] bool take_over(const DeliveryPtr& delivery);
     [[nodiscard]] std::vector<std::uint32_t> sites_waiting_with(std::uint32_t message) const;
     void watch_expiry(const Delivery& delivery);
     void put_back_expired();

@@ -114,6 +114,19 @@ Deliveries::DeliveryPtr Deliveries::take_waiting(std::uint32_t site) {
     return delivery;
 }
 
+// Who was offered elsewhere before needs another turn of the message rate. False: it is too early,
+// the delivery is over and its bundle in line again.
+bool Deliveries::take_over(const DeliveryPtr& delivery) {
+    auto& destination = parts_.sites[delivery->site].destination;
+    const queue::Destination::Needs needs{.message = !delivery->may_send, .connection = false};
+    if (destination.next_allowed(needs) > core_.now()) {
+        put_back(delivery, How::unknown);
+        return false;
+    }
+    destination.take(core_.now(), needs);
+    return true;
+}
+
 void Deliveries::apply_settings() {
     for (const auto& [site, waiting] : waiting_for_host_) {
         const auto delivery = waiting.lock();

@@ -303,5 +303,37 @@ TEST(HostLimits, who_has_an_answer_does_not_wait_for_a_second_one) {
     }
 }
 
+// The first message's last reply takes long; the second is turned away beside it and waits for the
+// second host, which is busy with other mail, when the first connection becomes free.
+TEST(HostLimits, who_takes_over_a_connection_keeps_to_the_message_rate) {
+    World world;
+    world.settings.sites = {
+        {.match = {"them.example"}, .connections_max = 5, .message_rate = Rate{6, 60s}},
+        {.match = {"mx2.them.example"}, .connections_max = 1}};
+    serve_with_hosts(world, "them.example", 2);
+    world.resolver.set_mx("other.example", {"mx2.them.example"});
+    world.server("192.0.2.2").reply = always("MAIL", "hang");
+    world.send({.to = {"a@other.example"}});
+    world.run_for(1s);
+    auto& first = world.server("192.0.2.1");
+    first.reply = [&first,
+                   mails = 0](const std::string& command) mutable -> std::optional<std::string> {
+        if (command == "." && mails == 1) first.latency = 15s;
+        if (command.starts_with("MAIL") && ++mails == 2) return "421 4.3.2 overloaded";
+        return std::nullopt;
+    };
+    const auto begun = world.agenda.now();
+    world.send();
+    world.run_for(1s);
+    first.latency = 1ms;
+    world.send();
+    world.run_for(13s);
+    ASSERT_EQ(first.connects, 2u) << "the second message has been turned away";
+    world.run_for(10s);
+    ASSERT_EQ(first.received.size(), 2u);
+    EXPECT_EQ(first.received[1].connection, 1u);
+    EXPECT_GE(first.received[1].when - begun, 20s) << "its second transaction counts, too";
+}
+
 }  // namespace
 }  // namespace mta::outbound
