@@ -31,7 +31,7 @@ void Deliveries::wait_for_host(const DeliveryPtr& delivery) {
     auto& host = *delivery->waiting_at;
     host.line.push_back(delivery->site);
     waiting_for_host_[delivery->site] = delivery;
-    site.is_waiting_for_host = true;
+    site.is_waiting_for_host = site.knows_full_host = true;
     watch_expiry(*delivery);
     if (host.closed_until > core_.now()) {
         paused_.emplace(host.closed_until, delivery);

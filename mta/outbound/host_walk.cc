@@ -280,6 +280,9 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     }
     delivery->connection = pool_.open(delivery->site, std::move(target), delivery->limit);
     work_of(delivery->connection).opening = delivery;
+    // There is room for more, or the next one may go and look.
+    if (HostLimits::has_room(*delivery->limit, core_.now())) site.knows_full_host = false;
+    parts_.sites.refresh(delivery->site);
 }
 
 }  // namespace mta::outbound

@@ -335,5 +335,24 @@ TEST(HostLimits, who_takes_over_a_connection_keeps_to_the_message_rate) {
     EXPECT_GE(first.received[1].when - begun, 20s) << "its second transaction counts, too";
 }
 
+TEST(HostLimits, each_free_place_calls_one_and_no_more) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.extensions = {"8BITMIME"};  // no message follows right behind another
+    server.latency = 20ms;
+    for (int i = 0; i < 500; ++i) world.send();
+    world.run_for(20s);
+    ASSERT_EQ(server.received.size(), 500u);
+    ASSERT_EQ(server.open_most, 20u) << "so many the destination may have from now on";
+    world.run_for(10s);
+    server.reply = turns_away_more_than(server, 4);
+    const auto before = world.count("attempt");
+    for (int i = 0; i < 500; ++i) world.send();
+    world.run_for(2min);
+    ASSERT_EQ(server.received.size(), 1000u);
+    EXPECT_LT(world.count("attempt") - before, 600u);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
 }  // namespace
 }  // namespace mta::outbound
