@@ -201,6 +201,7 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
 void Deliveries::end(const DeliveryPtr& delivery, How how) {
     set_unconnected(*delivery, false);
     leave_host_line(*delivery);
+    give_place_up(*delivery);
     auto& site = parts_.sites[delivery->site];
     auto& destination = site.destination;
     const auto now = core_.now();

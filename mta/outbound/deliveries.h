@@ -137,6 +137,7 @@ private:
         HostLimits::HostPtr full;        // the first one that had no room,
         std::size_t full_host = 0;       // and its place in hosts
         HostLimits::HostPtr waiting_at;  // in its line
+        HostLimits::HostPtr called_to;   // from the line: a place is kept
         struct PassedOver {
             conf::NextHopHost host;
             Endpoint endpoint;
@@ -191,6 +192,7 @@ private:
     // The lines of hosts.
     void wait_for_host(const DeliveryPtr& delivery);
     void leave_host_line(Delivery& delivery);
+    void give_place_up(Delivery& delivery);
     void serve_line_of(const HostLimits::HostPtr& host);
     [[nodiscard]] DeliveryPtr take_waiting(std::uint32_t site);
     [[nodiscard]] bool take_over(const DeliveryPtr& delivery);

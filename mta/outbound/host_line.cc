@@ -27,6 +27,7 @@ void Deliveries::wait_for_host(const DeliveryPtr& delivery) {
     // One of each site is enough: whoever is called brings the others.
     if (site.is_waiting_for_host) return put_back(delivery, How::unknown);
     set_unconnected(*delivery, false);
+    give_place_up(*delivery);
     delivery->waiting_at = delivery->full;
     auto& host = *delivery->waiting_at;
     host.line.push_back(delivery->site);
@@ -50,6 +51,16 @@ void Deliveries::leave_host_line(Delivery& delivery) {
     parts_.sites[delivery.site].is_waiting_for_host = false;
     parts_.sites.refresh(delivery.site);
     // The first one may have been the only one who would be called: now the next one is.
+    if (host->line.empty()) return;
+    hosts_with_room_.push_back(host);
+    core_.request_tick();
+}
+
+// Who was called has a connection, or does not come.
+void Deliveries::give_place_up(Delivery& delivery) {
+    const auto host = std::exchange(delivery.called_to, nullptr);
+    if (!host) return;
+    --host->called;
     if (host->line.empty()) return;
     hosts_with_room_.push_back(host);
     core_.request_tick();
@@ -95,6 +106,8 @@ void Deliveries::serve_line_of(const HostLimits::HostPtr& host) {
             put_back(delivery, How::unknown);
             continue;
         }
+        delivery->called_to = host;
+        ++host->called;
         set_unconnected(*delivery, true);
         go_back_to_full_host(*delivery);
         advance(delivery);
@@ -168,7 +181,7 @@ std::string Deliveries::check() const {
         if (HostLimits::has_room(host, core_.now()) && hosts_with_room_.empty() &&
             host.closed_until != core_.now())
             return name + " waits for " + host.name + ", which has room";
-        if (host.connections == 0 && host.closed_until < core_.now())
+        if (host.connections + host.called == 0 && host.closed_until < core_.now())
             return name + " waits for " + host.name + ", and nothing calls it";
     }
     return {};

@@ -134,7 +134,8 @@ bool Deliveries::go_to_next_address(Delivery& delivery) {
                 delivery.least_bad = {{delivery.host, endpoint.port}, endpoint, next_try};
             continue;
         }
-        if (HostLimits::has_room(*delivery.limit, now)) return true;
+        const std::uint32_t own_places = delivery.called_to == delivery.limit ? 1 : 0;
+        if (HostLimits::has_room(*delivery.limit, now, own_places)) return true;
         if (!delivery.full) {
             delivery.full = delivery.limit;
             delivery.full_host = delivery.next_host - 1;
@@ -248,6 +249,7 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
     const auto allowed_at = destination.next_allowed(needs);
     if (allowed_at > core_.now()) {
         delivery->is_paused = true;
+        give_place_up(*delivery);
         paused_.emplace(allowed_at, delivery);
         return false;
     }
@@ -280,6 +282,7 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     }
     delivery->connection = pool_.open(delivery->site, std::move(target), delivery->limit);
     work_of(delivery->connection).opening = delivery;
+    give_place_up(*delivery);
     // There is room for more, or the next one may go and look.
     if (HostLimits::has_room(*delivery->limit, core_.now())) site.knows_full_host = false;
     parts_.sites.refresh(delivery->site);

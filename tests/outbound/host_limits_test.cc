@@ -354,5 +354,60 @@ TEST(HostLimits, each_free_place_calls_one_and_no_more) {
     EXPECT_EQ(world.manager().check(), "");
 }
 
+TEST(HostLimits, of_many_destinations_each_free_place_calls_one) {
+    World world;
+    world.settings.sites = {{.match = {"mx.shared.example"}, .connections_max = 2}};
+    world.settings.delivery.idle_timeout = 10ms;
+    world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+    auto& server = world.server("192.0.2.1");
+    server.latency = 20ms;
+    for (int i = 0; i < 50; ++i) {
+        const auto domain = "d" + std::to_string(i) + ".example";
+        world.resolver.set_mx(domain, {"mx.shared.example", "mx." + domain});
+        for (int m = 0; m < 4; ++m) world.send({.to = {"a@" + domain}});
+    }
+    world.run_for(5min);
+    ASSERT_EQ(server.received.size(), 200u);
+    EXPECT_EQ(server.open_most, 2u);
+    EXPECT_LT(world.resolver.asked.size(), 300u) << "who is called asks for its addresses again";
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+// The second destination has used its connection rate up at a host of its own, or its message goes.
+TEST(HostLimits, who_is_called_and_does_not_come_lets_the_next_one_go) {
+    for (const bool is_forgotten : {false, true}) {
+        World world;
+        world.settings.delivery.idle_timeout = 10ms;
+        world.settings.sites = {
+            {.match = {"second.example"}, .connections_max = 5, .connection_rate = Rate{1, 60s}},
+            {.match = {"mx.shared.example"}, .connections_max = 1}};
+        world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+        world.resolver.set_host("mx.second.example", {"192.0.2.2"});
+        world.resolver.set_mx("first.example", {"mx.shared.example"});
+        world.resolver.set_mx("second.example", {"mx.second.example", "mx.shared.example"});
+        world.resolver.set_mx("third.example", {"mx.shared.example", "mx.third.example"});
+        world.server("192.0.2.2").is_refusing = true;
+        auto& server = world.server("192.0.2.1");
+        server.latency = 1s;
+        world.send({.to = {"a@first.example"}});
+        world.run_for(1s);
+        const auto second = world.send({.to = {"a@second.example"}});
+        world.run_for(1s);
+        world.send({.to = {"a@third.example"}});
+        world.run_for(1s);
+        world.resolver.delay = 1s;
+        const auto asked = world.resolver.asked.size();
+        for (int i = 0; i < 200 && world.resolver.asked.size() == asked; ++i) world.run_for(100ms);
+        ASSERT_EQ(world.resolver.asked.size(), asked + 1) << "the second one is called";
+        if (is_forgotten) world.manager().forget(second);
+        world.run_for(15s);
+        EXPECT_TRUE(world.has("delivered a@third.example"));
+        EXPECT_FALSE(world.has("delivered a@second.example"));
+        EXPECT_EQ(world.manager().check(), "");
+        world.run_for(1min);
+        EXPECT_EQ(world.has("delivered a@second.example"), !is_forgotten);
+    }
+}
+
 }  // namespace
 }  // namespace mta::outbound
