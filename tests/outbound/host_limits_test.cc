@@ -409,5 +409,42 @@ TEST(HostLimits, who_is_called_and_does_not_come_lets_the_next_one_go) {
     }
 }
 
+// The limit is lowered while the third one, who was called, looks the host's addresses up.
+TEST(HostLimits, who_is_called_and_finds_no_room_waits_again) {
+    World world;
+    world.settings.delivery.idle_timeout = 10ms;
+    world.settings.sites = {{.match = {"first.example"}, .connections_max = 5},
+                            {.match = {"mx.shared.example"}, .connections_max = 2}};
+    world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+    world.resolver.set_mx("first.example", {"mx.shared.example"});
+    world.resolver.set_mx("second.example", {"mx.shared.example", "mx.second.example"});
+    world.resolver.set_mx("third.example", {"mx.shared.example", "mx.third.example"});
+    auto& server = world.server("192.0.2.1");
+    server.reply = [&server](const std::string& command) -> std::optional<std::string> {
+        if (command == ".") server.latency = server.received.empty() ? 60s : 1s;
+        return std::nullopt;
+    };
+    world.send({.to = {"a@first.example"}});
+    world.run_for(500ms);
+    server.latency = 1s;
+    world.send({.to = {"a@second.example"}});
+    world.run_for(1s);
+    world.send({.to = {"a@third.example"}});
+    world.run_for(1s);
+    world.resolver.delay = 1s;
+    const auto asked = world.resolver.asked.size();
+    for (int i = 0; i < 200 && world.resolver.asked.size() == asked; ++i) world.run_for(100ms);
+    world.resolver.delay = 5ms;
+    auto settings = world.settings;
+    settings.sites[1].connections_max = 1;
+    world.manager().reload(std::make_shared<const conf::Settings>(settings));
+    world.send({.to = {"b@first.example"}});
+    world.run_for(20s);
+    EXPECT_EQ(server.connects, 2u) << "the first one is still there";
+    EXPECT_EQ(world.manager().check(), "");
+    world.run_for(1min);
+    EXPECT_TRUE(world.has("delivered a@third.example"));
+}
+
 }  // namespace
 }  // namespace mta::outbound
