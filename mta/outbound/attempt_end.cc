@@ -162,11 +162,13 @@ void Deliveries::settle_all(const DeliveryPtr& delivery, std::span<const Outcome
                          parts_.sites[delivery->site].destination.name(), outcomes);
 }
 
-// No host is left: whoever has been answered is charged, the others are not.
+// No host is left, or none may be asked now: whoever has been answered is charged, the others are
+// not.
 void Deliveries::give_up(const DeliveryPtr& delivery) {
     const bool is_static = parts_.sites[delivery->site].plan.is_static;
     auto& host_error = delivery->host_error;
-    const bool is_hopeless = host_error && host_error->is_permanent() &&
+    // One host that does not exist says nothing of those that were not asked.
+    const bool is_hopeless = delivery->has_asked_all && host_error && host_error->is_permanent() &&
                              host_error->scope == Scope::domain && !is_static;
     const DeliveryError* const hopeless = is_hopeless && host_error ? &*host_error : nullptr;
     std::vector<Outcome> outcomes;
@@ -214,6 +216,7 @@ void Deliveries::end_unreadable(const DeliveryPtr& delivery, const queue::StoreE
 void Deliveries::end(const DeliveryPtr& delivery, How how) {
     set_unconnected(*delivery, false);
     leave_host_line(*delivery);
+    give_place_up(*delivery);
     auto& site = parts_.sites[delivery->site];
     auto& destination = site.destination;
     const auto now = core_.now();

@@ -128,9 +128,10 @@ void Deliveries::on_ready(std::uint32_t connection) {
         pool_[connection].quit();
     } else if (work_of(connection).active.empty()) {
         const auto site = pool_.site_of(connection);
-        const bool can_serve = !core_.is_draining && !pool_.is_used_up(connection);
-        if (const auto waiting = can_serve ? take_waiting(site) : nullptr)
-            return transact(waiting, connection);
+        const bool can_serve = !core_.is_draining && !pool_.is_used_up(connection) &&
+                               !parts_.sites[site].destination.is_closed();
+        const auto waiting = can_serve ? take_waiting(site) : nullptr;
+        if (waiting && take_over(waiting)) return transact(waiting, connection);
         pool_.park(connection);
         parts_.sites.refresh(site);
     }

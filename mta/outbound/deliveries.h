@@ -52,7 +52,8 @@ namespace mta::outbound {
 // of a destination that is down tries all.
 //
 // When the host that is next has all the connections that it may have, the delivery waits in the
-// host's line: one of each site, the others of the site wait for that one.
+// host's line: one of each site, the others of the site wait for that one. Who has an answer
+// already does not wait: it is charged.
 class Deliveries {
 public:
     struct Parts {
@@ -137,6 +138,7 @@ private:
         HostLimits::HostPtr full;        // the first one that had no room,
         std::size_t full_host = 0;       // and its place in hosts
         HostLimits::HostPtr waiting_at;  // in its line
+        HostLimits::HostPtr called_to;   // from the line: a place is kept
         struct PassedOver {
             conf::NextHopHost host;
             Endpoint endpoint;
@@ -144,7 +146,8 @@ private:
         };
         std::optional<PassedOver> least_bad;  // of the unwell addresses that were passed over
         bool takes_unwell = false;
-        bool is_paused = false;  // until the site's rates allow it
+        bool has_asked_all = false;  // of its hosts: none is left
+        bool is_paused = false;      // until the site's rates allow it
         std::uint32_t addresses_tried = 0;
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;
@@ -190,8 +193,10 @@ private:
     // The lines of hosts.
     void wait_for_host(const DeliveryPtr& delivery);
     void leave_host_line(Delivery& delivery);
+    void give_place_up(Delivery& delivery);
     void serve_line_of(const HostLimits::HostPtr& host);
     [[nodiscard]] DeliveryPtr take_waiting(std::uint32_t site);
+    [[nodiscard]] bool take_over(const DeliveryPtr& delivery);
     [[nodiscard]] std::vector<std::uint32_t> sites_waiting_with(std::uint32_t message) const;
     void watch_expiry(const Delivery& delivery);
     void put_back_expired();

@@ -12,7 +12,8 @@ namespace mta::outbound {
 
 // How many connections each host may have, by its name, whatever sites lead to it: a limit that
 // follows what the host bears. Whoever finds no room waits in the host's line and is called when
-// there is some, first come, first served.
+// there is some, first come, first served: as many as there is room for, and another one for each
+// that does not come.
 //
 // A host that says that it has too many connections gets no more than it had then. If it had none
 // of ours, it is closed for a while, at growing intervals.
@@ -22,6 +23,7 @@ public:
         std::string name;
         queue::Concurrency concurrency;
         std::uint32_t connections = 0;  // of ours
+        std::uint32_t called = 0;       // from the line, on their way: a place is kept for each
         std::uint32_t refusals = 0;     // in a row, while we had no other connection
         Instant closed_until;
         std::deque<std::uint32_t> line;  // the sites that wait, each once
@@ -35,8 +37,11 @@ public:
 
     // Whoever keeps it keeps it from being forgotten.
     [[nodiscard]] HostPtr host(const std::string& name, queue::ConcurrencyPolicy policy);
-    [[nodiscard]] static bool has_room(const Host& host, Instant now) {
-        return host.connections < host.concurrency.limit() && host.closed_until <= now;
+    // `own_places`: those that are kept for who asks.
+    [[nodiscard]] static bool has_room(const Host& host, Instant now,
+                                       std::uint32_t own_places = 0) {
+        const auto taken = host.connections + host.called - own_places;
+        return taken < host.concurrency.limit() && host.closed_until <= now;
     }
     // `others`: connections of ours beside the one that was refused. `jitter` in [-1, 1].
     static void note_too_many(Host& host, std::uint32_t others, Instant now, double jitter);

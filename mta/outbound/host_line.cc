@@ -27,11 +27,12 @@ void Deliveries::wait_for_host(const DeliveryPtr& delivery) {
     // One of each site is enough: whoever is called brings the others.
     if (site.is_waiting_for_host) return put_back(delivery, How::unknown);
     set_unconnected(*delivery, false);
+    give_place_up(*delivery);
     delivery->waiting_at = delivery->full;
     auto& host = *delivery->waiting_at;
     host.line.push_back(delivery->site);
     waiting_for_host_[delivery->site] = delivery;
-    site.is_waiting_for_host = true;
+    site.is_waiting_for_host = site.knows_full_host = true;
     watch_expiry(*delivery);
     if (host.closed_until > core_.now()) {
         paused_.emplace(host.closed_until, delivery);
@@ -49,6 +50,20 @@ void Deliveries::leave_host_line(Delivery& delivery) {
     expiries_.clear(delivery.site);
     parts_.sites[delivery.site].is_waiting_for_host = false;
     parts_.sites.refresh(delivery.site);
+    // The first one may have been the only one who would be called: now the next one is.
+    if (host->line.empty()) return;
+    hosts_with_room_.push_back(host);
+    core_.request_tick();
+}
+
+// Who was called has a connection, or does not come.
+void Deliveries::give_place_up(Delivery& delivery) {
+    const auto host = std::exchange(delivery.called_to, nullptr);
+    if (!host) return;
+    --host->called;
+    if (host->line.empty()) return;
+    hosts_with_room_.push_back(host);
+    core_.request_tick();
 }
 
 // Who waits is not being delivered: he expires like anybody in line, in which he is put for it.
@@ -91,6 +106,8 @@ void Deliveries::serve_line_of(const HostLimits::HostPtr& host) {
             put_back(delivery, How::unknown);
             continue;
         }
+        delivery->called_to = host;
+        ++host->called;
         set_unconnected(*delivery, true);
         go_back_to_full_host(*delivery);
         advance(delivery);
@@ -108,6 +125,19 @@ Deliveries::DeliveryPtr Deliveries::take_waiting(std::uint32_t site) {
     MTA_ASSERT(delivery);
     leave_host_line(*delivery);
     return delivery;
+}
+
+// Who was offered elsewhere before needs another turn of the message rate. False: it is too early,
+// the delivery is over and its bundle in line again.
+bool Deliveries::take_over(const DeliveryPtr& delivery) {
+    auto& destination = parts_.sites[delivery->site].destination;
+    const queue::Destination::Needs needs{.message = !delivery->may_send, .connection = false};
+    if (destination.next_allowed(needs) > core_.now()) {
+        put_back(delivery, How::unknown);
+        return false;
+    }
+    destination.take(core_.now(), needs);
+    return true;
 }
 
 void Deliveries::apply_settings() {
@@ -151,7 +181,7 @@ std::string Deliveries::check() const {
         if (HostLimits::has_room(host, core_.now()) && hosts_with_room_.empty() &&
             host.closed_until != core_.now())
             return name + " waits for " + host.name + ", which has room";
-        if (host.connections == 0 && host.closed_until < core_.now())
+        if (host.connections + host.called == 0 && host.closed_until < core_.now())
             return name + " waits for " + host.name + ", and nothing calls it";
     }
     return {};

@@ -36,12 +36,17 @@ void Deliveries::walk(const DeliveryPtr& delivery) {
         if (!hosts) {
             note_host_failure(*delivery, hosts.error());
             dns::keep_most_hopeful(delivery->host_error, std::move(hosts.error()));
+            delivery->has_asked_all = true;
             give_up(delivery);
             return;
         }
         delivery->hosts = std::move(*hosts);
         delivery->next_host = 0;
         delivery->takes_unwell = delivery->is_probe;
+        // What was found on a former way is of its hosts.
+        delivery->full.reset();
+        delivery->full_host = 0;
+        delivery->least_bad.reset();
         // The host of a kept connection has had its say.
         if (delivery->sessions > 0) {
             std::erase_if(delivery->hosts,
@@ -83,13 +88,14 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
             return;
         }
         if (!has_next_host(*delivery)) {
-            if (delivery->full) {
-                if (!HostLimits::has_room(*delivery->full, core_.now()))
-                    return wait_for_host(delivery);
+            if (delivery->full && HostLimits::has_room(*delivery->full, core_.now())) {
                 go_back_to_full_host(*delivery);
                 continue;
             }
+            // Who has been answered does not wait for a second answer, and the site with it.
+            if (delivery->full && !delivery->was_answered) return wait_for_host(delivery);
             if (turn_to_least_bad(*delivery)) continue;
+            delivery->has_asked_all = !delivery->full && !delivery->least_bad;
             break;
         }
         const auto& host = delivery->hosts[delivery->next_host++];
@@ -128,7 +134,8 @@ bool Deliveries::go_to_next_address(Delivery& delivery) {
                 delivery.least_bad = {{delivery.host, endpoint.port}, endpoint, next_try};
             continue;
         }
-        if (HostLimits::has_room(*delivery.limit, now)) return true;
+        const std::uint32_t own_places = delivery.called_to == delivery.limit ? 1 : 0;
+        if (HostLimits::has_room(*delivery.limit, now, own_places)) return true;
         if (!delivery.full) {
             delivery.full = delivery.limit;
             delivery.full_host = delivery.next_host - 1;
@@ -242,6 +249,7 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
     const auto allowed_at = destination.next_allowed(needs);
     if (allowed_at > core_.now()) {
         delivery->is_paused = true;
+        give_place_up(*delivery);
         paused_.emplace(allowed_at, delivery);
         return false;
     }
@@ -274,6 +282,10 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     }
     delivery->connection = pool_.open(delivery->site, std::move(target), delivery->limit);
     work_of(delivery->connection).opening = delivery;
+    give_place_up(*delivery);
+    // There is room for more, or the next one may go and look.
+    if (HostLimits::has_room(*delivery->limit, core_.now())) site.knows_full_host = false;
+    parts_.sites.refresh(delivery->site);
 }
 
 }  // namespace mta::outbound

@@ -75,6 +75,8 @@ struct Site {
     bool is_in_ring = false;
     // A delivery of its own waits for room at a host: nobody else needs to look there before.
     bool is_waiting_for_host = false;
+    // One has waited, and its host is as full as before: one at a time goes to look for room.
+    bool knows_full_host = false;
     std::set<std::string, std::less<>> hosts_without_chunking;
     struct KnownAddress {
         std::string host;
@@ -89,7 +91,8 @@ struct Site {
     [[nodiscard]] queue::Destination::Wait wait(Instant now) const {
         using Wait = queue::Destination::Wait;
         const auto wait = destination.wait(now, needs());
-        const bool is_held_up = is_waiting_for_host && idle.empty();
+        const bool is_looking = knows_full_host && unconnected > 0;
+        const bool is_held_up = idle.empty() && (is_waiting_for_host || is_looking);
         return wait == Wait::turn && is_held_up ? Wait::limit : wait;
     }
     [[nodiscard]] bool may_start(Instant now) const {

@@ -74,6 +74,25 @@ TEST(Circuit, new_mail_for_what_is_down_waits_without_an_attempt) {
     EXPECT_EQ(world.connector.tried.size(), tried);
 }
 
+// To find no such host is final only when the others were asked, too.
+TEST(Circuit, mail_that_knows_only_a_host_that_does_not_exist_waits_for_the_others) {
+    World world;
+    serve_with_hosts(world, "them.example", 2);
+    world.resolver.hosts.erase("mx1.them.example");
+    auto& second = world.server("192.0.2.2");
+    second.is_hanging = true;
+    world.send();
+    world.run_for(world.settings.delivery.connect_timeout - 1s);
+    world.resolver.delay = 5s;
+    world.send();
+    world.run_for(30s);
+    EXPECT_TRUE(world.has("down")) << "while the second message looked up the first host";
+    EXPECT_FALSE(world.has("failed"));
+    second.is_hanging = false;
+    world.run_for(5min);
+    EXPECT_EQ(second.received.size(), 2u);
+}
+
 TEST(Circuit, what_comes_back_gets_one_connection_then_two_then_four_and_all_of_the_backlog) {
     World world;
     world.settings.routes = {route("192.0.2.1")};

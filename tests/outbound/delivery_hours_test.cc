@@ -281,6 +281,30 @@ TEST_F(HoursTest, the_same_hosts_without_hours_are_another_destination) {
     EXPECT_EQ(world.manager().destinations("10.0.0.1:25").size(), 2u);
 }
 
+// The preferred host has room for one, whose last reply takes until after the end.
+TEST_F(HoursTest, a_connection_that_is_free_after_them_serves_nobody_who_waited_for_it) {
+    world.settings.routes[0].hosts.push_back({"10.0.0.2", 25});
+    world.settings.sites = {{.match = {"10.0.0.2"}, .connections_max = 5},
+                            {.match = {"10.0.0.1"}, .connections_max = 1}};
+    world.settings.delivery.final_dot_timeout = 1h;
+    server.reply = [this](const std::string& command) -> std::optional<std::string> {
+        if (command == ".") server.latency = 10min;
+        return std::nullopt;
+    };
+    world.run_until(at(18h - 5min));
+    send();
+    world.run_for(1s);
+    server.latency = 1ms;
+    server.reply = nullptr;
+    send();
+    world.run_until(at(19h));
+    ASSERT_EQ(server.received.size(), 1u);
+    EXPECT_EQ(world.server("10.0.0.2").received.size(), 0u) << "it waits for the preferred host";
+    world.run_until(at(34h + 1s));
+    EXPECT_EQ(server.received.size(), 2u);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
 TEST_F(HoursTest, a_notice_of_other_mail_says_nothing_of_what_only_waits_for_them) {
     world.serve("them.example").is_refusing = true;
     const auto late = send("bob@them.example");

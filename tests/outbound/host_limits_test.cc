@@ -243,5 +243,223 @@ TEST(HostLimits, a_host_that_has_some_of_ours_is_full_and_one_that_has_none_is_c
     EXPECT_TRUE(HostLimits::has_room(*host, now + HostLimits::closed_min));
 }
 
+// Three destinations, of which the first one's connection is the host's only one; the others wait.
+TEST(HostLimits, who_leaves_the_line_of_a_closed_host_leaves_nobody_behind) {
+    World world;
+    world.settings.sites = {{.match = {"mx.shared.example"}, .connections_max = 1}};
+    world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+    world.resolver.set_host("mx.first.example", {"192.0.2.2"});
+    world.server("192.0.2.2");
+    auto& server = world.server("192.0.2.1");
+    server.latency = 10s;
+    server.reply = always("CONNECT", "421 too many connections");
+    world.resolver.set_mx("first.example", {"mx.shared.example", "mx.first.example"});
+    world.resolver.set_mx("second.example", {"mx.shared.example"});
+    world.resolver.set_mx("third.example", {"mx.shared.example", "mx.third.example"});
+    world.send({.to = {"a@first.example"}});
+    world.run_for(1s);
+    const auto second = world.send({.to = {"a@second.example"}});
+    world.run_for(1s);
+    world.send({.to = {"a@third.example"}});
+    world.run_for(20s);
+    ASSERT_TRUE(world.has("delivered a@first.example")) << "at its other host";
+    ASSERT_EQ(world.manager().hold(second), 1u);
+    server.latency = 1ms;
+    server.reply = nullptr;
+    world.run_for(1min);
+    EXPECT_TRUE(world.has("delivered a@third.example"));
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+// Both are offered to the first host, which hangs up; the second host has room for one of them, the
+// other one takes its connection over, and that is gone.
+TEST(HostLimits, who_loses_a_connection_that_it_waited_for_begins_its_way_anew) {
+    World world;
+    world.settings.sites = {{.match = {"mx1.them.example"}, .connections_max = 10},
+                            {.match = {"mx2.them.example"}, .connections_max = 1}};
+    serve_with_hosts(world, "them.example", 2);
+    world.server("192.0.2.1").reply = always("MAIL", "421 4.3.2 overloaded");
+    auto& second = world.server("192.0.2.2");
+    second.latency = 50ms;
+    second.reply = [mails = 0](const std::string& command) mutable -> std::optional<std::string> {
+        if (command.starts_with("MAIL") && ++mails == 2) return "close";
+        return std::nullopt;
+    };
+    world.send();
+    world.send();
+    world.run_for(10min);
+    EXPECT_EQ(second.received.size(), 2u);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST(HostLimits, who_has_an_answer_does_not_wait_for_a_second_one) {
+    for (const bool is_closed : {false, true}) {
+        World world;
+        world.settings.sites = {{.match = {"mx2.them.example"}, .connections_max = 1}};
+        serve_with_hosts(world, "them.example", 2);
+        world.server("192.0.2.1").reply = always("MAIL", "451 4.3.0 later");
+        auto& second = world.server("192.0.2.2");
+        if (is_closed) {
+            second.reply = always("CONNECT", "421 too many connections");
+        } else {
+            second.reply = always("MAIL", "hang");
+            world.resolver.set_mx("other.example", {"mx2.them.example"});
+            world.send({.to = {"a@other.example"}});
+            world.run_for(1s);
+        }
+        const auto id = world.send();
+        world.run_for(1s);
+        EXPECT_TRUE(world.has("deferred bob@them.example"));
+        const auto view = world.manager().find(id)->recipients.at(0);
+        EXPECT_EQ(view.reason, WaitReason::next_attempt);
+        ASSERT_TRUE(view.last_error);
+        EXPECT_EQ(view.last_error->reply_code, 451);
+        EXPECT_EQ(world.manager().check(), "");
+    }
+}
+
+// The first message's last reply takes long; the second is turned away beside it and waits for the
+// second host, which is busy with other mail, when the first connection becomes free.
+TEST(HostLimits, who_takes_over_a_connection_keeps_to_the_message_rate) {
+    World world;
+    world.settings.sites = {
+        {.match = {"them.example"}, .connections_max = 5, .message_rate = Rate{6, 60s}},
+        {.match = {"mx2.them.example"}, .connections_max = 1}};
+    serve_with_hosts(world, "them.example", 2);
+    world.resolver.set_mx("other.example", {"mx2.them.example"});
+    world.server("192.0.2.2").reply = always("MAIL", "hang");
+    world.send({.to = {"a@other.example"}});
+    world.run_for(1s);
+    auto& first = world.server("192.0.2.1");
+    first.reply = [&first,
+                   mails = 0](const std::string& command) mutable -> std::optional<std::string> {
+        if (command == "." && mails == 1) first.latency = 15s;
+        if (command.starts_with("MAIL") && ++mails == 2) return "421 4.3.2 overloaded";
+        return std::nullopt;
+    };
+    const auto begun = world.agenda.now();
+    world.send();
+    world.run_for(1s);
+    first.latency = 1ms;
+    world.send();
+    world.run_for(13s);
+    ASSERT_EQ(first.connects, 2u) << "the second message has been turned away";
+    world.run_for(10s);
+    ASSERT_EQ(first.received.size(), 2u);
+    EXPECT_EQ(first.received[1].connection, 1u);
+    EXPECT_GE(first.received[1].when - begun, 20s) << "its second transaction counts, too";
+}
+
+TEST(HostLimits, each_free_place_calls_one_and_no_more) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.extensions = {"8BITMIME"};  // no message follows right behind another
+    server.latency = 20ms;
+    for (int i = 0; i < 500; ++i) world.send();
+    world.run_for(20s);
+    ASSERT_EQ(server.received.size(), 500u);
+    ASSERT_EQ(server.open_most, 20u) << "so many the destination may have from now on";
+    world.run_for(10s);
+    server.reply = turns_away_more_than(server, 4);
+    const auto before = world.count("attempt");
+    for (int i = 0; i < 500; ++i) world.send();
+    world.run_for(2min);
+    ASSERT_EQ(server.received.size(), 1000u);
+    EXPECT_LT(world.count("attempt") - before, 600u);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST(HostLimits, of_many_destinations_each_free_place_calls_one) {
+    World world;
+    world.settings.sites = {{.match = {"mx.shared.example"}, .connections_max = 2}};
+    world.settings.delivery.idle_timeout = 10ms;
+    world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+    auto& server = world.server("192.0.2.1");
+    server.latency = 20ms;
+    for (int i = 0; i < 50; ++i) {
+        const auto domain = "d" + std::to_string(i) + ".example";
+        world.resolver.set_mx(domain, {"mx.shared.example", "mx." + domain});
+        for (int m = 0; m < 4; ++m) world.send({.to = {"a@" + domain}});
+    }
+    world.run_for(5min);
+    ASSERT_EQ(server.received.size(), 200u);
+    EXPECT_EQ(server.open_most, 2u);
+    EXPECT_LT(world.resolver.asked.size(), 300u) << "who is called asks for its addresses again";
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+// The second destination has used its connection rate up at a host of its own, or its message goes.
+TEST(HostLimits, who_is_called_and_does_not_come_lets_the_next_one_go) {
+    for (const bool is_forgotten : {false, true}) {
+        World world;
+        world.settings.delivery.idle_timeout = 10ms;
+        world.settings.sites = {
+            {.match = {"second.example"}, .connections_max = 5, .connection_rate = Rate{1, 60s}},
+            {.match = {"mx.shared.example"}, .connections_max = 1}};
+        world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+        world.resolver.set_host("mx.second.example", {"192.0.2.2"});
+        world.resolver.set_mx("first.example", {"mx.shared.example"});
+        world.resolver.set_mx("second.example", {"mx.second.example", "mx.shared.example"});
+        world.resolver.set_mx("third.example", {"mx.shared.example", "mx.third.example"});
+        world.server("192.0.2.2").is_refusing = true;
+        auto& server = world.server("192.0.2.1");
+        server.latency = 1s;
+        world.send({.to = {"a@first.example"}});
+        world.run_for(1s);
+        const auto second = world.send({.to = {"a@second.example"}});
+        world.run_for(1s);
+        world.send({.to = {"a@third.example"}});
+        world.run_for(1s);
+        world.resolver.delay = 1s;
+        const auto asked = world.resolver.asked.size();
+        for (int i = 0; i < 200 && world.resolver.asked.size() == asked; ++i) world.run_for(100ms);
+        ASSERT_EQ(world.resolver.asked.size(), asked + 1) << "the second one is called";
+        if (is_forgotten) world.manager().forget(second);
+        world.run_for(15s);
+        EXPECT_TRUE(world.has("delivered a@third.example"));
+        EXPECT_FALSE(world.has("delivered a@second.example"));
+        EXPECT_EQ(world.manager().check(), "");
+        world.run_for(1min);
+        EXPECT_EQ(world.has("delivered a@second.example"), !is_forgotten);
+    }
+}
+
+// The limit is lowered while the third one, who was called, looks the host's addresses up.
+TEST(HostLimits, who_is_called_and_finds_no_room_waits_again) {
+    World world;
+    world.settings.delivery.idle_timeout = 10ms;
+    world.settings.sites = {{.match = {"first.example"}, .connections_max = 5},
+                            {.match = {"mx.shared.example"}, .connections_max = 2}};
+    world.resolver.set_host("mx.shared.example", {"192.0.2.1"});
+    world.resolver.set_mx("first.example", {"mx.shared.example"});
+    world.resolver.set_mx("second.example", {"mx.shared.example", "mx.second.example"});
+    world.resolver.set_mx("third.example", {"mx.shared.example", "mx.third.example"});
+    auto& server = world.server("192.0.2.1");
+    server.reply = [&server](const std::string& command) -> std::optional<std::string> {
+        if (command == ".") server.latency = server.received.empty() ? 60s : 1s;
+        return std::nullopt;
+    };
+    world.send({.to = {"a@first.example"}});
+    world.run_for(500ms);
+    server.latency = 1s;
+    world.send({.to = {"a@second.example"}});
+    world.run_for(1s);
+    world.send({.to = {"a@third.example"}});
+    world.run_for(1s);
+    world.resolver.delay = 1s;
+    const auto asked = world.resolver.asked.size();
+    for (int i = 0; i < 200 && world.resolver.asked.size() == asked; ++i) world.run_for(100ms);
+    world.resolver.delay = 5ms;
+    auto settings = world.settings;
+    settings.sites[1].connections_max = 1;
+    world.manager().reload(std::make_shared<const conf::Settings>(settings));
+    world.send({.to = {"b@first.example"}});
+    world.run_for(20s);
+    EXPECT_EQ(server.connects, 2u) << "the first one is still there";
+    EXPECT_EQ(world.manager().check(), "");
+    world.run_for(1min);
+    EXPECT_TRUE(world.has("delivered a@third.example"));
+}
+
 }  // namespace
 }  // namespace mta::outbound
