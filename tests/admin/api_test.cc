@@ -532,6 +532,15 @@ TEST_F(ApiTest, why_tells_who_was_given_up_and_where_the_report_is) {
     }
 }
 
+TEST_F(ApiTest, why_does_not_take_other_peoples_endings_for_an_answer) {
+    shards_[1]->queue.endings.push_back({.id = 63, .address = "bob@nowhere.example", .at = now});
+    for (const auto* what : {"<4711@office.example>", "<>", "000000"}) {
+        const auto answer = ask(200, std::string("/v1/why/") + what);
+        EXPECT_EQ(answer["found"], false) << what;
+        EXPECT_THAT(answer["lines"].dump(), testing::Not(HasSubstr("bob@nowhere"))) << what;
+    }
+}
+
 TEST_F(ApiTest, why_of_the_unknown_says_that_the_queue_is_being_loaded) {
     status_.is_loading = true;
     EXPECT_THAT(ask(200, "/v1/why/00001z")["lines"].dump(), HasSubstr("ask again in a moment"));
