@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "mta/base/printable.h"
 #include "mta/base/time_format.h"
 #include "mta/cli/answer.h"
 #include "mta/cli/table.h"

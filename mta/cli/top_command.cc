@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "mta/base/printable.h"
 #include "mta/base/time_format.h"
 #include "mta/cli/answer.h"
 #include "mta/cli/screen.h"
