@@ -22,6 +22,8 @@ using outbound::QueueManager;
 
 constexpr std::size_t limit_default = 100;
 constexpr std::size_t limit_max = 1000;
+// A page ends with the message that reaches so many, whatever its limit of messages: some 10 MB.
+constexpr std::size_t page_recipients_max = 20'000;
 constexpr std::size_t why_messages_max = 10;
 
 json with_loading(json answer, const json& loading) {
@@ -31,19 +33,24 @@ json with_loading(json answer, const json& loading) {
 
 // ---- GET /v1/queue ----
 
-// The first ones that come, without order, up to a limit.
+// The first ones that come, without order, until a page is full.
 class FirstHits {
 public:
     explicit FirstHits(std::size_t limit) : limit_(limit) {}
     [[nodiscard]] static bool needs_details() { return false; }
     bool add(const outbound::MessageHit& hit, std::size_t shard) {
         found_.push_back({hit.id, shard});
-        return found_.size() < limit_;
+        recipients_ += hit.recipients_in_all;
+        return !is_full();
+    }
+    [[nodiscard]] bool is_full() const {
+        return found_.size() >= limit_ || recipients_ >= page_recipients_max;
     }
     [[nodiscard]] const std::vector<FoundMessage>& found() const { return found_; }
 
 private:
     std::size_t limit_;
+    std::size_t recipients_ = 0;
     std::vector<FoundMessage> found_;
 };
 
@@ -154,7 +161,7 @@ Outcome<json> unsorted(const Call& call, const QueueQuestion& question) {
     if (!cursor || cursor->shard >= std::max<std::size_t>(call.shard_count(), 1))
         return bad_cursor();
     const auto found = std::make_shared<FirstHits>(question.limit);
-    while (cursor && found->found().size() < question.limit) {
+    while (cursor && !found->is_full()) {
         MTA_TRY(next, call.scan(question.filter, *cursor, found));
         cursor = next;
     }
@@ -167,8 +174,19 @@ Outcome<json> unsorted(const Call& call, const QueueQuestion& question) {
 std::vector<FoundMessage> found_in(const std::vector<Ranking::Place>& places) {
     std::vector<FoundMessage> found;
     found.reserve(places.size());
-    for (const auto& [rank, shard] : places) found.push_back({rank.id, shard});
+    for (const auto& place : places) found.push_back({place.rank.id, place.shard});
     return found;
+}
+
+// Leaves those that fill a page. Whether others were there.
+bool cut_to_page(std::vector<Ranking::Place>& places) {
+    std::size_t recipients = 0;
+    std::size_t count = 0;
+    while (count < places.size() && recipients < page_recipients_max)
+        recipients += places[count++].recipients;
+    const bool is_cut = count < places.size();
+    places.resize(count);
+    return is_cut;
 }
 
 Outcome<json> sorted(const Call& call, const QueueQuestion& question) {
@@ -180,12 +198,13 @@ Outcome<json> sorted(const Call& call, const QueueQuestion& question) {
     const auto ranking = std::make_shared<Ranking>(*question.order, question.limit, after);
     if (auto done = call.scan_all(question.filter, ranking); !done)
         return std::unexpected(std::move(done).error());
-    const auto places = ranking->take();
+    auto places = ranking->take();
+    const bool is_cut = cut_to_page(places);
     MTA_TRY(messages, messages_json(call, question.filter, found_in(places)));
     auto total = to_json(ranking->totals());
     total.erase("next_attempt");
     json answer = {{"messages", std::move(messages)}, {"total", std::move(total)}};
-    if (ranking->has_more()) answer["next"] = to_cursor(places.back().rank);
+    if (is_cut || ranking->has_more()) answer["next"] = to_cursor(places.back().rank);
     return answer;
 }
 

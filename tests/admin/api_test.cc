@@ -159,6 +159,24 @@ TEST_F(ApiTest, a_long_queue_comes_in_pages_without_gap_or_repetition) {
     EXPECT_EQ(answer["messages"].size(), 700u);
 }
 
+TEST_F(ApiTest, a_page_is_bounded_by_recipients_too) {
+    for (queue::MessageId id = 1; id <= 5; ++id) {
+        std::vector<outbound::RecipientView> recipients(7000, waiting("bob@them.example"));
+        recipients[0] = waiting("carl@there.example");
+        add(0, id, "", std::move(recipients));
+    }
+    add(0, 6, "", std::vector<outbound::RecipientView>(30'000, waiting("eve@there.example")));
+    const std::vector<std::string> all = {"000001", "000002", "000003",
+                                          "000004", "000005", "000006"};
+    const std::map<std::string, std::string> questions[] = {
+        {{"domain", "there.example"}}, {{"domain", "there.example"}, {"sort", "age"}}};
+    for (const auto& question : questions) {
+        EXPECT_EQ(ask(200, "/v1/queue", question)["messages"].size(), 3u)
+            << "what does not match is in the answer all the same";
+        EXPECT_EQ(ids(question), all);
+    }
+}
+
 TEST_F(ApiTest, nonsense_is_answered_with_a_sentence) {
     const std::pair<const char*, const char*> queries[] = {
         {"state", "sleeping"}, {"id", "!"},      {"domain", "a..b"}, {"limit", "0"},

@@ -126,7 +126,7 @@ std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const 
         }
         ++impl_->queue->scanned;
         if (hits.empty()) continue;
-        if (!on_hit({message.id, message.arrived, message.size_bytes, message.sender, hits}))
+        if (!on_hit({message.id, message.arrived, message.size_bytes, message.sender, hits, message.recipients.size()}))
             return place;
         if (impl_->queue->scan_max > 0 && place - range.from >= impl_->queue->scan_max)
             return place;
