@@ -68,21 +68,21 @@ Outcome<bool> parse_flag(const std::string& name, const std::string& value) {
     return std::unexpected(Problem{400, name + " must be true or false"});
 }
 
-Outcome<std::size_t> parse_limit(const std::string& value) {
+Outcome<std::size_t> parse_limit(const std::string& value, std::size_t most) {
     std::size_t limit = 0;
     const auto* const end = value.data() + value.size();
     const auto parsed = std::from_chars(value.data(), end, limit);
     if (parsed.ec != std::errc{} || parsed.ptr != end || limit == 0) {
         return std::unexpected(Problem{400, "limit must be a whole number from 1 on"});
     }
-    return std::min(limit, limit_max);
+    return std::min(limit, most);
 }
 
 // What is no part of the filter.
 Outcome<void> take_parameter(QueueQuestion& question, const std::string& name,
                              const std::string& value) {
     if (name == "limit") {
-        MTA_TRY(limit, parse_limit(value));
+        MTA_TRY(limit, parse_limit(value, limit_max));
         question.limit = limit;
     } else if (name == "cursor") {
         question.cursor = value;
@@ -398,13 +398,54 @@ Response answer_why(const Call& call, const std::string& what, const json& loadi
 
 // ---- GET /v1/status, /v1/destinations ----
 
+namespace {
+
+constexpr std::size_t in_trouble_max = 100;
+constexpr std::size_t destinations_default = 1000;
+constexpr std::size_t destinations_max = 10'000;
+
+// Of all shards, `limit` of each: `ask(manager, limit)`.
+Outcome<outbound::DestinationList> list_destinations(
+    const Call& call, std::size_t limit,
+    outbound::DestinationList (*ask)(const QueueManager&, std::size_t)) {
+    MTA_TRY(shards,
+            call.of_all<outbound::DestinationList>(
+                [ask, limit](QueueManager& manager, Instant) { return ask(manager, limit); }));
+    outbound::DestinationList all;
+    for (auto& shard : shards) {
+        all.count += shard.count;
+        std::ranges::move(shard.views, std::back_inserter(all.views));
+    }
+    return all;
+}
+
+// As QueueManager::destinations_in_trouble() sorts them.
+std::vector<outbound::DestinationView> worst_first(const outbound::DestinationList& list) {
+    auto views = list.views;
+    std::ranges::sort(views, {}, [](const outbound::DestinationView& view) {
+        return std::pair(-static_cast<std::int64_t>(view.waiting), view.down_since);
+    });
+    return views;
+}
+
+json destinations_json(const std::vector<outbound::DestinationView>& views, std::size_t limit) {
+    json out = json::array();
+    for (std::size_t i = 0; i < std::min(limit, views.size()); ++i)
+        out.push_back(to_json(views[i]));
+    return out;
+}
+
+}  // namespace
+
 Response answer_status(const Call& call, const RelayStatus& status) {
     const auto counters = call.of_all<outbound::Counters>(
         [](QueueManager& manager, Instant) { return manager.counters(); });
-    const auto destinations = call.of_all<std::vector<outbound::DestinationView>>(
-        [](QueueManager& manager, Instant) { return manager.destinations(); });
+    const auto in_trouble =
+        list_destinations(call, in_trouble_max, [](const QueueManager& manager, std::size_t limit) {
+            return manager.destinations_in_trouble(limit);
+        });
     if (!counters) return failure(counters.error());
-    if (!destinations) return failure(destinations.error());
+    if (!in_trouble) return failure(in_trouble.error());
     json sum = json::object();
     for (const auto& one : *counters) {
         const auto shard = to_json(one);
@@ -412,27 +453,29 @@ Response answer_status(const Call& call, const RelayStatus& status) {
             sum[name] = sum.value(name, std::uint64_t{0}) + value.get<std::uint64_t>();
         }
     }
-    json in_trouble = json::array();
-    for (const auto& shard : *destinations) {
-        for (const auto& view : shard) {
-            if (view.down_since) in_trouble.push_back(to_json(view));
-        }
-    }
     auto out = to_json(status);
     out["queue"] = sum;
-    out["destinations_in_trouble"] = in_trouble;
+    out["destinations_in_trouble"] = destinations_json(worst_first(*in_trouble), in_trouble_max);
+    out["destinations_in_trouble_count"] = in_trouble->count;
     return success(out);
 }
 
-Response answer_destinations(const Call& call) {
-    const auto destinations = call.of_all<std::vector<outbound::DestinationView>>(
-        [](QueueManager& manager, Instant) { return manager.destinations(); });
-    if (!destinations) return failure(destinations.error());
-    json out = json::array();
-    for (const auto& shard : *destinations) {
-        for (const auto& view : shard) out.push_back(to_json(view));
+Response answer_destinations(const Call& call, const Request& request) {
+    std::size_t limit = destinations_default;
+    for (const auto& [name, value] : request.query) {
+        if (name != "limit") return failure(400, "unknown parameter \"" + name + '"');
+        if (value.empty()) continue;
+        const auto parsed = parse_limit(value, destinations_max);
+        if (!parsed) return failure(parsed.error());
+        limit = *parsed;
     }
-    return success(out);
+    auto found = list_destinations(call, limit, [](const QueueManager& manager, std::size_t most) {
+        return manager.busy_destinations(most);
+    });
+    if (!found) return failure(found.error());
+    std::ranges::sort(found->views, {}, &outbound::DestinationView::name);
+    return success(
+        {{"destinations", destinations_json(found->views, limit)}, {"count", found->count}});
 }
 
 }  // namespace mta::admin

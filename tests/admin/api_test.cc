@@ -254,7 +254,30 @@ TEST_F(ApiTest, status_adds_up_the_shards_and_shows_trouble) {
     EXPECT_EQ(answer["spool"]["free_bytes"], 17);
     EXPECT_EQ(answer["spool"]["total_bytes"], nullptr);
     EXPECT_EQ(answer["config"]["reload_problem"], nullptr);
-    EXPECT_EQ(ask(200, "/v1/destinations").size(), 2u);
+    EXPECT_EQ(answer["destinations_in_trouble_count"], 1);
+    EXPECT_EQ(ask(200, "/v1/destinations")["destinations"].size(), 2u);
+}
+
+TEST_F(ApiTest, of_very_many_destinations_the_first_ones_are_shown_and_all_are_counted) {
+    for (std::size_t i = 0; i < 700; ++i) {
+        for (auto& shard : shards_) {
+            shard->queue.destinations.push_back({.name = "mx" + std::to_string(i) + ".example",
+                                                 .waiting = 700 - i,
+                                                 .down_since = now - 1h});
+        }
+    }
+    shards_[1]->queue.destinations[0].down_since = now - 2h;
+    const auto status = ask(200, "/v1/status");
+    EXPECT_EQ(status["destinations_in_trouble"].size(), 100u);
+    EXPECT_EQ(status["destinations_in_trouble_count"], 1400);
+    EXPECT_EQ(status["destinations_in_trouble"][0]["down_since"], "2026-11-18T10:00:00.000Z");
+    EXPECT_EQ(status["destinations_in_trouble"][99]["waiting"], 651);
+    const auto some = ask(200, "/v1/destinations", {{"limit", "5"}});
+    EXPECT_EQ(some["destinations"].size(), 5u);
+    EXPECT_EQ(some["count"], 1400);
+    EXPECT_EQ(ask(200, "/v1/destinations")["destinations"].size(), 1000u);
+    ask(400, "/v1/destinations", {{"limit", "0"}});
+    ask(400, "/v1/destinations", {{"colour", "red"}});
 }
 
 TEST_F(ApiTest, flush_means_everything_or_what_is_selected) {

@@ -2,6 +2,7 @@
 // own. All members are defined here, so the linker never looks for the real ones: include this in
 // one file of a program only.
 #pragma once
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -126,7 +127,8 @@ std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const 
         }
         ++impl_->queue->scanned;
         if (hits.empty()) continue;
-        if (!on_hit({message.id, message.arrived, message.size_bytes, message.sender, hits, message.recipients.size()}))
+        if (!on_hit({message.id, message.arrived, message.size_bytes, message.sender, hits,
+                     message.recipients.size()}))
             return place;
         if (impl_->queue->scan_max > 0 && place - range.from >= impl_->queue->scan_max)
             return place;
@@ -186,8 +188,20 @@ std::expected<Tracing::Fetched, std::string> QueueManager::trace(const std::stri
 void QueueManager::end_trace(const std::string& watcher) {
     impl_->queue->orders.push_back("end " + watcher);
 }
-std::vector<DestinationView> QueueManager::destinations(const std::string&) const {
-    return impl_->queue->destinations;
+// In the order in which they are.
+DestinationList QueueManager::busy_destinations(std::size_t limit) const {
+    const auto& all = impl_->queue->destinations;
+    DestinationList list{.views = all, .count = all.size()};
+    list.views.resize(std::min(limit, all.size()));
+    return list;
+}
+DestinationList QueueManager::destinations_in_trouble(std::size_t limit) const {
+    DestinationList list;
+    for (const auto& view : impl_->queue->destinations) {
+        if (!view.down_since) continue;
+        if (++list.count <= limit) list.views.push_back(view);
+    }
+    return list;
 }
 std::optional<DomainView> QueueManager::domain(const std::string& domain) const {
     const auto found = impl_->queue->domains.find(domain);
