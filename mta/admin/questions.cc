@@ -11,7 +11,6 @@
 #include "mta/admin/selection.h"
 #include "mta/admin/why_json.h"
 #include "mta/admin/why_words.h"
-#include "mta/base/domain.h"
 
 namespace mta::admin {
 namespace {
@@ -385,8 +384,8 @@ Response answer_why(const Call& call, const std::string& what, const json& loadi
         question.if_unknown = words_about_unknown_id(what);
         return why_messages(call, question, loading, find_ended);
     }
-    const auto domain = to_a_labels(what);
-    if (!domain) {
+    const auto domain = domain_form(what);
+    if (!domain || domain->starts_with('.')) {
         return failure(400,
                        "\"" + what + "\" is no queue id, no Message-ID, no address and no domain");
     }

@@ -511,6 +511,14 @@ TEST_F(ApiTest, why_tells_about_a_domain_with_its_destination) {
     EXPECT_THAT(lines, HasSubstr("Message 000001 from ann@office.example"));
 }
 
+TEST_F(ApiTest, an_address_literal_is_a_domain_too) {
+    add(0, 1, "ann@office.example", {waiting("bob@[192.0.2.9]")});
+    EXPECT_EQ(ask(200, "/v1/why/[192.0.2.9]")["messages"].size(), 1u);
+    EXPECT_EQ(ask(200, "/v1/why/bob@[192.0.2.9]")["messages"].size(), 1u);
+    EXPECT_EQ(ids({{"domain", "[192.0.2.9]"}}).size(), 1u);
+    ask(400, "/v1/why/.example");
+}
+
 TEST_F(ApiTest, why_of_the_unknown_points_at_the_log) {
     for (const auto* const what : {"00001z", "nobody@them.example", "nowhere.example"}) {
         const auto answer = ask(200, std::string("/v1/why/") + what);
