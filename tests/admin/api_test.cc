@@ -396,6 +396,26 @@ TEST_F(ApiTest, a_large_order_goes_in_steps_and_is_answered_in_parts) {
     EXPECT_EQ(std::set(orders.begin(), orders.end()).size(), 5150u);
 }
 
+TEST_F(ApiTest, an_order_that_takes_long_is_answered_in_parts) {
+    for (queue::MessageId id = 1; id <= 9; ++id) add(0, id, "", {waiting("bob@them.example")});
+    shards_[0]->queue.scan_max = 1;
+    shards_[0]->queue.turn_time = 1s;
+    json body = {{"all", true}};
+    std::uint64_t messages = 0;
+    int parts = 0;
+    for (bool has_more = true; has_more && parts < 9; ++parts) {
+        const auto answer = order(200, "/v1/cancel", body);
+        messages += answer["messages"].get<std::uint64_t>();
+        EXPECT_LT(answer["messages"], 6);
+        has_more = answer.contains("next");
+        if (has_more) body["cursor"] = answer["next"];
+    }
+    EXPECT_GT(parts, 1);
+    EXPECT_EQ(messages, 9u);
+    auto& orders = shards_[0]->queue.orders;
+    EXPECT_EQ(std::set(orders.begin(), orders.end()).size(), 9u);
+}
+
 TEST_F(ApiTest, why_tells_the_story_of_a_message) {
     add(1, 63, "ann@office.example", {waiting("bob@them.example")});
     const auto answer = ask(200, "/v1/why/00001z");

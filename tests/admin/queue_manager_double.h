@@ -34,6 +34,7 @@ struct FakeQueue {
     int barriers = 0;                             // waits until the orders are on disk
     queue::StoreResult<void> durable;             // "cancel 00001z #1", "flush them.example"
     std::optional<queue::StoreError> unreadable;  // the answer of describe()
+    Millis turn_time{};                           // that passes with each turn
     std::size_t scan_max = 0;                     // messages a step; 0: as asked for
     std::size_t scanned = 0;
     std::vector<std::move_only_function<void()>> later;  // callbacks of describe()
@@ -279,6 +280,7 @@ private:
             work_.pop_front();
             lock.unlock();
             ask(manager, now_);
+            now_ += queue.turn_time;
             while (!queue.later.empty()) {
                 auto callback = std::move(queue.later.back());
                 queue.later.pop_back();
