@@ -58,7 +58,8 @@ Response Api::handle(const Request& request) const {
     }
     if (path == "/v1/queue")
         return only_get([&] { return answer_queue(call, request, loading()); });
-    if (path == "/v1/destinations") return only_get([&] { return answer_destinations(call); });
+    if (path == "/v1/destinations")
+        return only_get([&] { return answer_destinations(call, request); });
     if (path.starts_with(why_path)) {
         return only_get([&] {
             return answer_why(

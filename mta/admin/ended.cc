@@ -23,6 +23,7 @@ struct Found {
 Ended find_ended(const std::vector<Api::Post>& shards, Millis patience,
                  const outbound::Endings::Query& query) {
     Ended ended;
+    if (query.is_empty()) return ended;
     for (const auto& post : shards) {
         const auto found = call_shard<Found>(
             post, patience, [query](QueueManager& manager, Instant now, const auto& slot) {

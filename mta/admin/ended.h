@@ -13,6 +13,7 @@ struct Ended {
     Lines lines;
     std::vector<outbound::MessageView> reports;  // about it, that are still on their way
 };
+// An empty query finds nothing: it was about something that endings do not know.
 [[nodiscard]] Ended find_ended(const std::vector<Api::Post>& shards, Millis patience,
                                const outbound::Endings::Query& query);
 

@@ -26,6 +26,8 @@ constexpr std::size_t step_messages_max = 500;
 constexpr std::size_t read_step_messages_max = 100;
 constexpr std::size_t answer_messages_max = 50'000;
 constexpr std::size_t read_answer_messages_max = 5'000;
+// Nor does an answer take much longer than this: clients do not wait for ever.
+constexpr Millis answer_time_max{5000};
 constexpr std::string_view bounce_reason_default = "given up by the operator of this relay";
 constexpr std::size_t bounce_reason_bytes_max = 500;
 
@@ -318,7 +320,9 @@ Outcome<json> execute(const Call& call, const OrderKind& kind, const OrderReques
     Doing doing(call, kind, order);
     Touched touched;
     std::optional<Cursor> cursor = order.from;
-    while (cursor && touched.messages < doing.answer_max()) {
+    MTA_TRY(started, call.now());
+    Millis took{};
+    while (cursor && touched.messages < doing.answer_max() && took < answer_time_max) {
         MTA_TRY(some, doing.step(cursor));
         touched.add(some);
         // So that what waits for the disk stays little.
@@ -326,6 +330,8 @@ Outcome<json> execute(const Call& call, const OrderKind& kind, const OrderReques
             if (auto durable = call.until_durable(); !durable)
                 return std::unexpected(std::move(durable).error());
         }
+        MTA_TRY(now, call.now());
+        took = now - started;
     }
     auto answer = touched_json(touched);
     if (cursor) answer["next"] = to_cursor(*cursor, order.began);

@@ -9,7 +9,8 @@ namespace mta::admin {
 //
 // An order goes through the queue in steps, between which the relay does its work. What comes in
 // after its beginning is not meant. Each message is changed in one step of the store; the answer is
-// given when that is on disk. A large order is answered in parts: `next` says where to go on.
+// given when that is on disk. An order that is large or takes long is answered in parts: `next`
+// says where to go on.
 [[nodiscard]] std::optional<Response> answer_order(const Call& call, const Request& request);
 
 }  // namespace mta::admin

@@ -11,7 +11,6 @@
 #include "mta/admin/selection.h"
 #include "mta/admin/why_json.h"
 #include "mta/admin/why_words.h"
-#include "mta/base/domain.h"
 
 namespace mta::admin {
 namespace {
@@ -22,6 +21,8 @@ using outbound::QueueManager;
 
 constexpr std::size_t limit_default = 100;
 constexpr std::size_t limit_max = 1000;
+// A page ends with the message that reaches so many, whatever its limit of messages: some 10 MB.
+constexpr std::size_t page_recipients_max = 20'000;
 constexpr std::size_t why_messages_max = 10;
 
 json with_loading(json answer, const json& loading) {
@@ -31,19 +32,24 @@ json with_loading(json answer, const json& loading) {
 
 // ---- GET /v1/queue ----
 
-// The first ones that come, without order, up to a limit.
+// The first ones that come, without order, until a page is full.
 class FirstHits {
 public:
     explicit FirstHits(std::size_t limit) : limit_(limit) {}
     [[nodiscard]] static bool needs_details() { return false; }
     bool add(const outbound::MessageHit& hit, std::size_t shard) {
         found_.push_back({hit.id, shard});
-        return found_.size() < limit_;
+        recipients_ += hit.recipients_in_all;
+        return !is_full();
+    }
+    [[nodiscard]] bool is_full() const {
+        return found_.size() >= limit_ || recipients_ >= page_recipients_max;
     }
     [[nodiscard]] const std::vector<FoundMessage>& found() const { return found_; }
 
 private:
     std::size_t limit_;
+    std::size_t recipients_ = 0;
     std::vector<FoundMessage> found_;
 };
 
@@ -61,21 +67,21 @@ Outcome<bool> parse_flag(const std::string& name, const std::string& value) {
     return std::unexpected(Problem{400, name + " must be true or false"});
 }
 
-Outcome<std::size_t> parse_limit(const std::string& value) {
+Outcome<std::size_t> parse_limit(const std::string& value, std::size_t most) {
     std::size_t limit = 0;
     const auto* const end = value.data() + value.size();
     const auto parsed = std::from_chars(value.data(), end, limit);
     if (parsed.ec != std::errc{} || parsed.ptr != end || limit == 0) {
         return std::unexpected(Problem{400, "limit must be a whole number from 1 on"});
     }
-    return std::min(limit, limit_max);
+    return std::min(limit, most);
 }
 
 // What is no part of the filter.
 Outcome<void> take_parameter(QueueQuestion& question, const std::string& name,
                              const std::string& value) {
     if (name == "limit") {
-        MTA_TRY(limit, parse_limit(value));
+        MTA_TRY(limit, parse_limit(value, limit_max));
         question.limit = limit;
     } else if (name == "cursor") {
         question.cursor = value;
@@ -154,7 +160,7 @@ Outcome<json> unsorted(const Call& call, const QueueQuestion& question) {
     if (!cursor || cursor->shard >= std::max<std::size_t>(call.shard_count(), 1))
         return bad_cursor();
     const auto found = std::make_shared<FirstHits>(question.limit);
-    while (cursor && found->found().size() < question.limit) {
+    while (cursor && !found->is_full()) {
         MTA_TRY(next, call.scan(question.filter, *cursor, found));
         cursor = next;
     }
@@ -167,8 +173,19 @@ Outcome<json> unsorted(const Call& call, const QueueQuestion& question) {
 std::vector<FoundMessage> found_in(const std::vector<Ranking::Place>& places) {
     std::vector<FoundMessage> found;
     found.reserve(places.size());
-    for (const auto& [rank, shard] : places) found.push_back({rank.id, shard});
+    for (const auto& place : places) found.push_back({place.rank.id, place.shard});
     return found;
+}
+
+// Leaves those that fill a page. Whether others were there.
+bool cut_to_page(std::vector<Ranking::Place>& places) {
+    std::size_t recipients = 0;
+    std::size_t count = 0;
+    while (count < places.size() && recipients < page_recipients_max)
+        recipients += places[count++].recipients;
+    const bool is_cut = count < places.size();
+    places.resize(count);
+    return is_cut;
 }
 
 Outcome<json> sorted(const Call& call, const QueueQuestion& question) {
@@ -180,12 +197,13 @@ Outcome<json> sorted(const Call& call, const QueueQuestion& question) {
     const auto ranking = std::make_shared<Ranking>(*question.order, question.limit, after);
     if (auto done = call.scan_all(question.filter, ranking); !done)
         return std::unexpected(std::move(done).error());
-    const auto places = ranking->take();
+    auto places = ranking->take();
+    const bool is_cut = cut_to_page(places);
     MTA_TRY(messages, messages_json(call, question.filter, found_in(places)));
     auto total = to_json(ranking->totals());
     total.erase("next_attempt");
     json answer = {{"messages", std::move(messages)}, {"total", std::move(total)}};
-    if (ranking->has_more()) answer["next"] = to_cursor(places.back().rank);
+    if (is_cut || ranking->has_more()) answer["next"] = to_cursor(places.back().rank);
     return answer;
 }
 
@@ -366,8 +384,8 @@ Response answer_why(const Call& call, const std::string& what, const json& loadi
         question.if_unknown = words_about_unknown_id(what);
         return why_messages(call, question, loading, find_ended);
     }
-    const auto domain = to_a_labels(what);
-    if (!domain) {
+    const auto domain = domain_form(what);
+    if (!domain || domain->starts_with('.')) {
         return failure(400,
                        "\"" + what + "\" is no queue id, no Message-ID, no address and no domain");
     }
@@ -379,13 +397,54 @@ Response answer_why(const Call& call, const std::string& what, const json& loadi
 
 // ---- GET /v1/status, /v1/destinations ----
 
+namespace {
+
+constexpr std::size_t in_trouble_max = 100;
+constexpr std::size_t destinations_default = 1000;
+constexpr std::size_t destinations_max = 10'000;
+
+// Of all shards, `limit` of each: `ask(manager, limit)`.
+Outcome<outbound::DestinationList> list_destinations(
+    const Call& call, std::size_t limit,
+    outbound::DestinationList (*ask)(const QueueManager&, std::size_t)) {
+    MTA_TRY(shards,
+            call.of_all<outbound::DestinationList>(
+                [ask, limit](QueueManager& manager, Instant) { return ask(manager, limit); }));
+    outbound::DestinationList all;
+    for (auto& shard : shards) {
+        all.count += shard.count;
+        std::ranges::move(shard.views, std::back_inserter(all.views));
+    }
+    return all;
+}
+
+// As QueueManager::destinations_in_trouble() sorts them.
+std::vector<outbound::DestinationView> worst_first(const outbound::DestinationList& list) {
+    auto views = list.views;
+    std::ranges::sort(views, {}, [](const outbound::DestinationView& view) {
+        return std::pair(-static_cast<std::int64_t>(view.waiting), view.down_since);
+    });
+    return views;
+}
+
+json destinations_json(const std::vector<outbound::DestinationView>& views, std::size_t limit) {
+    json out = json::array();
+    for (std::size_t i = 0; i < std::min(limit, views.size()); ++i)
+        out.push_back(to_json(views[i]));
+    return out;
+}
+
+}  // namespace
+
 Response answer_status(const Call& call, const RelayStatus& status) {
     const auto counters = call.of_all<outbound::Counters>(
         [](QueueManager& manager, Instant) { return manager.counters(); });
-    const auto destinations = call.of_all<std::vector<outbound::DestinationView>>(
-        [](QueueManager& manager, Instant) { return manager.destinations(); });
+    const auto in_trouble =
+        list_destinations(call, in_trouble_max, [](const QueueManager& manager, std::size_t limit) {
+            return manager.destinations_in_trouble(limit);
+        });
     if (!counters) return failure(counters.error());
-    if (!destinations) return failure(destinations.error());
+    if (!in_trouble) return failure(in_trouble.error());
     json sum = json::object();
     for (const auto& one : *counters) {
         const auto shard = to_json(one);
@@ -393,27 +452,29 @@ Response answer_status(const Call& call, const RelayStatus& status) {
             sum[name] = sum.value(name, std::uint64_t{0}) + value.get<std::uint64_t>();
         }
     }
-    json in_trouble = json::array();
-    for (const auto& shard : *destinations) {
-        for (const auto& view : shard) {
-            if (view.down_since) in_trouble.push_back(to_json(view));
-        }
-    }
     auto out = to_json(status);
     out["queue"] = sum;
-    out["destinations_in_trouble"] = in_trouble;
+    out["destinations_in_trouble"] = destinations_json(worst_first(*in_trouble), in_trouble_max);
+    out["destinations_in_trouble_count"] = in_trouble->count;
     return success(out);
 }
 
-Response answer_destinations(const Call& call) {
-    const auto destinations = call.of_all<std::vector<outbound::DestinationView>>(
-        [](QueueManager& manager, Instant) { return manager.destinations(); });
-    if (!destinations) return failure(destinations.error());
-    json out = json::array();
-    for (const auto& shard : *destinations) {
-        for (const auto& view : shard) out.push_back(to_json(view));
+Response answer_destinations(const Call& call, const Request& request) {
+    std::size_t limit = destinations_default;
+    for (const auto& [name, value] : request.query) {
+        if (name != "limit") return failure(400, "unknown parameter \"" + name + '"');
+        if (value.empty()) continue;
+        const auto parsed = parse_limit(value, destinations_max);
+        if (!parsed) return failure(parsed.error());
+        limit = *parsed;
     }
-    return success(out);
+    auto found = list_destinations(call, limit, [](const QueueManager& manager, std::size_t most) {
+        return manager.busy_destinations(most);
+    });
+    if (!found) return failure(found.error());
+    std::ranges::sort(found->views, {}, &outbound::DestinationView::name);
+    return success(
+        {{"destinations", destinations_json(found->views, limit)}, {"count", found->count}});
 }
 
 }  // namespace mta::admin

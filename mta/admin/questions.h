@@ -17,6 +17,6 @@ using FindEnded = std::function<Ended(const outbound::Endings::Query&)>;
 [[nodiscard]] Response answer_why(const Call& call, const std::string& what,
                                   const nlohmann::json& loading, const FindEnded& find_ended);
 [[nodiscard]] Response answer_status(const Call& call, const RelayStatus& status);
-[[nodiscard]] Response answer_destinations(const Call& call);
+[[nodiscard]] Response answer_destinations(const Call& call, const Request& request);
 
 }  // namespace mta::admin

@@ -134,7 +134,9 @@ bool Ranking::add(const MessageHit& hit, std::size_t shard) {
         std::ranges::pop_heap(heap_, before);
         heap_.pop_back();
     }
-    heap_.push_back({.rank = {rank.number, std::string(rank.text), rank.id}, .shard = shard});
+    heap_.push_back({.rank = {rank.number, std::string(rank.text), rank.id},
+                     .shard = shard,
+                     .recipients = hit.recipients_in_all});
     std::ranges::push_heap(heap_, before);
     return true;
 }

@@ -49,6 +49,7 @@ public:
     struct Place {
         Rank rank;
         std::size_t shard = 0;
+        std::size_t recipients = 0;  // MessageHit::recipients_in_all
     };
 
     // `after`: only what comes behind it, the next page.

@@ -31,15 +31,6 @@ Complaint take_id(MessageFilter& filter, const std::string& value, Instant /*now
     return std::nullopt;
 }
 
-// "them.example", ".them.example", "[192.0.2.1]" as recipients' domains are kept.
-std::optional<std::string> domain_form(std::string_view value) {
-    const bool is_subtree = value.starts_with('.');
-    if (value.starts_with('[')) return to_lower(value);
-    auto domain = to_a_labels(value.substr(is_subtree));
-    if (domain && is_subtree) domain->insert(0, 1, '.');
-    return domain;
-}
-
 Complaint take_domain(MessageFilter& filter, const std::string& value, Instant /*now*/) {
     const auto domain = domain_form(value);
     if (!domain) return quoted(value) + " is no domain";
@@ -125,6 +116,14 @@ constexpr std::array<std::pair<std::string_view, Take>, 12> parts = {{
 }};
 
 }  // namespace
+
+std::optional<std::string> domain_form(std::string_view value) {
+    const bool is_subtree = value.starts_with('.');
+    if (value.starts_with('[')) return to_lower(value);
+    auto domain = to_a_labels(value.substr(is_subtree));
+    if (domain && is_subtree) domain->insert(0, 1, '.');
+    return domain;
+}
 
 std::string_view to_string(ViewState state) {
     for (const auto& [name, value] : states) {

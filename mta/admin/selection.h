@@ -1,6 +1,7 @@
 #pragma once
 #include <expected>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,5 +20,9 @@ namespace mta::admin {
     const std::map<std::string, std::string>& values, Instant now);
 
 [[nodiscard]] std::string_view to_string(outbound::ViewState state);
+
+// "them.example", ".them.example", "[192.0.2.1]" as recipients' domains are kept. Nothing: no
+// domain.
+[[nodiscard]] std::optional<std::string> domain_form(std::string_view value);
 
 }  // namespace mta::admin

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "mta/admin/json.h"
+#include "mta/admin/selection.h"
 #include "mta/admin/shard_call.h"
-#include "mta/base/domain.h"
 #include "mta/base/time_format.h"
 
 namespace mta::admin {
@@ -70,8 +70,9 @@ std::expected<Order, std::string> parse_order(const std::string& body) {
     if (order.watch.empty() || order.watch.size() > name_bytes_max)
         return std::unexpected("\"watch\" must be a name of your own, of 1 to 100 bytes");
     if (order.is_end || order.what.contains('@')) return order;
-    auto domain = to_a_labels(order.what);
-    if (!domain) return std::unexpected("\"what\" must be a mail address or a domain");
+    auto domain = domain_form(order.what);
+    if (!domain || domain->starts_with('.'))
+        return std::unexpected("\"what\" must be a mail address or a domain");
     order.what = std::move(*domain);
     return order;
 }

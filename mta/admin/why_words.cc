@@ -6,6 +6,7 @@
 
 #include "mta/admin/json.h"
 #include "mta/base/domain.h"
+#include "mta/base/printable.h"
 #include "mta/base/time_format.h"
 
 namespace mta::admin {
@@ -22,20 +23,6 @@ constexpr std::size_t attempts_described_max = 10;  // of a recipient, the newes
 
 std::string plural(std::uint64_t count, std::string_view noun) {
     return std::to_string(count) + ' ' + std::string(noun) + (count == 1 ? "" : "s");
-}
-
-// One line of it, without characters that could move a terminal's cursor.
-std::string printable(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '\n') {
-            out += " / ";
-        } else if (byte >= 0x20 && byte != 0x7f) {
-            out += c;
-        }
-    }
-    return out;
 }
 
 // Who said what: `mx1 [192.0.2.1]:25 said "450 4.7.1 greylisted"`, or our own words about it.

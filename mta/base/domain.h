@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ namespace mta {
 [[nodiscard]] bool is_under(std::string_view domain, std::string_view suffix);
 
 [[nodiscard]] bool is_ascii(std::string_view text);
+// How many bytes the well-formed UTF-8 character has that `text` begins with; 0: it begins with
+// none. `text` is not empty.
+[[nodiscard]] std::size_t utf8_character_size(std::string_view text);
 // Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
 [[nodiscard]] bool is_utf8(std::string_view text);
 

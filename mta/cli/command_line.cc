@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "mta/base/domain.h"
+#include "mta/base/ip_address.h"
 #include "mta/base/time_format.h"
 #include "queue/message.h"
 
@@ -40,7 +41,18 @@ bool is_id(std::string_view text) {
 
 using Checked = std::expected<std::string, std::string>;
 
+// Also an address literal: "[192.0.2.9]", "[IPv6:2001:db8::1]".
 Checked check_domain(std::string_view text) {
+    constexpr std::string_view v6_tag = "ipv6:";
+    if (text.starts_with('[') && text.ends_with(']')) {
+        auto literal = to_lower(text);
+        const auto inside = std::string_view(literal).substr(1, literal.size() - 2);
+        const bool is_v6 = inside.starts_with(v6_tag);
+        const auto address = IpAddress::parse(is_v6 ? inside.substr(v6_tag.size()) : inside);
+        if (address && is_v6 == inside.contains(':')) return literal;
+        return std::unexpected("\"" + std::string(text) +
+                               "\" is no address literal; write [192.0.2.9] or [IPv6:2001:db8::1]");
+    }
     const bool is_subtree = text.starts_with('.');
     if (auto domain = to_a_labels(text.substr(is_subtree)))
         return (is_subtree ? "." : "") + *domain;
@@ -84,14 +96,23 @@ Checked check_id(std::string_view text) {
                            "00x41r");
 }
 
+// One, and not all that are below it.
+Checked check_single_domain(std::string_view text) {
+    if (!text.starts_with('.')) return check_domain(text);
+    return std::unexpected("\"" + std::string(text) +
+                           "\" means every domain below one: name one of them; posthouse queue " +
+                           std::string(text) + " lists what waits for them");
+}
+
 Checked check_address_or_domain(std::string_view text) {
-    return text.find('@') != text.npos ? check_address(text) : check_domain(text);
+    return text.find('@') != text.npos ? check_address(text) : check_single_domain(text);
 }
 
 Checked check_subject(std::string_view text) {
     if (text.starts_with('<') && text != "<>") return check_message_id(text);
     if (text == "<>" || text.find('@') != text.npos) return check_address(text);
-    return text.find('.') != text.npos ? check_domain(text) : check_id(text);
+    const bool is_domain = text.starts_with('[') || text.find('.') != text.npos;
+    return is_domain ? check_single_domain(text) : check_id(text);
 }
 
 // Replaces what was typed by its normal form.
@@ -298,7 +319,8 @@ std::string& place_of(const std::string& word, Invocation& invocation) {
     const bool has_digit = word.find_first_of("0123456789") != word.npos;
     // Of a local network, such as "flush exchange".
     const bool is_plain_name = invocation.command == Command::flush && !has_digit;
-    return is_plain_name || word.find('.') != word.npos ? filter.domain : filter.id;
+    const bool is_domain = word.starts_with('[') || word.find('.') != word.npos;
+    return is_plain_name || is_domain ? filter.domain : filter.id;
 }
 
 bool is_order(Command command) {

@@ -1,5 +1,8 @@
 #include "mta/cli/interrupt.h"
 
+#include <sys/signalfd.h>
+#include <unistd.h>
+
 #include <ctime>
 #include <initializer_list>
 
@@ -9,9 +12,13 @@ Interrupt::Interrupt() {
     sigemptyset(&waited_for_);
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&waited_for_, signal);
     pthread_sigmask(SIG_BLOCK, &waited_for_, &before_);
+    descriptor_ = signalfd(-1, &waited_for_, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-Interrupt::~Interrupt() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+Interrupt::~Interrupt() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 bool Interrupt::is_requested() {
     const timespec at_once{};

@@ -18,10 +18,14 @@ public:
     [[nodiscard]] bool is_requested();
     // Waits so long for one; false: it came.
     [[nodiscard]] bool wait(Millis patience);
+    // For poll(): readable when one has come that neither of the above has told of. -1: there are
+    // no descriptors left.
+    [[nodiscard]] int descriptor() const { return descriptor_; }
 
 private:
     sigset_t waited_for_{};
     sigset_t before_{};
+    int descriptor_ = -1;
     bool is_requested_ = false;
 };
 

@@ -88,8 +88,8 @@ struct Invocation {
     bool json = false;  // all but serve
 
     // why: a queue id in lower case, an address or a Message-ID (it has an '@' or begins with '<')
-    // or a domain (it has a '.') in the form of mta::to_a_labels(); never empty. trace: an address
-    // or a domain.
+    // or a domain (it has a '.') in the form of mta::to_a_labels() or an address literal; never
+    // empty. trace: an address or a domain.
     std::string subject;
 
     // queue, flush: may be empty, which is everything. hold, release, cancel, bounce: empty only if

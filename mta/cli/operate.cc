@@ -70,7 +70,8 @@ int top(const Invocation& invocation, const ApiClient& api, CommandIo& io) {
     return run_top(api,
                    {.once = invocation.once,
                     .json = invocation.json,
-                    .wait = [&interrupt](Millis patience) { return interrupt.wait(patience); }},
+                    .wait = [&interrupt](Millis patience) { return interrupt.wait(patience); },
+                    .interrupt = interrupt.descriptor()},
                    io);
 }
 

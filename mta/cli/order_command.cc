@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "mta/base/printable.h"
 #include "mta/cli/answer.h"
 #include "mta/cli/table.h"
 

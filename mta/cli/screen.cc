@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <string>
 
 namespace mta::cli {
@@ -61,9 +62,11 @@ void Screen::show(std::string_view text) {
     write_all(out);
 }
 
-std::optional<char> Screen::key(Millis patience) {
-    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-    if (::poll(&input, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
+std::optional<char> Screen::key(Millis patience, int interrupt) {
+    std::array<pollfd, 2> inputs = {{{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0},
+                                     {.fd = interrupt, .events = POLLIN, .revents = 0}}};
+    const auto ready = ::poll(inputs.data(), inputs.size(), static_cast<int>(patience.count()));
+    if (ready <= 0 || inputs[0].revents == 0) return std::nullopt;
     char byte = 0;
     if (::read(STDIN_FILENO, &byte, 1) == 1) return byte;
     has_gone_ = true;

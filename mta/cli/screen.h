@@ -25,9 +25,10 @@ public:
     [[nodiscard]] static Size size();
     // In place of what was shown before. Lines beyond the screen's are left out.
     void show(std::string_view text);
-    // Waits for a key, but no longer than that. Nothing: none came, or the terminal has gone
-    // (then has_gone()).
-    [[nodiscard]] std::optional<char> key(Millis patience);
+    // Waits for a key, but no longer than that, nor when `interrupt`, a descriptor, becomes
+    // readable (negative: there is none). Nothing: none came, or the terminal has gone (then
+    // has_gone()).
+    [[nodiscard]] std::optional<char> key(Millis patience, int interrupt);
     [[nodiscard]] bool has_gone() const { return has_gone_; }
 
 private:

@@ -1,3 +1,4 @@
+#include "mta/base/printable.h"
 #include "mta/base/time_format.h"
 #include "mta/cli/answer.h"
 #include "mta/cli/message_json.h"

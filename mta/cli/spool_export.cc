@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "mta/base/printable.h"
 #include "mta/cli/file_writer.h"
 #include "mta/cli/message_json.h"
 #include "mta/cli/progress.h"

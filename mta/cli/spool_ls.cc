@@ -13,18 +13,31 @@ namespace {
 
 using queue::log::SpoolMessage;
 
+bool is_in_domain(const std::string& domain, const std::string& wanted) {
+    return wanted.starts_with('.') ? is_under(domain, std::string_view(wanted).substr(1))
+                                   : domain == wanted;
+}
+
+// `wanted`: an address, "<>", or "@DOMAIN", which is everybody there.
+bool is_from(const std::string& reverse_path, const std::string& wanted) {
+    if (!wanted.starts_with('@'))
+        return equals_ignoring_case(reverse_path, wanted == "<>" ? "" : wanted);
+    const auto at = reverse_path.rfind('@');
+    if (at == reverse_path.npos) return false;
+    const auto domain = reverse_path.substr(at + 1);
+    return to_a_labels(domain).value_or(to_lower(domain)) == std::string_view(wanted).substr(1);
+}
+
 // As of `posthouse queue`: all that is given must hold, the recipient's parts for one recipient.
 bool matches(const Filter& filter, const SpoolMessage& found) {
     const auto& message = *found.message;
     if (!filter.id.empty() && queue::format_id(message.id) != filter.id) return false;
-    const auto sender = filter.sender == "<>" ? std::string() : filter.sender;
-    if (!filter.sender.empty() && !equals_ignoring_case(message.envelope.reverse_path, sender)) {
+    if (!filter.sender.empty() && !is_from(message.envelope.reverse_path, filter.sender))
         return false;
-    }
     for (std::size_t i = 0; i < found.states.size(); ++i) {
         const auto& recipient = message.envelope.recipients[i];
         if (!filter.state.empty() && state_name(found.states[i]) != filter.state) continue;
-        if (!filter.domain.empty() && recipient.domain != filter.domain) continue;
+        if (!filter.domain.empty() && !is_in_domain(recipient.domain, filter.domain)) continue;
         if (!filter.recipient.empty() &&
             !equals_ignoring_case(recipient.address, filter.recipient)) {
             continue;

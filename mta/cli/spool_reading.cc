@@ -1,5 +1,6 @@
 #include "mta/cli/spool_reading.h"
 
+#include "mta/base/printable.h"
 #include "mta/cli/progress.h"
 #include "mta/cli/table.h"
 

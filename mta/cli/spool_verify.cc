@@ -1,3 +1,4 @@
+#include "mta/base/printable.h"
 #include "mta/cli/answer.h"
 #include "mta/cli/progress.h"
 #include "mta/cli/spool_command.h"

@@ -1,8 +1,11 @@
 #include "mta/cli/status_command.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "mta/base/printable.h"
 #include "mta/base/time_format.h"
 #include "mta/cli/answer.h"
 #include "mta/cli/table.h"
@@ -11,6 +14,8 @@ namespace mta::cli {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::uint64_t destinations_shown_max = 20;
 
 std::string joined(const json& list) {
     std::string out;
@@ -119,9 +124,18 @@ int run_status(const ApiClient& api, bool json_wanted, CommandIo& io) {
     table.add({"configuration", config_words(member_of(status, "config"), io.now)});
     const auto& in_trouble = list_of(status, "destinations_in_trouble");
     if (in_trouble.empty()) table.add({"destinations", "none in trouble"});
+    std::uint64_t shown = 0;
     for (const auto& destination : in_trouble) {
+        if (++shown > destinations_shown_max) break;
         table.add({"in trouble",
                    text_of(destination, "name") + ' ' + trouble_words(destination, io.now)});
+    }
+    const auto count = std::max<std::uint64_t>(in_trouble.size(),
+                                               number_of(status, "destinations_in_trouble_count"));
+    if (count > destinations_shown_max) {
+        table.add(
+            {"in trouble", "... and " + std::to_string(count - destinations_shown_max) +
+                               " more; posthouse queue --by destination shows where mail waits"});
     }
     table.write(io.out, 0);
     return exit_status;

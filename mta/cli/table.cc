@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "mta/base/assert.h"
-#include "mta/base/domain.h"
+#include "mta/base/printable.h"
 #include "mta/base/time_format.h"
 
 namespace mta::cli {
@@ -30,22 +30,6 @@ std::string cut_to(std::string_view text, std::size_t width) {
 }
 
 }  // namespace
-
-std::string printable(std::string_view text) {
-    const bool keeps_8bit = is_utf8(text);
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '\n') {
-            out += " / ";
-        } else if (byte >= 0x80) {
-            out += keeps_8bit ? c : '?';
-        } else if (byte >= 0x20 && byte != 0x7f) {
-            out += c;
-        }
-    }
-    return out;
-}
 
 std::string relative(Instant time, Instant now) {
     using namespace std::chrono_literals;

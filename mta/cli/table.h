@@ -10,9 +10,6 @@
 
 namespace mta::cli {
 
-// Text from outside for a terminal: one line, no control characters, valid UTF-8.
-[[nodiscard]] std::string printable(std::string_view text);
-
 // "in 4m", "2h ago", "now".
 [[nodiscard]] std::string relative(Instant time, Instant now);
 // Of an RFC 3339 time as the API gives it; "-" if it is none.

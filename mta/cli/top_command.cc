@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "mta/base/printable.h"
 #include "mta/base/time_format.h"
 #include "mta/cli/answer.h"
 #include "mta/cli/screen.h"
@@ -128,11 +129,12 @@ int show_once(const ApiClient& api, const TopOptions& options, CommandIo& io) {
 }
 
 // Until the user has seen enough, or no answer comes.
-std::optional<ApiError> show_on_screen(const ApiClient& api, json before) {
+std::optional<ApiError> show_on_screen(const ApiClient& api, const TopOptions& options,
+                                       json before) {
     Screen screen;
     while (!screen.has_gone()) {
-        const auto key = screen.key(refresh);
-        if (key == 'q' || key == 'Q' || key == control_c) break;
+        const auto key = screen.key(refresh, options.interrupt);
+        if (key == 'q' || key == 'Q' || key == control_c || !options.wait(Millis{0})) break;
         auto answer = api.get("/v1/top");
         if (!answer) return answer.error();
         screen.show(top_picture(*answer, before, Screen::size().columns) + "\nq ends this.\n");
@@ -147,7 +149,7 @@ int run_top(const ApiClient& api, const TopOptions& options, CommandIo& io) {
     if (options.once || options.json || !io.is_terminal) return show_once(api, options, io);
     auto first = api.get("/v1/top");
     if (!first) return fail(io, first.error());
-    const auto error = show_on_screen(api, std::move(*first));
+    const auto error = show_on_screen(api, options, std::move(*first));
     return error ? fail(io, *error) : exit_fine;
 }
 

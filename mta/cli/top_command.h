@@ -20,6 +20,7 @@ struct TopOptions {
     bool json = false;  // once, as it comes
     // Waits so long; false: the user wants it to end.
     std::function<bool(Millis)> wait;
+    int interrupt = -1;  // a descriptor that is readable then; -1: none
 };
 [[nodiscard]] int run_top(const ApiClient& api, const TopOptions& options, CommandIo& io);
 

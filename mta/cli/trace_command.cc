@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "mta/base/printable.h"
 #include "mta/cli/answer.h"
 #include "mta/cli/table.h"
 

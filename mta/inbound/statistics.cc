@@ -19,6 +19,8 @@ std::string_view to_string(Refusal refusal) {
 
 Refusal refusal_of(const smtp::ServerReply& reply) {
     const auto& status = reply.status;
+    // Of ETRN: nobody's mail is refused.
+    if (reply.code == 458 || reply.code == 459) return Refusal::other;
     if (status.subject == 7) return Refusal::relaying;
     if (status.subject == 3 && status.detail == 4) return Refusal::size;
     if (status.subject == 5 && status.detail == 3) return Refusal::recipients;

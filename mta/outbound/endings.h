@@ -18,6 +18,9 @@ public:
         queue::MessageId id = 0;  // 0: any
         std::string address;
         std::string domain;  // of the address
+
+        // Nothing is given, so that every ending would do.
+        [[nodiscard]] bool is_empty() const { return id == 0 && address.empty() && domain.empty(); }
     };
     // The oldest first; of those that there are the newest `limit`.
     [[nodiscard]] std::vector<EndingView> find(const Query& query, std::size_t limit) const;

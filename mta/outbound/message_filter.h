@@ -73,6 +73,7 @@ struct MessageHit {
     std::uint64_t size_bytes = 0;  // rounded up to KiB
     std::string_view sender;
     std::span<const RecipientHit> recipients;
+    std::size_t recipients_in_all = 0;  // finished ones and those that do not match included
 };
 // False: enough.
 using OnHit = std::function<bool(const MessageHit&)>;

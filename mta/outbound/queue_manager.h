@@ -125,6 +125,10 @@ public:
     void describe(queue::MessageId id, OnDescribed on_described);
     // Sorted by name. Empty `name`: all that have mail, connections or trouble.
     [[nodiscard]] std::vector<DestinationView> destinations(const std::string& name = {}) const;
+    // Of these the first `limit`.
+    [[nodiscard]] DestinationList busy_destinations(std::size_t limit) const;
+    // Of those that are down the `limit` with most mail in line, of as many the longest down first.
+    [[nodiscard]] DestinationList destinations_in_trouble(std::size_t limit) const;
     // Nothing: no mail for it. `domain` in the form of mta::to_a_labels().
     [[nodiscard]] std::optional<DomainView> domain(const std::string& domain) const;
 

@@ -80,6 +80,9 @@ struct QueueManager::Impl {
     void describe_wait(const queue::MessageEntry& message, const queue::RecipientEntry& recipient,
                        RecipientView& view) const;
     [[nodiscard]] DestinationView site_view_of(std::uint32_t site) const;
+    [[nodiscard]] DestinationList list_sites(bool (*is_meant)(const Site&),
+                                             bool (*is_before)(const Site&, const Site&),
+                                             std::size_t limit) const;
     // More than view_of() says, of one message.
     void describe_blocker(const queue::RecipientEntry& recipient, RecipientView& view) const;
     void describe_history(std::uint32_t message, MessageView& view) const;

@@ -220,18 +220,59 @@ void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
     });
 }
 
+namespace {
+
+bool is_busy(const Site& site) {
+    const auto& destination = site.destination;
+    return destination.waiting() > 0 || destination.delivering() > 0 || site.connections > 0 ||
+           !destination.health().is_up();
+}
+
+bool is_before_by_name(const Site& a, const Site& b) { return a.plan.name < b.plan.name; }
+
+bool is_worse(const Site& a, const Site& b) {
+    const auto measure = [](const Site& site) {
+        return std::pair(-static_cast<std::int64_t>(site.destination.waiting()),
+                         site.destination.health().down_since());
+    };
+    return measure(a) < measure(b);
+}
+
+}  // namespace
+
+// Only those that are shown are copied: there may be a hundred thousand others.
+DestinationList QueueManager::Impl::list_sites(bool (*is_meant)(const Site&),
+                                               bool (*is_before)(const Site&, const Site&),
+                                               std::size_t limit) const {
+    std::vector<std::uint32_t> found;
+    for (std::uint32_t i = 0; i < sites.index_end(); ++i) {
+        if (sites.is_used(i) && is_meant(sites[i])) found.push_back(i);
+    }
+    DestinationList list{.views = {}, .count = found.size()};
+    const auto shown = std::min(limit, found.size());
+    std::ranges::partial_sort(
+        found, found.begin() + static_cast<std::ptrdiff_t>(shown),
+        [&](std::uint32_t a, std::uint32_t b) { return is_before(sites[a], sites[b]); });
+    for (std::size_t i = 0; i < shown; ++i) list.views.push_back(site_view_of(found[i]));
+    return list;
+}
+
+DestinationList QueueManager::busy_destinations(std::size_t limit) const {
+    return impl_->list_sites(is_busy, is_before_by_name, limit);
+}
+
+DestinationList QueueManager::destinations_in_trouble(std::size_t limit) const {
+    return impl_->list_sites([](const Site& site) { return !site.destination.health().is_up(); },
+                             is_worse, limit);
+}
+
 std::vector<DestinationView> QueueManager::destinations(const std::string& name) const {
+    if (name.empty()) return busy_destinations(impl_->sites.index_end()).views;
     std::vector<DestinationView> views;
     for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
-        if (!impl_->sites.is_used(i)) continue;
-        const auto& site = impl_->sites[i];
-        const bool is_quiet = site.destination.waiting() == 0 &&
-                              site.destination.delivering() == 0 && site.connections == 0 &&
-                              site.destination.health().is_up();
-        if (name.empty() ? !is_quiet : site.plan.name == name)
+        if (impl_->sites.is_used(i) && impl_->sites[i].plan.name == name)
             views.push_back(impl_->site_view_of(i));
     }
-    std::ranges::sort(views, {}, &DestinationView::name);
     return views;
 }
 

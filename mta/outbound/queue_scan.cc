@@ -123,7 +123,8 @@ public:
                        .arrived = entry.arrival,
                        .size_bytes = std::uint64_t{entry.size_kib} * 1024,
                        .sender = table_.sender(entry),
-                       .recipients = hits_});
+                       .recipients = hits_,
+                       .recipients_in_all = recipients.size()});
     }
 
 private:

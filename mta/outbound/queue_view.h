@@ -128,6 +128,12 @@ struct DestinationView {
     std::vector<SuspendedSource> suspended;
 };
 
+// Some of the destinations, and how many there are of their kind.
+struct DestinationList {
+    std::vector<DestinationView> views;
+    std::size_t count = 0;
+};
+
 // A recipient who was given up not long ago: of a message that has left the queue, as a rule.
 struct EndingView {
     queue::MessageId id = 0;

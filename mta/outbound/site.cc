@@ -58,9 +58,11 @@ SitePlan plan_for_route(const conf::Route& route, std::string_view source) {
     std::vector<std::string> names;
     for (const auto& host : route.hosts) names.push_back(name_of(host));
     std::string hours;
-    for (const auto& window : route.deliver_between) hours += to_string(window) + ' ';
+    for (const auto& window : route.deliver_between)
+        hours += (hours.empty() ? "" : ",") + to_string(window);
     auto plan = plan_for("route ", join(names), source);
     plan.key = site_key({.next_hop = "route " + join(names), .source = source, .hours = hours});
+    if (!hours.empty()) plan.name.append(" at ").append(hours);
     plan.is_static = true;
     plan.hosts = route.hosts;
     plan.deliver_between = route.deliver_between;

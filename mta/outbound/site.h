@@ -36,8 +36,10 @@ struct SiteIdentity {
 // static route, or with the same set of MX hosts, share it with its limits and connections, as long
 // as their mail comes from the same pool of sources.
 struct SitePlan {
-    std::string key;     // of the site: what is the same is one
-    std::string name;    // for people: "exchange.lan:25", "mx1.them.example,mx2.them.example"
+    std::string key;  // of the site: what is the same is one
+    // For people, and another one for each key: "mx1.them.example,mx2.them.example from pool",
+    // "exchange.lan:25 at 22:00-06:00".
+    std::string name;
     std::string source;  // the pool of [[source]]s that its connections come from; empty: none
     bool is_static = false;
     std::vector<conf::NextHopHost> hosts;      // static: in order of preference

@@ -159,6 +159,24 @@ TEST_F(ApiTest, a_long_queue_comes_in_pages_without_gap_or_repetition) {
     EXPECT_EQ(answer["messages"].size(), 700u);
 }
 
+TEST_F(ApiTest, a_page_is_bounded_by_recipients_too) {
+    for (queue::MessageId id = 1; id <= 5; ++id) {
+        std::vector<outbound::RecipientView> recipients(7000, waiting("bob@them.example"));
+        recipients[0] = waiting("carl@there.example");
+        add(0, id, "", std::move(recipients));
+    }
+    add(0, 6, "", std::vector<outbound::RecipientView>(30'000, waiting("eve@there.example")));
+    const std::vector<std::string> all = {"000001", "000002", "000003",
+                                          "000004", "000005", "000006"};
+    const std::map<std::string, std::string> questions[] = {
+        {{"domain", "there.example"}}, {{"domain", "there.example"}, {"sort", "age"}}};
+    for (const auto& question : questions) {
+        EXPECT_EQ(ask(200, "/v1/queue", question)["messages"].size(), 3u)
+            << "what does not match is in the answer all the same";
+        EXPECT_EQ(ids(question), all);
+    }
+}
+
 TEST_F(ApiTest, nonsense_is_answered_with_a_sentence) {
     const std::pair<const char*, const char*> queries[] = {
         {"state", "sleeping"}, {"id", "!"},      {"domain", "a..b"}, {"limit", "0"},
@@ -253,7 +271,30 @@ TEST_F(ApiTest, status_adds_up_the_shards_and_shows_trouble) {
     EXPECT_EQ(answer["spool"]["free_bytes"], 17);
     EXPECT_EQ(answer["spool"]["total_bytes"], nullptr);
     EXPECT_EQ(answer["config"]["reload_problem"], nullptr);
-    EXPECT_EQ(ask(200, "/v1/destinations").size(), 2u);
+    EXPECT_EQ(answer["destinations_in_trouble_count"], 1);
+    EXPECT_EQ(ask(200, "/v1/destinations")["destinations"].size(), 2u);
+}
+
+TEST_F(ApiTest, of_very_many_destinations_the_first_ones_are_shown_and_all_are_counted) {
+    for (std::size_t i = 0; i < 700; ++i) {
+        for (auto& shard : shards_) {
+            shard->queue.destinations.push_back({.name = "mx" + std::to_string(i) + ".example",
+                                                 .waiting = 700 - i,
+                                                 .down_since = now - 1h});
+        }
+    }
+    shards_[1]->queue.destinations[0].down_since = now - 2h;
+    const auto status = ask(200, "/v1/status");
+    EXPECT_EQ(status["destinations_in_trouble"].size(), 100u);
+    EXPECT_EQ(status["destinations_in_trouble_count"], 1400);
+    EXPECT_EQ(status["destinations_in_trouble"][0]["down_since"], "2026-11-18T10:00:00.000Z");
+    EXPECT_EQ(status["destinations_in_trouble"][99]["waiting"], 651);
+    const auto some = ask(200, "/v1/destinations", {{"limit", "5"}});
+    EXPECT_EQ(some["destinations"].size(), 5u);
+    EXPECT_EQ(some["count"], 1400);
+    EXPECT_EQ(ask(200, "/v1/destinations")["destinations"].size(), 1000u);
+    ask(400, "/v1/destinations", {{"limit", "0"}});
+    ask(400, "/v1/destinations", {{"colour", "red"}});
 }
 
 TEST_F(ApiTest, flush_means_everything_or_what_is_selected) {
@@ -382,6 +423,26 @@ TEST_F(ApiTest, a_large_order_goes_in_steps_and_is_answered_in_parts) {
     EXPECT_EQ(std::set(orders.begin(), orders.end()).size(), 5150u);
 }
 
+TEST_F(ApiTest, an_order_that_takes_long_is_answered_in_parts) {
+    for (queue::MessageId id = 1; id <= 9; ++id) add(0, id, "", {waiting("bob@them.example")});
+    shards_[0]->queue.scan_max = 1;
+    shards_[0]->queue.turn_time = 1s;
+    json body = {{"all", true}};
+    std::uint64_t messages = 0;
+    int parts = 0;
+    for (bool has_more = true; has_more && parts < 9; ++parts) {
+        const auto answer = order(200, "/v1/cancel", body);
+        messages += answer["messages"].get<std::uint64_t>();
+        EXPECT_LT(answer["messages"], 6);
+        has_more = answer.contains("next");
+        if (has_more) body["cursor"] = answer["next"];
+    }
+    EXPECT_GT(parts, 1);
+    EXPECT_EQ(messages, 9u);
+    auto& orders = shards_[0]->queue.orders;
+    EXPECT_EQ(std::set(orders.begin(), orders.end()).size(), 9u);
+}
+
 TEST_F(ApiTest, why_tells_the_story_of_a_message) {
     add(1, 63, "ann@office.example", {waiting("bob@them.example")});
     const auto answer = ask(200, "/v1/why/00001z");
@@ -497,6 +558,14 @@ TEST_F(ApiTest, why_tells_about_a_domain_with_its_destination) {
     EXPECT_THAT(lines, HasSubstr("Message 000001 from ann@office.example"));
 }
 
+TEST_F(ApiTest, an_address_literal_is_a_domain_too) {
+    add(0, 1, "ann@office.example", {waiting("bob@[192.0.2.9]")});
+    EXPECT_EQ(ask(200, "/v1/why/[192.0.2.9]")["messages"].size(), 1u);
+    EXPECT_EQ(ask(200, "/v1/why/bob@[192.0.2.9]")["messages"].size(), 1u);
+    EXPECT_EQ(ids({{"domain", "[192.0.2.9]"}}).size(), 1u);
+    ask(400, "/v1/why/.example");
+}
+
 TEST_F(ApiTest, why_of_the_unknown_points_at_the_log) {
     for (const auto* const what : {"00001z", "nobody@them.example", "nowhere.example"}) {
         const auto answer = ask(200, std::string("/v1/why/") + what);
@@ -556,6 +625,15 @@ TEST_F(ApiTest, why_tells_who_was_given_up_and_where_the_report_is) {
         EXPECT_THAT(text, HasSubstr("is message 000020, which is still on its way"));
         EXPECT_THAT(text, HasSubstr("Message 000020 (a report"));
         EXPECT_EQ(answer["messages"].size(), 1u) << what;
+    }
+}
+
+TEST_F(ApiTest, why_does_not_take_other_peoples_endings_for_an_answer) {
+    shards_[1]->queue.endings.push_back({.id = 63, .address = "bob@nowhere.example", .at = now});
+    for (const auto* what : {"<4711@office.example>", "<>", "000000"}) {
+        const auto answer = ask(200, std::string("/v1/why/") + what);
+        EXPECT_EQ(answer["found"], false) << what;
+        EXPECT_THAT(answer["lines"].dump(), testing::Not(HasSubstr("bob@nowhere"))) << what;
     }
 }
 

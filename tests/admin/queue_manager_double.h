@@ -2,6 +2,7 @@
 // own. All members are defined here, so the linker never looks for the real ones: include this in
 // one file of a program only.
 #pragma once
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -35,6 +36,7 @@ struct FakeQueue {
     int barriers = 0;                             // waits until the orders are on disk
     queue::StoreResult<void> durable;             // "cancel 00001z #1", "flush them.example"
     std::optional<queue::StoreError> unreadable;  // the answer of describe()
+    Millis turn_time{};                           // that passes with each turn
     std::size_t scan_max = 0;                     // messages a step; 0: as asked for
     std::size_t scanned = 0;
     std::vector<std::move_only_function<void()>> later;  // callbacks of describe()
@@ -128,7 +130,8 @@ std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const 
         }
         ++impl_->queue->scanned;
         if (hits.empty()) continue;
-        if (!on_hit({message.id, message.arrived, message.size_bytes, message.sender, hits}))
+        if (!on_hit({message.id, message.arrived, message.size_bytes, message.sender, hits,
+                     message.recipients.size()}))
             return place;
         if (impl_->queue->scan_max > 0 && place - range.from >= impl_->queue->scan_max)
             return place;
@@ -189,8 +192,20 @@ std::expected<Tracing::Fetched, std::string> QueueManager::trace(const std::stri
 void QueueManager::end_trace(const std::string& watcher) {
     impl_->queue->orders.push_back("end " + watcher);
 }
-std::vector<DestinationView> QueueManager::destinations(const std::string&) const {
-    return impl_->queue->destinations;
+// In the order in which they are.
+DestinationList QueueManager::busy_destinations(std::size_t limit) const {
+    const auto& all = impl_->queue->destinations;
+    DestinationList list{.views = all, .count = all.size()};
+    list.views.resize(std::min(limit, all.size()));
+    return list;
+}
+DestinationList QueueManager::destinations_in_trouble(std::size_t limit) const {
+    DestinationList list;
+    for (const auto& view : impl_->queue->destinations) {
+        if (!view.down_since) continue;
+        if (++list.count <= limit) list.views.push_back(view);
+    }
+    return list;
 }
 std::optional<DomainView> QueueManager::domain(const std::string& domain) const {
     const auto found = impl_->queue->domains.find(domain);
@@ -268,6 +283,7 @@ private:
             work_.pop_front();
             lock.unlock();
             ask(manager, queue.now);
+            queue.now += queue.turn_time;
             while (!queue.later.empty()) {
                 auto callback = std::move(queue.later.back());
                 queue.later.pop_back();

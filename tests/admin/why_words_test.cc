@@ -8,6 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using outbound::WaitReason;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -69,6 +70,21 @@ TEST(WhyWords, say_what_it_waits_for_and_what_can_be_done) {
         EXPECT_THAT(text, HasSubstr(row.advice)) << row.waits_for;
         EXPECT_THAT(text, HasSubstr("arrived 1d 6h ago (2026-11-17 06:00:00 UTC)"));
     }
+}
+
+TEST(WhyWords, do_not_let_the_other_side_steer_a_terminal) {
+    auto message = message_that(WaitReason::next_attempt);
+    queue::Message envelope;
+    envelope.envelope.reverse_path = "ann\u202e@office.example";
+    message.message = std::make_shared<const queue::Message>(envelope);
+    auto& view = message.recipients[0];
+    view.address = "b\u009b2Jb@them.example";
+    view.last_error = DeliveryError{.reply_code = 450, .text = "4.7.1 \u009b31mno"};
+    const auto text = text_of(words_about(message, now));
+    EXPECT_THAT(text, HasSubstr("b\ufffd2Jb@them.example"));
+    EXPECT_THAT(text, HasSubstr("\ufffd31mno"));
+    EXPECT_THAT(text, HasSubstr("ann\ufffd@office.example"));
+    EXPECT_THAT(text, AllOf(Not(HasSubstr("\u009b")), Not(HasSubstr("\u202e"))));
 }
 
 TEST(WhyWords, tell_what_the_sender_asked_for) {

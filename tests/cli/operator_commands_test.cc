@@ -455,6 +455,20 @@ TEST_F(OperatorCommands, status_shouts_when_something_is_wrong) {
     EXPECT_THAT(out_.str(), HasSubstr("IS STOPPING"));
 }
 
+TEST_F(OperatorCommands, status_shows_some_of_the_destinations_in_trouble_and_counts_the_rest) {
+    auto troubled = healthy();
+    for (int i = 0; i < 100; ++i) {
+        troubled["destinations_in_trouble"].push_back(
+            {{"name", "mx" + std::to_string(i) + ".example"}, {"waiting", 7}});
+    }
+    troubled["destinations_in_trouble_count"] = 4711;
+    serve({{200, troubled.dump()}});
+    EXPECT_EQ(run(status), exit_fine);
+    EXPECT_THAT(out_.str(), HasSubstr("in trouble     mx19.example"));
+    EXPECT_THAT(out_.str(), Not(HasSubstr("mx20.example")));
+    EXPECT_THAT(out_.str(), HasSubstr("in trouble     ... and 4691 more"));
+}
+
 TEST_F(OperatorCommands, status_names_damage_until_somebody_has_taken_it_away) {
     auto damaged = healthy();
     damaged["spool"]["quarantine"] = {"0000000000000001-0000000000001090.bytes"};

@@ -115,6 +115,31 @@ TEST_F(SpoolCommands, import_waits_for_room) {
     EXPECT_EQ(imported_files(), 0);
 }
 
+TEST_F(SpoolCommands, ls_knows_everybody_of_a_domain_and_all_below_one) {
+    FakeDisk disk;
+    put("1.eml", "Subject: 1\r\n\r\ntext\r\n");
+    put("1.json", R"({"sender": "Ann@Us.example", "recipients": ["bob@mail.them.example"]})");
+    ASSERT_EQ(import(disk), exit_fine);
+    struct Row {
+        Filter filter;
+        bool is_found;
+    };
+    const Row rows[] = {
+        {{.sender = "@us.example"}, true},         {{.sender = "ann@us.example"}, true},
+        {{.sender = "@example"}, false},           {{.sender = "<>"}, false},
+        {{.domain = ".them.example"}, true},       {{.domain = ".example"}, true},
+        {{.domain = ".mail.them.example"}, false}, {{.domain = "mail.them.example"}, true},
+        {{.domain = "them.example"}, false}};
+    for (const auto& row : rows) {
+        out_.str("");
+        EXPECT_EQ(run_spool_ls(disk, {.command = Command::spool, .filter = row.filter}, io_),
+                  exit_fine);
+        EXPECT_EQ(out_.str().contains("1 message, 1 recipient."), row.is_found)
+            << row.filter.sender << row.filter.domain << '\n'
+            << out_.str();
+    }
+}
+
 TEST_F(SpoolCommands, export_leaves_no_half_file_behind) {
     FakeDisk disk;
     put_pairs(3);

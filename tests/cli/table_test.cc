@@ -39,7 +39,7 @@ TEST(Table, a_terminals_last_column_is_cut_between_characters) {
 TEST(Table, a_cell_cannot_leave_its_line_or_move_the_cursor) {
     Table table({"", ""});
     table.add({"a\nb", "\x1b[2Jc\td\xff"});
-    EXPECT_EQ(written(table, 0), "a / b  [2Jcd?\n");
+    EXPECT_EQ(written(table, 0), "a / b  [2Jcd\ufffd\n");
 }
 
 TEST(RelativeTime, names_the_larger_unit) {

@@ -218,7 +218,8 @@ def test_top_once_shows_destinations_and_rates(relay, receiver):
     assert answer["destinations"][0]["troubles"] == {"refused": 1}
 
 
-def test_top_on_a_terminal_refreshes_and_ends_with_q(relay, receiver):
+@pytest.mark.parametrize("end", ["q", signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_top_on_a_terminal_refreshes_and_ends_when_it_is_told_to(relay, receiver, end):
     posthouse = relay([route("peer.test", receiver.port)])
     receiver.script["RCPT"] = replies("450 4.2.1 later", None)
     pid, terminal = pty.fork()
@@ -237,7 +238,7 @@ def test_top_on_a_terminal_refreshes_and_ends_with_q(relay, receiver):
         until(lambda: has(b"\x1b[?1049h", b"DESTINATION", b"q ends this"), lambda: f"a picture: {seen!r}")
         seen = b""
         until(lambda: has(b"DESTINATION"), lambda: f"another picture: {seen!r}")
-        os.write(terminal, b"q")
+        os.write(terminal, b"q") if end == "q" else os.kill(pid, end)
         until(lambda: has(b"\x1b[?1049l"), lambda: f"the screen restored: {seen!r}")
         _, status = os.waitpid(pid, 0)
         assert os.waitstatus_to_exitcode(status) == 0

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "mta/inbound/etrn_reply.h"
+
 namespace mta::inbound {
 namespace {
 
@@ -24,6 +26,9 @@ TEST(Refusal, has_a_reason_for_each_reply) {
         {{503, {5, 5, 1}, "MAIL first"}, Refusal::syntax},
         {{501, {5, 1, 3}, "no address"}, Refusal::syntax},
         {{421, {4, 3, 2}, "shutting down"}, Refusal::other},
+        {reply_to({.node = "them.example"}, {.kind = WakeUp::Kind::busy}), Refusal::other},
+        {reply_to({.node = "them.example"}, {.kind = WakeUp::Kind::not_ours}), Refusal::other},
+        {no_such_queue({.node = "them"}), Refusal::other},
     };
     for (const auto& row : rows) EXPECT_EQ(refusal_of(row.reply), row.reason) << row.reply.text;
 }

@@ -116,6 +116,26 @@ TEST(Circuit, what_comes_back_gets_one_connection_then_two_then_four_and_all_of_
     EXPECT_EQ(server.received.size(), 2000u);
 }
 
+TEST(Circuit, the_worst_of_those_in_trouble_come_first) {
+    World world;
+    world.serve("a.example", "192.0.2.1");
+    world.serve("b.example", "192.0.2.2").is_refusing = true;
+    world.serve("c.example", "192.0.2.3").is_refusing = true;
+    world.send({.to = {"x@a.example"}});
+    world.send({.to = {"x@b.example"}});
+    for (int i = 0; i < 5; ++i) world.send({.to = {"x@c.example"}});
+    world.run_for(1s);
+    const auto some = world.manager().destinations_in_trouble(1);
+    EXPECT_EQ(some.count, 2u);
+    ASSERT_EQ(some.views.size(), 1u);
+    EXPECT_EQ(some.views[0].name, "mx.c.example");
+    EXPECT_EQ(world.manager().destinations_in_trouble(9).views.size(), 2u);
+    const auto busy = world.manager().busy_destinations(2);
+    EXPECT_EQ(busy.count, world.manager().destinations().size());
+    ASSERT_EQ(busy.views.size(), 2u);
+    EXPECT_LT(busy.views[0].name, busy.views[1].name);
+}
+
 TEST(Circuit, is_remembered_over_a_restart) {
     World world;
     auto& server = world.serve("them.example");

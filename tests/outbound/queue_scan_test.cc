@@ -1,4 +1,5 @@
 // Questions about many messages, answered from memory.
+#include <map>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -59,6 +60,15 @@ protected:
 
     World world_;
 };
+
+TEST_F(QueueScan, tells_of_how_many_recipients_those_that_match_are_some) {
+    std::map<queue::MessageId, std::size_t> in_all;
+    EXPECT_FALSE(world_.manager().scan({.domain = "busy.example"}, {}, [&](const MessageHit& hit) {
+        in_all[hit.id] = hit.recipients_in_all;
+        return true;
+    }));
+    EXPECT_EQ(in_all, (std::map<queue::MessageId, std::size_t>{{1, 2}, {3, 3}}));
+}
 
 TEST_F(QueueScan, finds_by_each_part_of_a_filter) {
     const auto now = world_.agenda.now();
