@@ -79,6 +79,24 @@ std::string busy_words(const outbound::Blocker& blocker, const std::string& whos
     return all + " that " + whose + " may have at once are busy";
 }
 
+// The limit of the destination, or of one of its hosts.
+std::string wait_for_connection(const RecipientView& view, Instant now) {
+    const auto& blocker = view.blocker;
+    const auto in_line = in_line_words(blocker) + '.';
+    if (blocker.remote.empty()) {
+        return "waits for its turn: " + busy_words(blocker, destination_of(view)) +
+               " with other mail" + in_line;
+    }
+    const auto host = printable(blocker.remote);
+    if (view.until && *view.until > now) {
+        return "waits for " + host +
+               ", which has turned us away as too many connections; it is asked again " +
+               when(*view.until, now) + in_line;
+    }
+    return "waits for its turn: " + host + " gets " + plural(blocker.limit, "connection") +
+           " at a time, and all are in use" + in_line;
+}
+
 std::string wait_for_destination(const RecipientView& view, Instant now) {
     const auto& blocker = view.blocker;
     auto out = "waits for " + destination_of(view) + ", which does not take mail" +
@@ -121,7 +139,6 @@ std::string delivering_words(const RecipientView& view, Instant now) {
 }
 
 std::string what_it_waits_for(const RecipientView& view, Instant now) {
-    const auto destination = destination_of(view);
     switch (view.reason) {
         case WaitReason::next_attempt:
             return "waits for its next attempt, " +
@@ -131,9 +148,7 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
                    " goes; this takes seconds.";
         case WaitReason::dns_down: return wait_for_dns(view, now);
         case WaitReason::destination_down: return wait_for_destination(view, now);
-        case WaitReason::destination_limit:
-            return "waits for its turn: " + busy_words(view.blocker, destination) +
-                   " with other mail" + in_line_words(view.blocker) + '.';
+        case WaitReason::destination_limit: return wait_for_connection(view, now);
         case WaitReason::message_rate:
         case WaitReason::connection_rate: return wait_for_rate(view, now);
         case WaitReason::connections_limit:
@@ -284,6 +299,7 @@ std::string advice(const RecipientView& view, const std::string& id) {
                    "flush " +
                    domain;
         case WaitReason::destination_limit:
+            if (!view.blocker.remote.empty()) return {};
             return "connections_per_destination in [delivery], or max_connections in its [[site]], "
                    "sets the limit.";
         case WaitReason::message_rate:

@@ -101,6 +101,9 @@ public:
     struct Waiting {
         std::uint32_t bundle = queue::nothing;
         Instant until;
+        std::string host;  // "mx.them.example:25",
+        std::uint32_t connections = 0;
+        std::uint32_t limit = 0;  // of those that it may have
     };
     [[nodiscard]] std::optional<Waiting> waiting_for_host(std::uint32_t site) const;
     // For tests: whoever waits for a host will be called. Empty: yes; else what is wrong.

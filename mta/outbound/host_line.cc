@@ -166,7 +166,9 @@ std::optional<Deliveries::Waiting> Deliveries::waiting_for_host(std::uint32_t si
     if (found == waiting_for_host_.end()) return std::nullopt;
     const auto delivery = found->second.lock();
     MTA_ASSERT(delivery);
-    return Waiting{delivery->bundle, delivery->waiting_at->closed_until};
+    const auto& host = *delivery->waiting_at;
+    return Waiting{delivery->bundle, host.closed_until, host.name, host.connections,
+                   host.concurrency.limit()};
 }
 
 std::string Deliveries::check() const {

@@ -37,6 +37,11 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     if (view.reason == WaitReason::destination_limit) {
         blocker.busy = site.destination.busy();
         blocker.limit = site.destination.limit();
+        if (auto waiting = deliveries.waiting_for_host(bundle.place)) {
+            blocker.busy = waiting->connections;
+            blocker.limit = waiting->limit;
+            blocker.remote = std::move(waiting->host);
+        }
     } else if (view.reason == WaitReason::message_rate && site.limits.message_rate) {
         blocker.rate = to_string(*site.limits.message_rate);
     } else if (view.reason == WaitReason::connection_rate && site.limits.connection_rate) {

@@ -57,10 +57,12 @@ struct Blocker {
     std::uint32_t failures = 0;    // probes of it that have failed since
     bool is_probing = false;       // the next one is under way
     std::size_t in_line = 0;       // messages that wait for the same, this one included
-    std::uint32_t busy = 0;        // connections at work, of the destination or of the relay
+    std::uint32_t busy = 0;        // connections at work, of the destination, relay or `remote`
     std::uint32_t limit = 0;       // of those
     std::string rate;              // "100/min"
-    std::string remote;            // delivering: the host that is being spoken to
+    // delivering: the host that is being spoken to; destination_limit: the one that has no room,
+    // if it is not the destination's own limit
+    std::string remote;
 };
 
 struct RecipientView {

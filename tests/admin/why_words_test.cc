@@ -231,6 +231,19 @@ TEST(WhyWords, name_the_object_that_blocks) {
     view.reason = WaitReason::destination_limit;
     view.blocker = {.limit = 20};
     EXPECT_THAT(text_of(words_about(message, now)), HasSubstr("all 20 connections that mx.them"));
+    view.blocker = {.in_line = 7, .limit = 5, .remote = "mx.them.example:25"};
+    text = text_of(words_about(message, now));
+    EXPECT_THAT(text,
+                HasSubstr("waits for mx.them.example:25, which has turned us away as too many "
+                          "connections; it is asked again in 1m 30s (12:01:30 UTC) (7 "
+                          "messages in line)."));
+    EXPECT_THAT(text, Not(HasSubstr("[delivery]"))) << "it is the host's own limit";
+    view.until.reset();
+    text = text_of(words_about(message, now));
+    EXPECT_THAT(text, HasSubstr("waits for its turn: mx.them.example:25 gets 5 connections at a "
+                                "time, and all are in use (7 messages in line)."));
+    EXPECT_THAT(text, Not(HasSubstr("[delivery]")));
+    view.until = now + 90s;
     view.reason = WaitReason::delivering;
     view.blocker = {.remote = "mx1 [192.0.2.1]:25"};
     EXPECT_THAT(text_of(words_about(message, now)),

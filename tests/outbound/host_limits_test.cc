@@ -84,6 +84,14 @@ TEST(HostLimits, a_host_that_takes_nobody_is_asked_at_growing_intervals_and_is_n
     const auto waiting = world.manager().find(last)->recipients.at(0);
     EXPECT_EQ(waiting.reason, WaitReason::destination_limit);
     EXPECT_TRUE(waiting.until && *waiting.until > world.agenda.now());
+    std::optional<MessageView> view;
+    world.manager().describe(last, [&](auto described) { view = std::move(*described); });
+    world.run_for(1s);
+    ASSERT_TRUE(view);
+    const auto& blocker = view->recipients.at(0).blocker;
+    EXPECT_EQ(blocker.remote, "mx.them.example:25");
+    EXPECT_EQ(blocker.limit, 1u);
+    EXPECT_EQ(blocker.busy, 0u);
     server.reply = nullptr;
     world.manager().flush_domain("them.example");
     world.run_for(1s);
