@@ -235,7 +235,7 @@ TEST(LogService, a_failing_disk_is_told_to_everybody_once) {
             ++refused;
         });
     }
-    EXPECT_TRUE(loop.run_until([&] { return refused == 20; }));
+    EXPECT_TRUE(loop.run_until([&] { return refused == 20 && fatal_count > 0; }));
     EXPECT_EQ(fatal_count, 1);
     ASSERT_TRUE(store->refusal());
     EXPECT_EQ(store->refusal()->kind, StoreError::Kind::broken);
