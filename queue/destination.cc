@@ -62,7 +62,7 @@ Destination::Change Destination::end(Ended ended, mta::Instant now) {
             return went_down ? Change::went_down : Change::none;
         }
         case Ended::How::unknown:
-            if (ended.was_probe) health_.end_probe(now);
+            if (ended.was_probe) health_.end_probe(now, ended.at_start.successes);
             return Change::none;
     }
     return Change::none;

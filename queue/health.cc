@@ -30,7 +30,9 @@ bool Health::on_failure(Failure failure, mta::Instant now, const ProbePolicy& po
         if (is_trusted && strikes_ < policy.failures_max) return false;
     }
     last_error_ = std::move(failure.error);
-    if (state_ != State::up && !failure.is_probe) return false;
+    const bool is_of_probe =
+        state_ == State::probing && failure.is_probe && failure.successes_at_start == successes_;
+    if (state_ != State::up && !is_of_probe) return false;
     const bool went_down = state_ == State::up;
     if (went_down) {
         failures_ = 0;
@@ -59,8 +61,8 @@ void Health::begin_probe() {
     state_ = State::probing;
 }
 
-void Health::end_probe(mta::Instant now) {
-    if (state_ != State::probing) return;
+void Health::end_probe(mta::Instant now, std::uint64_t successes_at_start) {
+    if (state_ != State::probing || successes_at_start != successes_) return;
     state_ = State::down;
     next_probe_ = now;
 }

@@ -50,8 +50,10 @@ public:
     // served meanwhile.
     [[nodiscard]] std::uint64_t successes() const { return successes_; }
 
-    // `is_probe`: the failure is the probe's own. Others, of what was under way when it went down,
-    // change nothing but the error. `successes_at_start`: successes() when the attempt began.
+    // `is_probe`: the failure is a probe's own. Others, of what was under way when it went down,
+    // change nothing but the error; nor does a probe that others have outlived: it came up and went
+    // down again meanwhile, and has a newer one. `successes_at_start`: successes() when the attempt
+    // began.
     // `jitter` in [-1, 1].
     struct Failure {
         mta::DeliveryError error;
@@ -65,7 +67,7 @@ public:
     bool on_success(mta::Instant now);
     void begin_probe();
     // The probe ended without having learnt anything: the next may begin at once.
-    void end_probe(mta::Instant now);
+    void end_probe(mta::Instant now, std::uint64_t successes_at_start);
     // An operator wants to know now. A probe under way is answer enough.
     void probe_now(mta::Instant now);
 

@@ -56,6 +56,36 @@ TEST_F(HealthTest, a_failure_of_what_began_before_a_success_says_nothing) {
     EXPECT_TRUE(health.is_up());
 }
 
+// The first probe hangs; what was under way before brings it up, and it goes down again.
+TEST_F(HealthTest, a_probe_that_hung_ends_no_later_one) {
+    for (const bool has_failed : {true, false}) {
+        health = Health();
+        fail();
+        now = *health.next_probe();
+        health.begin_probe();
+        const auto of_first = health.successes();
+        health.on_success(now);
+        now += Health::trust;
+        fail();
+        now = *health.next_probe();
+        health.begin_probe();
+        if (has_failed) {
+            health.on_failure({.error = {}, .is_probe = true, .successes_at_start = of_first}, now,
+                              mx_probes);
+        } else {
+            health.end_probe(now, of_first);
+        }
+        EXPECT_TRUE(health.is_probing());
+        EXPECT_FALSE(health.may_probe(now + 24h)) << "there would be two at once";
+        fail(true);
+        EXPECT_EQ(health.next_probe(), now + 30s);
+        now = *health.next_probe();
+        health.begin_probe();
+        health.end_probe(now, health.successes());
+        EXPECT_TRUE(health.may_probe(now));
+    }
+}
+
 TEST_F(HealthTest, remembers_its_trouble_over_a_restart) {
     EXPECT_EQ(health.trouble(), std::nullopt);
     fail();
