@@ -371,6 +371,7 @@ Response answer_why(const Call& call, const std::string& what, const json& loadi
     }
     if (what.starts_with('<')) {
         question.filter.message_id = queue::bare_message_id(what);
+        question.if_unknown = words_about_unknown_message_id(what);
         return why_messages(call, question, loading, find_ended);
     }
     if (what.contains('@')) {

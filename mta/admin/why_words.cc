@@ -391,6 +391,16 @@ void add_destination(Lines& lines, const outbound::DestinationView& site, Instan
     add_what_is_passed_over(lines, site, now);
 }
 
+// The command that finds it in the log, ready for a shell: the journal takes a regular expression.
+std::string log_search(std::string_view text) {
+    std::string pattern;
+    for (const char c : printable(text)) {
+        if (std::string_view("\\+*?()[]{}|^$").contains(c)) pattern += '\\';
+        pattern += c == '\'' ? '.' : c;
+    }
+    return "journalctl -u posthouse -g '" + pattern + '\'';
+}
+
 }  // namespace
 
 std::string when(Instant time, Instant now) {
@@ -473,21 +483,24 @@ Lines words_about(const outbound::EndingView& ending, Instant now) {
 Lines words_about_unknown_id(std::string_view id) {
     return {"There is no message " + printable(id) + " in the queue.",
             "  It was delivered, has bounced or was cancelled, or it never came here. The log says "
-            "which: journalctl -u posthouse -g 'id=" +
-                printable(id) + "'"};
+            "which: " +
+                log_search("id=" + std::string(id))};
+}
+
+Lines words_about_unknown_message_id(std::string_view message_id) {
+    return {
+        "There is no message with the Message-ID " + printable(message_id) + " in the queue.",
+        "  Whether one came here, and what became of it, is in the log: " + log_search(message_id)};
 }
 
 Lines words_about_unknown_address(std::string_view address) {
-    return {
-        "There is no message from or to " + printable(address) + " in the queue.",
-        "  Whether one was delivered or has bounced is in the log: journalctl -u posthouse -g '" +
-            printable(address) + "'"};
+    return {"There is no message from or to " + printable(address) + " in the queue.",
+            "  Whether one was delivered or has bounced is in the log: " + log_search(address)};
 }
 
 Lines words_about_unknown_domain(std::string_view domain) {
     return {"There is no mail for " + printable(domain) + " in the queue.",
-            "  Whether there was any is in the log: journalctl -u posthouse -g '" +
-                printable(domain) + "'"};
+            "  Whether there was any is in the log: " + log_search(domain)};
 }
 
 Lines words_about_loading() {

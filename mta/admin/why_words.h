@@ -22,6 +22,7 @@ using Lines = std::vector<std::string>;
 
 // Nothing in the queue for it.
 [[nodiscard]] Lines words_about_unknown_id(std::string_view id);
+[[nodiscard]] Lines words_about_unknown_message_id(std::string_view message_id);
 [[nodiscard]] Lines words_about_unknown_address(std::string_view address);
 [[nodiscard]] Lines words_about_unknown_domain(std::string_view domain);
 // Nothing may only be so far.

@@ -573,6 +573,11 @@ TEST_F(ApiTest, why_of_the_unknown_points_at_the_log) {
         EXPECT_THAT(answer["lines"][0], HasSubstr(what));
         EXPECT_THAT(answer["lines"][1], HasSubstr("log"));
     }
+    EXPECT_EQ(ask(200, "/v1/why/<x.1@office.example>")["lines"][0],
+              "There is no message with the Message-ID <x.1@office.example> in the queue.");
+    // Ready for a shell, and literal in the journal's regular expression.
+    EXPECT_THAT(ask(200, "/v1/why/o'brien+news@them.example")["lines"][1],
+                HasSubstr("-g 'o.brien\\+news@them.example'"));
 }
 
 TEST_F(ApiTest, an_envelope_that_cannot_be_read_does_not_hide_the_message) {
