@@ -24,10 +24,7 @@ mirror_of_this_machine() { # the first source of Debian itself that apt uses her
 }
 
 unmount() {
-  local place
-  for place in proc dev; do
-    if mountpoint -q "$bare/$place"; then umount -R -l "$bare/$place"; fi
-  done
+  if mountpoint -q "$bare"; then umount -R -l "$bare"; fi
 }
 
 make_machine() {
@@ -73,6 +70,9 @@ run_until_it_listens() {
 trap unmount EXIT
 [[ ${KEEP:-no} == yes && -x $bare/bin/sh ]] || make_machine
 clone
+# As on a machine of its own, its root is a mount.
+mount --bind "$bare" "$bare"
+mount --make-private "$bare"
 mount -t proc proc "$bare/proc"
 mount --rbind /dev "$bare/dev"
 mount --make-rslave "$bare/dev"
