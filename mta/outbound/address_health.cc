@@ -52,8 +52,7 @@ bool AddressHealth::failed(const Attempt& attempt, Failure failure, Instant now)
 
 void AddressHealth::learnt_nothing(const Attempt& attempt, Instant now) {
     auto* health = known_.find(attempt.endpoint);
-    if (health != nullptr && attempt.is_probe)
-        health->end_probe(now, attempt.successes_at_start);
+    if (health != nullptr && attempt.is_probe) health->end_probe(now, attempt.successes_at_start);
 }
 
 void AddressHealth::probe_now(const Endpoint& endpoint, Instant now) {
