@@ -51,6 +51,14 @@ bool is_header_without_key(std::string_view line) {
     return line.empty() || !starts_key(line[0]);
 }
 
+// Elsewhere the parser takes the text in the quotes for a part of what stands before them; letters
+// beyond ASCII are more than it can bear there.
+bool may_begin_string(std::string_view before) {
+    const auto last = before.find_last_not_of(" \t");
+    constexpr std::string_view openings = "=,[{";
+    return last == std::string_view::npos || openings.contains(before[last]);
+}
+
 // Looks a text over before the parser does: for what no setting needs, and for what the parser
 // takes for granted (by assert) and a mistyped file can break. It also tells a bracket that is
 // missing by the place where it was opened.
@@ -87,6 +95,9 @@ private:
                 if (line.substr(i, 3) == "\"\"\"" || line.substr(i, 3) == "'''") {
                     return SyntaxError{position,
                                        "a string over several lines is never needed here"};
+                }
+                if (!may_begin_string(line.substr(0, i))) {
+                    return SyntaxError{position, "no text in quotes may begin here"};
                 }
                 const auto end = end_of_string(line, i);
                 if (!end) return SyntaxError{position, "this string has no closing quote"};
