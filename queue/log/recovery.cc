@@ -75,7 +75,7 @@ private:
     void note_origin(Candidate& candidate);
     StoreResult<void> read_whole(Candidate& candidate);
     StoreResult<void> read_tails();
-    void sort_out_unused();
+    DiskResult<void> sort_out_unused();
     void sort_out_free();
     void conclude();
     DiskResult<void> make_certain(Candidate& candidate, std::uint64_t file_bytes);
@@ -99,7 +99,8 @@ StoreResult<Survey> Surveyor::run() {
         previous->second.is_named = true;
     }
     if (auto read = read_tails(); !read) return std::unexpected(read.error());
-    sort_out_unused();
+    if (auto sorted = sort_out_unused(); !sorted)
+        return std::unexpected(to_store_error(sorted.error()));
     sort_out_free();
     conclude();
     return std::move(result_);
@@ -247,7 +248,7 @@ DiskResult<void> Surveyor::make_certain(Candidate& candidate, std::uint64_t file
 }
 
 // Segments that were made ready and never written to.
-void Surveyor::sort_out_unused() {
+DiskResult<void> Surveyor::sort_out_unused() {
     bool has_moved = false;
     for (auto at = candidates_.begin(); at != candidates_.end();) {
         const auto& [number, candidate] = *at;
@@ -258,16 +259,16 @@ void Surveyor::sort_out_unused() {
             ++at;
             continue;
         }
+        auto moved = disk_.rename(segment_path(number), "free/" + segment_file_name(number));
+        if (!moved) return moved;
         has_moved = true;
-        [[maybe_unused]] const auto moved =
-            disk_.rename(segment_path(number), "free/" + segment_file_name(number));
         at = candidates_.erase(at);
     }
-    if (!has_moved) return;
+    if (!has_moved) return {};
     // Before any of them gets a new header under its old name.
-    for (const auto* folder : {"seg", "free"}) {
-        [[maybe_unused]] const auto synced = disk_.sync_directory(folder);
-    }
+    for (const auto* folder : {"seg", "free"})
+        if (auto synced = disk_.sync_directory(folder); !synced) return synced;
+    return {};
 }
 
 void Surveyor::sort_out_free() {

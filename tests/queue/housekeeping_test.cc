@@ -90,6 +90,33 @@ TEST(Housekeeping, a_segment_made_ready_and_not_used_is_used_after_the_next_star
     EXPECT_EQ(spool.load().size(), 20u);
 }
 
+TEST(Housekeeping, a_segment_made_ready_that_cannot_be_put_in_its_place_stops_the_start) {
+    FakeDisk running;
+    std::unique_ptr<FakeDisk> killed;
+    {
+        Spool spool(running);
+        for (int i = 0; i < 20; ++i) {
+            ASSERT_TRUE(
+                spool.enqueue(shared_message(spool.store->allocate_id(), std::string(1700, 'x'))));
+        }
+        killed = copy_of(running);
+    }
+    const auto trial = copy_of(*killed);
+    EXPECT_FALSE(Spool(*trial).error);
+    const auto events = trial->events();
+    const auto moved = std::ranges::find(events, "rename", &FakeDisk::Event::what);
+    ASSERT_NE(moved, events.end());
+    const auto call = static_cast<std::uint64_t>(moved - events.begin());
+    for (const std::string what : {"rename", "sync_directory", "sync_directory"}) {
+        const auto disk = copy_of(*killed);
+        const auto offset = static_cast<std::uint64_t>(disk->calls());
+        disk->fail_at(offset + call, EIO);
+        const Spool spool(*disk);
+        ASSERT_TRUE(spool.error) << what;
+        EXPECT_NE(spool.error->text.find("error 5"), std::string::npos) << spool.error->text;
+    }
+}
+
 TEST(Housekeeping, a_disk_without_room_for_a_ready_segment_is_no_trouble_yet) {
     FakeDisk disk;
     Spool spool(disk);
