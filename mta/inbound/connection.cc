@@ -45,6 +45,15 @@ std::string_view words_of(smtp::ServerSession::EndReason reason) {
     return "lost";
 }
 
+// The reply on one line: "550-5.7.1 one 550 5.7.1 two".
+std::string for_log(const smtp::ServerReply& reply) {
+    auto text = smtp::to_string(reply);
+    text.resize(text.size() - 2);
+    for (auto at = text.find("\r\n"); at != text.npos; at = text.find("\r\n", at))
+        text.replace(at, 2, " ");
+    return text;
+}
+
 }  // namespace
 
 Connection::Connection(const Services& services, std::shared_ptr<const SessionConfig> config,
@@ -244,7 +253,7 @@ smtp::ServerSession::OnEtrn Connection::etrn_for_client() {
         if (reply.code < 400) {
             services_.log.write(
                 now(), Level::info,
-                line("etrn").with("node", arguments.node).with("reply", to_string(reply)));
+                line("etrn").with("node", arguments.node).with("reply", for_log(reply)));
         }
         return reply;
     };
@@ -256,7 +265,7 @@ void Connection::handle(smtp::ServerSession::Refused& refused) {
     services_.log.write(now(), Level::info,
                         line("refused")
                             .with("command", refused.command)
-                            .with("reply", to_string(refused.reply))
+                            .with("reply", for_log(refused.reply))
                             .with_if("cause", std::exchange(refusal_cause_, {})));
 }
 

@@ -128,6 +128,7 @@ TEST_F(InboundConnection, refuses_relaying_for_strangers_but_takes_mail_for_our_
     EXPECT_TRUE(say("RCPT TO:<b@OFFICE.example>\r\n").starts_with("250 2.1.5 "));
     log_.flush();
     EXPECT_NE(logged_.find("refused session=1 client=203.0.113.5 command=\"RCPT "), logged_.npos);
+    EXPECT_NE(logged_.find("is not allowed for 203.0.113.5\"\n"), logged_.npos) << logged_;
 }
 
 TEST_F(InboundConnection, logs_only_the_first_of_the_recipients_that_are_too_many) {
