@@ -59,12 +59,13 @@ std::string stamp_of(Instant time, Instant now) {
 
 // ---- What it waits for -----------------------------------------------------------------------
 
+// " (since 10:00:00 UTC, for 2h; 7 tries failed)"
 std::string since_words(const outbound::Blocker& blocker, Instant now) {
     if (!blocker.since) return {};
-    auto out = " since " + stamp_of(*blocker.since, now) + " UTC (" +
-               format_duration(std::max(now - *blocker.since, Millis{0})) + ')';
+    auto out = " (since " + stamp_of(*blocker.since, now) + " UTC, for " +
+               format_duration(std::max(now - *blocker.since, Millis{0}));
     if (blocker.failures > 1) out += "; " + std::to_string(blocker.failures) + " tries failed";
-    return out;
+    return out + ')';
 }
 
 std::string in_line_words(const outbound::Blocker& blocker) {
@@ -90,7 +91,7 @@ std::string wait_for_connection(const RecipientView& view, Instant now) {
     const auto host = printable(blocker.remote);
     if (view.until && *view.until > now) {
         return "waits for " + host +
-               ", which has turned us away as too many connections; it is asked again " +
+               ", which said that there are too many connections. It is asked again " +
                when(*view.until, now) + in_line;
     }
     return "waits for its turn: " + host + " gets " + plural(blocker.limit, "connection") +
@@ -108,7 +109,7 @@ std::string wait_for_destination(const RecipientView& view, Instant now) {
 
 std::string wait_for_dns(const RecipientView& view, Instant now) {
     const auto& blocker = view.blocker;
-    return "waits for the DNS, which could not say where mail for " + printable(view.domain) +
+    return "waits for the DNS, which cannot say where mail for " + printable(view.domain) +
            " goes" + since_words(blocker, now) + ". It is " +
            (blocker.is_probing ? "being asked right now."
                                : "asked again " + at_or_soon(view.until, now) + '.');
@@ -299,7 +300,11 @@ std::string advice(const RecipientView& view, const std::string& id) {
                    "flush " +
                    domain;
         case WaitReason::destination_limit:
-            if (!view.blocker.remote.empty()) return {};
+            if (!view.blocker.remote.empty() && view.until) return {};
+            if (!view.blocker.remote.empty()) {
+                return "Their number follows what the server bears, up to max_connections in its "
+                       "[[site]] (or connections_per_destination in [delivery]).";
+            }
             return "connections_per_destination in [delivery], or max_connections in its [[site]], "
                    "sets the limit.";
         case WaitReason::message_rate:

@@ -30,13 +30,13 @@ ZONE = "$TTL 1\n@ MX 10 mx1\n@ MX 20 mx2\nmx1 A 127.0.0.11\nmx2 A 127.0.0.12"
 
 @pytest.fixture(scope="module")
 def dns():
-    zones = {"them.example": ZONE, "others.example": "@ MX 10 mx\nmx A 127.0.0.13"}
+    zones = {"them.example": ZONE, "others.example": "@ MX 10 mx\nmx A 127.0.0.13", "third.example": "@ MX 10 mx1.them.example."}
     with tempfile.TemporaryDirectory(prefix="ph-dns-") as folder, dns_fixture.start(folder, zones) as servers:
         yield servers
 
 
 class World:
-    """them.example has mx1 and mx2, others.example a server of its own; office.example is where senders are."""
+    """them.example has mx1 and mx2, third.example mx1 too, others.example a server of its own; office.example is where senders are."""
 
     def __init__(self, relay, dns, stack):
         self._relay = relay
@@ -96,7 +96,7 @@ def test_why_dns_timeout(world):
     world.start()
     world.send("bob@drop.test")
     world.wait_for("bob@drop.test", "dns_down")
-    world.says("dns-timeout", "bob@drop.test", "waits for the DNS, which could not say where mail for drop.test goes",
+    world.says("dns-timeout", "bob@drop.test", "waits for the DNS, which cannot say where mail for drop.test goes",
                "asked again in", "dig MX drop.test", "posthouse flush drop.test")  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def test_why_circuit_open(world):
     world.wait_for("bob@them.example", "destination_down")
     world.send()
     until(lambda: len(world.posthouse.queue()) == 2, "two in the queue")
-    world.says("circuit-open", first, "which does not take mail since", "It is tried in",
+    world.says("circuit-open", first, "which does not take mail (since ", "It is tried in",
                "all mail for it goes out (2 messages in line)", "What was tried",
                f"mx1.them.example [127.0.0.11]:{world.mail_port}: cannot connect",
                f"mx2.them.example [127.0.0.12]:{world.mail_port}: cannot connect",
@@ -159,6 +159,28 @@ def test_why_concurrency(world):
                "max_connections")  # fmt: skip
     until(lambda: "which has time to answer until" in " ".join(world.posthouse.why(delivering).split()), "the deadline")
     world.says("delivering", delivering, "is being delivered to", "right now, over mx1.them.example [127.0.0.11]")
+
+
+def test_why_a_server_of_two_destinations_is_busy(world):
+    world.mx1.script["MAIL"] = always(HANG)
+    world.start(site=[{"match": ["mx1.them.example"], "max_connections": 1}])
+    world.send()
+    world.wait_for("bob@them.example", "delivering")
+    world.send("carl@third.example")
+    ident = world.wait_for("carl@third.example", "destination_limit")
+    world.says("host-busy", ident, f"mx1.them.example:{world.mail_port} gets 1 connection at a time",
+               "and all are in use")  # fmt: skip
+
+
+def test_why_a_server_turns_us_away(world):
+    world.others.script["CONNECT"] = always("421 4.7.0 too many connections from your address")
+    world.start()
+    world.send("dan@others.example")
+    world.wait_for("dan@others.example", "next_attempt")
+    world.send("eve@others.example")
+    ident = world.wait_for("eve@others.example", "destination_limit")
+    world.says("turned-away", ident, f"waits for mx.others.example:{world.mail_port}, which said that there are too many connections",
+               "It is asked again in")  # fmt: skip
 
 
 def test_why_greylisted(world):

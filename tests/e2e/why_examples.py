@@ -28,6 +28,8 @@ SITUATIONS = [
     ("greylisted", "Greylisting"),
     ("rate-limit", "A rate"),
     ("concurrency", "All connections to the destination are busy"),
+    ("host-busy", "A server that stands for several destinations is busy"),
+    ("turned-away", "The server has too many connections"),
     ("connections-limit", "All connections of the relay are busy"),
     ("delivering", "Under way, and the other server takes its time"),
     ("window", "Outside the hours of its route"),
@@ -51,6 +53,7 @@ def as_example(text):
     text = text.replace(" from 127.0.0.1:53", " from 192.0.2.53:53")
     text = re.sub(r"127\.0\.0\.1([123])\]:\d+", r"192.0.2.\1]:25", text)
     text = re.sub(r"\[127\.0\.0\.1\]:\d+", "[192.0.2.7]:25", text)
+    text = re.sub(r"(mx\d?\.\w+\.example):\d+", r"\1:25", text)
     return re.sub(r"127\.0\.0\.1:\d+", "192.0.2.7:25", text)
 
 
