@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mta/admin/shard_call.h"
+#include "mta/admin/why_gone.h"
 
 namespace mta::admin {
 namespace {

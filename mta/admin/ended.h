@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "mta/admin/api.h"
-#include "mta/admin/why_words.h"
+#include "mta/admin/words.h"
 
 namespace mta::admin {
 

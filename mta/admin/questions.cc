@@ -9,6 +9,8 @@
 #include "mta/admin/grouping.h"
 #include "mta/admin/ranking.h"
 #include "mta/admin/selection.h"
+#include "mta/admin/why_domain.h"
+#include "mta/admin/why_gone.h"
 #include "mta/admin/why_json.h"
 #include "mta/admin/why_words.h"
 

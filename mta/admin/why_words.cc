@@ -1,10 +1,9 @@
 #include "mta/admin/why_words.h"
 
 #include <algorithm>
-#include <chrono>
-#include <span>
 
 #include "mta/admin/json.h"
+#include "mta/admin/words.h"
 #include "mta/base/domain.h"
 #include "mta/base/printable.h"
 #include "mta/base/time_format.h"
@@ -12,7 +11,6 @@
 namespace mta::admin {
 namespace {
 
-using namespace std::chrono_literals;
 using outbound::AttemptView;
 using outbound::RecipientView;
 using outbound::ViewState;
@@ -21,40 +19,12 @@ using outbound::WaitReason;
 constexpr std::size_t recipients_described_max = 20;
 constexpr std::size_t attempts_described_max = 10;  // of a recipient, the newest
 
-std::string plural(std::uint64_t count, std::string_view noun) {
-    return std::to_string(count) + ' ' + std::string(noun) + (count == 1 ? "" : "s");
-}
-
-// Who said what: `mx1 [192.0.2.1]:25 said "450 4.7.1 greylisted"`, or our own words about it.
-std::string words_of(const DeliveryError& error, const std::string& destination) {
-    const auto remote = printable(error.remote);
-    if (error.reply_code != 0) {
-        return (remote.empty() ? destination : remote) + " said \"" + printable(reply_of(error)) +
-               '"';
-    }
-    auto text = printable(error.text);
-    if (text.ends_with('.')) text.pop_back();  // the sentence around it ends by itself
-    return (remote.empty() ? "" : remote + ": ") + text;
-}
-
 std::string name_of(const RecipientView& view) {
     return printable(view.address.empty() ? "a recipient at " + view.domain : view.address);
 }
 
 std::string destination_of(const RecipientView& view) {
     return printable(view.destination.empty() ? view.domain : view.destination);
-}
-
-std::string at_or_soon(const std::optional<Instant>& time, Instant now) {
-    return time && *time > now ? when(*time, now) : std::string("at any moment");
-}
-
-// Without the date if it is within a day.
-std::string stamp_of(Instant time, Instant now) {
-    const auto distance = time > now ? time - now : now - time;
-    const auto text = format_rfc3339(time);  // 2026-11-22T04:05:06.789Z
-    const auto clock = text.substr(11, 8);
-    return distance < 24h ? clock : text.substr(0, 10) + ' ' + clock;
 }
 
 // ---- What it waits for -----------------------------------------------------------------------
@@ -345,76 +315,7 @@ void add_recipient(Lines& lines, const outbound::MessageView& message, std::size
         lines.push_back("  " + words);
 }
 
-// Addresses and sources of a destination that are not used for now.
-void add_what_is_passed_over(Lines& lines, const outbound::DestinationView& site, Instant now) {
-    constexpr std::size_t shown_max = 10;
-    for (const auto& address :
-         std::span(site.unwell).first(std::min(site.unwell.size(), shown_max))) {
-        lines.push_back("  Passed over since " + when(address.since, now) + ": " +
-                        printable(address.host) + ", " + printable(address.address) + ". " +
-                        words_of(address.error, printable(address.host)) + ". It is tried again " +
-                        at_or_soon(address.next_try, now) + '.');
-    }
-    if (site.unwell.size() > shown_max) {
-        lines.push_back("  So are " + std::to_string(site.unwell.size() - shown_max) +
-                        " more addresses: GET /v1/destinations of the admin socket names them.");
-    }
-    for (const auto& suspended : site.suspended) {
-        lines.push_back("  It refuses mail from our [[source]] " + printable(suspended.source) +
-                        ", which is not used for it until " + when(suspended.until, now) + ". " +
-                        words_of(suspended.error, printable(site.name)) + '.');
-    }
-}
-
-void add_destination(Lines& lines, const outbound::DestinationView& site, Instant now) {
-    if (site.opens_at) {
-        lines.push_back(
-            printable(site.name) +
-            " gets mail at certain hours only (deliver_between of its [[route]]), which begin "
-            "again " +
-            at_or_soon(site.opens_at, now) + ". Until then nothing is tried.");
-    }
-    if (site.down_since && site.opens_at) {
-        lines.push_back("  It took no mail when it was last tried, since " +
-                        when(*site.down_since, now) + '.');
-    } else if (site.down_since) {
-        lines.push_back(printable(site.name) + " has taken no mail since " +
-                        when(*site.down_since, now) + ". " +
-                        (site.next_probe
-                             ? "It is tried again " + at_or_soon(site.next_probe, now) + '.'
-                             : "It is being tried right now.") +
-                        " As soon as it answers, all mail for it goes out.");
-    } else {
-        lines.push_back(printable(site.name) + " is up: " + std::to_string(site.delivering) +
-                        " being delivered, " + std::to_string(site.waiting) + " waiting, " +
-                        std::to_string(site.connections) + " of at most " +
-                        std::to_string(site.connections_limit) + " connections open.");
-    }
-    if (site.last_error && !site.last_error->text.empty()) {
-        lines.push_back("  The last trouble: " + words_of(*site.last_error, printable(site.name)));
-    }
-    add_what_is_passed_over(lines, site, now);
-}
-
-// The command that finds it in the log, ready for a shell: the journal takes a regular expression.
-std::string log_search(std::string_view text) {
-    std::string pattern;
-    for (const char c : printable(text)) {
-        if (std::string_view("\\+*?()[]{}|^$").contains(c)) pattern += '\\';
-        pattern += c == '\'' ? '.' : c;
-    }
-    return "journalctl -u posthouse -g '" + pattern + '\'';
-}
-
 }  // namespace
-
-std::string when(Instant time, Instant now) {
-    const auto distance = time > now ? time - now : now - time;
-    const auto relative = distance < 1s ? std::string(time > now ? "at once" : "just now")
-                          : time > now  ? "in " + format_duration(distance)
-                                        : format_duration(distance) + " ago";
-    return relative + " (" + stamp_of(time, now) + " UTC)";
-}
 
 Lines words_about(const outbound::MessageView& message, Instant now) {
     const auto id = queue::format_id(message.id);
@@ -441,77 +342,6 @@ Lines words_about(const outbound::MessageView& message, Instant now) {
                         ": posthouse queue --id " + id);
     }
     return lines;
-}
-
-Lines words_about(const outbound::DomainView& view, Instant now) {
-    const auto domain = printable(view.domain);
-    Lines lines = {domain + ": " + plural(view.recipients, "recipient") + " waiting."};
-    if (!view.destination.empty()) {
-        lines.push_back((view.is_static_route
-                             ? "A [[route]] of the configuration sends its mail to "
-                             : "Its MX records send its mail to ") +
-                        printable(view.destination) + '.');
-    }
-    if (view.dns_down_since) {
-        lines.push_back("The DNS could not say where its mail goes since " +
-                        when(*view.dns_down_since, now) + "; it is asked again " +
-                        at_or_soon(view.next_look_up, now) + '.');
-        if (view.dns_error) lines.push_back("  " + printable(reply_of(*view.dns_error)));
-        lines.push_back("  Look whether the name servers answer: dig MX " + domain);
-    }
-    if (view.site) add_destination(lines, *view.site, now);
-    lines.push_back("To try at once: posthouse flush " + domain +
-                    "   Its messages: posthouse queue --domain " + domain);
-    return lines;
-}
-
-Lines words_about(const outbound::EndingView& ending, Instant now) {
-    const auto id = queue::format_id(ending.id);
-    const auto who = ending.address.empty() ? "a recipient" : printable(ending.address);
-    Lines lines = {"Message " + id + " to " + who + " was given up " + when(ending.at, now) +
-                   (ending.has_expired ? ": its time was over. The last trouble: " : ": ") +
-                   words_of(ending.error, "the other server") + '.'};
-    const auto report = queue::format_id(ending.report);
-    if (ending.report == 0) {
-        lines.emplace_back(
-            "  Nobody was told: it was a report itself, or its sender did not want to hear of it.");
-    } else if (ending.is_report_queued) {
-        lines.push_back("  The report to its sender is message " + report +
-                        ", which is still on its way: posthouse why " + report);
-    } else {
-        lines.push_back("  The report to its sender was message " + report +
-                        ", which has left. Where it went: journalctl -u posthouse -g id=" + report);
-    }
-    return lines;
-}
-
-Lines words_about_unknown_id(std::string_view id) {
-    return {"There is no message " + printable(id) + " in the queue.",
-            "  It was delivered, has bounced or was cancelled, or it never came here. The log says "
-            "which: " +
-                log_search("id=" + std::string(id))};
-}
-
-Lines words_about_unknown_message_id(std::string_view message_id) {
-    return {
-        "There is no message with the Message-ID " + printable(message_id) + " in the queue.",
-        "  Whether one came here, and what became of it, is in the log: " + log_search(message_id)};
-}
-
-Lines words_about_unknown_address(std::string_view address) {
-    return {"There is no message from or to " + printable(address) + " in the queue.",
-            "  Whether one was delivered or has bounced is in the log: " + log_search(address)};
-}
-
-Lines words_about_unknown_domain(std::string_view domain) {
-    return {"There is no mail for " + printable(domain) + " in the queue.",
-            "  Whether there was any is in the log: " + log_search(domain)};
-}
-
-Lines words_about_loading() {
-    return {
-        "The relay has started a short while ago and does not know yet all that was queued "
-        "before: ask again in a moment (posthouse status says how far it is)."};
 }
 
 }  // namespace mta::admin

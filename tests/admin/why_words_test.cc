@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "mta/admin/why_domain.h"
+#include "mta/admin/why_gone.h"
+
 namespace mta::admin {
 namespace {
 
