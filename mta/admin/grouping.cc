@@ -57,6 +57,7 @@ Grouping::Entry& Grouping::group_of(const void* identity, const NameOf& name_of)
     const auto hash = (reinterpret_cast<std::uintptr_t>(identity) >> 3) * 0x9e3779b97f4a7c15u;
     auto& recent = recent_[hash >> 52];
     if (recent.group != nullptr && recent.identity == identity) return *recent.group;
+    ++names_this_turn_;
     const auto name = name_of();
     auto found = groups_.find(name);
     if (found == groups_.end()) {
@@ -106,7 +107,7 @@ bool Grouping::add(const MessageHit& hit, std::size_t /*shard*/) {
             }
         }
     }
-    return true;
+    return names_this_turn_ < names_a_turn_max;
 }
 
 std::vector<const Grouping::Groups::value_type*> Grouping::sorted() const {

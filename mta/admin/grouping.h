@@ -26,6 +26,8 @@ class Grouping {
 public:
     // Beyond, what is new goes to a group of its own without name, "others".
     static constexpr std::size_t groups_max = 100'000;
+    // A name costs about a microsecond: a shard has other work to do after so many.
+    static constexpr std::size_t names_a_turn_max = 16'384;
 
     struct Group {
         std::string name;
@@ -35,8 +37,12 @@ public:
     explicit Grouping(GroupBy by) : by_(by) {}
 
     // Before the first add() of each turn: views that were given before may be others now.
-    void begin_turn() { recent_ = {}; }
+    void begin_turn() {
+        recent_ = {};
+        names_this_turn_ = 0;
+    }
     [[nodiscard]] static bool needs_details() { return true; }
+    // It is counted either way; false: enough for this turn.
     bool add(const outbound::MessageHit& hit, std::size_t shard);
 
     // Those with most messages first, at most `limit`.
@@ -75,6 +81,7 @@ private:
         Entry* group = nullptr;
     };
     std::array<Recent, 4096> recent_{};
+    std::size_t names_this_turn_ = 0;
 };
 
 }  // namespace mta::admin

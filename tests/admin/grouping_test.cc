@@ -111,6 +111,28 @@ TEST(Grouping, believes_no_place_in_memory_over_a_turn) {
     EXPECT_EQ(summary(grouping), "a.example 1/1, b.example 1/1");
 }
 
+TEST(Grouping, asks_for_a_pause_after_so_many_names_and_goes_on_where_it_was) {
+    std::vector<DeliveryError> errors(Grouping::names_a_turn_max + 10);
+    for (std::size_t i = 0; i < errors.size(); ++i) errors[i].text = "w" + std::string(i % 7, 'x');
+    Grouping grouping(GroupBy::reason);
+    std::vector<std::size_t> turns = {0};
+    grouping.begin_turn();
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+        const RecipientHit hit{.error = &errors[i], .domain = "a.example"};
+        ++turns.back();
+        if (grouping.add({i + 1, start, 1024, "", {&hit, 1}}, 0)) continue;
+        turns.push_back(0);
+        grouping.begin_turn();
+    }
+    EXPECT_EQ(turns, (std::vector<std::size_t>{Grouping::names_a_turn_max, 10}));
+    EXPECT_EQ(grouping.totals().messages, errors.size());
+    EXPECT_EQ(grouping.size(), 7u);
+    for (int i = 0; i < 1000; ++i) {
+        const RecipientHit hit{.error = &errors[0], .domain = "a.example"};
+        EXPECT_TRUE(grouping.add({errors.size() + 1, start, 1024, "", {&hit, 1}}, 0));
+    }
+}
+
 TEST(ReasonGroup, leaves_out_what_differs_from_message_to_message) {
     const std::pair<const char*, const char*> rows[] = {
         {"4.2.2 mailbox full", "450 4.2.2 mailbox full"},
