@@ -13,7 +13,7 @@ import textwrap
 from pathlib import Path
 
 COLUMNS = 76
-BEGIN, END = ".Sh WHAT WHY SAYS\n", ".Sh THE SPOOL\n"
+BEGIN, END = ".Sh WHAT WHY SAYS\n", ".Sh TROUBLE\n"  # END: the section that follows
 INTRODUCTION = """.Cm why
 tells where a message is and what it waits for; then each host that was tried, when, and its own words;
 then what comes next, and what can be done.
