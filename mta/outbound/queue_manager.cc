@@ -232,7 +232,9 @@ void QueueManager::Impl::reload(SettingsPtr settings) {
     sites.apply_settings();
     router.apply_settings();
     deliveries.apply_settings();
-    core.scheduler.set_policy(retry_policy(core.settings->retry));
+    // A walk over the whole queue: only if there is something new in it.
+    if (are_routes_new || former->retry != core.settings->retry)
+        core.scheduler.set_policy(retry_policy(core.settings->retry));
     if (!are_routes_new) return;
     // What is in line was routed by the old ones.
     for (std::uint32_t message = 0; message < core.table().message_index_end(); ++message) {
