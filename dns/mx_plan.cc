@@ -164,6 +164,13 @@ mta::Result<std::vector<mta::Endpoint>> plan_addresses(const std::string& host,
     return endpoints;
 }
 
+bool is_this_machine(const AddressAnswer& answer, const AddressPolicy& policy) {
+    return std::ranges::all_of(answer.addresses,
+                               [&](const auto& a) { return is_refused(a, policy); }) &&
+           std::ranges::find_first_of(answer.addresses, policy.own_addresses) !=
+               answer.addresses.end();
+}
+
 mta::Result<mta::Endpoint> plan_literal(const mta::IpAddress& address,
                                         const AddressPolicy& policy) {
     if (is_refused(address, policy)) {

@@ -63,6 +63,11 @@ struct AddressPolicy {
     const std::string& host, const Lookup<AddressAnswer>& answer, const AddressPolicy& policy,
     std::mt19937_64& rng);
 
+// True if the host is this machine by its addresses: all are refused, one because it is our own. As
+// with a host of our own name, those of equal or worse preference are not asked then (RFC 5321
+// section 5.1).
+[[nodiscard]] bool is_this_machine(const AddressAnswer& answer, const AddressPolicy& policy);
+
 // The same rules for an address literal.
 [[nodiscard]] mta::Result<mta::Endpoint> plan_literal(const mta::IpAddress& address,
                                                       const AddressPolicy& policy);

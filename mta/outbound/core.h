@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "conf/settings.h"
 #include "mta/base/time.h"
@@ -37,6 +39,12 @@ struct Core {
         if (is_tick_requested) return;
         is_tick_requested = true;
         hooks.request_tick();
+    }
+    // Names under which an MX record may mean this relay.
+    [[nodiscard]] std::vector<std::string> own_names() const {
+        std::vector<std::string> names = {settings->hostname};
+        for (const auto& source : settings->sources) names.push_back(source.ehlo);
+        return names;
     }
     [[nodiscard]] queue::MessageTable& table() { return scheduler.table(); }
 

@@ -22,8 +22,10 @@ std::vector<std::uint16_t> ranks_of(const SitePlan& plan,
             continue;
         }
         const auto& records = (*plan.mx)->records;
-        const auto record = std::ranges::find(records, host.host, &dns::MxRecord::exchange);
-        ranks.push_back(record == records.end() ? std::uint16_t{0} : record->preference);
+        std::uint16_t best = UINT16_MAX;  // of a host's several mentions
+        for (const auto& record : records)
+            if (record.exchange == host.host) best = std::min(best, record.preference);
+        ranks.push_back(best);
     }
     return ranks;
 }
@@ -62,8 +64,8 @@ Result<std::vector<conf::NextHopHost>> Deliveries::plan_hosts(const Delivery& de
     if (plan.is_static) return plan.hosts;
     const auto port = core_.settings->delivery.port;
     if (!plan.mx) return std::vector<conf::NextHopHost>{{plan.mx_domain, port}};
-    MTA_TRY(names, dns::plan_hosts(plan.mx_domain, *plan.mx, {core_.settings->hostname},
-                                   core_.scheduler.rng()));
+    MTA_TRY(names,
+            dns::plan_hosts(plan.mx_domain, *plan.mx, core_.own_names(), core_.scheduler.rng()));
     std::vector<conf::NextHopHost> hosts;
     for (auto& name : names) hosts.push_back({std::move(name), port});
     return hosts;
@@ -210,6 +212,10 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
     if (!endpoints) {
         note_host_failure(delivery, endpoints.error());
         dns::keep_most_hopeful(delivery.host_error, std::move(endpoints.error()));
+        if (answer && dns::is_this_machine(*answer, policy)) {
+            delivery.hosts.resize(delivery.next_host);
+            delivery.ranks.resize(delivery.next_host);
+        }
         return;
     }
     delivery.addresses = std::move(*endpoints);

@@ -1,6 +1,9 @@
 #include "mta/outbound/site.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "dns/mx_plan.h"
@@ -13,6 +16,26 @@ namespace {
 std::string join(const std::vector<std::string>& names) {
     std::string joined;
     for (const auto& name : names) joined += (joined.empty() ? "" : ",") + name;
+    return joined;
+}
+
+// "mx1.them.example/mx2.them.example,backup.them.example": equals have a slash between them, whom
+// one turns to after others a comma before it.
+std::string names_in_order(const std::vector<dns::MxRecord>& records) {
+    std::map<std::string_view, std::uint16_t> best;  // of a host's several mentions
+    for (const auto& record : records) {
+        const auto [known, is_new] = best.emplace(record.exchange, record.preference);
+        if (!is_new) known->second = std::min(known->second, record.preference);
+    }
+    std::set<std::pair<std::uint16_t, std::string_view>> ordered;
+    for (const auto& [host, preference] : best) ordered.emplace(preference, host);
+    std::string joined;
+    std::optional<std::uint16_t> former;
+    for (const auto& [preference, host] : ordered) {
+        if (former) joined += *former == preference ? '/' : ',';
+        joined.append(host);
+        former = preference;
+    }
     return joined;
 }
 
@@ -70,16 +93,7 @@ SitePlan plan_for_route(const conf::Route& route, std::string_view source) {
 }
 
 SitePlan plan_for_mx(const std::string& domain, MxLookup answer, std::string_view source) {
-    std::vector<std::string> names;
-    if (*answer) {
-        for (const auto& record : (*answer)->records) names.push_back(record.exchange);
-    } else {
-        names.push_back(domain);
-    }
-    std::ranges::sort(names);
-    const auto [first, last] = std::ranges::unique(names);
-    names.erase(first, last);
-    auto plan = plan_for("mx ", join(names), source);
+    auto plan = plan_for("mx ", *answer ? names_in_order((*answer)->records) : domain, source);
     plan.mx_domain = domain;
     plan.mx = std::move(answer);
     return plan;

@@ -33,12 +33,13 @@ struct SiteIdentity {
 [[nodiscard]] std::string site_key(const SiteIdentity& identity);
 
 // Where a destination's hosts come from, and by that what is one destination: domains with the same
-// static route, or with the same set of MX hosts, share it with its limits and connections, as long
-// as their mail comes from the same pool of sources.
+// static route, or with the same MX hosts in the same order of preference, share it with its limits
+// and connections, as long as their mail comes from the same pool of sources. (A host's health and
+// limit are the host's own, whatever destinations it is in.)
 struct SitePlan {
     std::string key;  // of the site: what is the same is one
-    // For people, and another one for each key: "mx1.them.example,mx2.them.example from pool",
-    // "exchange.lan:25 at 22:00-06:00".
+    // For people, and another one for each key: "mx1.them.example,mx2.them.example from pool" (a
+    // slash in place of the comma between equals), "exchange.lan:25 at 22:00-06:00".
     std::string name;
     std::string source;  // the pool of [[source]]s that its connections come from; empty: none
     bool is_static = false;

@@ -270,6 +270,19 @@ TEST_P(AddressPlanTable, plans) {
 INSTANTIATE_TEST_SUITE_P(, AddressPlanTable, testing::ValuesIn(address_cases),
                          [](const auto& test) { return test.param.name; });
 
+TEST(AddressPlan, a_host_is_this_machine_if_its_only_addresses_are) {
+    const auto is_ours = [](const Hosts& addresses, const Hosts& allowed = {}) {
+        AddressAnswer answer;
+        for (const auto& address : addresses) answer.addresses.push_back(ip(address));
+        return is_this_machine(answer, policy_for(allowed));
+    };
+    EXPECT_TRUE(is_ours({"198.51.100.7"}));
+    EXPECT_TRUE(is_ours({"198.51.100.7", "127.0.0.1"}));
+    EXPECT_FALSE(is_ours({"198.51.100.7", "192.0.2.1"}));
+    EXPECT_FALSE(is_ours({"127.0.0.1"}));
+    EXPECT_FALSE(is_ours({"198.51.100.7"}, {"198.51.100.0/24"}));
+}
+
 TEST(AddressPlan, families_take_turns_and_the_rest_follows) {
     std::mt19937_64 rng(1);
     auto policy = policy_for({});

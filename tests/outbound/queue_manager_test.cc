@@ -92,6 +92,81 @@ TEST(QueueManager, domains_with_the_same_mx_hosts_are_one_destination) {
     EXPECT_EQ(server.received[2].recipients.size(), 2u);
 }
 
+// The order in which hosts are asked is the domain's own.
+TEST(QueueManager, domains_with_the_same_mx_hosts_in_another_order_are_not_one_destination) {
+    World world;
+    auto& first = world.server("192.0.2.1");
+    auto& second = world.server("192.0.2.2");
+    world.resolver.set_host("mx1.one.example", {"192.0.2.1"});
+    world.resolver.set_host("mx2.one.example", {"192.0.2.2"});
+    world.resolver.set_mx("one.example", {"mx1.one.example", "mx2.one.example"});
+    world.resolver.set_mx("two.example", {"mx2.one.example", "mx1.one.example"});
+    for (int i = 0; i < 3; ++i) {
+        world.send({.to = {"a@one.example"}});
+        world.send({.to = {"b@two.example"}});
+        world.send({.to = {"b@two.example"}});
+        world.run_for(1s);
+    }
+    EXPECT_EQ(first.received.size(), 3u);
+    EXPECT_EQ(second.received.size(), 6u);
+    EXPECT_EQ(world.manager().destinations("mx1.one.example,mx2.one.example").size(), 1u);
+    EXPECT_EQ(world.manager().destinations("mx2.one.example,mx1.one.example").size(), 1u);
+}
+
+TEST(QueueManager, equal_mx_hosts_are_one_destination_whatever_their_numbers) {
+    World world;
+    auto& server = world.server("192.0.2.1");
+    for (const auto* host : {"mx1.one.example", "mx2.one.example", "mx3.one.example"})
+        world.resolver.set_host(host, {"192.0.2.1"});
+    const auto set = [&](const std::string& domain, std::vector<dns::MxRecord> records) {
+        world.resolver.mx[domain] = dns::MxAnswer{std::move(records), 1h};
+    };
+    set("one.example", {{10, "mx2.one.example"}, {10, "mx1.one.example"}, {20, "mx3.one.example"}});
+    set("two.example", {{5, "mx1.one.example"},
+                        {7, "mx3.one.example"},
+                        {5, "mx2.one.example"},
+                        {9, "mx1.one.example"}});
+    world.send({.to = {"a@one.example"}});
+    world.send({.to = {"b@two.example"}});
+    world.run_for(1s);
+    world.send({.to = {"a@one.example", "b@two.example"}});
+    world.run_for(1s);
+    ASSERT_EQ(server.received.size(), 3u);
+    EXPECT_EQ(server.received[2].recipients.size(), 2u);
+    EXPECT_EQ(
+        world.manager().destinations("mx1.one.example/mx2.one.example,mx3.one.example").size(), 1u);
+}
+
+// RFC 5321 section 5.1: neither it nor those behind it, by whatever name the DNS calls it.
+TEST(QueueManager, hosts_behind_this_machine_in_preference_are_not_asked) {
+    for (const bool is_known_by_name : {false, true}) {
+        World world;
+        world.settings.sources = {
+            {.name = "one",
+             .pool = "one",
+             .v4 = IpAddress::parse("192.0.2.99"),
+             .ehlo = is_known_by_name ? "mx2.them.example" : "out.us.example"}};
+        world.resolver.set_mx("them.example",
+                              {"mx1.them.example", "mx2.them.example", "mx3.them.example"});
+        world.resolver.set_host("mx1.them.example", {"192.0.2.1"});
+        world.resolver.set_host("mx2.them.example", {"192.0.2.2"});
+        world.resolver.set_host("mx3.them.example", {"192.0.2.3"});
+        auto& best = world.server("192.0.2.1");
+        auto& behind = world.server("192.0.2.3");
+        world.server("192.0.2.2");
+        if (!is_known_by_name) world.manager().set_own_addresses({*IpAddress::parse("192.0.2.2")});
+        best.is_refusing = true;
+        world.send();
+        world.run_for(10min);
+        EXPECT_EQ(behind.connects, 0u) << is_known_by_name;
+        EXPECT_EQ(world.store.kept.size(), 1u) << "the best one may come back";
+        best.is_refusing = false;
+        world.run_for(1h);
+        EXPECT_EQ(best.received.size(), 1u) << is_known_by_name;
+        EXPECT_EQ(world.server("192.0.2.2").connects, 0u) << is_known_by_name;
+    }
+}
+
 TEST(QueueManager, splits_at_the_limit_of_recipients_in_a_transaction) {
     World world;
     auto& server = world.serve("them.example");
