@@ -71,6 +71,25 @@ def section(folder):
     return "\n".join(lines) + "\n"
 
 
+def shown(manual):
+    """What the manual shows: the relay's answer by the situation's name."""
+    text = manual.read_text().split(BEGIN, 1)[1].split(END, 1)[0]
+    answers = dict(re.findall(r"^\.Ss (.*)\n\.Bd -literal\n\\&\$.*\n((?:.*\n)*?)\.Ed$", text, re.MULTILINE))
+    return {name: answers[title].replace("\\&", "").replace("\\e", "\\") for name, title in SITUATIONS}
+
+
+def without_moments(text):
+    """Its words, without what differs from run to run: times, sizes, ids, and how many are in line."""
+    text = " ".join(text.split())
+    text = re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d", "TIME", text)
+    text = re.sub(r"\b\d+(ms|[smhd])\b( \d+[smhd]\b)*", "SPAN", text)
+    text = re.sub(r"just now|SPAN ago", "AGO", text)
+    text = re.sub(r"at any moment|at once \(|in SPAN", "SOON", text)
+    text = re.sub(r"\b[\d.]+ k?B\b", "SIZE", text)
+    text = re.sub(r" \(\d+ messages in line\)", "", text)
+    return re.sub(r"\b0000\w\w\b", "ID", text)
+
+
 def main():
     folder, manual = sys.argv[1], Path(sys.argv[2])
     text = manual.read_text()
