@@ -85,7 +85,15 @@ struct OrderRequest {
     Cursor from;
     Instant began;  // what came later is not meant
     bool is_dry_run = false;
+    std::string words;  // "hold domain=them.example"
 };
+
+std::string words_of(const OrderKind& kind, const Values& values) {
+    std::string words(kind.path.substr(kind.path.rfind('/') + 1));
+    for (const auto& [name, value] : values)
+        if (name != "cursor") words.append(1, ' ').append(name).append(1, '=').append(value);
+    return words;
+}
 
 // The body's values as text, its true flags as "true". An empty body is an empty object.
 Outcome<Values> parse_body(const std::string& body, const OrderKind& kind) {
@@ -142,6 +150,7 @@ Outcome<OrderRequest> parse_order(const Call& call, const OrderKind& kind,
     MTA_TRY(now, call.now());
     OrderRequest order;
     order.began = now;
+    order.words = words_of(kind, values);
     const auto cursor = values.find("cursor");
     if (cursor != values.end() && !cursor->second.empty() &&
         (!take_cursor(order, cursor->second) || order.from.shard >= call.shard_count())) {
@@ -338,9 +347,18 @@ Outcome<json> execute(const Call& call, const OrderKind& kind, const OrderReques
     return answer;
 }
 
-Outcome<json> order_json(const Call& call, const OrderKind& kind, const std::string& body) {
+Outcome<Response> order_response(const Call& call, const OrderKind& kind, const std::string& body) {
     MTA_TRY(order, parse_order(call, kind, body));
-    return order.is_dry_run ? count(call, kind, order) : execute(call, kind, order);
+    if (order.is_dry_run) {
+        MTA_TRY(counted, count(call, kind, order));
+        return success(counted);
+    }
+    MTA_TRY(touched, execute(call, kind, order));
+    auto response = success(touched);
+    response.order = {.what = order.words,
+                      .messages = touched["messages"].get<std::uint64_t>(),
+                      .recipients = touched["recipients"].get<std::uint64_t>()};
+    return response;
 }
 
 }  // namespace
@@ -351,9 +369,9 @@ std::optional<Response> answer_order(const Call& call, const Request& request) {
     if (kind == kinds.end()) return std::nullopt;
     if (request.method != "POST")
         return failure(405, request.method + " does not go with " + request.path);
-    const auto answer = order_json(call, *kind, request.body);
-    if (!answer) return failure(answer.error());
-    return success(*answer);
+    auto response = order_response(call, *kind, request.body);
+    if (!response) return failure(response.error());
+    return std::move(*response);
 }
 
 }  // namespace mta::admin

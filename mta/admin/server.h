@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,14 @@ struct Response {
     std::uint32_t status = 200;  // HTTP
     std::string body;
     std::string content_type = "application/json";
+
+    // What was done to the mail, for the log.
+    struct Order {
+        std::string what;  // "hold domain=them.example"
+        std::uint64_t messages = 0;
+        std::uint64_t recipients = 0;
+    };
+    std::optional<Order> order = {};
 };
 
 inline constexpr std::size_t request_body_bytes_max = 1u << 20;

@@ -121,7 +121,7 @@ std::expected<void, Daemon::Problems> Daemon::open_desk() {
                                         }},
                                         [this] { return relay_status(); });
     auto listening = admin::Server::listen(
-        settings_->admin.socket, [this](const auto& request) { return api_->handle(request); },
+        settings_->admin.socket, [this](const auto& request) { return answer(request); },
         {.mode = settings_->admin.socket_mode, .group = settings_->admin.socket_group});
     if (!listening) return std::unexpected(Problems{listening.error()});
     admin_ = std::move(*listening);
@@ -134,6 +134,21 @@ std::expected<void, Daemon::Problems> Daemon::open_desk() {
     if (!metrics) return std::unexpected(Problems{metrics.error()});
     metrics_ = std::move(*metrics);
     return {};
+}
+
+// Called by the threads of the admin socket.
+admin::Response Daemon::answer(const admin::Request& request) {
+    auto response = api_->handle(request);
+    if (!response.order) return response;
+    constexpr std::size_t words_bytes_max = 500;
+    auto line = LogLine("ordered");
+    line.with("what", std::string_view(response.order->what).substr(0, words_bytes_max))
+        .with("messages", response.order->messages)
+        .with("recipients", response.order->recipients);
+    auto& shard = main_shard();
+    shard.post(
+        [&shard, line = std::move(line)] { shard.log().write(shard.now(), Level::info, line); });
+    return response;
 }
 
 std::expected<void, Daemon::Problems> Daemon::open_spool() {

@@ -49,6 +49,7 @@ private:
     [[nodiscard]] std::expected<void, Problems> start();
     [[nodiscard]] std::expected<void, Problems> open_spool();
     [[nodiscard]] std::expected<void, Problems> open_desk();
+    [[nodiscard]] admin::Response answer(const admin::Request& request);
     // Lowers what does not fit into the descriptors that there are; what was lowered.
     [[nodiscard]] std::vector<std::string> fit_settings(SettingsPtr& settings) const;
     void report_advice(const std::vector<std::string>& sentences);

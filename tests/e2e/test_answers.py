@@ -106,6 +106,9 @@ def test_orders_by_filter_touch_what_they_say_and_are_on_disk_when_answered(wait
     waiting.command("cancel", "--all", "--yes")
     assert waiting.queue() == []
     waiting.command("hold", "--all", status=1)
+    ordered = [line.split(" ordered ", 1)[1] for line in waiting.log().splitlines() if " ordered " in line]
+    assert 'what="release from=news@client.test" messages=1 recipients=1' in ordered
+    assert not any("dry_run" in line for line in ordered)
 
 
 def test_bounce_tells_the_senders_why(waiting, receiver):
