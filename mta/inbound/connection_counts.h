@@ -6,26 +6,34 @@
 
 namespace mta::inbound {
 
-// Open connections, in all and by address. IPv6 clients count by /64: one customer has a whole
-// network of addresses.
+// Open connections, in all, by address and by network (/24, IPv6 /48). IPv6 clients count by /64:
+// one customer has a whole network of addresses.
 class ConnectionCounts {
 public:
-    enum class Verdict : std::uint8_t { welcome, too_many, too_many_from_address };
+    enum class Verdict : std::uint8_t {
+        welcome,
+        too_many,
+        too_many_from_address,
+        too_many_from_network
+    };
     struct Limits {
         std::uint32_t connections_max = 0;
         std::uint32_t per_address_max = 0;  // 0: no such limit for this client
+        std::uint32_t per_network_max = 0;  // 0: this client is not counted in its network
     };
 
-    // If welcome, the connection is counted until leave().
+    // If welcome, the connection is counted until leave() with the same limits.
     [[nodiscard]] Verdict enter(const IpAddress& client, const Limits& limits);
-    void leave(const IpAddress& client);
+    void leave(const IpAddress& client, const Limits& limits);
     [[nodiscard]] std::uint32_t total() const { return total_; }
 
 private:
-    static IpAddress key_of(const IpAddress& client);
+    using Counts = std::unordered_map<IpAddress, std::uint32_t>;
+    static void take_from(Counts& counts, const IpAddress& key);
 
     std::uint32_t total_ = 0;
-    std::unordered_map<IpAddress, std::uint32_t> by_address_;
+    Counts by_address_;
+    Counts by_network_;
 };
 
 }  // namespace mta::inbound

@@ -4,6 +4,14 @@
 #include <ranges>
 
 namespace mta::inbound {
+namespace {
+
+// So that strangers cannot lock those out who may relay: a part of all connections is kept for
+// them, and no network of strangers gets more than another part.
+constexpr std::uint32_t own_share = 10;
+constexpr std::uint32_t network_share = 2;
+
+}  // namespace
 
 Server::Server(Services services) : services_(std::move(services)) {
     services_.statistics = &statistics_;
@@ -42,30 +50,37 @@ void Server::on_connection(std::unique_ptr<io::ByteStream> stream) {
     const auto number = ++last_number_;
     ++statistics_.connections;
     const auto client = stream->remote().address;
-    const auto refusal = refusal_for(client);
+    const auto limits = limits_for(client);
+    const auto refusal = refusal_for(client, limits);
     const bool is_counted = !refusal;
     const auto connection = std::make_shared<Connection>(
-        services_, config_, std::move(stream), number, [this, number, client, is_counted] {
-            if (is_counted) counts_.leave(client);
+        services_, config_, std::move(stream), number, [this, number, client, limits, is_counted] {
+            if (is_counted) counts_.leave(client, limits);
             connections_.erase(number);
         });
     connections_.emplace(number, connection);
     refusal ? connection->refuse(*refusal) : connection->start();
 }
 
-std::optional<smtp::ServerReply> Server::refusal_for(const IpAddress& client) {
+ConnectionCounts::Limits Server::limits_for(const IpAddress& client) const {
     const auto& inbound = config_->settings->inbound;
-    const bool is_trusted = config_->policy.may_relay_anywhere(client);
-    const auto verdict = counts_.enter(
-        client, {.connections_max = inbound.connections_max,
-                 .per_address_max = is_trusted ? 0 : inbound.connections_per_address_max});
-    switch (verdict) {
+    const auto most = inbound.connections_max;
+    if (config_->policy.may_relay_anywhere(client)) return {.connections_max = most};
+    return {.connections_max = most - most / own_share,
+            .per_address_max = inbound.connections_per_address_max,
+            .per_network_max = std::max(most / network_share, 1u)};
+}
+
+std::optional<smtp::ServerReply> Server::refusal_for(const IpAddress& client,
+                                                     const ConnectionCounts::Limits& limits) {
+    switch (counts_.enter(client, limits)) {
         case ConnectionCounts::Verdict::welcome: return std::nullopt;
         case ConnectionCounts::Verdict::too_many:
             statistics_.count(Refusal::too_many_connections);
             return smtp::ServerReply{.code = 421,
                                      .status = {4, 3, 2},
                                      .text = "Too many connections, please try again later"};
+        case ConnectionCounts::Verdict::too_many_from_network:
         case ConnectionCounts::Verdict::too_many_from_address: break;
     }
     statistics_.count(Refusal::too_many_from_address);

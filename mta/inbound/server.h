@@ -40,7 +40,9 @@ public:
 
 private:
     void on_connection(std::unique_ptr<io::ByteStream> stream);
-    [[nodiscard]] std::optional<smtp::ServerReply> refusal_for(const IpAddress& client);
+    [[nodiscard]] std::optional<smtp::ServerReply> refusal_for(
+        const IpAddress& client, const ConnectionCounts::Limits& limits);
+    [[nodiscard]] ConnectionCounts::Limits limits_for(const IpAddress& client) const;
 
     Services services_;
     std::shared_ptr<const SessionConfig> config_;

@@ -110,12 +110,12 @@ def test_too_many_recipients_are_put_off_one_by_one(relay):
 
 
 def test_beyond_the_limit_of_connections_a_client_hears_421(relay):
-    posthouse = relay(inbound={"connections": 5, "connections_per_address": 3})
-    own = [posthouse.wire() for _ in range(2)]
+    posthouse = relay(inbound={"connections": 10, "connections_per_address": 3})
     strangers = [posthouse.wire(source=STRANGER) for _ in range(3)]
+    own = [posthouse.wire() for _ in range(7)]
     for wire in own + strangers:
         wire.expect("220")
-    with posthouse.wire(source="127.0.0.3") as wire:
+    with posthouse.wire() as wire:
         wire.expect("421")
         assert wire.is_closed()
     own.pop().close()
@@ -123,6 +123,19 @@ def test_beyond_the_limit_of_connections_a_client_hears_421(relay):
     with posthouse.wire(source=STRANGER) as wire:
         wire.expect("421")
     for wire in own + strangers:
+        wire.close()
+
+
+def test_strangers_cannot_lock_out_those_who_may_relay(relay):
+    posthouse = relay(inbound={"connections": 10, "connections_per_address": 4})
+    places = [("127.0.0.2", 4), ("127.0.0.3", 1), ("127.0.1.2", 4)]
+    strangers = [posthouse.wire(source=address) for address, count in places for _ in range(count)]
+    for wire in strangers:
+        wire.expect("220")
+    assert _greeting(posthouse, "127.0.0.4").startswith("421"), "half of all are one network's"
+    assert _greeting(posthouse, "127.0.2.2").startswith("421"), "the last place is kept"
+    assert _greeting(posthouse, "127.0.0.1").startswith("220")
+    for wire in strangers:
         wire.close()
 
 

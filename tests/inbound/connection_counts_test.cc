@@ -18,7 +18,7 @@ TEST(ConnectionCounts, refuses_the_one_beyond_each_limit_and_takes_it_once_anoth
     EXPECT_EQ(counts.enter(second, limits), Verdict::welcome);
     EXPECT_EQ(counts.enter(second, limits), Verdict::too_many);
     EXPECT_EQ(counts.total(), 3u);
-    counts.leave(first);
+    counts.leave(first, limits);
     EXPECT_EQ(counts.enter(first, limits), Verdict::welcome);
     EXPECT_EQ(counts.enter(second, limits), Verdict::too_many);
 }
@@ -31,6 +31,28 @@ TEST(ConnectionCounts, does_not_count_by_address_for_the_trusted) {
     }
     EXPECT_EQ(counts.enter(first, {.connections_max = 50, .per_address_max = 0}),
               Verdict::too_many);
+}
+
+TEST(ConnectionCounts, refuses_the_one_beyond_the_limit_of_a_network) {
+    ConnectionCounts counts;
+    const ConnectionCounts::Limits limits{
+        .connections_max = 99, .per_address_max = 2, .per_network_max = 3};
+    for (const auto* client : {"192.0.2.1", "192.0.2.1", "192.0.2.255", "2001:db8:0:1::1",
+                               "2001:db8:0:2::1", "2001:db8:0:ffff::1"})
+        EXPECT_EQ(counts.enter(*IpAddress::parse(client), limits), Verdict::welcome) << client;
+    for (const auto* client : {"192.0.2.77", "2001:db8:0:3::1"})
+        EXPECT_EQ(counts.enter(*IpAddress::parse(client), limits), Verdict::too_many_from_network);
+    for (const auto* client : {"192.0.3.1", "2001:db8:1::1"})
+        EXPECT_EQ(counts.enter(*IpAddress::parse(client), limits), Verdict::welcome) << client;
+    EXPECT_EQ(counts.enter(*IpAddress::parse("192.0.2.77"), {.connections_max = 99}),
+              Verdict::welcome)
+        << "the trusted";
+    counts.leave(*IpAddress::parse("192.0.2.77"), {.connections_max = 99});
+    EXPECT_EQ(counts.enter(*IpAddress::parse("192.0.2.78"), limits),
+              Verdict::too_many_from_network);
+    counts.leave(first, limits);
+    EXPECT_EQ(counts.enter(first, limits), Verdict::welcome);
+    EXPECT_EQ(counts.enter(first, limits), Verdict::too_many_from_network);
 }
 
 TEST(ConnectionCounts, sees_an_ipv6_network_of_64_bits_as_one_client) {
