@@ -338,6 +338,59 @@ TEST(LogStore, damage_found_in_reading_is_quarantined_and_told) {
     EXPECT_EQ(spool.service->statistics().damaged_reads, 1u);
 }
 
+// What has become of the recipients is known without it while the relay runs.
+TEST(LogStore, a_damaged_state_keeps_no_message_from_being_read) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto id = spool.store->allocate_id();
+    const auto message = shared_message(id, "body");
+    ASSERT_TRUE(spool.enqueue(message));
+    spool.store->update(id, make_states(2), {});
+    spool.run();
+    const std::string path = "seg/0000000000000001.log";
+    auto bytes = disk.content(path);
+    bytes[bytes.find("greylisted")] = 'G';
+    disk.put(path, bytes);
+    const auto stored = spool.read(id);
+    ASSERT_TRUE(stored) << stored.error().text;
+    expect_equal(*stored->message, *message);
+    RecipientState first;
+    first.next_due = first_due(message->arrival, message->envelope.requests);
+    EXPECT_EQ(stored->states, std::vector<RecipientState>(2, first));
+    const auto kept = disk.list("quarantine");
+    ASSERT_EQ(kept->size(), 1u);
+    EXPECT_NE(disk.content("quarantine/" + kept->front()).find("Greylisted"), std::string::npos);
+    EXPECT_EQ(spool.service->statistics().damaged_reads, 1u);
+    spool.store->update(id, make_states(3), {});
+    EXPECT_EQ(spool.read(id)->states, make_states(3)) << "the next one is whole";
+}
+
+// Whoever has taken the file away has seen it.
+TEST(LogStore, damage_that_is_met_again_is_told_once) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto id = spool.store->allocate_id();
+    ASSERT_TRUE(spool.enqueue(shared_message(id, "find this body")));
+    const std::string path = "seg/0000000000000001.log";
+    auto bytes = disk.content(path);
+    bytes[bytes.find("find this body")] = 'F';
+    disk.put(path, bytes);
+    // Not kept yet, so not told for good either.
+    disk.fail_at(disk.calls(), ENOSPC, true);
+    EXPECT_EQ(spool.read(id).error().kind, StoreError::Kind::corrupt);
+    EXPECT_TRUE(disk.list("quarantine")->empty());
+    disk.fail_at(~std::uint64_t{0}, 0);
+    EXPECT_EQ(spool.read(id).error().kind, StoreError::Kind::corrupt);
+    ASSERT_EQ(disk.list("quarantine")->size(), 1u);
+    disk.erase("quarantine/" + disk.list("quarantine")->front());
+    const auto again = spool.read(id);
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().kind, StoreError::Kind::corrupt);
+    EXPECT_EQ(again.error().text.find("are kept in"), std::string::npos) << again.error().text;
+    EXPECT_TRUE(disk.list("quarantine")->empty());
+    EXPECT_EQ(spool.service->statistics().damaged_reads, 3u);
+}
+
 TEST(LogStore, tells_when_what_was_asked_for_is_durable) {
     FakeDisk disk;
     Spool spool(disk);
