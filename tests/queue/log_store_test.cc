@@ -296,14 +296,31 @@ TEST(LogStore, refuses_new_mail_while_the_disk_has_hardly_an_inode_left) {
     EXPECT_FALSE(spool.store->refusal()) << "some file systems do not count them";
 }
 
-TEST(LogStore, looks_at_the_free_space_now_and_then_by_itself) {
-    FakeDisk disk;
-    Spool spool(disk);
-    disk.set_space({.free_bytes = 1, .total_bytes = 1'000'000'000});
-    for (int i = 0; i < 200 && !spool.store->refusal(); ++i) {
-        ASSERT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+TEST(LogStore, looks_at_the_free_space_by_itself) {
+    struct Row {
+        const char* what;
+        std::uint64_t segment_bytes;
+        std::size_t body_bytes;
+        int messages_max;
+    };
+    for (const auto& row : {Row{"after some small messages", 64u << 20, 1, 64},
+                            Row{"with a new segment", 64u << 10, 30'000, 3},
+                            Row{"after some large messages", 64u << 20, 1'000'000, 17}}) {
+        SCOPED_TRACE(row.what);
+        FakeDisk disk;
+        auto options = small_options();
+        options.segment_bytes = row.segment_bytes;
+        Spool spool(disk, options);
+        disk.set_space({.free_bytes = 1, .total_bytes = 1'000'000'000});
+        int messages = 0;
+        for (; messages < row.messages_max && !spool.store->refusal(); ++messages) {
+            const auto message =
+                shared_message(spool.store->allocate_id(), std::string(row.body_bytes, 'x'));
+            ASSERT_TRUE(spool.enqueue(message));
+        }
+        EXPECT_TRUE(spool.store->refusal());
+        EXPECT_EQ(messages, row.messages_max) << "no oftener than needed";
     }
-    EXPECT_TRUE(spool.store->refusal());
 }
 
 TEST(LogStore, a_full_disk_is_told_as_such) {
