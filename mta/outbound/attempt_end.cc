@@ -197,9 +197,19 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
 }
 
 // No fault of the message's or the host's: nothing is charged, nothing learnt. If only the store is
-// in trouble the message is tried later; if its bytes are gone, so is the message.
+// in trouble the message is tried later; if its bytes are gone, the ledger sees to it.
 void Deliveries::end_unreadable(const DeliveryPtr& delivery, const queue::StoreError& error) {
     const auto message = delivery->message;
+    if (error.kind == queue::StoreError::Kind::corrupt && delivery->content) {
+        for (const auto number : delivery->recipients) {
+            auto& table = core_.table();
+            parts_.lines.leave(message, table.recipient(table.message(message), number));
+        }
+        delivery->bundle = queue::nothing;
+        end(delivery, How::unknown);
+        parts_.ledger.note_unreadable(message, error, delivery->content);
+        return;
+    }
     delivery->is_unreadable = true;
     delivery->host_error =
         DeliveryError{.status = {4, 3, 0},

@@ -343,11 +343,16 @@ void Ledger::give_up_reports(const Job& job, const queue::StoreError& error) {
     commit(*message, {});
 }
 
-bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& error) {
+bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& error,
+                             const std::shared_ptr<const queue::Message>& content) {
     core_.event(Unreadable{core_.table().message(message).id, error});
     using Kind = queue::StoreError::Kind;
     if (error.kind != Kind::not_found && error.kind != Kind::corrupt) return false;
-    handlers_.on_lost(message);
+    if (error.kind == Kind::corrupt && content) {
+        handlers_.on_damaged(message, content);
+    } else {
+        handlers_.on_lost(message);
+    }
     return true;
 }
 

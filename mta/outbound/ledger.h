@@ -20,7 +20,7 @@ struct Outcome {
         deferred,  // charged: the remote answered about this message or recipient
         in_doubt,  // deferred, but it may have arrived
         expired,
-        bounced,  // by an operator: failed, without an attempt
+        bounced,  // failed without an attempt: by an operator, or as its message is damaged
     };
     std::uint32_t recipient = 0;  // its number in the envelope
     Kind kind = Kind::delivered;
@@ -53,6 +53,10 @@ public:
         std::function<void(std::shared_ptr<const queue::Message>)> on_report;
         // The store has lost the message: out with it, wherever it is.
         std::function<void(std::uint32_t message)> on_lost;
+        // Its body is damaged, its envelope is this: whoever still waits for it fails.
+        std::function<void(std::uint32_t message,
+                           const std::shared_ptr<const queue::Message>& content)>
+            on_damaged;
         // Why a recipient has come to nothing so far.
         std::function<const DeliveryError&(const queue::RecipientEntry&)> reason_of;
     };
@@ -75,8 +79,11 @@ public:
         const ReportRequest& request);
     // Out of the queue without the store's being told.
     void drop(std::uint32_t message);
-    // The store cannot give the message back. True: it is out of the queue now.
-    bool note_unreadable(std::uint32_t message, const queue::StoreError& error);
+    // The store cannot give the message back, or its body (`content` is the rest then). True: it is
+    // on its way out of the queue. If its envelope is unreadable, so that nobody can be told, the
+    // store keeps it, and only the next start tries again.
+    bool note_unreadable(std::uint32_t message, const queue::StoreError& error,
+                         const std::shared_ptr<const queue::Message>& content = nullptr);
 
     // No report is being made.
     [[nodiscard]] bool is_idle() const { return jobs_ == 0; }

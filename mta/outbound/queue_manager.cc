@@ -35,6 +35,10 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
           {.on_report =
                [this](std::shared_ptr<const queue::Message> report) { accept(std::move(report)); },
            .on_lost = [this](std::uint32_t message) { forget(message); },
+           .on_damaged =
+               [this](std::uint32_t message, const auto& content) {
+                   fail_open(message, content, std::nullopt, "the message was damaged on our disk");
+               },
            .reason_of = [this](const auto& recipient) -> const DeliveryError& {
                return reason_or_default(recipient);
            }}),

@@ -50,6 +50,10 @@ struct QueueManager::Impl {
     template <class Change>
     std::size_t change_recipients(std::uint32_t message, const RecipientNumbers& only,
                                   const Change& change);
+    // Fails those with 5.3.0 and this reason, without an attempt. The number of them.
+    std::size_t fail_open(std::uint32_t message,
+                          const std::shared_ptr<const queue::Message>& content,
+                          const RecipientNumbers& only, const std::string& reason);
     // The site, and those of its addresses that are unwell, are tried at the next chance;
     // `opens_hours`: outside of its hours too.
     void probe_now(std::uint32_t site, bool opens_hours);

@@ -175,24 +175,30 @@ std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& on
     return cancelled;
 }
 
+std::size_t QueueManager::Impl::fail_open(std::uint32_t message,
+                                          const std::shared_ptr<const queue::Message>& content,
+                                          const RecipientNumbers& only, const std::string& reason) {
+    const DeliveryError error{.status = {5, 3, 0}, .scope = Scope::message, .text = reason};
+    std::vector<Outcome> outcomes;
+    deliveries.put_back_waiting(message);
+    change_recipients(
+        message, only,
+        [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t number) {
+            lines.leave(message, recipient);
+            outcomes.push_back({number, Outcome::Kind::bounced, &error});
+            return true;
+        });
+    if (!outcomes.empty()) ledger.settle(message, content, {}, outcomes);
+    core.request_tick();
+    return outcomes.size();
+}
+
 std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason,
                                  const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
-    const DeliveryError error{.status = {5, 3, 0}, .scope = Scope::message, .text = reason};
-    std::vector<Outcome> outcomes;
-    impl_->deliveries.put_back_waiting(*message);
-    impl_->change_recipients(
-        *message, only,
-        [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t number) {
-            impl_->lines.leave(*message, recipient);
-            outcomes.push_back({number, Outcome::Kind::bounced, &error});
-            return true;
-        });
     const auto content = impl_->copies.get(*message);
-    if (!outcomes.empty()) impl_->ledger.settle(*message, content, {}, outcomes);
-    impl_->core.request_tick();
-    return outcomes.size();
+    return impl_->fail_open(*message, content, only, reason);
 }
 
 }  // namespace mta::outbound

@@ -19,8 +19,11 @@ namespace {
 // Ids given away between two batches; more would have to be given without one single message
 // written between, and even then only a crash at that moment could give one twice.
 constexpr std::uint64_t ids_reserved = 65'536;
-constexpr std::uint64_t space_check_batches = 64;
-constexpr std::uint64_t compaction_look_batches = 8;
+// The free space is looked at again after so many commits, and after so many bytes: far fewer than
+// what is kept free, so that new mail is refused before the disk is full.
+constexpr std::uint32_t space_check_commits = 64;
+constexpr std::uint64_t space_check_bytes = 16u << 20;
+constexpr std::uint64_t compaction_look_commits = 8;
 constexpr std::size_t load_batch_messages = 256;
 
 Uuid make_uuid(std::uint64_t seed) {
@@ -192,6 +195,7 @@ DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
     auto started = segments_->start_next(stream, next_lsn_);
     // Closing a segment syncs it.
     if (started) durable_lsn(stream) = next_lsn_ - 1;
+    is_space_check_due_ = true;
     compaction_->look_again();
     return started;
 }
@@ -200,6 +204,7 @@ DiskResult<void> Log::write_batch(Stream stream, Batch& batch) {
     batch.complete(durable_lsn(stream), id_ceiling());
     if (auto written = segments_->append(stream, batch.bytes()); !written) return written;
     ++batches_;
+    unchecked_bytes_ += batch.bytes().size();
     next_lsn_ = batch.last_lsn() + 1;
     if (!batch.needs_sync()) {
         // The sync of a large message, in which others wait too, then finds little left to do.
@@ -241,9 +246,18 @@ std::vector<Completion> Log::commit() {
         }
     }
     apply(batch);
-    if (batches_ % space_check_batches == 0) check_space();
-    if (batches_ % compaction_look_batches == 0) compaction_->look_again();
+    ++commits_;
+    if (commits_ % space_check_commits == 0) is_space_check_due_ = true;
+    check_space_if_due();
+    if (commits_ % compaction_look_commits == 0) compaction_->look_again();
     return completions;
+}
+
+void Log::check_space_if_due() {
+    if (!is_space_check_due_ && unchecked_bytes_ < space_check_bytes) return;
+    is_space_check_due_ = false;
+    unchecked_bytes_ = 0;
+    check_space();
 }
 
 // The batch is certain: what it makes needless may go.
@@ -325,6 +339,7 @@ bool Log::compact() {
         if (written) apply(batch);
     }
     if (!written) break_down(written.error());
+    check_space_if_due();
     return written.has_value();
 }
 

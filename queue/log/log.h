@@ -178,6 +178,7 @@ private:
     void apply_done(const DoneMark& mark);
     void apply_copied(MessageId id, const LiveMessage& message);
     bool compact();
+    void check_space_if_due();
     DiskResult<void> write_mark(Stream stream, std::uint64_t ceiling);
     [[nodiscard]] std::uint64_t& durable_lsn(Stream stream) {
         return durable_lsn_[static_cast<std::size_t>(stream)];
@@ -214,6 +215,9 @@ private:
     std::uint64_t next_lsn_ = 1;
     std::array<std::uint64_t, stream_count> durable_lsn_{};
     bool is_closed_ = false;
+    std::uint64_t commits_ = 0;
+    bool is_space_check_due_ = false;
+    std::uint64_t unchecked_bytes_ = 0;  // written since the free space was looked at
 
     std::atomic<std::uint64_t> batches_ = 0;
     std::atomic<std::uint64_t> syncs_ = 0;

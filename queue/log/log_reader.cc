@@ -25,12 +25,17 @@ std::vector<RecipientState> first_states(const Message& message) {
 
 StoreError LogReader::damage(const Location& where, std::string_view bytes) {
     ++damaged_;
-    std::string text = "segment " + hex16(where.segment) + " of the spool is damaged at byte " +
-                       std::to_string(where.offset);
-    const auto kept = quarantine(disk_, quarantine_name(where.segment, where.offset), bytes);
-    text += kept ? "; its bytes are kept in " + disk_.root() + "/" + *kept
-                 : "; its bytes could not be copied: " + kept.error().text;
-    return {StoreError::Kind::corrupt, std::move(text)};
+    StoreError error{StoreError::Kind::corrupt, "segment " + hex16(where.segment) +
+                                                    " of the spool is damaged at byte " +
+                                                    std::to_string(where.offset)};
+    const std::lock_guard guard(kept_mutex_);
+    const auto place = std::pair(where.segment, where.offset);
+    if (kept_.contains(place)) return error;
+    const auto path = quarantine(disk_, quarantine_name(where.segment, where.offset), bytes);
+    if (path) kept_.insert(place);
+    error.text += path ? "; its bytes are kept in " + disk_.root() + "/" + *path
+                       : "; its bytes could not be copied: " + path.error().text;
+    return error;
 }
 
 StoreResult<LogReader::Loaded> LogReader::read_record(const Location& where, RecordType type) {
@@ -55,14 +60,21 @@ StoreResult<StoredMessage> LogReader::read_once(MessageId id, const LiveMessage&
     stored.states = first_states(enqueue->message);
     stored.message = std::make_shared<const Message>(std::move(enqueue->message));
     if (live.state.bytes == 0) return stored;
-    loaded = read_record(live.state, RecordType::state);
+    auto states = read_state(id, live.state);
+    // Damaged: kept and counted, and no reason to keep the message back.
+    if (!states && states.error().kind == StoreError::Kind::corrupt) return stored;
+    if (!states) return std::unexpected(std::move(states).error());
+    if (states->size() == stored.states.size()) stored.states = std::move(*states);
+    return stored;
+}
+
+StoreResult<std::vector<RecipientState>> LogReader::read_state(MessageId id,
+                                                               const Location& where) {
+    auto loaded = read_record(where, RecordType::state);
     if (!loaded) return std::unexpected(std::move(loaded).error());
     auto state = parse_state(loaded->payload());
-    if (!state || state->id != id || state->states.size() != stored.states.size()) {
-        return std::unexpected(damage(live.state, loaded->bytes));
-    }
-    stored.states = std::move(state->states);
-    return stored;
+    if (!state || state->id != id) return std::unexpected(damage(where, loaded->bytes));
+    return std::move(state->states);
 }
 
 StoreResult<StoredMessage> LogReader::read_message(MessageId id) {
@@ -91,12 +103,9 @@ StoreResult<EnqueuePayload> LogReader::read_enqueue(MessageId id) {
 StoreResult<std::vector<RecipientState>> LogReader::read_states(MessageId id) {
     while (const auto live = index_.find(id)) {
         if (live->state.bytes == 0) return std::vector<RecipientState>();
-        auto loaded = read_record(live->state, RecordType::state);
-        if (!loaded && is_gone(loaded.error())) continue;
-        if (!loaded) return std::unexpected(std::move(loaded).error());
-        auto state = parse_state(loaded->payload());
-        if (!state || state->id != id) return std::unexpected(damage(live->state, loaded->bytes));
-        return std::move(state->states);
+        auto states = read_state(id, live->state);
+        if (!states && is_gone(states.error())) continue;
+        return states;
     }
     return not_found(id);
 }

@@ -1,8 +1,12 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "queue/log/index.h"
 #include "queue/log/payload.h"
@@ -18,6 +22,8 @@ public:
     LogReader(Disk& disk, const Index& index, const Segments& segments)
         : disk_(disk), index_(index), segments_(segments) {}
 
+    // With the states as they were at first, if the newest STATE is damaged: a message is not lost
+    // for that, and while the relay runs the states are known without it.
     [[nodiscard]] StoreResult<StoredMessage> read_message(MessageId id);
     [[nodiscard]] StoreResult<std::string> read_body(MessageId id, std::uint64_t offset,
                                                      std::uint32_t length);
@@ -43,12 +49,16 @@ private:
 
     StoreResult<Loaded> read_record(const Location& where, RecordType type);
     StoreResult<StoredMessage> read_once(MessageId id, const LiveMessage& live);
+    StoreResult<std::vector<RecipientState>> read_state(MessageId id, const Location& where);
+    // Has the bytes kept in quarantine/, once in the log's life: who takes them away has seen them.
     StoreError damage(const Location& where, std::string_view bytes);
 
     Disk& disk_;
     const Index& index_;
     const Segments& segments_;
     std::atomic<std::uint64_t> damaged_ = 0;
+    std::mutex kept_mutex_;
+    std::set<std::pair<std::uint64_t, std::uint32_t>> kept_;  // segment and offset
 };
 
 }  // namespace queue::log

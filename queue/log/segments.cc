@@ -5,22 +5,17 @@
 #include "mta/base/assert.h"
 
 namespace queue::log {
+
 DiskResult<std::string> SegmentFile::read(std::uint64_t offset, std::size_t length) {
-    DiskFile* file = nullptr;
-    {
-        const std::lock_guard guard(mutex_);
-        if (!file_) {
-            auto opened = disk_.open(segment_path(number_));
-            if (!opened) return std::unexpected(std::move(opened).error());
-            file_ = std::move(*opened);
-        }
-        file = file_.get();
-    }
-    return file->read(offset, length);
+    const auto file = open_files_->get(number_);
+    if (!file) return std::unexpected(file.error());
+    return (*file)->read(offset, length);
 }
 
 Segments::Segments(Disk& disk, const LogOptions& options, Housekeeping& housekeeping)
-    : disk_(disk), options_(options), housekeeping_(housekeeping) {}
+    : options_(options),
+      housekeeping_(housekeeping),
+      open_files_(std::make_shared<OpenFiles>(disk)) {}
 
 Segments::~Segments() = default;
 
@@ -47,7 +42,7 @@ void Segments::insert(const Adopted& segment) {
     ++count_;
     const std::lock_guard guard(files_mutex_);
     files_[segment.number] =
-        std::make_shared<SegmentFile>(disk_, segment.number, segment.generation);
+        std::make_shared<SegmentFile>(open_files_, segment.number, segment.generation);
 }
 
 void Segments::set_file_bytes(Use& use, std::uint64_t bytes) {

@@ -15,32 +15,31 @@
 #include "queue/log/housekeeping.h"
 #include "queue/log/index.h"
 #include "queue/log/log_options.h"
+#include "queue/log/open_files.h"
 #include "queue/log/payload.h"
 #include "queue/log/segment_header.h"
 #include "queue/message.h"
 
 namespace queue::log {
 
-// A segment for reading. Any thread may read; the file is opened at the first read. As long as
+// A segment for reading. Any thread may read; the file is opened when it is read. As long as
 // somebody holds one, its segment is not recycled.
 class SegmentFile {
 public:
-    SegmentFile(Disk& disk, std::uint64_t number, Generation generation)
-        : disk_(disk), number_(number), generation_(generation) {}
+    SegmentFile(std::shared_ptr<OpenFiles> open_files, std::uint64_t number, Generation generation)
+        : open_files_(std::move(open_files)), number_(number), generation_(generation) {}
     SegmentFile(const SegmentFile&) = delete;
     SegmentFile& operator=(const SegmentFile&) = delete;
-    ~SegmentFile() = default;
+    ~SegmentFile() { open_files_->close(number_); }
 
     [[nodiscard]] std::uint64_t number() const { return number_; }
     [[nodiscard]] Generation generation() const { return generation_; }
     DiskResult<std::string> read(std::uint64_t offset, std::size_t length);
 
 private:
-    Disk& disk_;
+    const std::shared_ptr<OpenFiles> open_files_;
     const std::uint64_t number_;
     const Generation generation_;
-    std::mutex mutex_;
-    std::unique_ptr<DiskFile> file_;
 };
 
 // The folder seg/: the segments that are written, one a stream, the older ones, and what in each is
@@ -168,7 +167,6 @@ private:
     bool retire(std::uint64_t number, Use& use);
     std::vector<std::uint64_t> settle_retired();
 
-    Disk& disk_;
     const LogOptions& options_;
     Housekeeping& housekeeping_;
     bool is_held_back_ = false;
@@ -180,6 +178,7 @@ private:
     std::vector<DoneMark> to_carry_;
     std::uint64_t file_bytes_ = 0;  // of all, whether written or only made ready
 
+    const std::shared_ptr<OpenFiles> open_files_;
     mutable std::mutex files_mutex_;
     std::map<std::uint64_t, std::shared_ptr<SegmentFile>> files_;
 

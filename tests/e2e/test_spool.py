@@ -252,6 +252,62 @@ def test_verify_says_where_a_byte_is_wrong(stopped):
     spool("verify", "--spool", stopped.path)
 
 
+def spoil(path, text):
+    """Flips a bit of `text` in the segment that has it; returns that segment."""
+    (segment,) = (segment for segment in (path / "seg").glob("*.log") if text in segment.read_bytes())
+    content = bytearray(segment.read_bytes())
+    content[content.index(text) + len(text) // 2] ^= 1
+    segment.write_bytes(content)
+    return segment
+
+
+def test_damaged_messages_hold_up_no_others_and_are_told_until_somebody_has_seen_to_it(relay, receiver):
+    """One is found at the start, in a segment that is read then; two when they are to be delivered."""
+    posthouse = relay([route("peer.test", receiver.port), route("client.test", receiver.port)],
+                      spool={"segment_size": "1MiB"}, retry={"schedule": ["1h"], "max_interval": "1h"})  # fmt: skip
+    receiver.script["RCPT"] = always("450 4.2.1 the mailbox is busy")
+    bodies = {"small": b"the early bird\r\n", "large": mail.large_body(400_000) + b"the heavy bird\r\n"}
+    bodies |= {f"filler{number}": mail.large_body(300_000, number) for number in range(2, 6)}
+    bodies |= {"late": b"the late bird\r\n", "last": b"another one\r\n"}
+    sent = {}
+    for name, body in bodies.items():
+        message, sent[name] = mail.compose(body, to=f"{name}@peer.test")
+        submit(posthouse.port, message, recipients=[f"{name}@peer.test"])
+    for name in bodies:
+        posthouse.wait_for_queued(f"{name}@peer.test", lambda r: r["attempts"] == 1)
+    ids = {message["recipients"][0]["address"]: message["id"] for message in posthouse.queue()}
+    posthouse.stop()
+    del receiver.script["RCPT"]
+    path = posthouse.folder / "spool"
+    for text, has_digest in ((b"early bird", True), (b"heavy bird", True), (b"late bird", False)):
+        assert spoil(path, text).with_suffix(".idx").exists() == has_digest, "or the start finds the wrong ones"
+
+    posthouse.start()
+    assert "spool_damage" in posthouse.log()
+    until(lambda: posthouse.flush() and not posthouse.queue(), lambda: posthouse.command("queue").stdout, 30, 0.3)
+    for name, ident in sent.items():
+        if name not in ("small", "large", "late"):
+            assert mail.body_of(receiver.wait_for_ident(ident).content) == bodies[name]
+    for name in ("small", "large"):
+        assert f"unreadable id={ids[f'{name}@peer.test']}" in posthouse.log()
+    (report,) = until(lambda: [m for m in receiver.messages if m.addresses == ["ada@client.test"]], "a report", 20)
+    for part in (b"large@peer.test", b"5.3.0", b"damaged on our disk", sent["large"].encode()):
+        assert part in report.content
+    assert b"heavy" not in report.content
+    assert len(receiver.messages) == len(sent) - 3 + 1, "nothing in part, nothing twice"
+
+    def quarantine():
+        return json.loads(posthouse.command("status", "--json").stdout)["spool"]["quarantine"]
+
+    assert len(quarantine()) == 3
+    assert "3 pieces of the spool did not match" in posthouse.command("status").stdout
+    for kept in (path / "quarantine").iterdir():
+        kept.unlink()
+    posthouse.flush()
+    assert quarantine() == []
+    assert "did not match" not in posthouse.command("status").stdout
+
+
 def test_backup_and_move_a_stopped_spool_copied_elsewhere_goes_on_there(stopped, relay):
     copy = stopped.posthouse.folder / "elsewhere"
     subprocess.run(["cp", "-a", stopped.path, copy], check=True)

@@ -62,7 +62,7 @@ TEST(Connection, a_spool_error_in_a_body_is_not_the_hosts_answer) {
     EXPECT_EQ(server.open, 0u);
 }
 
-TEST(Connection, a_body_that_has_shrunk_takes_its_message_out_of_the_queue) {
+TEST(Connection, a_body_that_has_shrunk_ends_its_message_with_a_report) {
     World world;
     auto& server = world.serve("them.example");
     const auto id = world.send({.body = std::string(300'000, 'x') + "\r\n", .is_large = true});
@@ -70,8 +70,11 @@ TEST(Connection, a_body_that_has_shrunk_takes_its_message_out_of_the_queue) {
     world.run_for(5s);
     EXPECT_TRUE(server.received.empty());
     EXPECT_TRUE(world.has("unreadable " + std::to_string(id)));
-    EXPECT_EQ(world.manager().counters().messages, 0u);
-    EXPECT_EQ(world.manager().counters().connections, 0u);
+    ASSERT_EQ(world.reports.size(), 1u);
+    EXPECT_EQ(world.reports[0].outcomes[0].error.status, (EnhancedStatus{5, 3, 0}));
+    EXPECT_FALSE(world.store.kept.contains(id));
+    EXPECT_FALSE(world.manager().find(id));
+    EXPECT_EQ(server.open, 0u);
     EXPECT_EQ(world.manager().check(), "");
 }
 

@@ -516,6 +516,56 @@ TEST(QueueManager, beyond_its_memory_messages_are_read_back) {
     EXPECT_EQ(server.received[3].body, std::string(4000, 'x') + "\r\n");
 }
 
+// Nobody will ever get it: the sender hears of it, of all his recipients at once.
+TEST(QueueManager, a_message_whose_body_is_damaged_fails_for_all_with_one_report) {
+    for (const std::uint64_t damaged_at : {0u, 290'000u}) {
+        SCOPED_TRACE(damaged_at);
+        World world;
+        world.settings.retry.delay_notices.clear();
+        auto& server = world.serve("them.example");
+        world.serve("far.example", "192.0.2.8").is_refusing = true;
+        world.serve("office.example", "192.0.2.9");
+        const auto id =
+            world.send({.to = {"a@far.example", "b@them.example", "c@them.example"},
+                        .body = "Subject: hello\r\n\r\n" + std::string(300'000, 'x') + "\r\n",
+                        .is_large = true});
+        EXPECT_EQ(world.manager().hold(id, std::vector<std::uint32_t>{2}), 1u);
+        world.store.body_damage = damaged_at;
+        world.run_for(10s);
+        EXPECT_TRUE(server.received.empty());
+        EXPECT_EQ(world.count("unreadable " + std::to_string(id)), 1u);
+        EXPECT_EQ(world.count("postponed b@them"), 0u);
+        ASSERT_EQ(world.reports.size(), 1u);
+        const auto& report = world.reports[0];
+        EXPECT_EQ(report.kind, ReportKind::failure);
+        EXPECT_EQ(report.head.starts_with("Subject: hello"), damaged_at > 0);
+        ASSERT_EQ(report.outcomes.size(), 3u);
+        for (const auto& outcome : report.outcomes) {
+            EXPECT_EQ(outcome.error.status, (EnhancedStatus{5, 3, 0}));
+            EXPECT_EQ(outcome.error.text, "the message was damaged on our disk");
+        }
+        const auto& calls = world.store.calls;
+        EXPECT_EQ(std::ranges::count(calls, "finish 1 +2"), 1) << "the report in the same step";
+        EXPECT_FALSE(world.store.kept.contains(id));
+        EXPECT_EQ(world.server("192.0.2.9").received.size(), 1u);
+        EXPECT_EQ(world.manager().counters().messages, 0u);
+        EXPECT_EQ(world.manager().check(), "");
+    }
+}
+
+TEST(QueueManager, a_damaged_message_of_the_null_sender_is_done_without_a_report) {
+    World world;
+    world.serve("them.example");
+    const auto id =
+        world.send({.from = "", .body = std::string(300'000, 'x') + "\r\n", .is_large = true});
+    world.store.body_damage = 290'000;
+    world.run_for(10s);
+    EXPECT_TRUE(world.reports.empty());
+    EXPECT_EQ(world.count("report dropped"), 1u);
+    EXPECT_FALSE(world.store.kept.contains(id));
+    EXPECT_EQ(world.manager().counters().messages, 0u);
+}
+
 TEST(QueueManager, a_message_that_the_store_has_lost_leaves_the_queue_with_an_event) {
     World world;
     world.settings.delivery.memory_bytes_max = 0;
@@ -525,6 +575,9 @@ TEST(QueueManager, a_message_that_the_store_has_lost_leaves_the_queue_with_an_ev
     world.run_for(1s);
     EXPECT_TRUE(world.has("unreadable " + std::to_string(id)));
     EXPECT_EQ(world.manager().counters().messages, 0u);
+    world.run_for(48h);
+    EXPECT_EQ(world.store.reads, 1) << "not tried again";
+    EXPECT_TRUE(world.store.kept.contains(id)) << "nobody was told, so nothing is given up";
     world.store.read_error.reset();
     world.send();
     world.run_for(1s);

@@ -108,6 +108,10 @@ public:
                 return done(std::unexpected(
                     queue::StoreError{queue::StoreError::Kind::broken, "input/output error"}));
             }
+            if (body_damage && *body_damage >= offset && *body_damage < offset + length) {
+                return done(std::unexpected(
+                    queue::StoreError{queue::StoreError::Kind::corrupt, "checksum"}));
+            }
             done(found->second.body.substr(offset, length));
         });
     }
@@ -134,6 +138,7 @@ public:
     int body_reads = 0;
     std::optional<queue::StoreError> read_error;
     bool body_read_error = false;
+    std::optional<std::uint64_t> body_damage;  // a read of this byte of a body finds it damaged
 
 private:
     static std::string names_of(const std::vector<std::shared_ptr<const queue::Message>>& reports) {

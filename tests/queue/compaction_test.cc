@@ -86,6 +86,29 @@ TEST(Compaction, gives_back_the_room_of_a_queue_that_is_emptied_at_random) {
     EXPECT_LE(spool_bytes(disk), 5 * segment_bytes);
 }
 
+// It fills the disk as new mail does, and where only it writes nobody else would notice.
+TEST(Compaction, looks_at_the_free_space) {
+    FakeDisk disk;
+    const auto options = small_options();
+    Spool spool(disk, options);
+    std::vector<MessageId> ids;
+    for (int i = 0; i < 3000; ++i) {
+        ids.push_back(spool.store->allocate_id());
+        spool.store->enqueue(shared_message(ids.back(), std::string(800, 'x')), nullptr);
+    }
+    spool.run();
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (i % 10 != 0) spool.store->finish(ids[i], {}, nullptr);
+    }
+    // What was asked for is written before anything is copied.
+    while (spool.service->statistics().copied_bytes == 0) ASSERT_TRUE(spool.service->step());
+    const auto copied = spool.service->statistics().copied_bytes;
+    disk.set_space({.free_bytes = 1, .total_bytes = 1'000'000'000});
+    spool.run();
+    EXPECT_GT(spool.service->statistics().copied_bytes, copied + segment_bytes);
+    EXPECT_TRUE(spool.store->refusal());
+}
+
 TEST(Compaction, moves_large_bodies_piece_by_piece) {
     FakeDisk disk;
     const auto options = small_options();

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <map>
@@ -111,6 +112,7 @@ public:
         seen_.erase(path);
         synced_.erase(path);
     }
+    [[nodiscard]] int open_files() const { return open_files_; }
     [[nodiscard]] std::vector<Event> events() const {
         const std::lock_guard guard(mutex_);
         return events_;
@@ -235,7 +237,12 @@ private:
     class FakeFile final : public DiskFile {
     public:
         FakeFile(FakeDisk& disk, std::shared_ptr<Inode> inode, std::string path)
-            : disk_(disk), inode_(std::move(inode)), path_(std::move(path)) {}
+            : disk_(disk), inode_(std::move(inode)), path_(std::move(path)) {
+            ++disk_.open_files_;
+        }
+        FakeFile(const FakeFile&) = delete;
+        FakeFile& operator=(const FakeFile&) = delete;
+        ~FakeFile() override { --disk_.open_files_; }
 
         DiskResult<void> write(std::uint64_t offset, std::string_view bytes) override {
             const std::lock_guard guard(disk_.mutex_);
@@ -385,6 +392,7 @@ private:
     }
 
     std::string root_ = "/fake/spool";
+    std::atomic<int> open_files_ = 0;
     mutable std::mutex mutex_;
     Names seen_;
     Names synced_;

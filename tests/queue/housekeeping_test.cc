@@ -177,6 +177,36 @@ TEST(Digest, is_made_for_closed_segments_and_read_in_their_stead) {
         << "damage is told at each start until somebody has seen to it";
 }
 
+// The start does not meet the damage, a read does: what the digest says of the recipients counts.
+TEST(Digest, tells_what_a_damaged_state_said) {
+    FakeDisk disk;
+    MessageId id = 0;
+    {
+        Spool spool(disk);
+        id = spool.store->allocate_id();
+        ASSERT_TRUE(spool.enqueue(shared_message(id, "body")));
+        spool.store->update(id, make_states(2), {});
+        for (int i = 0; i < 8; ++i) {
+            ASSERT_TRUE(
+                spool.enqueue(shared_message(spool.store->allocate_id(), std::string(9000, 'x'))));
+        }
+    }
+    const std::string path = "seg/0000000000000001.log";
+    ASSERT_FALSE(disk.content("seg/0000000000000001.idx").empty());
+    auto bytes = disk.content(path);
+    bytes[bytes.find("greylisted")] = 'G';
+    disk.put(path, bytes);
+    Spool spool(disk);
+    std::vector<QueuedMessage> all;
+    spool.store->load([&](auto batch, bool) { std::ranges::move(batch, std::back_inserter(all)); });
+    spool.run();
+    const auto queued = std::ranges::find(all, id, &QueuedMessage::id);
+    ASSERT_NE(queued, all.end());
+    EXPECT_EQ(queued->recipients[0].state, make_states(2)[0]);
+    EXPECT_TRUE(spool.read(id));
+    EXPECT_EQ(spool.service->statistics().damaged_reads, 1u);
+}
+
 TEST(Digest, is_made_again_where_it_is_missing) {
     ClosedSpool closed;
     const auto before = closed.digests();

@@ -57,8 +57,10 @@ public:
             std::move_only_function<void()> next;
             {
                 std::unique_lock lock(mutex_);
-                if (!ready_.wait_until(lock, deadline, [&] { return !work_.empty(); })) {
-                    return false;
+                // In slices: it may come about without anything's being posted.
+                if (!ready_.wait_for(lock, 20ms, [&] { return !work_.empty(); })) {
+                    if (std::chrono::steady_clock::now() > deadline) return false;
+                    continue;
                 }
                 next = std::move(work_.front());
                 work_.pop_front();

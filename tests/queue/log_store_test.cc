@@ -296,14 +296,31 @@ TEST(LogStore, refuses_new_mail_while_the_disk_has_hardly_an_inode_left) {
     EXPECT_FALSE(spool.store->refusal()) << "some file systems do not count them";
 }
 
-TEST(LogStore, looks_at_the_free_space_now_and_then_by_itself) {
-    FakeDisk disk;
-    Spool spool(disk);
-    disk.set_space({.free_bytes = 1, .total_bytes = 1'000'000'000});
-    for (int i = 0; i < 200 && !spool.store->refusal(); ++i) {
-        ASSERT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+TEST(LogStore, looks_at_the_free_space_by_itself) {
+    struct Row {
+        const char* what;
+        std::uint64_t segment_bytes;
+        std::size_t body_bytes;
+        int messages_max;
+    };
+    for (const auto& row : {Row{"after some small messages", 64u << 20, 1, 64},
+                            Row{"with a new segment", 64u << 10, 30'000, 3},
+                            Row{"after some large messages", 64u << 20, 1'000'000, 17}}) {
+        SCOPED_TRACE(row.what);
+        FakeDisk disk;
+        auto options = small_options();
+        options.segment_bytes = row.segment_bytes;
+        Spool spool(disk, options);
+        disk.set_space({.free_bytes = 1, .total_bytes = 1'000'000'000});
+        int messages = 0;
+        for (; messages < row.messages_max && !spool.store->refusal(); ++messages) {
+            const auto message =
+                shared_message(spool.store->allocate_id(), std::string(row.body_bytes, 'x'));
+            ASSERT_TRUE(spool.enqueue(message));
+        }
+        EXPECT_TRUE(spool.store->refusal());
+        EXPECT_EQ(messages, row.messages_max) << "no oftener than needed";
     }
-    EXPECT_TRUE(spool.store->refusal());
 }
 
 TEST(LogStore, a_full_disk_is_told_as_such) {
@@ -336,6 +353,59 @@ TEST(LogStore, damage_found_in_reading_is_quarantined_and_told) {
     EXPECT_NE(stored.error().text.find(kept), std::string::npos) << stored.error().text;
     EXPECT_NE(disk.content(kept).find("Find this body"), std::string::npos);
     EXPECT_EQ(spool.service->statistics().damaged_reads, 1u);
+}
+
+// What has become of the recipients is known without it while the relay runs.
+TEST(LogStore, a_damaged_state_keeps_no_message_from_being_read) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto id = spool.store->allocate_id();
+    const auto message = shared_message(id, "body");
+    ASSERT_TRUE(spool.enqueue(message));
+    spool.store->update(id, make_states(2), {});
+    spool.run();
+    const std::string path = "seg/0000000000000001.log";
+    auto bytes = disk.content(path);
+    bytes[bytes.find("greylisted")] = 'G';
+    disk.put(path, bytes);
+    const auto stored = spool.read(id);
+    ASSERT_TRUE(stored) << stored.error().text;
+    expect_equal(*stored->message, *message);
+    RecipientState first;
+    first.next_due = first_due(message->arrival, message->envelope.requests);
+    EXPECT_EQ(stored->states, std::vector<RecipientState>(2, first));
+    const auto kept = disk.list("quarantine");
+    ASSERT_EQ(kept->size(), 1u);
+    EXPECT_NE(disk.content("quarantine/" + kept->front()).find("Greylisted"), std::string::npos);
+    EXPECT_EQ(spool.service->statistics().damaged_reads, 1u);
+    spool.store->update(id, make_states(3), {});
+    EXPECT_EQ(spool.read(id)->states, make_states(3)) << "the next one is whole";
+}
+
+// Whoever has taken the file away has seen it.
+TEST(LogStore, damage_that_is_met_again_is_told_once) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto id = spool.store->allocate_id();
+    ASSERT_TRUE(spool.enqueue(shared_message(id, "find this body")));
+    const std::string path = "seg/0000000000000001.log";
+    auto bytes = disk.content(path);
+    bytes[bytes.find("find this body")] = 'F';
+    disk.put(path, bytes);
+    // Not kept yet, so not told for good either.
+    disk.fail_at(disk.calls(), ENOSPC, true);
+    EXPECT_EQ(spool.read(id).error().kind, StoreError::Kind::corrupt);
+    EXPECT_TRUE(disk.list("quarantine")->empty());
+    disk.fail_at(~std::uint64_t{0}, 0);
+    EXPECT_EQ(spool.read(id).error().kind, StoreError::Kind::corrupt);
+    ASSERT_EQ(disk.list("quarantine")->size(), 1u);
+    disk.erase("quarantine/" + disk.list("quarantine")->front());
+    const auto again = spool.read(id);
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().kind, StoreError::Kind::corrupt);
+    EXPECT_EQ(again.error().text.find("are kept in"), std::string::npos) << again.error().text;
+    EXPECT_TRUE(disk.list("quarantine")->empty());
+    EXPECT_EQ(spool.service->statistics().damaged_reads, 3u);
 }
 
 TEST(LogStore, tells_when_what_was_asked_for_is_durable) {

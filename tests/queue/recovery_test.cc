@@ -1,6 +1,7 @@
 #include "queue/log/recovery.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "queue/log/record.h"
@@ -148,6 +149,39 @@ TEST(Recovery, damage_in_the_middle_is_kept_and_reported_and_what_follows_is_rea
     const auto messages = spool.load();
     EXPECT_FALSE(messages.contains(small.ids[0]));
     EXPECT_TRUE(messages.contains(small.ids[2])) << "behind the damage";
+}
+
+// Rather tried once more than lost.
+TEST(Recovery, a_damaged_state_leaves_its_message_with_the_last_good_one) {
+    FakeDisk disk;
+    MessageId id = 0;
+    {
+        Spool spool(disk);
+        id = spool.store->allocate_id();
+        ASSERT_TRUE(spool.enqueue(shared_message(id, "body")));
+        for (const auto attempts : std::to_array<std::uint16_t>({2, 3})) {
+            spool.store->update(id, make_states(attempts), {});
+            spool.run();
+        }
+    }
+    auto bytes = disk.content(first_segment);
+    const auto newest = bytes.rfind("greylisted");
+    bytes[newest] = 'G';
+    disk.put(first_segment, bytes);
+    {
+        Spool spool(disk);
+        EXPECT_EQ(spool.service->report().damages.size(), 1u);
+        EXPECT_EQ(spool.load().at(id).states, make_states(2));
+        EXPECT_TRUE(spool.read(id));
+    }
+    bytes[bytes.find("greylisted")] = 'G';
+    disk.put(first_segment, bytes);
+    Spool spool(disk);
+    EXPECT_EQ(spool.service->report().damages.size(), 2u);
+    const auto states = spool.load().at(id).states;
+    ASSERT_EQ(states.size(), 2u);
+    EXPECT_EQ(states[1].phase, RecipientPhase::pending);
+    EXPECT_EQ(states[0].attempts, 0);
 }
 
 TEST(Recovery, a_torn_tail_is_no_damage) {
