@@ -1,0 +1,150 @@
+// The DNS, the servers and their moods.
+#include <gtest/gtest.h>
+
+#include "tests/simulation/relay_rules.h"
+#include "tests/simulation/relay_world.h"
+
+namespace simulation {
+
+using namespace mta::outbound;
+
+world::Server& RelayWorld::add_server(const std::string& group, const std::string& address) {
+    auto& server =
+        connector_.servers[mta::to_string(mta::Endpoint{*mta::IpAddress::parse(address), 25})];
+    server.group = group;
+    server.latency = Millis{1 + static_cast<std::int64_t>(pick(80))};
+    if (chance(30)) server.extensions.clear();
+    if (chance(50)) server.extensions.push_back("DSN");
+    if (chance(50)) server.extensions.push_back("MT-PRIORITY");
+    if (chance(50)) server.extensions.push_back("DELIVERBY 60");
+    server.on_received = [this, &server](const world::Received& received) {
+        on_received(server, received);
+    };
+    return server;
+}
+
+void RelayWorld::make_servers() {
+    int number = 0;
+    for (const auto& domain : domains) {
+        if (domain == "nowhere.example" || domain == "branch.example") continue;
+        const auto host = "mx1." + domain;
+        const auto address = "192.0.2." + std::to_string(++number);
+        resolver_.set_mx(domain, {host});
+        resolver_.set_host(host, {address});
+        add_server(domain, address);
+    }
+    resolver_.set_mx("office.example", {"mx1.office.example"});
+    resolver_.set_host("mx1.office.example", {"192.0.2.100"});
+    add_server("office.example", "192.0.2.100");
+    resolver_.set_mx("flaky.example", {"mx1.flaky.example", "mx2.flaky.example"});
+    resolver_.set_host("mx2.flaky.example", {"192.0.2.101", "192.0.2.102"});
+    for (const auto* address : {"192.0.2.101", "192.0.2.102"}) add_server("flaky.example", address);
+    add_server("branch.example", "10.0.0.1");
+    // Two destinations, one of them with a host more, that share a host.
+    resolver_.set_mx("one.shared.example", {"mx1.shared.example"});
+    resolver_.set_mx("two.shared.example", {"mx1.shared.example", "mx1.two.shared.example"});
+    resolver_.set_host("mx1.shared.example", {"192.0.2.103"});
+    add_server("shared.example", "192.0.2.103");
+
+    for (auto& [endpoint, server] : connector_.servers) {
+        const auto& group = server.group;
+        if (group == "flaky.example" || group == "flap.example")
+            server.reply = [this](const std::string& command) { return mood(command); };
+        if (group == "dead.example") server.is_refusing = true;
+        if (group == "busy.example")
+            server.reply = [this, &server](const std::string& command) {
+                return busy(server, command);
+            };
+        if (group == "strict.example")
+            server.reply = [this, &server](const std::string& command) {
+                return strict(server, command);
+            };
+        if (group == "grey.example")
+            server.reply = [this](const std::string& command) { return greylist(command); };
+        if (group == "no.example") {
+            server.reply = [](const std::string& command) {
+                return command.starts_with("RCPT") ? std::optional<std::string>("550 5.1.1 no")
+                                                   : std::nullopt;
+            };
+        }
+        if (group == "hung.example") {
+            const std::string stages[] = {"", "CONNECT", "EHLO", "MAIL"};
+            const auto stage = stages[pick(4)];
+            server.is_hanging = stage.empty();
+            server.reply = [stage](const std::string& command) {
+                return command.starts_with(stage) ? std::optional<std::string>("hang")
+                                                  : std::nullopt;
+            };
+        }
+    }
+    for (auto& [endpoint, server] : connector_.servers) {
+        if (server.group != "good.example" || !has_rates_) continue;
+        server.reply = [this](const std::string& command) -> std::optional<std::string> {
+            if (command.starts_with("MAIL"))
+                count_against("messages", "good.example", message_rate);
+            return std::nullopt;
+        };
+    }
+    flap("flap.example", 8h);
+    flap("branch.example", 24h);
+    flap_dns();
+    connector_.on_connect = [this](const std::string& group) { on_connect(group); };
+}
+
+std::optional<std::string> RelayWorld::busy(world::Server& server, const std::string& command) {
+    if (command != "CONNECT") return std::nullopt;
+    if (server.open <= busy_connections_max && !chance(10)) return std::nullopt;
+    return "421 4.7.0 too many connections";
+}
+
+// Refuses one of our addresses, at one stage or another; but the last that is left.
+std::optional<std::string> RelayWorld::strict(const world::Server& server,
+                                              const std::string& command) {
+    const bool is_stage = command == "CONNECT" || command.starts_with("RCPT");
+    if (server.client != "127.0.0.2" || !is_stage || !chance(50)) return std::nullopt;
+    return "554 5.7.1 your IP is blocked here";
+}
+
+// Up and down by turns.
+void RelayWorld::flap(const std::string& group, Millis period) {
+    for (auto& [endpoint, server] : connector_.servers)
+        if (server.group == group) server.is_refusing = chance(60);
+    agenda_.later(pick_time(period) + 1ms, [this, group, period] { flap(group, period); });
+}
+
+void RelayWorld::flap_dns() {
+    using Kind = dns::LookupError::Kind;
+    const Kind troubles[] = {Kind::server_failure, Kind::refused, Kind::timed_out, Kind::malformed};
+    if (chance(60)) {
+        resolver_.mx["dns.example"] = world::FakeResolver::error("trouble", troubles[pick(4)]);
+    } else {
+        resolver_.set_mx("dns.example", {"mx1.dns.example"});
+    }
+    if (chance(50)) {
+        resolver_.hosts["mx1.dns.example"] =
+            std::unexpected(dns::LookupError{troubles[pick(4)], "trouble"});
+    } else {
+        resolver_.set_host("mx1.dns.example", {"192.0.2.6"});
+    }
+    agenda_.later(pick_time(8h) + 1ms, [this] { flap_dns(); });
+}
+
+// Anything can happen at any stage.
+std::optional<std::string> RelayWorld::mood(const std::string& command) {
+    const auto dice = pick(1000);
+    const bool is_dot = command == ".";
+    if (dice < 20) return is_dot && chance(50) ? "take and close" : "close";
+    if (dice < 30) return is_dot && chance(50) ? "take and hang" : "hang";
+    if (dice < 50) return "421 4.3.2 not now";
+    if (dice < 100) return "451 4.3.0 later";
+    if (dice < 110 && command != "QUIT") return "554 5.7.1 never";
+    if (dice < 112) return "what?";
+    return std::nullopt;
+}
+
+std::optional<std::string> RelayWorld::greylist(const std::string& command) {
+    if (!command.starts_with("RCPT")) return std::nullopt;
+    if (++grey_tries_[command] > 2) return std::nullopt;
+    return "450 4.7.1 greylisted, try again in 300 seconds";
+}
+}  // namespace simulation
