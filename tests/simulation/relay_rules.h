@@ -13,8 +13,6 @@ using namespace std::chrono_literals;
 using mta::Instant;
 using mta::Millis;
 
-inline constexpr std::size_t connections_max = 12;
-inline constexpr std::size_t connections_per_destination_max = 4;
 // Each relay has these or not. One is by domain, one by host, one for a route.
 inline constexpr mta::Rate message_rate{3, 60s};
 inline constexpr mta::Rate connection_rate{6, 3600s};
@@ -23,6 +21,9 @@ inline constexpr Millis way_max = 1s;
 inline constexpr Millis mail_comes_for = 2 * 24h;
 // A recipient's end may come this late: the attempt that was under way has its own deadlines.
 inline constexpr Millis attempt_duration_max = 2h;
+// So long after an order that names it mail may go out of its hours: the order's own hour
+// (DeliveryHours::order_max), and the attempts that have begun then.
+inline constexpr Millis named_max = 1h + attempt_duration_max;
 // FUTURERELEASE and DELIVERBY reach no farther.
 inline constexpr Millis request_reach = 24h;
 

@@ -78,9 +78,9 @@ void RelayWorld::make_servers() {
         }
     }
     for (auto& [endpoint, server] : connector_.servers) {
-        if (server.group != "good.example" || !has_rates_) continue;
+        if (server.group != "good.example") continue;
         server.reply = [this](const std::string& command) -> std::optional<std::string> {
-            if (command.starts_with("MAIL"))
+            if (command.starts_with("MAIL") && has_rates_ && !was_reloaded_lately())
                 count_against("messages", "good.example", message_rate);
             return std::nullopt;
         };

@@ -11,8 +11,8 @@ using namespace mta::outbound;
 
 RelayWorld::RelayWorld(std::uint64_t seed) : rng_(seed), disk_(std::make_unique<FakeDisk>()) {
     settings_.hostname = "relay.office.example";
-    settings_.delivery.connections_max = connections_max;
-    settings_.delivery.connections_per_destination_max = connections_per_destination_max;
+    settings_.delivery.connections_max = 12;
+    settings_.delivery.connections_per_destination_max = 4;
     settings_.delivery.messages_per_connection_max = 5;
     settings_.delivery.recipients_per_transaction_max = 3;
     settings_.delivery.memory_bytes_max = chance(50) ? 256'000'000 : 20'000;
@@ -22,15 +22,13 @@ RelayWorld::RelayWorld(std::uint64_t seed) : rng_(seed), disk_(std::make_unique<
     settings_.routes = {{.domain = "branch.example",
                          .hosts = {{"10.0.0.1", 25}},
                          .lifetime = settings_.retry.lifetime * 2}};
-    settings_.sites = {
-        {.match = {"mx1.shared.example"}, .connections_max = shared_connections_max}};
+    settings_.relay.domains = {"branch.example"};
     has_rates_ = chance(50);
-    if (has_rates_) limit_rates();
+    settings_.sites = site_rules();
     if (chance(50)) add_sources();
     make_servers();
     // The branch's line is there at these hours only.
-    if (chance(40))
-        settings_.routes[0].deliver_between = {{22 * 60, 6 * 60}, {12 * 60, 12 * 60 + 30}};
+    settings_.routes[0].deliver_between = invent_hours();
 }
 
 // All mail comes from two addresses.
@@ -45,19 +43,10 @@ void RelayWorld::add_sources() {
     }
 }
 
-void RelayWorld::limit_rates() {
-    settings_.sites.resize(4);
-    settings_.sites[1].match = {"good.example"};
-    settings_.sites[1].message_rate = message_rate;
-    settings_.sites[2].match = {".flaky.example", "10.0.0.1"};
-    settings_.sites[2].connection_rate = connection_rate;
-    settings_.sites[3].match = {"*"};
-    settings_.sites[3].recipients_per_transaction_max = 2;
-}
-
 void RelayWorld::start() {
     ++life_;
     recent_.clear();
+    former_.clear();
     queue::log::LogOptions options;
     options.segment_bytes = 256u << 10;
     options.batch_bytes_max = 128u << 10;
@@ -97,6 +86,7 @@ void RelayWorld::start() {
         }
         if (!last) return;
         is_loaded_ = true;
+        std::erase_if(held_, [this](const Key& key) { return !loaded_.contains(key); });
         for (const auto& [key, fate] : fates_) {
             if (fate.is_acknowledged && !fate.is_settled() && !loaded_.contains(key)) {
                 bool is_being_reported = false;
@@ -256,6 +246,8 @@ void RelayWorld::run() {
         agenda_.later(pick_time(3 * 24h), [this] { crash(); });
     if (chance(50)) agenda_.later(pick_time(3 * 24h), [this] { restart_in_order(); });
 
+    plan_orders();
+
     // A report about a recipient of the longest life, with all its own life, and the crashes.
     const auto end = start_ + mail_comes_for + settings_.retry.lifetime * 2 +
                      settings_.retry.bounce_lifetime + request_reach + 4 * 24h;
@@ -271,6 +263,7 @@ void RelayWorld::run() {
         turn();
         if (manager_ && pick(20) == 0) {
             ASSERT_EQ(manager_->check(), "") << "at " << (agenda_.now() - start_).count() << " ms";
+            if (is_loaded_) check_held();
         }
     }
     if (testing::Test::HasFailure()) return;
@@ -279,6 +272,9 @@ void RelayWorld::run() {
         if (!fate.is_acknowledged) continue;
         EXPECT_TRUE(fate.is_settled()) << "message " << key.first << " for recipient " << key.second
                                        << " was neither delivered nor reported";
+        EXPECT_TRUE(fate.order != Order::bounce || fate.is_reported)
+            << "message " << key.first << " was bounced for recipient " << key.second
+            << " and nobody was told";
     }
     // An empty queue is an empty log.
     for (int i = 0; i < 100 && service_->step(); ++i) {

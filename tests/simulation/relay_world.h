@@ -4,8 +4,10 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -26,6 +28,9 @@ using mta::Instant;
 using mta::Millis;
 using queue::log::FakeDisk;
 
+// What was ordered about a recipient last. A release takes a hold back.
+enum class Order : std::uint8_t { none, hold, release, cancel, bounce };
+
 // One recipient of one message that somebody was told 250 for: what has become of it.
 struct Fate {
     Instant arrival;
@@ -36,7 +41,12 @@ struct Fate {
     int in_doubt = 0;
     int lost_in_crash = 0;     // deliveries whose end a crash made the relay forget
     bool is_reported = false;  // the sender has the report, or it was dropped as it should be
-    [[nodiscard]] bool is_settled() const { return delivered > 0 || is_reported; }
+    Order order = Order::none;
+    Instant ordered_at;
+    bool was_released_early = false;  // an operator ended the wait that its sender had asked for
+    [[nodiscard]] bool is_settled() const {
+        return delivered > 0 || is_reported || order == Order::cancel;
+    }
 };
 
 class RelayWorld {
@@ -62,11 +72,35 @@ private:
                         const Fate& fate) const;
     queue::Requests invent_requests();
     void on_connect(const std::string& group);
-    void limit_rates();
     void add_sources();
     std::optional<std::string> busy(world::Server& server, const std::string& command);
     std::optional<std::string> strict(const world::Server& server, const std::string& command);
     void count_against(const std::string& what, const std::string& group, mta::Rate rate);
+
+    // ---- Orders ----
+    struct After {
+        const mta::outbound::RecipientView* view = nullptr;  // null: no longer in the queue
+        bool is_named = false;                               // by the order
+    };
+    void plan_orders();
+    [[nodiscard]] queue::MessageId pick_message();
+    [[nodiscard]] mta::outbound::RecipientNumbers pick_recipients();
+    void order();
+    void order_wake(const std::string& domain);
+    void order_about(Order order, queue::MessageId id, const mta::outbound::RecipientNumbers& only);
+    bool check_order(Order order, queue::MessageId id, const mta::outbound::RecipientView& was,
+                     const After& after);
+    void set_order(const Key& key, Order order);
+    void check_held() const;
+    void check_order_kept(const Key& key, const queue::RecipientState& state);
+    void reload();
+    [[nodiscard]] std::vector<conf::Site> site_rules() const;
+    [[nodiscard]] std::vector<mta::DailyWindow> invent_hours();
+    [[nodiscard]] bool is_to_branch(const std::string& domain) const;
+    // The largest that may still count.
+    [[nodiscard]] std::size_t most(
+        const std::function<std::size_t(const conf::Settings&)>& limit_of) const;
+    [[nodiscard]] bool was_reloaded_lately() const;
 
     // ---- The relay's process ----
     void start();
@@ -89,11 +123,16 @@ private:
     }
     void check_notice(const mta::outbound::ReportRequest& request);
     void settle_report(queue::MessageId report);
+    void note_reported(const Key& key);
 
     std::mt19937_64 rng_;
     world::Agenda agenda_;
     conf::Settings settings_;
     Instant start_ = agenda_.now();
+    std::vector<std::pair<Instant, conf::Settings>> former_;  // until when, in this process
+    std::set<Key> held_;
+    Instant last_order_;
+    Instant named_until_;  // mail that an operator named may go out of its hours
 
     world::FakeResolver resolver_{agenda_};
     world::FakeConnector connector_{agenda_};
