@@ -89,6 +89,31 @@ void RelayWorld::on_connect(const std::string& group) {
     }
 }
 
+void RelayWorld::on_command(const world::Server& server, std::size_t connection,
+                            const std::string& command) {
+    auto& talk = talks_[{&server, connection}];
+    if (command.starts_with("MAIL")) {
+        talk.recipients = 0;
+        EXPECT_LE(++talk.messages,
+                  most([](const auto& s) { return s.delivery.messages_per_connection_max; }))
+            << "too many messages on one connection to " << server.group;
+    } else if (command.starts_with("RCPT")) {
+        // The first rule that names a destination counts; the last one is for all the others.
+        const std::string of_no_other[] = {"good.example", "flaky.example", "branch.example",
+                                           "shared.example", "two.shared.example"};
+        const bool is_other = std::ranges::find(of_no_other, server.group) == std::end(of_no_other);
+        const auto limit_of = [is_other](const conf::Settings& s) -> std::size_t {
+            return is_other ? s.sites.back().recipients_per_transaction_max.value_or(
+                                  s.delivery.recipients_per_transaction_max)
+                            : s.delivery.recipients_per_transaction_max;
+        };
+        EXPECT_LE(++talk.recipients, most(limit_of))
+            << "too many recipients in one transaction with " << server.group;
+    } else if (command == "QUIT") {
+        talks_.erase({&server, connection});
+    }
+}
+
 void RelayWorld::count_against(const std::string& what, const std::string& group, mta::Rate rate) {
     auto& recent = recent_[what + " " + group];
     recent.push_back(agenda_.now());
@@ -177,6 +202,7 @@ void RelayWorld::note_reported(const Key& key) {
 }
 
 void RelayWorld::note(const DeliveryEvent& event) {
+    circuits_.note(event);
     const auto fate_of = [this](const RecipientRef& recipient) -> Fate* {
         const auto number = number_of_.find(recipient.id);
         if (number == number_of_.end()) return nullptr;

@@ -20,6 +20,9 @@ world::Server& RelayWorld::add_server(const std::string& group, const std::strin
     server.on_received = [this, &server](const world::Received& received) {
         on_received(server, received);
     };
+    server.on_command = [this, &server](std::size_t connection, const std::string& command) {
+        on_command(server, connection, command);
+    };
     return server;
 }
 

@@ -47,6 +47,7 @@ void RelayWorld::start() {
     ++life_;
     recent_.clear();
     former_.clear();
+    circuits_.start(agenda_.now());
     queue::log::LogOptions options;
     options.segment_bytes = 256u << 10;
     options.batch_bytes_max = 128u << 10;
@@ -148,6 +149,7 @@ void RelayWorld::turn() {
     for (int rounds = 0; std::exchange(is_tick_requested_, false); ++rounds) {
         ASSERT_LT(rounds, 1000) << "the turn does not end";
         if (manager_) manager_->tick();
+        if (manager_) circuits_.check(*manager_);
         schedule_log_turn();
     }
 }

@@ -20,6 +20,7 @@
 #include "queue/log/log_service.h"
 #include "tests/outbound/world.h"
 #include "tests/queue/fake_disk.h"
+#include "tests/simulation/circuit_watch.h"
 
 namespace simulation {
 
@@ -72,6 +73,8 @@ private:
                         const Fate& fate) const;
     queue::Requests invent_requests();
     void on_connect(const std::string& group);
+    void on_command(const world::Server& server, std::size_t connection,
+                    const std::string& command);
     void add_sources();
     std::optional<std::string> busy(world::Server& server, const std::string& command);
     std::optional<std::string> strict(const world::Server& server, const std::string& command);
@@ -136,7 +139,14 @@ private:
 
     world::FakeResolver resolver_{agenda_};
     world::FakeConnector connector_{agenda_};
+    CircuitWatch circuits_{connector_};
     std::map<std::string, int> grey_tries_;
+    // What was said on a connection so far: by server and number.
+    struct Talk {
+        std::size_t messages = 0;
+        std::size_t recipients = 0;  // of the last message
+    };
+    std::map<std::pair<const world::Server*, std::size_t>, Talk> talks_;
     // When there was the last of what a rate limits, by what and group.
     std::map<std::string, std::deque<Instant>> recent_;
     std::set<std::string> down_;  // groups that the relay holds for down
