@@ -94,9 +94,10 @@ void RelayWorld::on_command(const world::Server& server, std::size_t connection,
     auto& talk = talks_[{&server, connection}];
     if (command.starts_with("MAIL")) {
         talk.recipients = 0;
-        EXPECT_LE(++talk.messages,
-                  most([](const auto& s) { return s.delivery.messages_per_connection_max; }))
-            << "too many messages on one connection to " << server.group;
+        EXPECT_LE(++talk.messages, most([](const auto& s) {
+            return s.delivery.messages_per_connection_max;
+        })) << "too many messages on one connection to "
+            << server.group;
     } else if (command.starts_with("RCPT")) {
         // The first rule that names a destination counts; the last one is for all the others.
         const std::string of_no_other[] = {"good.example", "flaky.example", "branch.example",
@@ -133,7 +134,9 @@ void RelayWorld::check_loaded(const queue::QueuedMessage& message) {
         const auto& state = recipient.state;
         const std::pair key(number->second, static_cast<int>(i));
         loaded_.insert(key);
-        if (recipient.domain == "dead.example" && state.is_open()) {
+        const bool is_off =
+            recipient.domain == "dead.example" || recipient.domain == "away.example";
+        if (is_off && state.is_open()) {
             EXPECT_EQ(state.attempts, 0) << "charged for a host that is down";
         }
         auto& fate = fates_[key];
@@ -227,6 +230,7 @@ void RelayWorld::note(const DeliveryEvent& event) {
         }
     } else if (const auto* deferred = std::get_if<Deferred>(&event)) {
         EXPECT_NE(deferred->recipient.domain, "dead.example") << "charged for a host's failure";
+        EXPECT_NE(deferred->recipient.domain, "away.example") << "charged for a host's failure";
     } else if (const auto* expired = std::get_if<Expired>(&event)) {
         auto* fate = fate_of(expired->recipient);
         if (fate == nullptr) return;

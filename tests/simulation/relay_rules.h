@@ -19,6 +19,10 @@ inline constexpr mta::Rate connection_rate{6, 3600s};
 // A transaction begins this long after it was allowed, the way to the server included.
 inline constexpr Millis way_max = 1s;
 inline constexpr Millis mail_comes_for = 2 * 24h;
+// away.example is off for so long from the beginning; then a probe finds it: at the longest
+// interval between two, with its jitter, and after the one before has waited for a greeting.
+inline constexpr Millis away_for = 4 * 24h;
+inline constexpr Millis found_within = 1h + 6min + 6min;
 // A recipient's end may come this late: the attempt that was under way has its own deadlines.
 inline constexpr Millis attempt_duration_max = 2h;
 // So long after an order that names it mail may go out of its hours: the order's own hour
@@ -28,9 +32,9 @@ inline constexpr Millis named_max = 1h + attempt_duration_max;
 inline constexpr Millis request_reach = 24h;
 
 inline const std::vector<std::string> domains = {
-    "good.example", "flaky.example",  "dead.example",       "hung.example",       "flap.example",
-    "dns.example",  "grey.example",   "nowhere.example",    "no.example",         "branch.example",
-    "busy.example", "strict.example", "one.shared.example", "two.shared.example",
+    "good.example", "flaky.example",  "dead.example",    "hung.example",       "flap.example",
+    "dns.example",  "grey.example",   "nowhere.example", "no.example",         "branch.example",
+    "busy.example", "strict.example", "away.example",    "one.shared.example", "two.shared.example",
 };
 // Of the host that both of the last two lead to.
 inline constexpr std::size_t shared_connections_max = 2;

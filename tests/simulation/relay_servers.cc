@@ -54,6 +54,13 @@ void RelayWorld::make_servers() {
         if (group == "flaky.example" || group == "flap.example")
             server.reply = [this](const std::string& command) { return mood(command); };
         if (group == "dead.example") server.is_refusing = true;
+        if (group == "away.example") {
+            chance(50) ? server.is_refusing = true : server.is_hanging = true;
+            agenda_.later(away_for, [this, &server] {
+                server.is_refusing = server.is_hanging = false;
+                come_back();
+            });
+        }
         if (group == "busy.example")
             server.reply = [this, &server](const std::string& command) {
                 return busy(server, command);
@@ -113,6 +120,34 @@ void RelayWorld::flap(const std::string& group, Millis period) {
     for (auto& [endpoint, server] : connector_.servers)
         if (server.group == group) server.is_refusing = chance(60);
     agenda_.later(pick_time(period) + 1ms, [this, group, period] { flap(group, period); });
+}
+
+// Whatever has waited for it all these days is there soon, and had its whole life before it.
+void RelayWorld::come_back() {
+    for (const auto& [key, fate] : fates_) {
+        const auto& by = fate.requests.deliver_by;
+        const auto end = std::min(fate.arrival + settings_.retry.lifetime,
+                                  by.mode == mta::ByMode::give_back ? by.at : Instant::max());
+        if (fate.domain == "away.example" && fate.is_acknowledged && !fate.is_settled() &&
+            fate.order == Order::none && end > agenda_.now() + 2 * found_within)
+            waited_for_away_.insert(key);
+    }
+    agenda_.later(found_within + 1min, [this, off = off_time_] { check_back(off); });
+}
+
+void RelayWorld::check_back(Millis off_time) {
+    // The relay itself was off: it is asked again.
+    if (off_time != off_time_) {
+        agenda_.later(6h, [this, off = off_time_] { check_back(off); });
+        return;
+    }
+    const auto back = start_ + away_for;
+    for (const auto& key : waited_for_away_) {
+        const auto& fate = fates_[key];
+        EXPECT_TRUE(fate.delivered > 0 || fate.order != Order::none || fate.ordered_at >= back)
+            << "message " << key.first << " still waits for who is back since "
+            << (agenda_.now() - back).count() << " ms";
+    }
 }
 
 void RelayWorld::flap_dns() {

@@ -34,6 +34,7 @@ enum class Order : std::uint8_t { none, hold, release, cancel, bounce };
 
 // One recipient of one message that somebody was told 250 for: what has become of it.
 struct Fate {
+    std::string domain;
     Instant arrival;
     queue::Requests requests;
     bool is_acknowledged = false;
@@ -68,6 +69,8 @@ private:
     std::optional<std::string> greylist(const std::string& command);
     void flap(const std::string& group, Millis period);
     void flap_dns();
+    void come_back();
+    void check_back(Millis off_time);
     void on_received(const world::Server& server, const world::Received& received);
     void check_requests(const world::Server& server, const world::Received& received,
                         const Fate& fate) const;
@@ -134,6 +137,7 @@ private:
     Instant start_ = agenda_.now();
     std::vector<std::pair<Instant, conf::Settings>> former_;  // until when, in this process
     std::set<Key> held_;
+    std::set<Key> waited_for_away_;  // when it came back
     Instant last_order_;
     Instant named_until_;  // mail that an operator named may go out of its hours
 
