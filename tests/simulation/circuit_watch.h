@@ -1,8 +1,8 @@
 #pragma once
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "mta/outbound/queue_manager.h"
 #include "tests/outbound/world.h"
@@ -20,8 +20,6 @@ public:
     void note(const mta::outbound::DeliveryEvent& event);
     // After each turn.
     void check(const mta::outbound::QueueManager& manager);
-    // Groups of which more than one connection was begun one after another while they were down.
-    [[nodiscard]] std::size_t probes_seen() const { return probes_seen_; }
 
 private:
     using ConnectId = mta::io::Connector::ConnectId;
@@ -41,10 +39,8 @@ private:
     ConnectId last_at_start_ = 0;
     ConnectId last_checked_ = 0;
     bool has_changed_ = false;
-    std::size_t probes_seen_ = 0;
-    std::map<std::string, Circuit> down_;                                 // by destination
-    std::map<std::string, std::set<queue::MessageId>> started_attempts_;  // likewise
-    std::vector<std::string> sites_;  // all that have mail, connections or trouble
+    std::map<std::string, Circuit> down_;                                   // by destination
+    std::map<std::string, std::deque<queue::MessageId>> started_attempts_;  // likewise
 };
 
 }  // namespace simulation

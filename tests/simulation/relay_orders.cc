@@ -37,10 +37,9 @@ void RelayWorld::plan_orders() {
 queue::MessageId RelayWorld::pick_message() {
     queue::MessageId id = 0;
     for (int tries = 0; tries < 20 && !number_of_.empty(); ++tries) {
-        auto place = number_of_.begin();
-        std::advance(place, static_cast<std::ptrdiff_t>(
-                                pick(std::min<std::size_t>(number_of_.size(), 500))));
-        id = place->first;
+        const auto first = number_of_.begin()->first;
+        const auto last = number_of_.rbegin()->first;
+        id = number_of_.lower_bound(first + pick(last - first + 1))->first;
         if (manager_->find(id)) break;
     }
     return id;

@@ -36,10 +36,16 @@ inline const std::vector<std::string> domains = {
     "dns.example",  "grey.example",   "nowhere.example", "no.example",         "branch.example",
     "busy.example", "strict.example", "away.example",    "one.shared.example", "two.shared.example",
 };
+inline const std::vector<std::string> senders = {"ann@office.example", "ben@office.example",
+                                                 "list@office.example", "news@office.example"};
 // Of the host that both of the last two lead to.
 inline constexpr std::size_t shared_connections_max = 2;
 // More connections than this busy.example turns away.
 inline constexpr std::size_t busy_connections_max = 2;
+
+inline std::string plain_domain(int number) {
+    return "d" + std::to_string(number) + ".plain.example";
+}
 
 inline std::string tag_of(int number) { return "X-Tag: <" + std::to_string(number) + ">"; }
 

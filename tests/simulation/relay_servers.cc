@@ -49,56 +49,77 @@ void RelayWorld::make_servers() {
     resolver_.set_host("mx1.shared.example", {"192.0.2.103"});
     add_server("shared.example", "192.0.2.103");
 
-    for (auto& [endpoint, server] : connector_.servers) {
-        const auto& group = server.group;
-        if (group == "flaky.example" || group == "flap.example")
-            server.reply = [this](const std::string& command) { return mood(command); };
-        if (group == "dead.example") server.is_refusing = true;
-        if (group == "away.example") {
-            chance(50) ? server.is_refusing = true : server.is_hanging = true;
-            agenda_.later(away_for, [this, &server] {
-                server.is_refusing = server.is_hanging = false;
-                come_back();
-            });
-        }
-        if (group == "busy.example")
-            server.reply = [this, &server](const std::string& command) {
-                return busy(server, command);
-            };
-        if (group == "strict.example")
-            server.reply = [this, &server](const std::string& command) {
-                return strict(server, command);
-            };
-        if (group == "grey.example")
-            server.reply = [this](const std::string& command) { return greylist(command); };
-        if (group == "no.example") {
-            server.reply = [](const std::string& command) {
-                return command.starts_with("RCPT") ? std::optional<std::string>("550 5.1.1 no")
-                                                   : std::nullopt;
-            };
-        }
-        if (group == "hung.example") {
-            const std::string stages[] = {"", "CONNECT", "EHLO", "MAIL"};
-            const auto stage = stages[pick(4)];
-            server.is_hanging = stage.empty();
-            server.reply = [stage](const std::string& command) {
-                return command.starts_with(stage) ? std::optional<std::string>("hang")
-                                                  : std::nullopt;
-            };
-        }
+    for (auto& [endpoint, server] : connector_.servers) make_moody(server);
+    flap("flap.example", 8h);
+    flap("branch.example", 24h);
+    flap_dns();
+    connector_.on_connect = [this](const std::string& group) { on_connect(group); };
+}
+
+void RelayWorld::make_moody(world::Server& server) {
+    const auto& group = server.group;
+    if (group == "flaky.example" || group == "flap.example")
+        server.reply = [this](const std::string& command) { return mood(command); };
+    if (group == "dead.example") server.is_refusing = true;
+    if (group == "away.example") {
+        chance(50) ? server.is_refusing = true : server.is_hanging = true;
+        agenda_.later(away_for, [this, &server] {
+            server.is_refusing = server.is_hanging = false;
+            come_back();
+        });
     }
-    for (auto& [endpoint, server] : connector_.servers) {
-        if (server.group != "good.example") continue;
+    if (group == "busy.example")
+        server.reply = [this, &server](const std::string& command) {
+            return busy(server, command);
+        };
+    if (group == "strict.example")
+        server.reply = [this, &server](const std::string& command) {
+            return strict(server, command);
+        };
+    if (group == "grey.example")
+        server.reply = [this](const std::string& command) { return greylist(command); };
+    if (group == "no.example") {
+        server.reply = [](const std::string& command) {
+            return command.starts_with("RCPT") ? std::optional<std::string>("550 5.1.1 no")
+                                               : std::nullopt;
+        };
+    }
+    if (group == "hung.example") {
+        const std::string stages[] = {"", "CONNECT", "EHLO", "MAIL"};
+        const auto stage = stages[pick(4)];
+        server.is_hanging = stage.empty();
+        server.reply = [stage](const std::string& command) {
+            return command.starts_with(stage) ? std::optional<std::string>("hang") : std::nullopt;
+        };
+    }
+    if (group == "good.example") {
         server.reply = [this](const std::string& command) -> std::optional<std::string> {
             if (command.starts_with("MAIL") && has_rates_ && !was_reloaded_lately())
                 count_against("messages", "good.example", message_rate);
             return std::nullopt;
         };
     }
-    flap("flap.example", 8h);
-    flap("branch.example", 24h);
-    flap_dns();
-    connector_.on_connect = [this](const std::string& group) { on_connect(group); };
+}
+
+// Every tenth is off for a while.
+void RelayWorld::make_plain_servers() {
+    for (int number = 0; number < scale_.plain_domains; ++number) {
+        const auto domain = plain_domain(number);
+        const auto address =
+            "198.18." + std::to_string(number / 250) + "." + std::to_string(number % 250 + 1);
+        resolver_.set_mx(domain, {"mx1." + domain});
+        resolver_.set_host("mx1." + domain, {address});
+        auto& server = add_server(domain, address);
+        if (number % 10 != 0) continue;
+        chance(50) ? server.is_refusing = true : server.is_hanging = true;
+        agenda_.later(pick_time(36h),
+                      [&server] { server.is_refusing = server.is_hanging = false; });
+    }
+}
+
+std::string RelayWorld::pick_domain() {
+    if (!scale_.is_large() || chance(5)) return domains[pick(domains.size())];
+    return plain_domain(static_cast<int>(pick(static_cast<std::uint64_t>(scale_.plain_domains))));
 }
 
 std::optional<std::string> RelayWorld::busy(world::Server& server, const std::string& command) {

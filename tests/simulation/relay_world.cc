@@ -9,9 +9,10 @@ namespace simulation {
 
 using namespace mta::outbound;
 
-RelayWorld::RelayWorld(std::uint64_t seed) : rng_(seed), disk_(std::make_unique<FakeDisk>()) {
+RelayWorld::RelayWorld(std::uint64_t seed, Scale scale)
+    : scale_(scale), rng_(seed), disk_(std::make_unique<FakeDisk>()) {
     settings_.hostname = "relay.office.example";
-    settings_.delivery.connections_max = 12;
+    settings_.delivery.connections_max = scale.is_large() ? 100 : 12;
     settings_.delivery.connections_per_destination_max = 4;
     settings_.delivery.messages_per_connection_max = 5;
     settings_.delivery.recipients_per_transaction_max = 3;
@@ -27,6 +28,7 @@ RelayWorld::RelayWorld(std::uint64_t seed) : rng_(seed), disk_(std::make_unique<
     settings_.sites = site_rules();
     if (chance(50)) add_sources();
     make_servers();
+    make_plain_servers();
     // The branch's line is there at these hours only.
     settings_.routes[0].deliver_between = invent_hours();
 }
@@ -175,14 +177,14 @@ void RelayWorld::send(int number) {
     auto message = std::make_shared<queue::Message>();
     message->id = store_->allocate_id();
     message->arrival = agenda_.now();
-    if (!chance(5)) message->envelope.reverse_path = "ann@office.example";
+    if (!chance(5)) message->envelope.reverse_path = senders[pick(senders.size())];
     message->envelope.requests = invent_requests();
     const std::uint8_t notify[] = {queue::notify_unspecified, queue::notify_unspecified,
                                    queue::notify_never, queue::notify_success,
                                    queue::notify_failure | queue::notify_success};
-    const auto recipients = 1 + static_cast<int>(pick(chance(20) ? 9 : 3));
+    const auto recipients = scale_.is_large() ? 1 : 1 + static_cast<int>(pick(chance(20) ? 9 : 3));
     for (int i = 0; i < recipients; ++i) {
-        const auto& domain = domains[pick(domains.size())];
+        const auto domain = pick_domain();
         message->envelope.recipients.push_back(
             {address_of(number, i, domain), domain, notify[pick(5)], {}});
         fates_[{number, i}] = Fate{
@@ -212,7 +214,7 @@ void RelayWorld::send(int number) {
     });
     manager_->accept(message);
     is_tick_requested_ = true;
-    if (chance(3)) agenda_.later(pick_time(2s), [this] { crash(); });
+    if (!scale_.is_large() && chance(3)) agenda_.later(pick_time(2s), [this] { crash(); });
 }
 
 std::vector<std::shared_ptr<const queue::Message>> RelayWorld::report(
@@ -241,9 +243,13 @@ std::vector<std::shared_ptr<const queue::Message>> RelayWorld::report(
 
 void RelayWorld::run() {
     start();
-    messages_ = 20 + static_cast<int>(pick(60));
-    for (int number = 0; number < messages_; ++number)
-        agenda_.later(pick_time(mail_comes_for), [this, number] { send(number); });
+    const auto range = static_cast<std::uint64_t>(scale_.messages_max - scale_.messages_min);
+    const auto messages = scale_.messages_min + static_cast<int>(pick(range + 1));
+    for (int number = 0; number < messages; ++number) {
+        const bool is_early = scale_.is_large() && number % 2 == 0;
+        agenda_.later(pick_time(is_early ? Millis{10min} : mail_comes_for),
+                      [this, number] { send(number); });
+    }
     for (auto crashes = pick(5); crashes > 0; --crashes)
         agenda_.later(pick_time(3 * 24h), [this] { crash(); });
     if (chance(50)) agenda_.later(pick_time(3 * 24h), [this] { restart_in_order(); });
@@ -263,7 +269,7 @@ void RelayWorld::run() {
             is_tick_requested_ = true;
         }
         turn();
-        if (manager_ && pick(20) == 0) {
+        if (manager_ && pick(scale_.is_large() ? 20'000 : 20) == 0) {
             ASSERT_EQ(manager_->check(), "") << "at " << (agenda_.now() - start_).count() << " ms";
             if (is_loaded_) check_held();
         }

@@ -51,9 +51,19 @@ struct Fate {
     }
 };
 
+// How much mail there is.
+struct Scale {
+    int messages_min = 20;
+    int messages_max = 79;
+    // Beside those with moods: domains that most of the mail goes to, most of which work, half of
+    // it in the first minutes. None: it comes bit by bit, each message for several.
+    int plain_domains = 0;
+    [[nodiscard]] bool is_large() const { return plain_domains > 0; }
+};
+
 class RelayWorld {
 public:
-    explicit RelayWorld(std::uint64_t seed);
+    explicit RelayWorld(std::uint64_t seed, Scale scale = {});
     ~RelayWorld() { stop(); }
 
     // All of it: mail comes for a while, then the rest is waited for.
@@ -64,6 +74,9 @@ private:
 
     // ---- The invented world ----
     void make_servers();
+    void make_moody(world::Server& server);
+    void make_plain_servers();
+    [[nodiscard]] std::string pick_domain();
     world::Server& add_server(const std::string& group, const std::string& address);
     std::optional<std::string> mood(const std::string& command);
     std::optional<std::string> greylist(const std::string& command);
@@ -131,6 +144,7 @@ private:
     void settle_report(queue::MessageId report);
     void note_reported(const Key& key);
 
+    Scale scale_;
     std::mt19937_64 rng_;
     world::Agenda agenda_;
     conf::Settings settings_;
@@ -167,7 +181,6 @@ private:
     bool is_loaded_ = false;
     Millis off_time_{};
 
-    int messages_ = 0;
     std::map<Key, Fate> fates_;
     std::map<queue::MessageId, int> number_of_;  // ours, for the message's id
     std::map<queue::MessageId, std::vector<Key>> reported_by_;

@@ -29,5 +29,19 @@ TEST(Simulation, every_message_ends_once_whatever_happens) {
     }
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int many_messages = 10'000;
+#else
+constexpr int many_messages = 100'000;
+#endif
+
+TEST(Simulation, a_hundred_thousand_messages_end_once_each) {
+    const auto seed = seeds().front();
+    SCOPED_TRACE("replay with SEED=" + std::to_string(seed));
+    RelayWorld world(
+        seed, {.messages_min = many_messages, .messages_max = many_messages, .plain_domains = 300});
+    world.run();
+}
+
 }  // namespace
 }  // namespace simulation
