@@ -101,7 +101,7 @@ void RelayWorld::make_moody(world::Server& server) {
     }
 }
 
-// Every tenth is off for a while.
+// First our own line is down and all mail waits; then every tenth is off for a while.
 void RelayWorld::make_plain_servers() {
     for (int number = 0; number < scale_.plain_domains; ++number) {
         const auto domain = plain_domain(number);
@@ -110,10 +110,9 @@ void RelayWorld::make_plain_servers() {
         resolver_.set_mx(domain, {"mx1." + domain});
         resolver_.set_host("mx1." + domain, {address});
         auto& server = add_server(domain, address);
-        if (number % 10 != 0) continue;
-        chance(50) ? server.is_refusing = true : server.is_hanging = true;
-        agenda_.later(pick_time(36h),
-                      [&server] { server.is_refusing = server.is_hanging = false; });
+        chance(80) ? server.is_refusing = true : server.is_hanging = true;
+        const auto off_for = number % 10 == 0 ? pick_time(36h) : Millis{15min};
+        agenda_.later(off_for, [&server] { server.is_refusing = server.is_hanging = false; });
     }
 }
 

@@ -51,7 +51,7 @@ void RelayWorld::start() {
     former_.clear();
     circuits_.start(agenda_.now());
     queue::log::LogOptions options;
-    options.segment_bytes = 256u << 10;
+    options.segment_bytes = scale_.is_large() ? 4u << 20 : 256u << 10;
     options.batch_bytes_max = 128u << 10;
     options.zero_ahead_bytes = 4096;
     options.free_segments_max = 2;
@@ -192,7 +192,7 @@ void RelayWorld::send(int number) {
     }
     auto body = tag_of(number) + "\r\nSubject: x\r\n\r\n";
     if (chance(10)) body += std::string(1000, 'y') + "\r\n";
-    const bool is_large = chance(5);
+    const bool is_large = scale_.is_large() ? pick(1000) == 0 : chance(5);
     if (is_large)
         for (int line = 0; line < 2000; ++line)
             body += ".a line of a large message, one of many\r\n";
@@ -272,10 +272,15 @@ void RelayWorld::run() {
         if (manager_ && pick(scale_.is_large() ? 20'000 : 20) == 0) {
             ASSERT_EQ(manager_->check(), "") << "at " << (agenda_.now() - start_).count() << " ms";
             if (is_loaded_) check_held();
+            most_waiting_ = std::max(most_waiting_, manager_->counters().messages);
         }
     }
     if (testing::Test::HasFailure()) return;
     EXPECT_EQ(manager_->counters().messages, 0u) << "something is stuck";
+    if (scale_.is_large()) {
+        EXPECT_GE(most_waiting_, static_cast<std::size_t>(messages) * 2 / 5)
+            << "they were never many at once";
+    }
     for (const auto& [key, fate] : fates_) {
         if (!fate.is_acknowledged) continue;
         EXPECT_TRUE(fate.is_settled()) << "message " << key.first << " for recipient " << key.second

@@ -151,6 +151,7 @@ private:
     Instant start_ = agenda_.now();
     std::vector<std::pair<Instant, conf::Settings>> former_;  // until when, in this process
     std::set<Key> held_;
+    std::size_t most_waiting_ = 0;   // messages at once
     std::set<Key> waited_for_away_;  // when it came back
     Instant last_order_;
     Instant named_until_;  // mail that an operator named may go out of its hours
