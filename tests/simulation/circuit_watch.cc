@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <ranges>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -27,8 +28,11 @@ bool is_delivering(const QueueManager& manager, queue::MessageId id) {
 
 }  // namespace
 
-void CircuitWatch::start(mta::Instant now) {
+void CircuitWatch::start(mta::Instant now, const Hints& hints) {
     started_ = now;
+    restored_.clear();
+    for (const auto& hint : hints)
+        if (hint.kind == Hint::Kind::site) restored_.push_back(hint.key);
     last_at_start_ = connector_.last();
     has_changed_ = false;
     down_.clear();
@@ -50,20 +54,27 @@ void CircuitWatch::note(const DeliveryEvent& event) {
 }
 
 void CircuitWatch::check(const QueueManager& manager) {
-    const auto former = std::exchange(last_checked_, connector_.last());
-    if (!std::exchange(has_changed_, false) && last_checked_ == former) return;
-    const auto in_trouble = manager.destinations_in_trouble(SIZE_MAX).views;
-    std::erase_if(down_, [&](const auto& known) {
-        return std::ranges::find(in_trouble, known.first, &DestinationView::name) ==
-               in_trouble.end();
-    });
-    for (const auto& site : in_trouble) look(manager, site);
     // Whatever is too much has begun with a new connection.
     std::set<std::string> groups;
     const auto& in_use = connector_.in_use_by_id;
-    for (auto each = in_use.upper_bound(former); each != in_use.end(); ++each)
-        groups.insert(each->second);
+    for (auto each = in_use.upper_bound(last_checked_); each != in_use.end(); ++each)
+        if (may_be_down(each->second)) groups.insert(each->second);
+    last_checked_ = connector_.last();
+    if (!std::exchange(has_changed_, false) && groups.empty()) return;
+    const auto in_trouble = manager.destinations_in_trouble(SIZE_MAX).views;
+    std::set<std::string> names;
+    for (const auto& site : in_trouble) {
+        names.insert(site.name);
+        look(manager, site);
+    }
+    std::erase_if(down_, [&](const auto& known) { return !names.contains(known.first); });
     for (const auto& group : groups) check_group(manager, group);
+}
+
+bool CircuitWatch::may_be_down(const std::string& group) const {
+    const auto leads = [&](const std::string& site) { return leads_to(site, group); };
+    return std::ranges::any_of(down_ | std::views::keys, leads) ||
+           std::ranges::any_of(restored_, leads);
 }
 
 void CircuitWatch::look(const QueueManager& manager, const DestinationView& site) {

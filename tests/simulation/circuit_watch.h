@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "mta/outbound/queue_manager.h"
 #include "tests/outbound/world.h"
@@ -15,8 +16,8 @@ class CircuitWatch {
 public:
     explicit CircuitWatch(const world::FakeConnector& connector) : connector_(connector) {}
 
-    // Another process of the relay begins.
-    void start(mta::Instant now);
+    // Another process of the relay begins, and knows so much from the last one.
+    void start(mta::Instant now, const mta::outbound::Hints& hints);
     void note(const mta::outbound::DeliveryEvent& event);
     // After each turn.
     void check(const mta::outbound::QueueManager& manager);
@@ -30,6 +31,7 @@ private:
         std::set<queue::MessageId> under_way;
     };
 
+    [[nodiscard]] bool may_be_down(const std::string& group) const;
     void look(const mta::outbound::QueueManager& manager,
               const mta::outbound::DestinationView& site);
     void check_group(const mta::outbound::QueueManager& manager, const std::string& group);
@@ -41,6 +43,7 @@ private:
     bool has_changed_ = false;
     std::map<std::string, Circuit> down_;                                   // by destination
     std::map<std::string, std::deque<queue::MessageId>> started_attempts_;  // likewise
+    std::vector<std::string> restored_;  // keys of destinations that were down at the start
 };
 
 }  // namespace simulation

@@ -49,7 +49,7 @@ void RelayWorld::start() {
     ++life_;
     recent_.clear();
     former_.clear();
-    circuits_.start(agenda_.now());
+    circuits_.start(agenda_.now(), hints_);
     queue::log::LogOptions options;
     options.segment_bytes = scale_.is_large() ? 4u << 20 : 256u << 10;
     options.batch_bytes_max = 128u << 10;
