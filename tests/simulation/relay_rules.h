@@ -1,5 +1,6 @@
 // What every relay of the simulation has in common: its limits, and the domains of its world.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,10 @@ inline constexpr Millis attempt_duration_max = 2h;
 // So long after an order that names it mail may go out of its hours: the order's own hour
 // (DeliveryHours::order_max), and the attempts that have begun then.
 inline constexpr Millis named_max = 1h + attempt_duration_max;
+// Far more than any of these worlds takes.
+inline std::uint64_t connects_max(int messages) {
+    return 50'000 + 10 * static_cast<std::uint64_t>(messages);
+}
 // FUTURERELEASE and DELIVERBY reach no farther.
 inline constexpr Millis request_reach = 24h;
 

@@ -260,6 +260,7 @@ void RelayWorld::run() {
     const auto end = start_ + mail_comes_for + settings_.retry.lifetime * 2 +
                      settings_.retry.bounce_lifetime + request_reach + 4 * 24h;
     while (agenda_.now() < end && !testing::Test::HasFailure()) {
+        ASSERT_LT(connector_.last(), connects_max(messages)) << "a storm of connections";
         const auto wakeup = manager_ ? manager_->next_wakeup() : std::nullopt;
         const auto action = agenda_.next();
         if (action && (!wakeup || *action <= *wakeup)) {
