@@ -155,7 +155,11 @@ bool RelayWorld::check_order(Order order, queue::MessageId id, const RecipientVi
 
 void RelayWorld::set_order(const Key& key, Order order) {
     fates_[key].order = order;
-    order == Order::hold ? held_.insert(key).second : held_.erase(key) > 0;
+    if (order == Order::hold) {
+        held_.insert(key);
+    } else {
+        held_.erase(key);
+    }
 }
 
 // Held is held: neither forgotten nor released by anything but an order or its end.

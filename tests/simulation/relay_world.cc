@@ -141,7 +141,9 @@ void RelayWorld::restart_in_order() {
 
 void RelayWorld::schedule_log_turn() {
     if (std::exchange(is_log_turn_planned_, true)) return;
-    agenda_.later(Millis{1 + static_cast<std::int64_t>(pick(20))}, [this] {
+    // A busy disk takes longer, and more at once.
+    const auto least = Millis{scale_.is_large() ? 50 : 1};
+    agenda_.later(least + pick_time(19ms), [this] {
         is_log_turn_planned_ = false;
         if (service_ && service_->step()) schedule_log_turn();
     });
