@@ -224,6 +224,8 @@ struct Server {
     Millis latency{1};
     std::string group;  // the destination that it belongs to
     std::function<void(const Received&)> on_received;
+    // Each command line, and "CONNECT"; `connection` as in Received.
+    std::function<void(std::size_t connection, const std::string& command)> on_command;
     // What is seen.
     std::string client;  // the address that the client bound whose command is being answered
     std::vector<Received> received;
@@ -280,6 +282,7 @@ public:
     }
     void ask(const std::string& command) {
         if (is_closed_ || is_hung_) return;
+        if (server_.on_command) server_.on_command(number_, command);
         server_.client = source_;
         auto own = server_.reply ? server_.reply(command) : std::nullopt;
         if (command.starts_with("RCPT") && !has_mail_) own = "503 5.5.1 MAIL first";
@@ -422,6 +425,7 @@ public:
         if (on_connect) on_connect(group);
         ++in_use[group];
         ++in_use_total;
+        in_use_by_id.emplace(id, group);
         pending_.emplace(id, group);
         if (server != nullptr && server->is_hanging) return id;
         const auto latency = server != nullptr ? server->latency : 1ms;
@@ -431,22 +435,23 @@ public:
                 if (waiting.empty()) return;
                 const auto& name = waiting.mapped();
                 if (unusable_sources.contains(from)) {
-                    release(name);
+                    release(id, name);
                     return done(
                         std::unexpected(mta::io::ConnectError{"cannot send from " + from, true}));
                 }
                 if (server == nullptr || server->is_refusing) {
-                    release(name);
+                    release(id, name);
                     return done(std::unexpected(mta::io::ConnectError{"connection refused"}));
                 }
                 done(std::make_unique<FakeStream>(agenda_, *server, remote, from,
-                                                  [this, name] { release(name); }));
+                                                  [this, id, name] { release(id, name); }));
             });
         return id;
     }
     void cancel(ConnectId id) override {
-        if (const auto waiting = pending_.extract(id)) release(waiting.mapped());
+        if (const auto waiting = pending_.extract(id)) release(id, waiting.mapped());
     }
+    [[nodiscard]] ConnectId last() const { return last_; }
 
     std::map<std::string, Server> servers;  // by endpoint
     std::vector<std::string> tried;
@@ -454,10 +459,12 @@ public:
     // Connections that the client has or is opening, by the servers' group.
     std::map<std::string, std::size_t> in_use;
     std::size_t in_use_total = 0;
+    std::map<ConnectId, std::string> in_use_by_id;  // the same connections, each with its group
     std::function<void(const std::string& group)> on_connect;
 
 private:
-    void release(const std::string& group) {
+    void release(ConnectId id, const std::string& group) {
+        in_use_by_id.erase(id);
         --in_use[group];
         --in_use_total;
     }

@@ -261,7 +261,8 @@ private:
         DiskResult<void> sync() override {
             const std::lock_guard guard(disk_.mutex_);
             if (auto entered = disk_.enter("sync", path_); !entered) return entered;
-            inode_->synced = inode_->seen;
+            // Not a copy of all that is seen: a large file is synced often.
+            for (const auto& change : inode_->unsynced) apply(inode_->synced, change);
             inode_->unsynced.clear();
             return {};
         }

@@ -4,8 +4,10 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -18,6 +20,7 @@
 #include "queue/log/log_service.h"
 #include "tests/outbound/world.h"
 #include "tests/queue/fake_disk.h"
+#include "tests/simulation/circuit_watch.h"
 
 namespace simulation {
 
@@ -26,8 +29,12 @@ using mta::Instant;
 using mta::Millis;
 using queue::log::FakeDisk;
 
+// What was ordered about a recipient last. A release takes a hold back.
+enum class Order : std::uint8_t { none, hold, release, cancel, bounce };
+
 // One recipient of one message that somebody was told 250 for: what has become of it.
 struct Fate {
+    std::string domain;
     Instant arrival;
     queue::Requests requests;
     bool is_acknowledged = false;
@@ -36,12 +43,27 @@ struct Fate {
     int in_doubt = 0;
     int lost_in_crash = 0;     // deliveries whose end a crash made the relay forget
     bool is_reported = false;  // the sender has the report, or it was dropped as it should be
-    [[nodiscard]] bool is_settled() const { return delivered > 0 || is_reported; }
+    Order order = Order::none;
+    Instant ordered_at;
+    bool was_released_early = false;  // an operator ended the wait that its sender had asked for
+    [[nodiscard]] bool is_settled() const {
+        return delivered > 0 || is_reported || order == Order::cancel;
+    }
+};
+
+// How much mail there is.
+struct Scale {
+    int messages_min = 20;
+    int messages_max = 79;
+    // Beside those with moods: domains that most of the mail goes to, most of which work, half of
+    // it in the first minutes. None: it comes bit by bit, each message for several.
+    int plain_domains = 0;
+    [[nodiscard]] bool is_large() const { return plain_domains > 0; }
 };
 
 class RelayWorld {
 public:
-    explicit RelayWorld(std::uint64_t seed);
+    explicit RelayWorld(std::uint64_t seed, Scale scale = {});
     ~RelayWorld() { stop(); }
 
     // All of it: mail comes for a while, then the rest is waited for.
@@ -52,21 +74,52 @@ private:
 
     // ---- The invented world ----
     void make_servers();
+    void make_moody(world::Server& server);
+    void make_plain_servers();
+    [[nodiscard]] std::string pick_domain();
     world::Server& add_server(const std::string& group, const std::string& address);
     std::optional<std::string> mood(const std::string& command);
     std::optional<std::string> greylist(const std::string& command);
     void flap(const std::string& group, Millis period);
     void flap_dns();
+    void come_back();
+    void check_back(Millis off_time);
     void on_received(const world::Server& server, const world::Received& received);
     void check_requests(const world::Server& server, const world::Received& received,
                         const Fate& fate) const;
     queue::Requests invent_requests();
     void on_connect(const std::string& group);
-    void limit_rates();
+    void on_command(const world::Server& server, std::size_t connection,
+                    const std::string& command);
     void add_sources();
     std::optional<std::string> busy(world::Server& server, const std::string& command);
     std::optional<std::string> strict(const world::Server& server, const std::string& command);
     void count_against(const std::string& what, const std::string& group, mta::Rate rate);
+
+    // ---- Orders ----
+    struct After {
+        const mta::outbound::RecipientView* view = nullptr;  // null: no longer in the queue
+        bool is_named = false;                               // by the order
+    };
+    void plan_orders();
+    [[nodiscard]] queue::MessageId pick_message();
+    [[nodiscard]] mta::outbound::RecipientNumbers pick_recipients();
+    void order();
+    void order_wake(const std::string& domain);
+    void order_about(Order order, queue::MessageId id, const mta::outbound::RecipientNumbers& only);
+    bool check_order(Order order, queue::MessageId id, const mta::outbound::RecipientView& was,
+                     const After& after);
+    void set_order(const Key& key, Order order);
+    void check_held() const;
+    void check_order_kept(const Key& key, const queue::RecipientState& state);
+    void reload();
+    [[nodiscard]] std::vector<conf::Site> site_rules() const;
+    [[nodiscard]] std::vector<mta::DailyWindow> invent_hours();
+    [[nodiscard]] bool is_to_branch(const std::string& domain) const;
+    // The largest that may still count.
+    [[nodiscard]] std::size_t most(
+        const std::function<std::size_t(const conf::Settings&)>& limit_of) const;
+    [[nodiscard]] bool was_reloaded_lately() const;
 
     // ---- The relay's process ----
     void start();
@@ -89,15 +142,30 @@ private:
     }
     void check_notice(const mta::outbound::ReportRequest& request);
     void settle_report(queue::MessageId report);
+    void note_reported(const Key& key);
 
+    Scale scale_;
     std::mt19937_64 rng_;
     world::Agenda agenda_;
     conf::Settings settings_;
     Instant start_ = agenda_.now();
+    std::vector<std::pair<Instant, conf::Settings>> former_;  // until when, in this process
+    std::set<Key> held_;
+    std::size_t most_waiting_ = 0;   // messages at once
+    std::set<Key> waited_for_away_;  // when it came back
+    Instant last_order_;
+    Instant named_until_;  // mail that an operator named may go out of its hours
 
     world::FakeResolver resolver_{agenda_};
     world::FakeConnector connector_{agenda_};
+    CircuitWatch circuits_{connector_};
     std::map<std::string, int> grey_tries_;
+    // What was said on a connection so far: by server and number.
+    struct Talk {
+        std::size_t messages = 0;
+        std::size_t recipients = 0;  // of the last message
+    };
+    std::map<std::pair<const world::Server*, std::size_t>, Talk> talks_;
     // When there was the last of what a rate limits, by what and group.
     std::map<std::string, std::deque<Instant>> recent_;
     std::set<std::string> down_;  // groups that the relay holds for down
@@ -114,7 +182,6 @@ private:
     bool is_loaded_ = false;
     Millis off_time_{};
 
-    int messages_ = 0;
     std::map<Key, Fate> fates_;
     std::map<queue::MessageId, int> number_of_;  // ours, for the message's id
     std::map<queue::MessageId, std::vector<Key>> reported_by_;
