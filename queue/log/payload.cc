@@ -88,13 +88,13 @@ void take_chunks(ByteReader& in, std::vector<ChunkRef>& chunks) {
     }
 }
 
-// The bytes that are described must be those that are there.
+// The bytes that are described must be those that are there. An empty body is never in chunks.
 bool is_consistent(const EnqueuePayload& enqueue, bool is_inline) {
     const auto size = enqueue.message.facts.size;
     if (is_inline) return enqueue.chunks.empty() && enqueue.message.body.size() == size;
     std::uint64_t sum = 0;
     for (const auto& chunk : enqueue.chunks) sum += chunk.length;
-    return sum == size && enqueue.message.body.empty();
+    return size > 0 && sum == size && enqueue.message.body.empty();
 }
 
 RecipientState take_state(ByteReader& in) {

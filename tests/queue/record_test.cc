@@ -172,6 +172,19 @@ TEST(EnqueuePayload, keeps_the_list_of_chunks) {
         << "the chunks must make up the size";
 }
 
+TEST(EnqueuePayload, of_an_empty_body_has_it_inline) {
+    const auto payload = payload_of(make_message(5, ""));
+    const auto parsed = parse_enqueue(payload);
+    ASSERT_TRUE(parsed);
+    EXPECT_TRUE(parsed->message.body.empty());
+    EXPECT_TRUE(parsed->chunks.empty());
+    constexpr std::size_t flags_at = 26;
+    constexpr char inline_flag = 16;
+    auto in_chunks = payload;
+    in_chunks[flags_at] = static_cast<char>(in_chunks[flags_at] ^ inline_flag);
+    EXPECT_FALSE(parse_enqueue(in_chunks));
+}
+
 TEST(EnqueuePayload, is_none_when_cut_anywhere) {
     const auto inline_payload = payload_of(make_message(5, "inline body"));
     const auto chunked_payload = payload_of(*large_message(5, 9), {{1, 4096, 9, 7}});
