@@ -179,8 +179,7 @@ void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& a
     const auto now = core_.now();
     const auto& name = core_.table().domain(domain).name;
     // Only the planner knows what an answer means.
-    const auto hosts =
-        dns::plan_hosts(name, answer, core_.own_names(), core_.scheduler.rng());
+    const auto hosts = dns::plan_hosts(name, answer, core_.own_names(), core_.scheduler.rng());
     const auto down_since = known.health.down_since();
     if ((hosts || hosts.error().is_permanent()) && known.health.on_success(now))
         core_.event(DestinationUp{name, now - down_since.value_or(now), known.line.size()});
