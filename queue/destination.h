@@ -131,7 +131,7 @@ public:
     void open(mta::Instant now) {
         is_closed_ = false;
         concurrency_.on_recovery();
-        health_.probe_now(now);
+        health_.end_interval(now);
     }
     // What was known before a restart. Only before anything was started.
     void restore(Health::Trouble trouble, mta::Instant now) {

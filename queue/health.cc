@@ -36,12 +36,16 @@ bool Health::on_failure(Failure failure, mta::Instant now, const ProbePolicy& po
     const bool went_down = state_ == State::up;
     if (went_down) {
         failures_ = 0;
+        due_unordered_.reset();
         down_since_ = now;
     }
     state_ = State::down;
-    ++failures_;
-    next_probe_ = now + exponential_delay(policy.interval_min, policy.interval_max, failures_,
-                                          failure.jitter);
+    const auto due_unordered = std::exchange(due_unordered_, std::nullopt);
+    if (!due_unordered) ++failures_;
+    next_probe_ = due_unordered.value_or(now);
+    if (next_probe_ <= now)
+        next_probe_ = now + exponential_delay(policy.interval_min, policy.interval_max, failures_,
+                                              failure.jitter);
     return went_down;
 }
 
@@ -50,6 +54,7 @@ bool Health::on_success(mta::Instant now) {
     state_ = State::up;
     failures_ = 0;
     strikes_ = 0;
+    due_unordered_.reset();
     ++successes_;
     last_success_ = now;
     if (was_down) last_error_ = {};
@@ -68,12 +73,18 @@ void Health::end_probe(mta::Instant now, std::uint64_t successes_at_start) {
 }
 
 void Health::probe_now(mta::Instant now) {
+    if (state_ == State::up) return;
+    if (!due_unordered_) due_unordered_ = next_probe_;
+    end_interval(now);
+}
+
+void Health::end_interval(mta::Instant now) {
     if (state_ == State::down && next_probe_ > now) next_probe_ = now;
 }
 
 std::optional<Health::Trouble> Health::trouble() const {
     if (state_ == State::up) return std::nullopt;
-    return Trouble{down_since_, next_probe_, failures_, last_error_};
+    return Trouble{down_since_, due_unordered_.value_or(next_probe_), failures_, last_error_};
 }
 
 void Health::restore(Trouble trouble, mta::Instant now, const ProbePolicy& policy) {

@@ -31,6 +31,9 @@ inline constexpr ProbePolicy dns_probes{mta::Millis{30'000}, mta::Millis{3'600'0
 //   up --on_failure--> down --begin_probe (from next_probe() on)--> probing
 //   up <-------------------- on_success --------------------------- probing
 //                      down <--------- on_failure, end_probe ------ probing
+//
+// An operator may order a probe before its time. If it fails nothing else changes: it does not
+// count as a failure, and the next probe comes when it was due anyway.
 class Health {
 public:
     // A success counts for so long against a failure.
@@ -68,8 +71,11 @@ public:
     void begin_probe();
     // The probe ended without having learnt anything: the next may begin at once.
     void end_probe(mta::Instant now, std::uint64_t successes_at_start);
-    // An operator wants to know now. A probe under way is answer enough.
+    // An operator wants to know now: the next probe, or the one under way, is an ordered one.
     void probe_now(mta::Instant now);
+    [[nodiscard]] bool is_probe_ordered() const { return due_unordered_.has_value(); }
+    // The next probe is due: what is known of the trouble is old.
+    void end_interval(mta::Instant now);
 
     // What is known of a trouble, to be kept over a restart. Nothing while up.
     struct Trouble {
@@ -94,6 +100,8 @@ private:
     std::optional<mta::Instant> last_success_;
     mta::Instant down_since_;
     mta::Instant next_probe_;
+    // While a probe is ordered: when the next one was due without the order.
+    std::optional<mta::Instant> due_unordered_;
     mta::DeliveryError last_error_;
 };
 

@@ -32,7 +32,6 @@ AddressHealth::Attempt AddressHealth::begin(const Endpoint& endpoint, Instant no
     auto& health = known_.touch(endpoint);
     Attempt attempt{.endpoint = endpoint, .successes_at_start = health.successes()};
     if (!health.is_up() && !health.is_probing()) {
-        health.probe_now(now);
         health.begin_probe();
         attempt.is_probe = true;
     }

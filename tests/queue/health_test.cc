@@ -86,6 +86,59 @@ TEST_F(HealthTest, a_probe_that_hung_ends_no_later_one) {
     }
 }
 
+TEST_F(HealthTest, an_ordered_probe_that_fails_changes_nothing_else) {
+    fail();
+    now += 15s;
+    health.begin_probe();
+    fail(true);
+    const auto due = now + 30s;
+    ASSERT_EQ(health.next_probe(), due);
+    for (int i = 0; i < 5; ++i) {
+        now += 1s;
+        health.probe_now(now);
+        health.probe_now(now);
+        EXPECT_TRUE(health.may_probe(now));
+        EXPECT_EQ(health.trouble()->next_probe, due) << "nor does it after a restart";
+        health.begin_probe();
+        EXPECT_TRUE(health.is_probe_ordered());
+        fail(true);
+        EXPECT_FALSE(health.is_probe_ordered());
+        EXPECT_EQ(health.next_probe(), due);
+    }
+    now = due;
+    health.begin_probe();
+    fail(true);
+    EXPECT_EQ(health.next_probe(), now + 60s) << "as if nothing had been ordered";
+}
+
+TEST_F(HealthTest, an_ordered_probe_that_outlasts_the_interval_does_not_lengthen_it) {
+    fail();
+    now += 5s;
+    health.probe_now(now);
+    health.begin_probe();
+    now += 5min;
+    fail(true);
+    EXPECT_EQ(health.next_probe(), now + 15s);
+    now += 15s;
+    health.begin_probe();
+    health.probe_now(now);
+    fail(true);
+    EXPECT_EQ(health.next_probe(), now + 15s) << "the probe under way is the ordered one";
+}
+
+TEST_F(HealthTest, an_order_is_fulfilled_by_a_success) {
+    health.probe_now(now);
+    EXPECT_FALSE(health.is_probe_ordered()) << "what is up needs none";
+    fail();
+    health.probe_now(now);
+    health.begin_probe();
+    health.on_success(now);
+    now += Health::trust;
+    fail();
+    EXPECT_EQ(health.next_probe(), now + 15s);
+    EXPECT_FALSE(health.is_probe_ordered());
+}
+
 TEST_F(HealthTest, remembers_its_trouble_over_a_restart) {
     EXPECT_EQ(health.trouble(), std::nullopt);
     fail();
