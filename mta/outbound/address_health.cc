@@ -32,6 +32,7 @@ AddressHealth::Attempt AddressHealth::begin(const Endpoint& endpoint, Instant no
     auto& health = known_.touch(endpoint);
     Attempt attempt{.endpoint = endpoint, .successes_at_start = health.successes()};
     if (!health.is_up() && !health.is_probing()) {
+        health.end_interval(now);
         health.begin_probe();
         attempt.is_probe = true;
     }
