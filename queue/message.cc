@@ -1,6 +1,8 @@
 #include "queue/message.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace queue {
 namespace {
@@ -85,6 +87,39 @@ QueuedMessage to_queued(const StoredMessage& stored) {
         if (!stored.states.empty()) state = stored.states[i];
     }
     return queued;
+}
+
+StateChanges::StateChanges(const std::vector<RecipientState>& all)
+    : recipients(static_cast<std::uint32_t>(all.size())) {
+    changes.reserve(all.size());
+    for (const auto& state : all)
+        changes.push_back({static_cast<std::uint32_t>(changes.size()), state});
+}
+
+void StateChanges::merge(StateChanges newer) {
+    if (newer.are_whole()) {
+        *this = std::move(newer);
+        return;
+    }
+    recipients = std::max(recipients, newer.recipients);
+    std::vector<Change> both;
+    both.reserve(changes.size() + newer.changes.size());
+    auto old = changes.begin();
+    for (auto& change : newer.changes) {
+        for (; old != changes.end() && old->recipient < change.recipient; ++old)
+            both.push_back(std::move(*old));
+        if (old != changes.end() && old->recipient == change.recipient) ++old;
+        both.push_back(std::move(change));
+    }
+    std::move(old, changes.end(), std::back_inserter(both));
+    changes = std::move(both);
+}
+
+bool StateChanges::apply_to(std::vector<RecipientState>& states) const {
+    if (recipients != states.size()) return false;
+    for (const auto& change : changes)
+        if (change.recipient < states.size()) states[change.recipient] = change.state;
+    return true;
 }
 
 }  // namespace queue

@@ -89,6 +89,29 @@ struct RecipientState {
     bool operator==(const RecipientState&) const = default;
 };
 
+// What has become of some of a message's recipients, or of all: what is written when one of ten
+// thousand has been answered does not grow with the others.
+struct StateChanges {
+    struct Change {
+        std::uint32_t recipient = 0;  // its number in the envelope
+        RecipientState state;
+        bool operator==(const Change&) const = default;
+    };
+    std::uint32_t recipients = 0;  // of the message, those without a change too
+    std::vector<Change> changes;   // in the envelope's order, each recipient once at most
+
+    StateChanges() = default;
+    // All of them. NOLINTNEXTLINE(google-explicit-constructor)
+    StateChanges(const std::vector<RecipientState>& all);
+
+    [[nodiscard]] bool are_whole() const { return recipients > 0 && changes.size() == recipients; }
+    // Of a recipient who is in both, the newer state counts.
+    void merge(StateChanges newer);
+    // False: they are another message's, and nothing was done.
+    [[nodiscard]] bool apply_to(std::vector<RecipientState>& states) const;
+    bool operator==(const StateChanges&) const = default;
+};
+
 // What is kept in RAM of a queued message is made from this: no addresses but the sender's, no
 // body. What a store hands over at start.
 struct QueuedRecipient {

@@ -69,9 +69,11 @@ public:
     // `on_durable`: message and body are on disk and synced; only now may anybody be told 250.
     virtual void enqueue(std::shared_ptr<const Message> message, OnDone on_durable) = 0;
 
-    // The full state of all recipients replaces what was there. `reports` (DSNs) are enqueued in
-    // the same atomic step, before it. Rides in the next batch.
-    virtual void update(MessageId id, std::vector<RecipientState> states,
+    // The states of the recipients that are named replace what was there; the others stay as they
+    // are. `reports` (DSNs) are enqueued in the same atomic step, before it. Rides in the next
+    // batch; what comes before that is written becomes part of it, so that however slow the disk
+    // is, one update of each message waits.
+    virtual void update(MessageId id, StateChanges changes,
                         std::vector<std::shared_ptr<const Message>> reports) = 0;
     // No recipient is open any more: the message may go. `reports` as above: durable before the
     // original is gone. `on_durable` may be null.

@@ -59,23 +59,23 @@ void write_envelope(const SpoolMessage& found, CommandIo& io) {
     }
 }
 
-// What has changed from one STATE to the next: all recipients are in each.
-void write_state(const SpoolEvent& event, std::vector<queue::RecipientState>& before,
+// What has changed from one STATE to the next.
+void write_state(const SpoolEvent& event, std::vector<std::optional<queue::RecipientState>>& before,
                  const SpoolMessage& found, CommandIo& io) {
     const auto& recipients = found.message->envelope.recipients;
-    for (std::size_t i = 0; i < event.states.size() && i < recipients.size(); ++i) {
-        const auto& state = event.states[i];
-        if (i < before.size() && before[i] == state) continue;
-        io.out << "           <" << printable(recipients[i].address)
+    before.resize(recipients.size());
+    for (const auto& [number, state] : event.states.changes) {
+        if (number >= recipients.size() || before[number] == state) continue;
+        io.out << "           <" << printable(recipients[number].address)
                << ">: " << printable(words_of(state, io.now)) << '\n';
+        before[number] = state;
     }
-    before = event.states;
 }
 
 void write_history(const std::vector<SpoolEvent>& history, const SpoolMessage& found,
                    CommandIo& io) {
     io.out << "History, as far as it is still in the spool:\n";
-    std::vector<queue::RecipientState> before;
+    std::vector<std::optional<queue::RecipientState>> before;
     for (const auto& event : history) {
         const char* what = event.type == RecordType::enqueue ? "queued"
                            : event.type == RecordType::done  ? "finished"

@@ -106,8 +106,7 @@ Location Batch::end(std::size_t begin, RecordType type) {
 
 std::uint64_t Batch::home_of(MessageId id) const {
     if (const auto here = here_.find(id); here != here_.end()) return here->second ? segment_ : 0;
-    const auto message = index_.find(id);
-    return message ? message->enqueue.segment : 0;
+    return index_.home_of(id);
 }
 
 void Batch::enqueue(const Message& message) {
@@ -159,10 +158,8 @@ bool Batch::update(const Update& update) {
     for (const auto& report : update.reports) enqueue(*report);
     const auto home = home_of(update.id);
     if (home == 0) return false;
-    const auto at = begin_record(bytes_);
-    put_state(bytes_, update.id, home, update.states);
-    effects_.emplace_back(StateWritten{update.id, end(at, RecordType::state)});
-    needs_sync_ = true;
+    if (update.states.changes.empty()) return true;
+    put_state_record({.id = update.id, .home = home, .states = update.states});
     return true;
 }
 
@@ -216,12 +213,18 @@ void Batch::copy_message(const EnqueuePayload& enqueue, const std::vector<Recipi
     effects_.emplace_back(std::move(copied));
 }
 
-void Batch::copy_state(const StatePayload& state) {
+void Batch::put_state_record(const StatePayload& state) {
     const auto at = begin_record(bytes_);
     put_state(bytes_, state.id, state.home, state.states);
-    effects_.emplace_back(StateWritten{state.id, end(at, RecordType::state)});
+    effects_.emplace_back(
+        StateWritten{.id = state.id,
+                     .where = end(at, RecordType::state),
+                     .recipients = state.states.recipients,
+                     .written = static_cast<std::uint32_t>(state.states.changes.size())});
     needs_sync_ = true;
 }
+
+void Batch::copy_state(const StatePayload& state) { put_state_record(state); }
 
 void Batch::complete(std::uint64_t durable_lsn, std::uint64_t id_ceiling) {
     std::string lead;

@@ -30,6 +30,8 @@ public:
     struct StateWritten {
         MessageId id = 0;
         Location where;
+        std::uint32_t recipients = 0;  // of the message,
+        std::uint32_t written = 0;     // and of those whose states are in it
     };
     struct DoneWritten {
         DoneMark mark;
@@ -69,7 +71,7 @@ public:
     // are now.
     void copy_message(const EnqueuePayload& enqueue, const std::vector<RecipientState>& states,
                       std::vector<SegmentBytes> bodies);
-    // Only its STATE; the ENQ is elsewhere.
+    // Only its states, of all recipients; the ENQ is elsewhere.
     void copy_state(const StatePayload& state);
 
     // Fills in the BATCH record; nothing may be added after it.
@@ -91,6 +93,7 @@ private:
     bool finish(const Finish& finish);
     // Where the message's ENQ is; 0: there is none.
     [[nodiscard]] std::uint64_t home_of(MessageId id) const;
+    void put_state_record(const StatePayload& state);
     void put_done_record(const DoneMark& mark, bool is_carried);
     Location end(std::size_t begin, RecordType type);
 

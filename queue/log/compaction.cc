@@ -92,10 +92,13 @@ std::optional<Compaction::Found> Compaction::next_record() {
 bool Compaction::is_live(const Found& found) const {
     if (found.type == RecordType::batch || found.type == RecordType::done) return false;
     const auto id = id_of(found.payload);
+    if (found.type == RecordType::state) {
+        return index_.has_state_at(id, found.where) && !unmovable_.contains(id) &&
+               !gathered_.contains(id);
+    }
     const auto live = index_.find(id);
     if (!live || unmovable_.contains(id) || gathered_.contains(id)) return false;
     if (found.type == RecordType::enqueue) return found.where == live->enqueue;
-    if (found.type == RecordType::state) return found.where == live->state;
     return std::ranges::any_of(
         live->bodies, [this](const SegmentBytes& body) { return body.segment == victim_->number; });
 }
@@ -108,6 +111,10 @@ std::optional<std::uint64_t> Compaction::begin_turn() {
     messages_.clear();
     states_.clear();
     gathered_.clear();
+    if (!moving_ && !to_merge_.empty()) {
+        gather_merged();
+        if (!gathered_.empty()) return room_;
+    }
     if (!choose()) return std::nullopt;
     while (!moving_ && room_ < copy_bytes_max && read_bytes_ < read_bytes_max) {
         auto found = next_record();
@@ -128,15 +135,9 @@ std::optional<std::uint64_t> Compaction::begin_turn() {
 void Compaction::gather(const Found& found) {
     const auto id = id_of(found.payload);
     if (found.type == RecordType::state) {
-        auto state = parse_state(found.payload);
         // Its ENQ is in another segment: were it in this one, it would have taken the state along.
-        if (!state) {
-            unmovable_.insert(id);
-            return;
-        }
-        room_ += frame(state_bytes_max(state->states));
-        states_.push_back(std::move(*state));
-        gathered_.insert(id);
+        gather_state(id, found.where.bytes);
+        if (!gathered_.contains(id)) unmovable_.insert(id);
         return;
     }
     const auto live = index_.find(id);
@@ -153,6 +154,29 @@ void Compaction::gather(const Found& found) {
     room_ += frame(enqueue_bytes_max(enqueue->message, 0)) + frame(state_bytes_max(*states));
     messages_.push_back({std::move(*enqueue), std::move(*states)});
     gathered_.insert(id);
+}
+
+// All recipients' states go together, whichever record was found. `bytes_now`: of that one; what
+// is more has to be paid for.
+void Compaction::gather_state(MessageId id, std::uint64_t bytes_now) {
+    auto states = reader_.read_states(id);
+    const auto home = index_.home_of(id);
+    if (!states || states->empty() || home == 0) return;
+    StatePayload state{.id = id, .home = home, .states = *states};
+    const auto room = frame(state_bytes_max(state.states));
+    room_ += room;
+    credit_bytes_ -= std::min(credit_bytes_, room - std::min(room, bytes_now));
+    states_.push_back(std::move(state));
+    gathered_.insert(id);
+}
+
+// As many as a turn takes.
+void Compaction::gather_merged() {
+    while (!to_merge_.empty() && room_ < copy_bytes_max) {
+        const auto id = to_merge_.extract(to_merge_.begin()).value();
+        gather_state(id, payload_bytes_max);
+        if (!gathered_.contains(id) && index_.home_of(id) != 0) unmergeable_.insert(id);
+    }
 }
 
 void Compaction::fill(Batch& batch) {

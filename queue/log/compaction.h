@@ -36,7 +36,11 @@ public:
     // ends, however the segments are filled, and never writes more than a few times what dies.
     void earn(std::uint64_t dead_bytes) { credit_bytes_ += copies_per_dead_byte * dead_bytes; }
     // There may be something to do: something was closed or has gone since the last look.
-    [[nodiscard]] bool is_due() const { return victim_ || is_look_due_; }
+    [[nodiscard]] bool is_due() const { return victim_ || is_look_due_ || !to_merge_.empty(); }
+    // The message's STATEs of some recipients are to become one of all.
+    void merge_states(MessageId id) {
+        if (!unmergeable_.contains(id)) to_merge_.insert(id);
+    }
     // Choosing a segment costs a walk over all: only after this.
     void look_again() { is_look_due_ = true; }
     // Reads on, and gathers what must be copied: the room that it takes. Nothing: nothing to copy
@@ -74,6 +78,8 @@ private:
     [[nodiscard]] std::optional<Found> next_record();
     [[nodiscard]] bool is_live(const Found& found) const;
     void gather(const Found& found);
+    void gather_state(MessageId id, std::uint64_t bytes_now);
+    void gather_merged();
     void start_moving(MessageId id);
     [[nodiscard]] std::uint64_t plan_moving();
     void fill_moving(Batch& batch);
@@ -85,6 +91,9 @@ private:
     LogReader& reader_;
     bool is_look_due_ = true;
     std::uint64_t credit_bytes_ = 0;
+
+    std::unordered_set<MessageId> to_merge_;
+    std::unordered_set<MessageId> unmergeable_;  // one of their STATEs is damaged
 
     std::optional<Segments::Victim> victim_;
     std::shared_ptr<SegmentFile> file_;

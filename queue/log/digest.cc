@@ -10,7 +10,7 @@ namespace queue::log {
 namespace {
 
 constexpr std::string_view magic = "PHINDEX\n";
-constexpr std::uint16_t digest_version = 3;
+constexpr std::uint16_t digest_version = 4;
 constexpr std::size_t at_head_crc = Digest::head_bytes - 4;
 constexpr std::size_t at_body_crc = Digest::head_bytes - 8;
 constexpr std::size_t at_string_bytes = Digest::head_bytes - 16;
@@ -24,9 +24,10 @@ constexpr std::size_t at_enqueue_count = at_enqueue_requests + 4 + 4;
 constexpr std::size_t enqueue_fixed_bytes = at_enqueue_count + 4;
 constexpr std::size_t enqueue_recipient_bytes = 4 + 4 + 1;
 constexpr std::size_t chunk_bytes = 8 + 4 + 4 + 4;
-constexpr std::size_t at_state_count = at_lsn + 8;
+constexpr std::size_t at_state_recipients = at_lsn + 8;
+constexpr std::size_t at_state_count = at_state_recipients + 4;
 constexpr std::size_t state_fixed_bytes = at_state_count + 4;
-constexpr std::size_t state_recipient_bytes = 4 + 2 + 2 + 8 + 8 + 6 + 4 + 4;
+constexpr std::size_t state_recipient_bytes = 4 + 4 + 2 + 2 + 8 + 8 + 6 + 4 + 4;
 constexpr std::size_t done_entry_bytes = entry_fixed_bytes + 8;
 
 std::size_t entry_bytes(std::string_view bytes, std::size_t at) {
@@ -197,8 +198,10 @@ StateEntry Digest::state_at(std::uint32_t at) const {
     entry.where.bytes = in.take<std::uint32_t>();
     entry.id = in.take<std::uint64_t>();
     entry.lsn = in.take<std::uint64_t>();
-    entry.states.resize(in.take<std::uint32_t>());
-    for (auto& state : entry.states) {
+    entry.states.recipients = in.take<std::uint32_t>();
+    entry.states.changes.resize(in.take<std::uint32_t>());
+    for (auto& [recipient, state] : entry.states.changes) {
+        recipient = in.take<std::uint32_t>();
         state.phase = static_cast<RecipientPhase>(in.take<std::uint8_t>());
         set_flags(state, in.take<std::uint8_t>());
         state.delay_notices = in.take<std::uint8_t>();
@@ -226,8 +229,9 @@ mta::Instant Digest::due_at(std::uint32_t at) const {
         return first_due(arrival, requests_in(requests));
     }
     auto due = mta::Instant::max();
-    for (std::uint32_t i = 0; i < recipients_at(at); ++i) {
-        const auto begin = at + state_fixed_bytes + i * state_recipient_bytes;
+    for (std::uint32_t i = 0; i < get_at<std::uint32_t>(bytes, at + at_state_count); ++i) {
+        // Behind the recipient's number.
+        const auto begin = at + state_fixed_bytes + i * state_recipient_bytes + 4;
         const auto phase = static_cast<RecipientPhase>(get_at<std::uint8_t>(bytes, begin));
         if (phase != RecipientPhase::pending) continue;
         due = std::min(
@@ -240,7 +244,12 @@ mta::Instant Digest::due_at(std::uint32_t at) const {
 std::uint32_t Digest::recipients_at(std::uint32_t at) const {
     const auto type = static_cast<RecordType>(get_at<std::uint8_t>(bytes_, at));
     return get_at<std::uint32_t>(
-        bytes_, at + (type == RecordType::enqueue ? at_enqueue_count : at_state_count));
+        bytes_, at + (type == RecordType::enqueue ? at_enqueue_count : at_state_recipients));
+}
+
+bool Digest::is_whole_at(std::uint32_t at) const {
+    const auto recipients = recipients_at(at);
+    return recipients > 0 && get_at<std::uint32_t>(bytes_, at + at_state_count) == recipients;
 }
 
 std::uint32_t DigestMaker::intern(std::string_view text) {
@@ -257,7 +266,7 @@ void DigestMaker::begin(RecordType type, const Location& where) {
 }
 
 bool DigestMaker::add(const Location& where, const Record& record) {
-    if (record.version > record_version) return false;
+    if (record.is_too_new()) return false;
     ++head_.records;
     head_.lsn_max = std::max(head_.lsn_max, record.lsn);
     switch (record.type) {
@@ -323,13 +332,15 @@ bool DigestMaker::add_enqueue(const Location& where, const Record& record) {
 }
 
 bool DigestMaker::add_state(const Location& where, const Record& record) {
-    const auto payload = parse_state(record.payload);
+    const auto payload = parse_state(record.payload, record.version);
     if (!payload) return false;
     begin(RecordType::state, where);
     put(entries_, payload->id);
     put(entries_, record.lsn);
-    put(entries_, static_cast<std::uint32_t>(payload->states.size()));
-    for (const auto& state : payload->states) {
+    put(entries_, payload->states.recipients);
+    put(entries_, static_cast<std::uint32_t>(payload->states.changes.size()));
+    for (const auto& [recipient, state] : payload->states.changes) {
+        put(entries_, recipient);
         put(entries_, static_cast<std::uint8_t>(state.phase));
         put(entries_, flags_of(state));
         put(entries_, state.delay_notices);

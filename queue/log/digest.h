@@ -51,7 +51,7 @@ struct StateEntry {
     std::uint64_t lsn = 0;
     Location where;
     MessageId id = 0;
-    std::vector<RecipientState> states;
+    StateChanges states;
 };
 struct DoneEntry {
     MessageId id = 0;
@@ -83,10 +83,12 @@ public:
     [[nodiscard]] Location place_at(std::uint32_t at) const;
     [[nodiscard]] EnqueueEntry enqueue_at(std::uint32_t at) const;
     [[nodiscard]] StateEntry state_at(std::uint32_t at) const;
-    // The earliest next attempt of a STATE, the arrival or the release of an ENQ; and how many
-    // recipients.
+    // The earliest next attempt of those in a STATE, the arrival or the release of an ENQ; and how
+    // many recipients the message has.
     [[nodiscard]] mta::Instant due_at(std::uint32_t at) const;
     [[nodiscard]] std::uint32_t recipients_at(std::uint32_t at) const;
+    // All of them are in that STATE.
+    [[nodiscard]] bool is_whole_at(std::uint32_t at) const;
     [[nodiscard]] std::vector<ChunkRef> chunks_at(std::uint32_t at) const;
 
 private:

@@ -15,12 +15,23 @@ Location Index::unpack(const Place& place) {
     return {place.segment, place.offset_8 * 8, place.bytes_8 * 8};
 }
 
+std::vector<Location> Index::unpack(const std::vector<Place>& places) {
+    std::vector<Location> locations;
+    locations.reserve(places.size());
+    for (const auto& place : places) locations.push_back(unpack(place));
+    return locations;
+}
+
 std::uint32_t Index::slot_of(MessageId id) const {
     return by_id_.find(id, [this](std::uint32_t slot) { return entries_[slot].id; });
 }
 
 LiveMessage Index::live_of(const Entry& entry) const {
-    LiveMessage live{.enqueue = unpack(entry.enqueue), .state = unpack(entry.state), .bodies = {}};
+    LiveMessage live{
+        .enqueue = unpack(entry.enqueue), .state = unpack(entry.state), .deltas = {}, .bodies = {}};
+    if (const auto deltas = deltas_.find(entry.id); deltas != deltas_.end()) {
+        live.deltas = unpack(deltas->second.places);
+    }
     if (const auto bodies = bodies_.find(entry.id); bodies != bodies_.end()) {
         live.bodies = bodies->second;
     }
@@ -30,6 +41,8 @@ LiveMessage Index::live_of(const Entry& entry) const {
 void Index::set(Entry& entry, const LiveMessage& message) {
     entry.enqueue = pack(message.enqueue);
     entry.state = pack(message.state);
+    deltas_.erase(entry.id);
+    for (const auto& delta : message.deltas) insert_delta(entry.id, delta);
     if (message.bodies.empty()) {
         bodies_.erase(entry.id);
     } else {
@@ -37,11 +50,34 @@ void Index::set(Entry& entry, const LiveMessage& message) {
     }
 }
 
+std::uint64_t Index::insert_delta(MessageId id, const Location& delta) {
+    auto& [places, bytes] = deltas_[id];
+    const auto place = pack(delta);
+    places.insert(std::ranges::upper_bound(places, place), place);
+    return bytes += delta.bytes;
+}
+
 std::optional<LiveMessage> Index::find(MessageId id) const {
     const std::lock_guard guard(mutex_);
     const auto slot = slot_of(id);
     if (slot == nothing) return std::nullopt;
     return live_of(entries_[slot]);
+}
+
+std::uint64_t Index::home_of(MessageId id) const {
+    const std::lock_guard guard(mutex_);
+    const auto slot = slot_of(id);
+    return slot == nothing ? 0 : entries_[slot].enqueue.segment;
+}
+
+bool Index::has_state_at(MessageId id, const Location& where) const {
+    const std::lock_guard guard(mutex_);
+    const auto slot = slot_of(id);
+    if (slot == nothing) return false;
+    const auto place = pack(where);
+    if (entries_[slot].state == place) return true;
+    const auto deltas = deltas_.find(id);
+    return deltas != deltas_.end() && std::ranges::binary_search(deltas->second.places, place);
 }
 
 std::size_t Index::size() const {
@@ -57,11 +93,21 @@ void Index::add(MessageId id, const LiveMessage& message) {
     set(entries_[slot], message);
 }
 
-std::optional<Location> Index::set_state(MessageId id, const Location& state) {
+std::optional<Superseded> Index::set_state(MessageId id, const Location& state) {
     const std::lock_guard guard(mutex_);
     const auto slot = slot_of(id);
     if (slot == nothing) return std::nullopt;
-    return unpack(std::exchange(entries_[slot].state, pack(state)));
+    Superseded before{.state = unpack(std::exchange(entries_[slot].state, pack(state))),
+                      .deltas = {}};
+    if (auto deltas = deltas_.extract(id); !deltas.empty())
+        before.deltas = unpack(deltas.mapped().places);
+    return before;
+}
+
+std::optional<std::uint64_t> Index::add_delta(MessageId id, const Location& delta) {
+    const std::lock_guard guard(mutex_);
+    if (slot_of(id) == nothing) return std::nullopt;
+    return insert_delta(id, delta);
 }
 
 std::optional<LiveMessage> Index::replace(MessageId id, const LiveMessage& message) {
@@ -80,6 +126,7 @@ std::optional<LiveMessage> Index::remove(MessageId id) {
     auto before = live_of(entries_[slot]);
     by_id_.remove(id, [this](std::uint32_t other) { return entries_[other].id; });
     entries_.remove(slot);
+    deltas_.erase(id);
     bodies_.erase(id);
     old_homes_.erase(id);
     return before;

@@ -1,4 +1,5 @@
 #pragma once
+#include <compare>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -28,8 +29,15 @@ struct SegmentBytes {
 // Where the records of a queued message are.
 struct LiveMessage {
     Location enqueue;
-    Location state;  // the newest STATE; nowhere: there is none yet
+    Location state;                // the newest STATE of all recipients; nowhere: there is none yet
+    std::vector<Location> deltas;  // STATEs of some recipients that were written after it
     std::vector<SegmentBytes> bodies;
+};
+
+// What is left of a STATE's use when a newer one has all recipients.
+struct Superseded {
+    Location state;  // nowhere: there was none
+    std::vector<Location> deltas;
 };
 
 // A DONE record and the segment of the message that it ends.
@@ -50,12 +58,19 @@ struct SegmentCount {
 class Index {
 public:
     [[nodiscard]] std::optional<LiveMessage> find(MessageId id) const;
+    // The segment of its ENQ; 0: there is no such message.
+    [[nodiscard]] std::uint64_t home_of(MessageId id) const;
+    // That STATE is one of those that count.
+    [[nodiscard]] bool has_state_at(MessageId id, const Location& where) const;
     [[nodiscard]] std::size_t size() const;
 
     // The id must be new.
     void add(MessageId id, const LiveMessage& message);
-    // Where the STATE before was. Nothing: there is no such message.
-    std::optional<Location> set_state(MessageId id, const Location& state);
+    // A STATE of all recipients: what it supersedes. Nothing: there is no such message.
+    std::optional<Superseded> set_state(MessageId id, const Location& state);
+    // A STATE of some of them: the bytes of all such since the last whole one. Nothing: there is no
+    // such message.
+    std::optional<std::uint64_t> add_delta(MessageId id, const Location& delta);
     // Its records have been copied. Returns what was there before.
     std::optional<LiveMessage> replace(MessageId id, const LiveMessage& message);
     std::optional<LiveMessage> remove(MessageId id);
@@ -73,6 +88,7 @@ private:
         std::uint32_t segment = 0;
         std::uint32_t offset_8 = 0;
         std::uint32_t bytes_8 = 0;
+        auto operator<=>(const Place&) const = default;
     };
     struct Entry {
         MessageId id = 0;
@@ -80,15 +96,22 @@ private:
         Place state;
     };
     static_assert(sizeof(Entry) == 32);
+    struct Deltas {
+        std::vector<Place> places;  // by place
+        std::uint64_t bytes = 0;
+    };
     static Place pack(const Location& where);
     static Location unpack(const Place& place);
+    static std::vector<Location> unpack(const std::vector<Place>& places);
     [[nodiscard]] std::uint32_t slot_of(MessageId id) const;
     [[nodiscard]] LiveMessage live_of(const Entry& entry) const;
     void set(Entry& entry, const LiveMessage& message);
+    std::uint64_t insert_delta(MessageId id, const Location& delta);
 
     mutable std::mutex mutex_;
     Slab<Entry> entries_;
     IdIndex by_id_;
+    std::unordered_map<MessageId, Deltas> deltas_;                     // of those few that have any
     std::unordered_map<MessageId, std::vector<SegmentBytes>> bodies_;  // of large messages only
     std::unordered_map<MessageId, std::vector<std::uint64_t>> old_homes_;
 };

@@ -9,6 +9,7 @@
 #include "queue/log/housekeeping.h"
 #include "queue/log/log_reader.h"
 #include "queue/log/old_mail.h"
+#include "queue/log/pending.h"
 #include "queue/log/recovery.h"
 #include "queue/log/segments.h"
 #include "queue/log/spool_folder.h"
@@ -25,6 +26,9 @@ constexpr std::uint32_t space_check_commits = 64;
 constexpr std::uint64_t space_check_bytes = 16u << 20;
 constexpr std::uint64_t compaction_look_commits = 8;
 constexpr std::size_t load_batch_messages = 256;
+// STATEs of some recipients are put together into one of all when they are as large as that one, so
+// that no more than twice as much is written, or read back. Fewer bytes are not worth it.
+constexpr std::uint64_t delta_bytes_min = 4096;
 
 Uuid make_uuid(std::uint64_t seed) {
     std::mt19937_64 rng(seed ^ 0x5f0015eedu);
@@ -47,7 +51,8 @@ Log::Log(Disk& disk, const LogOptions& options)
     : disk_(disk),
       options_(options),
       free_percent_min_(options.free_percent_min),
-      free_bytes_min_(options.free_bytes_min) {
+      free_bytes_min_(options.free_bytes_min),
+      pending_(std::make_unique<Pending>()) {
     MTA_ASSERT(options.segment_bytes >= 2 * segment_header_bytes);
     MTA_ASSERT(options.segment_bytes <= 2u << 30);
     MTA_ASSERT(options.batch_bytes_max <= 1u << 30 && options.batch_records_max > 0);
@@ -86,9 +91,13 @@ StoreResult<void> Log::start() {
 // VERSION is the word for people and for a newer format; the spool's identity is in each segment
 // too, so a lost file is made again.
 StoreResult<Uuid> Log::settle_version(const std::optional<SpoolVersion>& known, Survey& survey) {
-    if (known && (!survey.has_spool || known->spool == survey.spool)) return known->spool;
-    const auto spool = survey.has_spool ? survey.spool : make_uuid(options_.random_seed);
-    if (survey.has_spool) {
+    const bool is_right = known && (!survey.has_spool || known->spool == survey.spool);
+    if (is_right && known->version == format_version) return known->spool;
+    const auto spool = is_right           ? known->spool
+                       : survey.has_spool ? survey.spool
+                                          : make_uuid(options_.random_seed);
+    // An older one is raised before anything is written that an older posthouse cannot read.
+    if (survey.has_spool && !is_right) {
         survey.report.notes.emplace_back(
             "VERSION was missing or not this spool's; it is written anew");
     }
@@ -159,8 +168,10 @@ void Log::submit(Operation operation) {
         adopt_old_mail(*old);
         return;
     }
-    pending_.push_back(std::move(operation));
+    pending_->add(std::move(operation));
 }
+
+bool Log::has_work() const { return !pending_->empty(); }
 
 std::vector<Operation> Log::take_batch(std::uint64_t& bytes) {
     std::vector<Operation> taken;
@@ -170,16 +181,15 @@ std::vector<Operation> Log::take_batch(std::uint64_t& bytes) {
         std::min(options_.batch_bytes_max, options_.segment_bytes - segment_header_bytes);
     std::uint32_t records = 0;
     std::size_t pieces = 0;
-    while (!pending_.empty()) {
-        const auto more = Batch::bytes_max(pending_.front(), uploads_, pieces);
-        records += Batch::record_count(pending_.front());
+    while (!pending_->empty()) {
+        const auto more = Batch::bytes_max(pending_->front(), uploads_, pieces);
+        records += Batch::record_count(pending_->front());
         if (!taken.empty() && (bytes + more > bytes_max || records > options_.batch_records_max)) {
             break;
         }
         bytes += more;
-        if (std::holds_alternative<AppendBody>(pending_.front().what)) ++pieces;
-        taken.push_back(std::move(pending_.front()));
-        pending_.pop_front();
+        if (std::holds_alternative<AppendBody>(pending_->front().what)) ++pieces;
+        taken.push_back(pending_->take_front());
     }
     return taken;
 }
@@ -237,7 +247,7 @@ std::vector<Completion> Log::commit() {
             result = std::unexpected(
                 StoreError{StoreError::Kind::not_found, "the message is not in the spool"});
         }
-        completions.push_back({operation.shard, operation.ticket, std::move(result)});
+        log::answer(operation, result, completions);
     }
     if (!batch.is_empty()) {
         if (auto written = write_batch(Stream::hot, batch); !written) {
@@ -269,12 +279,9 @@ void Log::apply(Batch& batch) {
             segments_->add_live(where.segment, where.bytes);
             index_.add(added->id, added->message);
         } else if (auto* state = std::get_if<Batch::StateWritten>(&effect)) {
-            const auto before = index_.set_state(state->id, state->where);
-            if (!before) continue;  // finished in the same batch
-            segments_->add_live(state->where.segment, state->where.bytes);
-            if (before->bytes == 0) continue;
-            segments_->drop_live(before->segment, before->bytes);
-            compaction_->earn(before->bytes);
+            const auto whole_bytes =
+                std::uint64_t{state->where.bytes} * state->recipients / state->written;
+            apply_state(state->id, state->where, state->written == state->recipients, whole_bytes);
         } else if (auto* copied = std::get_if<Batch::Copied>(&effect)) {
             apply_copied(copied->id, copied->message);
         } else if (auto* done = std::get_if<Batch::DoneWritten>(&effect)) {
@@ -286,6 +293,27 @@ void Log::apply(Batch& batch) {
     if (has_carried) segments_->carried();
 }
 
+void Log::apply_state(MessageId id, const Location& where, bool is_whole,
+                      std::uint64_t whole_bytes) {
+    if (!is_whole) {
+        const auto bytes = index_.add_delta(id, where);
+        if (!bytes) return;  // finished in the same batch
+        segments_->add_live(where.segment, where.bytes);
+        if (*bytes >= std::max(whole_bytes, delta_bytes_min)) compaction_->merge_states(id);
+        return;
+    }
+    const auto before = index_.set_state(id, where);
+    if (!before) return;
+    segments_->add_live(where.segment, where.bytes);
+    const auto drop = [this](const Location& place) {
+        if (place.bytes == 0) return;
+        segments_->drop_live(place.segment, place.bytes);
+        compaction_->earn(place.bytes);
+    };
+    drop(before->state);
+    std::ranges::for_each(before->deltas, drop);
+}
+
 void Log::apply_done(const DoneMark& mark) {
     const auto message = index_.remove(mark.id);
     if (!message) return;
@@ -293,6 +321,10 @@ void Log::apply_done(const DoneMark& mark) {
     segments_->drop_live(message->enqueue.segment, message->enqueue.bytes);
     if (message->state.bytes > 0) {
         segments_->drop_live(message->state.segment, message->state.bytes);
+    }
+    for (const auto& delta : message->deltas) {
+        segments_->drop_live(delta.segment, delta.bytes);
+        compaction_->earn(delta.bytes);
     }
     for (const auto& body : message->bodies) {
         segments_->drop_live(body.segment, body.bytes);
@@ -306,6 +338,7 @@ void Log::apply_copied(MessageId id, const LiveMessage& message) {
     const auto count = [&](const LiveMessage& of, const auto& change) {
         change(of.enqueue.segment, of.enqueue.bytes);
         if (of.state.bytes > 0) change(of.state.segment, of.state.bytes);
+        for (const auto& delta : of.deltas) change(delta.segment, delta.bytes);
         for (const auto& body : of.bodies) change(body.segment, body.bytes);
     };
     count(message, [this](auto segment, auto bytes) { segments_->add_live(segment, bytes); });
@@ -360,7 +393,7 @@ DiskResult<void> Log::write_mark(Stream stream, std::uint64_t ceiling) {
 }
 
 void Log::close() {
-    MTA_ASSERT(pending_.empty());
+    MTA_ASSERT(pending_->empty());
     if (std::exchange(is_closed_, true) || is_broken()) return;
     // The hot one last: its word about the ids is the newest.
     if (!write_mark(Stream::cold, next_id_) || !write_mark(Stream::hot, next_id_)) return;
@@ -378,14 +411,10 @@ void Log::break_down(const DiskError& error) {
 }
 
 std::vector<Completion> Log::fail_everything(std::vector<Operation> taken) {
-    const auto why = refusal();
+    const StoreResult<void> why = std::unexpected(*refusal());
     std::vector<Completion> completions;
-    const auto fail = [&](const Operation& operation) {
-        completions.push_back({operation.shard, operation.ticket, std::unexpected(*why)});
-    };
-    std::ranges::for_each(taken, fail);
-    std::ranges::for_each(pending_, fail);
-    pending_.clear();
+    for (const auto& operation : taken) log::answer(operation, why, completions);
+    pending_->answer_all(why, completions);
     return completions;
 }
 

@@ -2,7 +2,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -33,8 +32,9 @@ struct DiscardBody {
 };
 struct Update {
     MessageId id = 0;
-    std::vector<RecipientState> states;
+    StateChanges states;
     std::vector<std::shared_ptr<const Message>> reports;
+    std::vector<std::uint64_t> also = {};  // tickets of later ones that became part of it
 };
 struct Finish {
     MessageId id = 0;
@@ -101,6 +101,7 @@ class Compaction;
 class Housekeeping;
 class LogReader;
 class OldMail;
+class Pending;
 class Segments;
 struct Survey;
 struct SpoolVersion;
@@ -125,9 +126,10 @@ public:
     ~Log();
 
     // ---- The writer ----
-    // Queues it for a later commit(), in the order of the calls.
+    // Queues it for a later commit(), in the order of the calls. Of each message one Update waits:
+    // the next becomes part of it.
     void submit(Operation operation);
-    [[nodiscard]] bool has_work() const { return !pending_.empty(); }
+    [[nodiscard]] bool has_work() const;
     // Writes and syncs ONE batch from the front of the queue, and returns what became of each of
     // its operations, in order. After the first error everything fails: the bytes on disk count as
     // unknown, and only a restart (recovery) tells.
@@ -175,6 +177,8 @@ private:
     DiskResult<void> make_room(Stream stream, std::uint64_t bytes);
     DiskResult<void> write_batch(Stream stream, Batch& batch);
     void apply(Batch& batch);
+    // `whole_bytes`: what it takes, or would take, with all recipients.
+    void apply_state(MessageId id, const Location& where, bool is_whole, std::uint64_t whole_bytes);
     void apply_done(const DoneMark& mark);
     void apply_copied(MessageId id, const LiveMessage& message);
     bool compact();
@@ -209,7 +213,7 @@ private:
     std::atomic<bool> is_loaded_ = false;
 
     // The writer's own.
-    std::deque<Operation> pending_;
+    std::unique_ptr<Pending> pending_;
     Uploads uploads_;
     std::unique_ptr<Compaction> compaction_;
     std::uint64_t next_lsn_ = 1;

@@ -46,7 +46,10 @@ StoreResult<LogReader::Loaded> LogReader::read_record(const Location& where, Rec
     const auto record = parse_record(*bytes, segment->generation());
     if (!record || record->type != type) return std::unexpected(damage(where, *bytes));
     const auto payload_bytes = record->payload.size();
-    return Loaded{.bytes = std::move(*bytes), .payload_bytes = payload_bytes};
+    return Loaded{.bytes = std::move(*bytes),
+                  .payload_bytes = payload_bytes,
+                  .version = record->version,
+                  .lsn = record->lsn};
 }
 
 StoreResult<StoredMessage> LogReader::read_once(MessageId id, const LiveMessage& live) {
@@ -59,22 +62,40 @@ StoreResult<StoredMessage> LogReader::read_once(MessageId id, const LiveMessage&
     StoredMessage stored;
     stored.states = first_states(enqueue->message);
     stored.message = std::make_shared<const Message>(std::move(enqueue->message));
-    if (live.state.bytes == 0) return stored;
-    auto states = read_state(id, live.state);
-    // Damaged: kept and counted, and no reason to keep the message back.
-    if (!states && states.error().kind == StoreError::Kind::corrupt) return stored;
-    if (!states) return std::unexpected(std::move(states).error());
-    if (states->size() == stored.states.size()) stored.states = std::move(*states);
+    // Damaged ones are kept and counted, and no reason to keep the message back.
+    const auto states = read_all_states(id, live, Damaged::passed_over);
+    if (!states) return std::unexpected(states.error());
+    for (const auto& state : *states) [[maybe_unused]]
+        const bool is_ours = state.changes.apply_to(stored.states);
     return stored;
 }
 
-StoreResult<std::vector<RecipientState>> LogReader::read_state(MessageId id,
-                                                               const Location& where) {
+StoreResult<LogReader::State> LogReader::read_state(MessageId id, const Location& where) {
     auto loaded = read_record(where, RecordType::state);
     if (!loaded) return std::unexpected(std::move(loaded).error());
-    auto state = parse_state(loaded->payload());
+    auto state = parse_state(loaded->payload(), loaded->version);
     if (!state || state->id != id) return std::unexpected(damage(where, loaded->bytes));
-    return std::move(state->states);
+    return State{loaded->lsn, std::move(state->states)};
+}
+
+StoreResult<std::vector<LogReader::State>> LogReader::read_all_states(MessageId id,
+                                                                      const LiveMessage& live,
+                                                                      Damaged damaged) {
+    auto places = live.deltas;
+    if (live.state.bytes > 0) places.push_back(live.state);
+    std::vector<State> states;
+    states.reserve(places.size());
+    for (const auto& place : places) {
+        auto state = read_state(id, place);
+        if (state) {
+            states.push_back(std::move(*state));
+        } else if (damaged == Damaged::is_an_error ||
+                   state.error().kind != StoreError::Kind::corrupt) {
+            return std::unexpected(std::move(state).error());
+        }
+    }
+    std::ranges::sort(states, {}, &State::lsn);
+    return states;
 }
 
 StoreResult<StoredMessage> LogReader::read_message(MessageId id) {
@@ -102,10 +123,21 @@ StoreResult<EnqueuePayload> LogReader::read_enqueue(MessageId id) {
 
 StoreResult<std::vector<RecipientState>> LogReader::read_states(MessageId id) {
     while (const auto live = index_.find(id)) {
-        if (live->state.bytes == 0) return std::vector<RecipientState>();
-        auto states = read_state(id, live->state);
+        std::vector<RecipientState> together;
+        if (live->state.bytes == 0 && live->deltas.empty()) return together;
+        const auto states = read_all_states(id, *live, Damaged::is_an_error);
         if (!states && is_gone(states.error())) continue;
-        return states;
+        if (!states) return std::unexpected(states.error());
+        if (states->front().changes.are_whole()) {
+            together.resize(states->front().changes.recipients);
+        } else {
+            const auto enqueue = read_enqueue(id);
+            if (!enqueue) return std::unexpected(enqueue.error());
+            together = first_states(enqueue->message);
+        }
+        for (const auto& state : *states) [[maybe_unused]]
+            const bool is_ours = state.changes.apply_to(together);
+        return together;
     }
     return not_found(id);
 }

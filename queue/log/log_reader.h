@@ -30,7 +30,8 @@ public:
 
     // For compaction.
     StoreResult<EnqueuePayload> read_enqueue(MessageId id);
-    // Of the newest STATE; none: there is no STATE yet.
+    // Of all recipients, as the STATEs say together; none: there is no STATE yet. Damage in one of
+    // them is an error here.
     StoreResult<std::vector<RecipientState>> read_states(MessageId id);
     StoreResult<std::string> read_chunk(MessageId id, const ChunkRef& chunk);
 
@@ -41,6 +42,8 @@ private:
     struct Loaded {
         std::string bytes;  // the whole record, found whole
         std::size_t payload_bytes = 0;
+        std::uint16_t version = 0;
+        std::uint64_t lsn = 0;
 
         [[nodiscard]] std::string_view payload() const {
             return std::string_view(bytes).substr(record_header_bytes, payload_bytes);
@@ -49,7 +52,15 @@ private:
 
     StoreResult<Loaded> read_record(const Location& where, RecordType type);
     StoreResult<StoredMessage> read_once(MessageId id, const LiveMessage& live);
-    StoreResult<std::vector<RecipientState>> read_state(MessageId id, const Location& where);
+    struct State {
+        std::uint64_t lsn = 0;
+        StateChanges changes;
+    };
+    StoreResult<State> read_state(MessageId id, const Location& where);
+    // Of those STATEs that count, in their order.
+    enum class Damaged : std::uint8_t { passed_over, is_an_error };
+    StoreResult<std::vector<State>> read_all_states(MessageId id, const LiveMessage& live,
+                                                    Damaged damaged);
     // Has the bytes kept in quarantine/, once in the log's life: who takes them away has seen them.
     StoreError damage(const Location& where, std::string_view bytes);
 

@@ -46,11 +46,11 @@ void LogStore::enqueue(std::shared_ptr<const Message> message, OnDone on_durable
     service_.submit({shard_, ticket, Enqueue{std::move(message)}});
 }
 
-void LogStore::update(MessageId id, std::vector<RecipientState> states,
+void LogStore::update(MessageId id, StateChanges changes,
                       std::vector<std::shared_ptr<const Message>> reports) {
     for (const auto& report : reports) uploads_.erase(report->id);
     const auto ticket = inbox_->expect_write(id, nullptr, reports);
-    service_.submit({shard_, ticket, Update{id, std::move(states), std::move(reports)}});
+    service_.submit({shard_, ticket, Update{id, std::move(changes), std::move(reports)}});
 }
 
 void LogStore::finish(MessageId id, std::vector<std::shared_ptr<const Message>> reports,

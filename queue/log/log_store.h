@@ -26,7 +26,7 @@ public:
     void append_body(MessageId id, std::string chunk, OnDone on_written) override;
     void discard_body(MessageId id) override;
     void enqueue(std::shared_ptr<const Message> message, OnDone on_durable) override;
-    void update(MessageId id, std::vector<RecipientState> states,
+    void update(MessageId id, StateChanges changes,
                 std::vector<std::shared_ptr<const Message>> reports) override;
     void finish(MessageId id, std::vector<std::shared_ptr<const Message>> reports,
                 OnDone on_durable) override;

@@ -115,25 +115,67 @@ void OldMail::collect_messages() {
 }
 
 void OldMail::collect_states() {
-    for (std::uint32_t number = 0; number < digests_.size(); ++number) {
-        digests_[number].for_each([&](const Digest::Peek& peek) {
-            if (peek.type != RecordType::state) return;
-            auto* known = find(peek.id);
-            if (known == nullptr || peek.lsn < known->state_lsn) return;
-            known->state_lsn = peek.lsn;
-            known->state_digest = number;
-            known->state_at = peek.at;
-        });
-    }
-    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
-        auto& found = found_[slot];
-        if (found.state_at == no_entry) continue;
-        const auto recipients = digests_[found.enqueue_digest].recipients_at(found.enqueue_at);
-        // Not this message's: it counts as not there.
-        if (digests_[found.state_digest].recipients_at(found.state_at) != recipients) {
-            found.state_at = no_entry;
+    const auto for_each_state = [this](const auto& visit) {
+        for (std::uint32_t number = 0; number < digests_.size(); ++number) {
+            const auto& digest = digests_[number];
+            digest.for_each([&](const Digest::Peek& peek) {
+                if (peek.type != RecordType::state) return;
+                auto* known = find(peek.id);
+                if (known == nullptr || peek.lsn < known->state_lsn) return;
+                // With another number of recipients it is not this message's: as if it were not
+                // there.
+                const auto recipients =
+                    digests_[known->enqueue_digest].recipients_at(known->enqueue_at);
+                if (digest.recipients_at(peek.at) == recipients) visit(*known, number, peek);
+            });
         }
+    };
+    for_each_state([this](Found& known, std::uint32_t number, const Digest::Peek& peek) {
+        if (!digests_[number].is_whole_at(peek.at)) return;
+        known.state_lsn = peek.lsn;
+        known.state_digest = number;
+        known.state_at = peek.at;
+    });
+    for_each_state([this](const Found& known, std::uint32_t number, const Digest::Peek& peek) {
+        if (digests_[number].is_whole_at(peek.at)) return;
+        const auto slot =
+            by_id_.find(known.id, [this](std::uint32_t other) { return found_[other].id; });
+        deltas_.push_back({.slot = slot, .digest = number, .at = peek.at, .lsn = peek.lsn});
+    });
+    std::ranges::sort(deltas_, {},
+                      [](const Delta& delta) { return std::pair(delta.slot, delta.lsn); });
+}
+
+std::span<const OldMail::Delta> OldMail::deltas_of(std::uint32_t slot) const {
+    const auto range = std::ranges::equal_range(deltas_, slot, {}, &Delta::slot);
+    return {range.begin(), range.end()};
+}
+
+// As the STATEs say together, upon those that it had at first.
+std::vector<RecipientState> OldMail::states_of(std::uint32_t slot) const {
+    const auto& found = found_[slot];
+    const auto& enqueue = digests_[found.enqueue_digest];
+    RecipientState first;
+    first.next_due = enqueue.due_at(found.enqueue_at);
+    std::vector<RecipientState> states(enqueue.recipients_at(found.enqueue_at), first);
+    const auto apply = [&](std::uint32_t digest, std::uint32_t at) {
+        [[maybe_unused]] const bool is_ours = digests_[digest].state_at(at).states.apply_to(states);
+    };
+    if (found.state_at != no_entry) apply(found.state_digest, found.state_at);
+    for (const auto& delta : deltas_of(slot)) apply(delta.digest, delta.at);
+    return states;
+}
+
+mta::Instant OldMail::due_of(std::uint32_t slot) const {
+    const auto& found = found_[slot];
+    if (deltas_of(slot).empty()) {
+        return found.state_at != no_entry ? digests_[found.state_digest].due_at(found.state_at)
+                                          : digests_[found.enqueue_digest].due_at(found.enqueue_at);
     }
+    auto due = mta::Instant::max();
+    for (const auto& state : states_of(slot))
+        if (state.phase == RecipientPhase::pending) due = std::min(due, state.next_due);
+    return due;
 }
 
 // A message whose pieces are not all there is not delivered.
@@ -241,6 +283,10 @@ void OldMail::count() {
             const auto state = place_of(found.state_digest, found.state_at);
             counts[state.segment].live_bytes += state.bytes;
         }
+        for (const auto& delta : deltas_of(slot)) {
+            const auto place = place_of(delta.digest, delta.at);
+            counts[place.segment].live_bytes += place.bytes;
+        }
         for (const auto& body : bodies_of(found)) counts[body.segment].live_bytes += body.bytes;
     }
     for (auto& [number, count] : counts) {
@@ -255,10 +301,7 @@ void OldMail::sort_by_due() {
     for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
         const auto& found = found_[slot];
         if (found.id == 0) continue;
-        const auto at = found.state_at != no_entry
-                            ? digests_[found.state_digest].due_at(found.state_at)
-                            : digests_[found.enqueue_digest].due_at(found.enqueue_at);
-        due.emplace_back(mta::to_unix_ms(at), slot);
+        due.emplace_back(mta::to_unix_ms(due_of(slot)), slot);
     }
     std::ranges::sort(due);
     order_.reserve(due.size());
@@ -272,8 +315,11 @@ void OldMail::add_to(Index& index) const {
         const auto& found = found_[slot];
         LiveMessage live{.enqueue = place_of(found.enqueue_digest, found.enqueue_at),
                          .state = {},
+                         .deltas = {},
                          .bodies = bodies_of(found)};
         if (found.state_at != no_entry) live.state = place_of(found.state_digest, found.state_at);
+        for (const auto& delta : deltas_of(slot))
+            live.deltas.push_back(place_of(delta.digest, delta.at));
         index.add(found.id, live);
     }
     for (const auto& home : old_homes_) {
@@ -286,10 +332,11 @@ std::vector<QueuedMessage> OldMail::next(std::size_t count_max) {
     const auto count = std::min(count_max, order_.size() - handed_over_);
     messages.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
-        const auto& found = found_[order_[handed_over_++]];
+        const auto slot = order_[handed_over_++];
+        const auto& found = found_[slot];
         auto entry = digests_[found.enqueue_digest].enqueue_at(found.enqueue_at);
-        if (found.state_at != no_entry) {
-            auto states = digests_[found.state_digest].state_at(found.state_at).states;
+        if (found.state_at != no_entry || !deltas_of(slot).empty()) {
+            auto states = states_of(slot);
             for (std::size_t r = 0; r < states.size(); ++r) {
                 entry.message.recipients[r].state = std::move(states[r]);
             }

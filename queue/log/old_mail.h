@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "queue/log/digest.h"
@@ -51,6 +52,13 @@ private:
         std::uint32_t state_digest = 0;
         std::uint32_t state_at = no_entry;
     };
+    // A STATE of some recipients, newer than the one of all.
+    struct Delta {
+        std::uint32_t slot = 0;  // of found_
+        std::uint32_t digest = 0;
+        std::uint32_t at = no_entry;
+        std::uint64_t lsn = 0;
+    };
     struct OldHome {
         MessageId id = 0;
         std::uint64_t segment = 0;
@@ -65,6 +73,9 @@ private:
     void count();
     void sort_by_due();
     [[nodiscard]] Location place_of(std::uint32_t digest, std::uint32_t at) const;
+    [[nodiscard]] std::span<const Delta> deltas_of(std::uint32_t slot) const;
+    [[nodiscard]] std::vector<RecipientState> states_of(std::uint32_t slot) const;
+    [[nodiscard]] mta::Instant due_of(std::uint32_t slot) const;
     [[nodiscard]] std::vector<SegmentBytes> bodies_of(const Found& found) const;
     void quarantine_message(const Found& found, const std::vector<ChunkRef>& chunks);
     [[nodiscard]] Found* find(MessageId id);
@@ -75,6 +86,7 @@ private:
     std::vector<Digest> digests_;  // by segment
     IdSet done_;
     Slab<Found> found_;
+    std::vector<Delta> deltas_;  // by slot and lsn
     IdIndex by_id_;
     std::vector<OldHome> old_homes_;
     std::vector<SegmentCount> counts_;

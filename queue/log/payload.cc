@@ -265,12 +265,13 @@ std::optional<BodyPayload> parse_body(std::string_view payload) {
     return body;
 }
 
-void put_state(std::string& out, MessageId id, std::uint64_t home,
-               const std::vector<RecipientState>& states) {
+void put_state(std::string& out, MessageId id, std::uint64_t home, const StateChanges& states) {
     put(out, id);
     put(out, home);
-    put(out, static_cast<std::uint32_t>(states.size()));
-    for (const auto& state : states) {
+    put(out, states.recipients);
+    put(out, static_cast<std::uint32_t>(states.changes.size()));
+    for (const auto& [recipient, state] : states.changes) {
+        put(out, recipient);
         put(out, static_cast<std::uint8_t>(state.phase));
         put(out, flags_of(state));
         put(out, state.delay_notices);
@@ -289,21 +290,33 @@ void put_state(std::string& out, MessageId id, std::uint64_t home,
     }
 }
 
-std::optional<StatePayload> parse_state(std::string_view payload) {
+std::optional<StatePayload> parse_state(std::string_view payload, std::uint16_t version) {
+    const bool has_numbers = version > 1;
     ByteReader in(payload);
     StatePayload state;
+    auto& [recipients, changes] = state.states;
     state.id = in.take<std::uint64_t>();
     state.home = in.take<std::uint64_t>();
-    const auto count = in.take<std::uint32_t>();
-    reserve_for(state.states, count, in, state_fixed_bytes);
-    for (std::uint32_t i = 0; i < count && in.ok(); ++i) state.states.push_back(take_state(in));
+    recipients = in.take<std::uint32_t>();
+    const auto count = has_numbers ? in.take<std::uint32_t>() : recipients;
+    reserve_for(changes, count, in, state_fixed_bytes);
+    for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
+        const auto number = has_numbers ? in.take<std::uint32_t>() : i;
+        if (number >= recipients || (i > 0 && number <= changes.back().recipient)) in.fail();
+        changes.push_back({number, take_state(in)});
+    }
     if (!in.ok() || in.left() != 0 || state.id == 0) return std::nullopt;
     return state;
 }
 
-std::size_t state_bytes_max(const std::vector<RecipientState>& states) {
-    return 20 + states.size() *
-                    (state_fixed_bytes + mta::limits::kept_reply_bytes_max + kept_remote_bytes_max);
+std::size_t state_bytes_max(const StateChanges& states) {
+    std::size_t bytes = 24;
+    for (const auto& [recipient, state] : states.changes) {
+        bytes += 4 + state_fixed_bytes +
+                 std::min(state.last_error.text.size(), mta::limits::kept_reply_bytes_max) +
+                 std::min(state.last_error.remote.size(), kept_remote_bytes_max);
+    }
+    return bytes;
 }
 
 void put_done(std::string& out, const DonePayload& done) {
@@ -343,14 +356,6 @@ std::optional<BatchPayload> parse_batch(std::string_view payload) {
     if (!in.ok() || in.left() != 0 || stream >= stream_count) return std::nullopt;
     batch.origin.stream = static_cast<Stream>(stream);
     return batch;
-}
-
-mta::Instant earliest_due(const std::vector<RecipientState>& states) {
-    auto due = mta::Instant::max();
-    for (const auto& state : states) {
-        if (state.phase == RecipientPhase::pending) due = std::min(due, state.next_due);
-    }
-    return due;
 }
 
 }  // namespace queue::log

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "queue/log/record.h"
 #include "queue/message.h"
 
 namespace queue::log {
@@ -51,12 +52,14 @@ void put_body(std::string& out, MessageId id, std::uint32_t index, std::string_v
 struct StatePayload {
     MessageId id = 0;
     std::uint64_t home = 0;  // the segment of the message's ENQ record
-    std::vector<RecipientState> states;
+    StateChanges states;
 };
-void put_state(std::string& out, MessageId id, std::uint64_t home,
-               const std::vector<RecipientState>& states);
-[[nodiscard]] std::optional<StatePayload> parse_state(std::string_view payload);
-[[nodiscard]] std::size_t state_bytes_max(const std::vector<RecipientState>& states);
+void put_state(std::string& out, MessageId id, std::uint64_t home, const StateChanges& states);
+// `version`: of the record. All recipients are in one of version 1.
+[[nodiscard]] std::optional<StatePayload> parse_state(
+    std::string_view payload, std::uint16_t version = record_version(RecordType::state));
+// Never less than what put_state appends.
+[[nodiscard]] std::size_t state_bytes_max(const StateChanges& states);
 
 // The byte of flags in STATE and in digests.
 [[nodiscard]] std::uint8_t flags_of(const RecipientState& state);
@@ -91,8 +94,5 @@ struct BatchPayload {
 inline constexpr std::size_t batch_bytes = 48;
 void put_batch(std::string& out, const BatchPayload& batch);
 [[nodiscard]] std::optional<BatchPayload> parse_batch(std::string_view payload);
-
-// The earliest next_due of the open recipients; far in the future if none is pending.
-[[nodiscard]] mta::Instant earliest_due(const std::vector<RecipientState>& states);
 
 }  // namespace queue::log

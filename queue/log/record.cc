@@ -29,7 +29,7 @@ void end_record(std::string& out, std::size_t begin, Generation generation, Reco
     MTA_ASSERT(length <= payload_bytes_max);
     put_at(out, begin + at_length, static_cast<std::uint32_t>(length));
     put_at(out, begin + at_type, static_cast<std::uint8_t>(type));
-    put_at(out, begin + at_version, record_version);
+    put_at(out, begin + at_version, record_version(type));
     put_at(out, begin + at_tag, generation.tag());
     put_at(out, begin + at_lsn, lsn);
     const auto covered = std::string_view(out).substr(begin + at_length);

@@ -19,9 +19,13 @@ inline constexpr std::size_t record_alignment = 8;
 // Larger than any ENQ: 50,000 recipients (the most that the configuration takes), each with the
 // longest address, domain and ORCPT that fit a command line, make 200 MB.
 inline constexpr std::uint32_t payload_bytes_max = 256u << 20;
-inline constexpr std::uint16_t record_version = 1;
 
 enum class RecordType : std::uint8_t { enqueue = 1, body = 2, state = 3, done = 4, batch = 5 };
+
+// What is written; older ones are read.
+[[nodiscard]] constexpr std::uint16_t record_version(RecordType type) {
+    return type == RecordType::state ? 2 : 1;
+}
 
 // A segment's random number. Never zero in its upper half, so that zeros are no record.
 struct Generation {
@@ -35,11 +39,12 @@ struct Generation {
 struct Record {
     RecordType type = RecordType::batch;
     std::uint8_t flags = 0;  // none is defined: written as zero, ignored in reading
-    std::uint16_t version = record_version;
+    std::uint16_t version = 1;
     std::uint64_t lsn = 0;
     std::string_view payload;  // into the bytes that were given
 
     [[nodiscard]] std::size_t bytes() const;  // with header and filling
+    [[nodiscard]] bool is_too_new() const { return version > record_version(type); }
 };
 
 [[nodiscard]] constexpr std::uint64_t aligned(std::uint64_t bytes) {

@@ -11,7 +11,7 @@
 namespace queue::log {
 
 inline constexpr std::size_t segment_header_bytes = 4096;
-inline constexpr std::uint16_t format_version = 1;
+inline constexpr std::uint16_t format_version = 2;
 
 using Uuid = std::array<std::uint8_t, 16>;
 

@@ -88,6 +88,7 @@ struct SpoolView::Scanned {
         MessageId id = 0;
         Place place;
         RecordType type = RecordType::enqueue;
+        bool has_all = false;  // recipients: of a STATE
     };
     Segment segment;
     std::vector<Known> records;
@@ -193,6 +194,8 @@ bool SpoolView::forget_vanished(const Listing& listing) {
     for (auto& [id, entry] : entries_) {
         if (vanished.contains(entry.enqueue.segment)) entry.enqueue = {};
         if (vanished.contains(entry.state.segment)) entry.state = {};
+        std::erase_if(entry.deltas,
+                      [&](const Place& delta) { return vanished.contains(delta.segment); });
     }
     return true;
 }
@@ -261,8 +264,8 @@ void SpoolView::take_record(Scanned& scanned, std::uint64_t offset, const Record
     const auto number = scanned.segment.header.number;
     const Place place{number, offset, record.lsn};
     std::optional<MessageId> id;
-    std::vector<RecipientState> states;
-    bool is_sound = record.version <= record_version;
+    StateChanges states;
+    bool is_sound = !record.is_too_new();
     if (is_sound && record.type == RecordType::enqueue) {
         const auto enqueue = parse_enqueue(record.payload);
         if (enqueue) id = enqueue->message.id;
@@ -274,7 +277,7 @@ void SpoolView::take_record(Scanned& scanned, std::uint64_t offset, const Record
         }
         is_sound = enqueue.has_value();
     } else if (is_sound && record.type == RecordType::state) {
-        auto state = parse_state(record.payload);
+        auto state = parse_state(record.payload, record.version);
         if (state) {
             id = state->id;
             states = std::move(state->states);
@@ -294,7 +297,7 @@ void SpoolView::take_record(Scanned& scanned, std::uint64_t offset, const Record
                                         " of a kind that this version does not know");
     }
     if (!id) return;
-    scanned.records.push_back({*id, place, record.type});
+    scanned.records.push_back({*id, place, record.type, states.are_whole()});
     if (*id != options_.history_of) return;
     scanned.history.push_back(
         {record.lsn, record.type, segment_path(number), offset, std::move(states)});
@@ -302,13 +305,20 @@ void SpoolView::take_record(Scanned& scanned, std::uint64_t offset, const Record
 
 // May come again for the same segment, with more.
 void SpoolView::take(const Scanned& scanned) {
-    for (const auto& [id, place, type] : scanned.records) {
+    for (const auto& [id, place, type, has_all] : scanned.records) {
         auto& entry = entries_[id];
         if (type == RecordType::done) entry.is_done = true;
-        auto* kept = type == RecordType::enqueue ? &entry.enqueue
-                     : type == RecordType::state ? &entry.state
-                                                 : nullptr;
-        if (kept != nullptr && place.lsn >= kept->lsn) *kept = place;
+        if (type == RecordType::enqueue && place.lsn >= entry.enqueue.lsn) entry.enqueue = place;
+        if (type != RecordType::state || place.lsn < entry.state.lsn) continue;
+        auto& deltas = entry.deltas;
+        if (has_all) {
+            entry.state = place;
+            deltas.erase(deltas.begin(),
+                         std::ranges::upper_bound(deltas, place.lsn, {}, &Place::lsn));
+            continue;
+        }
+        const auto at = std::ranges::lower_bound(deltas, place.lsn, {}, &Place::lsn);
+        if (at == deltas.end() || at->lsn != place.lsn) deltas.insert(at, place);
     }
     for (const auto& event : scanned.history) {
         if (std::ranges::find(history_, event.lsn, &SpoolEvent::lsn) == history_.end()) {
@@ -355,8 +365,8 @@ std::vector<MessageId> SpoolView::messages(bool with_done) const {
 }
 
 // The payload. not_found: the segment is not there any more, or lives another life.
-StoreResult<std::string> SpoolView::read_record(std::uint64_t segment, std::uint64_t offset,
-                                                RecordType type) {
+StoreResult<SpoolView::Loaded> SpoolView::read_record(std::uint64_t segment, std::uint64_t offset,
+                                                      RecordType type) {
     const auto known = segments_.find(segment);
     if (known == segments_.end()) return failure(StoreError::Kind::not_found, "recycled");
     if (open_number_ != segment || !open_file_) {
@@ -376,7 +386,8 @@ StoreResult<std::string> SpoolView::read_record(std::uint64_t segment, std::uint
             offset, static_cast<std::size_t>(aligned(record_header_bytes + length)));
         if (!bytes) return std::unexpected(to_store_error(bytes.error()));
         const auto record = parse_record(*bytes, known->second.header.generation);
-        if (record && record->type == type) return std::string(record->payload);
+        if (record && record->type == type)
+            return Loaded{std::string(record->payload), record->version};
     }
     const auto header_bytes = open_file_->read(0, segment_header_bytes);
     const auto header = header_bytes ? parse_header(*header_bytes) : std::nullopt;
@@ -390,9 +401,10 @@ StoreResult<std::string> SpoolView::read_record(std::uint64_t segment, std::uint
 }
 
 StoreResult<SpoolMessage> SpoolView::read_once(const Entry& entry, MessageId id) {
-    auto payload = read_record(entry.enqueue.segment, entry.enqueue.offset, RecordType::enqueue);
-    if (!payload) return std::unexpected(std::move(payload).error());
-    auto enqueue = parse_enqueue(*payload);
+    const auto loaded =
+        read_record(entry.enqueue.segment, entry.enqueue.offset, RecordType::enqueue);
+    if (!loaded) return std::unexpected(loaded.error());
+    auto enqueue = parse_enqueue(loaded->payload);
     if (!enqueue || enqueue->message.id != id) return not_found(id);
     SpoolMessage found;
     found.is_done = entry.is_done;
@@ -402,14 +414,26 @@ StoreResult<SpoolMessage> SpoolView::read_once(const Entry& entry, MessageId id)
     first.next_due = first_due(enqueue->message.arrival, enqueue->message.envelope.requests);
     found.states.assign(enqueue->message.envelope.recipients.size(), first);
     found.message = std::make_shared<const Message>(std::move(enqueue->message));
-    if (entry.state.lsn == 0) return found;
-    payload = read_record(entry.state.segment, entry.state.offset, RecordType::state);
-    if (!payload) return std::unexpected(std::move(payload).error());
-    auto state = parse_state(*payload);
-    if (state && state->id == id && state->states.size() == found.states.size()) {
-        found.states = std::move(state->states);
+    if (entry.state.lsn != 0) {
+        if (auto applied = apply_state(entry.state, id, found.states); !applied)
+            return std::unexpected(std::move(applied).error());
+    }
+    for (const auto& delta : entry.deltas) {
+        if (auto applied = apply_state(delta, id, found.states); !applied)
+            return std::unexpected(std::move(applied).error());
     }
     return found;
+}
+
+StoreResult<void> SpoolView::apply_state(const Place& place, MessageId id,
+                                         std::vector<RecipientState>& states) {
+    const auto loaded = read_record(place.segment, place.offset, RecordType::state);
+    if (!loaded) return std::unexpected(loaded.error());
+    const auto state = parse_state(loaded->payload, loaded->version);
+    if (state && state->id == id) {
+        [[maybe_unused]] const bool is_ours = state->states.apply_to(states);
+    }
+    return {};
 }
 
 StoreResult<SpoolMessage> SpoolView::read(MessageId id) {
@@ -424,9 +448,9 @@ StoreResult<SpoolMessage> SpoolView::read(MessageId id) {
 }
 
 StoreResult<std::string> SpoolView::read_chunk(MessageId id, const ChunkRef& chunk) {
-    auto payload = read_record(chunk.segment, chunk.offset, RecordType::body);
-    if (!payload) return payload;
-    const auto body = parse_body(*payload);
+    const auto loaded = read_record(chunk.segment, chunk.offset, RecordType::body);
+    if (!loaded) return std::unexpected(loaded.error());
+    const auto body = parse_body(loaded->payload);
     if (!body || body->id != id || body->chunk.size() != chunk.length ||
         crc32c(body->chunk) != chunk.crc) {
         return failure(StoreError::Kind::corrupt, segment_path(chunk.segment) + " at byte " +

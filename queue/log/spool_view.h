@@ -39,7 +39,7 @@ struct SpoolEvent {
     RecordType type = RecordType::enqueue;
     std::string path;
     std::uint64_t offset = 0;
-    std::vector<RecipientState> states;  // of a STATE
+    StateChanges states;  // of a STATE
 };
 
 // A spool as it lies on disk, for those who look and never touch: nothing is written, cut, renamed
@@ -48,7 +48,8 @@ struct SpoolEvent {
 // right is read again before it is called damage. What is shown is the state of some moment of the
 // look.
 //
-// Of a message the ENQ and the STATE with the highest lsn count, and any DONE ends it; a copy in
+// Of a message the ENQ with the highest lsn counts, and of a recipient the STATE with the highest
+// lsn that has him; any DONE ends it; a copy in
 // another segment is the same message.
 //
 //     open -> messages -> read -> read_body
@@ -96,7 +97,8 @@ private:
     };
     struct Entry {
         Place enqueue;
-        Place state;
+        Place state;                // the newest STATE of all recipients
+        std::vector<Place> deltas;  // those of some that are newer, in their order
         bool is_done = false;
     };
     struct Segment {
@@ -121,8 +123,13 @@ private:
     void take_record(Scanned& scanned, std::uint64_t offset, const Record& record) const;
     bool report_progress(const Listing& listing);
     void gather_findings(const Listing& listing);
-    StoreResult<std::string> read_record(std::uint64_t segment, std::uint64_t offset,
-                                         RecordType type);
+    struct Loaded {
+        std::string payload;
+        std::uint16_t version = 0;
+    };
+    StoreResult<Loaded> read_record(std::uint64_t segment, std::uint64_t offset, RecordType type);
+    StoreResult<void> apply_state(const Place& place, MessageId id,
+                                  std::vector<RecipientState>& states);
     StoreResult<SpoolMessage> read_once(const Entry& entry, MessageId id);
     StoreResult<std::string> read_chunk(MessageId id, const ChunkRef& chunk);
 

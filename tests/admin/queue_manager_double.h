@@ -49,7 +49,7 @@ public:
     void append_body(queue::MessageId, std::string, OnDone) override {}
     void discard_body(queue::MessageId) override {}
     void enqueue(std::shared_ptr<const queue::Message>, OnDone) override {}
-    void update(queue::MessageId, std::vector<queue::RecipientState>,
+    void update(queue::MessageId, queue::StateChanges,
                 std::vector<std::shared_ptr<const queue::Message>>) override {}
     void finish(queue::MessageId, std::vector<std::shared_ptr<const queue::Message>>,
                 OnDone) override {}

@@ -52,7 +52,7 @@ public:
         messages.push_back(std::move(message));
         waiting_.push_back(std::move(on_durable));
     }
-    void update(queue::MessageId, std::vector<queue::RecipientState>,
+    void update(queue::MessageId, queue::StateChanges,
                 std::vector<std::shared_ptr<const queue::Message>>) override {}
     void finish(queue::MessageId, std::vector<std::shared_ptr<const queue::Message>>,
                 OnDone) override {}

@@ -74,11 +74,12 @@ public:
         add(std::move(message));
         agenda_.later(1ms, [done = std::move(on_durable)]() mutable { done({}); });
     }
-    void update(queue::MessageId id, std::vector<queue::RecipientState> states,
+    void update(queue::MessageId id, queue::StateChanges changes,
                 std::vector<std::shared_ptr<const queue::Message>> reports) override {
         calls.push_back("update " + std::to_string(id) + names_of(reports));
         for (auto& report : reports) add(report);
-        kept.at(id).states = std::move(states);
+        states_written += changes.changes.size();
+        EXPECT_TRUE(changes.apply_to(kept.at(id).states));
     }
     void finish(queue::MessageId id, std::vector<std::shared_ptr<const queue::Message>> reports,
                 OnDone on_durable) override {
@@ -102,18 +103,19 @@ public:
     void read_body(queue::MessageId id, std::uint64_t offset, std::uint32_t length,
                    OnBytes on_read) override {
         ++body_reads;
-        agenda_.later(1ms, [this, id, offset, length, done = std::move(on_read)]() mutable {
-            const auto found = kept.find(id);
-            if (body_read_error || found == kept.end()) {
-                return done(std::unexpected(
-                    queue::StoreError{queue::StoreError::Kind::broken, "input/output error"}));
-            }
-            if (body_damage && *body_damage >= offset && *body_damage < offset + length) {
-                return done(std::unexpected(
-                    queue::StoreError{queue::StoreError::Kind::corrupt, "checksum"}));
-            }
-            done(found->second.body.substr(offset, length));
-        });
+        agenda_.later(
+            body_latency, [this, id, offset, length, done = std::move(on_read)]() mutable {
+                const auto found = kept.find(id);
+                if (body_read_error || found == kept.end()) {
+                    return done(std::unexpected(
+                        queue::StoreError{queue::StoreError::Kind::broken, "input/output error"}));
+                }
+                if (body_damage && *body_damage >= offset && *body_damage < offset + length) {
+                    return done(std::unexpected(
+                        queue::StoreError{queue::StoreError::Kind::corrupt, "checksum"}));
+                }
+                done(found->second.body.substr(offset, length));
+            });
     }
     void when_durable(OnDone on_durable) override {
         agenda_.later(0ms, [done = std::move(on_durable)]() mutable { done({}); });
@@ -134,8 +136,10 @@ public:
 
     std::map<queue::MessageId, Kept> kept;
     std::vector<std::string> calls;
+    std::size_t states_written = 0;  // of recipients
     int reads = 0;
     int body_reads = 0;
+    Millis body_latency{1};
     std::optional<queue::StoreError> read_error;
     bool body_read_error = false;
     std::optional<std::uint64_t> body_damage;  // a read of this byte of a body finds it damaged

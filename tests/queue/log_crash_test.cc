@@ -22,13 +22,14 @@ public:
     struct Step {  // a STATE or the DONE
         std::uint64_t order = 0;
         std::uint16_t attempts = 0;
+        std::vector<std::uint32_t> recipients;  // whose state it is
         std::vector<MessageId> reports;
     };
     struct Fate {
         Message message;
         std::string body;
-        std::uint64_t order = 0;            // of the enqueue
-        std::uint16_t attempts_before = 0;  // at the last start
+        std::uint64_t order = 0;                     // of the enqueue
+        std::vector<std::uint16_t> attempts_before;  // of each recipient, at the last start
         std::vector<Step> updates;
         std::optional<Step> finish;
     };
@@ -43,6 +44,7 @@ public:
     void enqueue(const Message& message, const std::string& body, std::uint64_t order) {
         Fate fate{.message = message, .body = body, .order = order};
         fate.message.body.clear();
+        fate.attempts_before.resize(message.envelope.recipients.size());
         EXPECT_TRUE(fates_.emplace(message.id, std::move(fate)).second);
     }
     Fate& fate(MessageId id) { return fates_.at(id); }
@@ -59,7 +61,9 @@ public:
         }
         std::erase_if(fates_, [&](const auto& entry) { return !found.contains(entry.first); });
         for (auto& [id, fate] : fates_) {
-            fate.attempts_before = found.at(id).states[0].attempts;
+            const auto& states = found.at(id).states;
+            for (std::size_t r = 0; r < states.size(); ++r)
+                fate.attempts_before.at(r) = states[r].attempts;
             fate.order = 0;
             fate.updates.clear();
             fate.finish.reset();
@@ -99,19 +103,24 @@ private:
             }
             EXPECT_TRUE(body == fate.body);
         }
-        check_state(id, stored.states[0].attempts, fate);
+        for (std::uint32_t r = 0; r < stored.states.size(); ++r)
+            check_state(id, r, stored.states[r].attempts, fate);
     }
 
-    void check_state(MessageId id, std::uint16_t attempts, const Fate& fate) {
-        auto least = fate.attempts_before;
-        bool is_known = attempts == fate.attempts_before;
+    void check_state(MessageId id, std::uint32_t recipient, std::uint16_t attempts,
+                     const Fate& fate) {
+        auto least = fate.attempts_before.at(recipient);
+        bool is_known = attempts == least;
         for (const auto& update : fate.updates) {
+            if (!std::ranges::binary_search(update.recipients, recipient)) continue;
             if (is_certain(update.order)) least = update.attempts;
             if (update.attempts == attempts) is_known = true;
             if (update.attempts <= attempts) expect_reports(update);
         }
-        EXPECT_TRUE(is_known) << "message " << id << " has a state that nobody wrote";
-        EXPECT_GE(attempts, least) << "message " << id << " has lost its state";
+        EXPECT_TRUE(is_known) << "message " << id
+                              << " has a state that nobody wrote, of its recipient " << recipient;
+        EXPECT_GE(attempts, least)
+            << "message " << id << " has lost the state of its recipient " << recipient;
     }
 
     void check_absent(MessageId id, const Fate& fate, const auto& found) {
@@ -178,7 +187,9 @@ public:
             case 2: enqueue(); break;
             case 3: begin_body(); break;
             case 4: continue_body(); break;
-            case 5: update(); break;
+            case 5:
+                for (auto times = rng_() % 8; times > 0; --times) update();
+                break;
             case 6:
             case 7: finish(); break;
             default: spool_.service->step(); break;
@@ -211,6 +222,9 @@ private:
     }
     void enqueue() {
         auto message = make_message(allocate(), random_body(rng_() % 10 == 0 ? 20'000 : 600));
+        // Now and then one to many.
+        if (rng_() % 3 == 0)
+            message.envelope.recipients.resize(3 + rng_() % 40, message.envelope.recipients[0]);
         const auto order = model_.next_order();
         model_.enqueue(message, message.body, order);
         spool_.store->enqueue(std::make_shared<const Message>(std::move(message)), on_done(order));
@@ -261,10 +275,20 @@ private:
         if (!id) return;
         Model::Step step{.order = model_.next_order()};
         const auto& fate = model_.fate(*id);
-        step.attempts = static_cast<std::uint16_t>(
-            (fate.updates.empty() ? fate.attempts_before : fate.updates.back().attempts) + 1);
+        step.attempts = static_cast<std::uint16_t>((fate.updates.empty()
+                                                        ? std::ranges::max(fate.attempts_before)
+                                                        : fate.updates.back().attempts) +
+                                                   1);
+        StateChanges changes;
+        changes.recipients = static_cast<std::uint32_t>(fate.attempts_before.size());
+        const bool are_all = rng_() % 4 == 0;
+        for (std::uint32_t r = 0; r < changes.recipients; ++r) {
+            if (!are_all && rng_() % changes.recipients >= 2) continue;
+            step.recipients.push_back(r);
+            changes.changes.push_back({r, make_states(step.attempts)[0]});
+        }
         auto reports = make_reports(step);
-        spool_.store->update(*id, make_states(step.attempts), std::move(reports));
+        spool_.store->update(*id, std::move(changes), std::move(reports));
         model_.fate(*id).updates.push_back(std::move(step));
     }
     void finish() {

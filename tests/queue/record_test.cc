@@ -241,7 +241,7 @@ TEST(StatePayload, cuts_a_long_reply) {
     put_state(payload, 5, 9, states);
     const auto parsed = parse_state(payload);
     ASSERT_TRUE(parsed);
-    EXPECT_EQ(parsed->states[0].last_error.text,
+    EXPECT_EQ(parsed->states.changes[0].state.last_error.text,
               std::string(mta::limits::kept_reply_bytes_max, 'x'));
     EXPECT_LE(payload.size(), state_bytes_max(states));
 }
@@ -249,14 +249,39 @@ TEST(StatePayload, cuts_a_long_reply) {
 TEST(StatePayload, an_unknown_phase_is_none) {
     std::string payload;
     put_state(payload, 5, 9, make_states(1));
-    payload[20] = 17;
+    payload[28] = 17;
     EXPECT_FALSE(parse_state(payload));
+}
+
+TEST(StatePayload, has_some_recipients_or_all) {
+    StateChanges some;
+    some.recipients = 1000;
+    some.changes = {{3, make_states(1)[0]}, {999, make_states(1)[1]}};
+    std::string payload;
+    put_state(payload, 5, 9, some);
+    EXPECT_LE(payload.size(), state_bytes_max(some));
+    EXPECT_LT(payload.size(), 250u) << "whatever the number of those who have not changed";
+    const auto parsed = parse_state(payload);
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->states, some);
+    EXPECT_FALSE(parsed->states.are_whole());
+}
+
+TEST(StatePayload, a_recipient_that_is_none_or_comes_twice_makes_it_none) {
+    for (const auto& [first, second] : {std::pair{3u, 3u}, {3u, 2u}, {3u, 10u}}) {
+        StateChanges states;
+        states.recipients = 10;
+        states.changes = {{first, {}}, {second, {}}};
+        std::string payload;
+        put_state(payload, 5, 9, states);
+        EXPECT_FALSE(parse_state(payload)) << first << ' ' << second;
+    }
 }
 
 TEST(StatePayload, a_count_that_the_bytes_cannot_hold_allocates_nothing) {
     std::string payload;
     put_state(payload, 5, 9, {});
-    payload.replace(16, 4, "\xff\xff\xff\xff");
+    payload.replace(16, 8, "\xff\xff\xff\xff\xff\xff\xff\xff");
     EXPECT_FALSE(parse_state(payload));
 }
 
@@ -354,7 +379,7 @@ std::string example_segment() {
     add(RecordType::batch, 3, [&](auto& out) {
         put_batch(out, {.count = 2, .durable_lsn = 2, .id_ceiling = 65'538, .origin = origin});
     });
-    add(RecordType::state, 4, [&](auto& out) { put_state(out, 1, 1, {state}); });
+    add(RecordType::state, 4, [&](auto& out) { put_state(out, 1, 1, std::vector{state}); });
     add(RecordType::done, 5, [](auto& out) { put_done(out, {.id = 1, .home = 1}); });
     return bytes;
 }
