@@ -31,14 +31,15 @@ CachingResolver::CachingResolver(World world, Limits limits)
 
 CachingResolver::~CachingResolver() = default;
 
-void CachingResolver::look_up_mx(const std::string& domain, OnMx on_answer) {
-    look_up(domain, RecordType::mx,
+void CachingResolver::look_up_mx(const std::string& domain, Freshness freshness, OnMx on_answer) {
+    look_up(domain, RecordType::mx, freshness,
             [on_answer = std::move(on_answer)](const Answer& answer, mta::Millis ttl) mutable {
                 on_answer(mx_answer(answer, ttl));
             });
 }
 
-void CachingResolver::look_up_addresses(const std::string& host, OnAddresses on_answer) {
+void CachingResolver::look_up_addresses(const std::string& host, Freshness freshness,
+                                        OnAddresses on_answer) {
     auto halves = std::make_shared<Halves>();
     halves->on_answer = std::move(on_answer);
     const auto take_half = [halves](std::optional<Answer> Halves::* half) {
@@ -49,11 +50,22 @@ void CachingResolver::look_up_addresses(const std::string& host, OnAddresses on_
             }
         };
     };
-    look_up(host, RecordType::aaaa, take_half(&Halves::aaaa));
-    look_up(host, RecordType::a, take_half(&Halves::a));
+    look_up(host, RecordType::aaaa, freshness, take_half(&Halves::aaaa));
+    look_up(host, RecordType::a, freshness, take_half(&Halves::a));
 }
 
-void CachingResolver::look_up(const std::string& name, RecordType type, OnFound on_found) {
+std::optional<Cache::Hit> CachingResolver::find(const Question& question, Freshness freshness) {
+    if (freshness == Freshness::ordered) return std::nullopt;
+    auto hit = cache_.find(question, world_.now());
+    if (!hit || freshness == Freshness::cached) return hit;
+    const auto& records = hit->answer->records;
+    const bool is_failure = !records && records.error().is_temporary();
+    const auto age = Cache::failure_ttl - hit->remaining;
+    return is_failure && age >= retry_pause ? std::nullopt : hit;
+}
+
+void CachingResolver::look_up(const std::string& name, RecordType type, Freshness freshness,
+                              OnFound on_found) {
     const auto ascii = mta::to_a_labels(name);
     if (!ascii) {
         answer_soon({std::unexpected(LookupError{LookupError::Kind::no_such_domain,
@@ -64,7 +76,7 @@ void CachingResolver::look_up(const std::string& name, RecordType type, OnFound 
     }
     const Question question{*ascii, type};
     ++statistics_.look_ups;
-    if (const auto hit = cache_.find(question, world_.now())) {
+    if (const auto hit = find(question, freshness)) {
         ++statistics_.cache_hits;
         answer_soon(hit->answer, hit->remaining, std::move(on_found));
         return;
@@ -107,10 +119,19 @@ void CachingResolver::finish(const Question& question, Answer answer) {
     asked_.erase(asked);
     waiting_ -= callbacks.size();
     if (!answer.records && answer.records.error().is_temporary()) ++statistics_.failures;
+    const auto kept = keep(question, std::move(answer));
+    for (auto& on_found : callbacks) on_found(*kept.answer, kept.remaining);
+}
+
+Cache::Hit CachingResolver::keep(const Question& question, Answer answer) {
+    const auto now = world_.now();
+    if (!answer.records && answer.records.error().is_temporary()) {
+        auto known = cache_.find(question, now);
+        if (known && known->answer->records) return *std::move(known);
+    }
     const auto shared = std::make_shared<const Answer>(std::move(answer));
-    const auto ttl = keep_for(*shared);
-    cache_.put(question, shared, world_.now());
-    for (auto& on_found : callbacks) on_found(*shared, ttl);
+    cache_.put(question, shared, now);
+    return {shared, keep_for(*shared)};
 }
 
 Lookup<AddressAnswer> join_addresses(const Answer& aaaa, const Answer& a) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -43,8 +44,9 @@ public:
     // Callers that still wait hear nothing more.
     ~CachingResolver() override;
 
-    void look_up_mx(const std::string& domain, OnMx on_answer) override;
-    void look_up_addresses(const std::string& host, OnAddresses on_answer) override;
+    void look_up_mx(const std::string& domain, Freshness freshness, OnMx on_answer) override;
+    void look_up_addresses(const std::string& host, Freshness freshness,
+                           OnAddresses on_answer) override;
 
     // For SIGHUP, and for an operator who has just repaired his DNS.
     void forget_answers() { cache_.clear(); }
@@ -65,7 +67,11 @@ private:
     using OnFound = std::move_only_function<void(const Answer&, mta::Millis ttl)>;
     struct Halves;
 
-    void look_up(const std::string& name, RecordType type, OnFound on_found);
+    void look_up(const std::string& name, RecordType type, Freshness freshness, OnFound on_found);
+    [[nodiscard]] std::optional<Cache::Hit> find(const Question& question, Freshness freshness);
+    // Of an answer that has just come, what is to be believed: records that are still valid rather
+    // than a failure to ask for them anew.
+    [[nodiscard]] Cache::Hit keep(const Question& question, Answer answer);
     void answer_soon(Answer answer, OnFound on_found);
     void answer_soon(std::shared_ptr<const Answer> answer, mta::Millis ttl, OnFound on_found);
     void finish(const Question& question, Answer answer);

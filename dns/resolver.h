@@ -51,6 +51,19 @@ struct AddressAnswer {
 template <class T>
 using Lookup = std::expected<T, LookupError>;
 
+// How fresh an answer must be. A look-up joins a question that is under way, whatever it wants.
+enum class Freshness : std::uint8_t {
+    cached,  // any answer that is still valid
+    // For a retry or a probe: a remembered failure does not count, unless it happened within the
+    // last few seconds (retry_pause). NXDOMAIN and "no data" are answers, and stay valid.
+    retry,
+    // For an administrator's order, which may follow a repair of the DNS: the DNS is asked,
+    // whatever is remembered. If it fails, records that are still valid are the answer.
+    ordered,
+};
+// Many retries at once cost one question for each name in this time.
+inline constexpr mta::Millis retry_pause{5'000};
+
 // A port: the daemon asks the network through c-ares and a cache, the simulation invents answers.
 // One a shard. Callbacks come on the shard's loop and never inside the call that asked; after
 // destruction none comes any more.
@@ -64,10 +77,11 @@ public:
     Resolver& operator=(const Resolver&) = delete;
     virtual ~Resolver() = default;
 
-    virtual void look_up_mx(const std::string& domain, OnMx on_answer) = 0;
+    virtual void look_up_mx(const std::string& domain, Freshness freshness, OnMx on_answer) = 0;
     // A and AAAA. One of the two is enough; an error only if neither gave an address: the temporary
     // one if either was temporary, so that a passing trouble never looks like "no address".
-    virtual void look_up_addresses(const std::string& host, OnAddresses on_answer) = 0;
+    virtual void look_up_addresses(const std::string& host, Freshness freshness,
+                                   OnAddresses on_answer) = 0;
 };
 
 }  // namespace dns

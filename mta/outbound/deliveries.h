@@ -179,6 +179,7 @@ private:
     void walk(const DeliveryPtr& delivery);
     [[nodiscard]] Result<std::vector<conf::NextHopHost>> plan_hosts(const Delivery& delivery);
     void advance(const DeliveryPtr& delivery);
+    [[nodiscard]] dns::Freshness freshness_for(const Delivery& delivery) const;
     void look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host);
     void note_addresses(Delivery& delivery, std::uint16_t port,
                         const dns::Lookup<dns::AddressAnswer>& answer);

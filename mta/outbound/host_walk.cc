@@ -177,10 +177,19 @@ bool Deliveries::turn_to_least_bad(Delivery& delivery) {
     return true;
 }
 
+dns::Freshness Deliveries::freshness_for(const Delivery& delivery) const {
+    if (delivery.is_probe) {
+        const auto& health = parts_.sites[delivery.site].destination.health();
+        return health.is_probe_ordered() ? dns::Freshness::ordered : dns::Freshness::retry;
+    }
+    return core_.bundles[delivery.bundle].is_retry ? dns::Freshness::retry : dns::Freshness::cached;
+}
+
 void Deliveries::look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host) {
     core_.ports.resolver.look_up_addresses(
-        host.host, [this, waiting = std::weak_ptr(delivery), port = host.port,
-                    alive = std::weak_ptr(core_.is_alive)](const auto& answer) {
+        host.host, freshness_for(*delivery),
+        [this, waiting = std::weak_ptr(delivery), port = host.port,
+         alive = std::weak_ptr(core_.is_alive)](const auto& answer) {
             const auto asking = waiting.lock();
             if (alive.expired() || !asking || asking->bundle == queue::nothing) return;
             note_addresses(*asking, port, answer);

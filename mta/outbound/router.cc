@@ -123,7 +123,11 @@ void Router::probe_now(std::uint32_t domain) {
     if (domain >= entries_.size() || !entries_[domain]) return;
     auto& known = *entries_[domain];
     known.health.probe_now(core_.now());
-    if (!known.line.empty() && !known.is_looking_up) look_up(domain);
+    const bool is_site_down = std::ranges::any_of(known.routed, [this](const Routed& routed) {
+        return !sites_[routed.site].destination.health().is_up();
+    });
+    const bool is_wanted = !known.line.empty() || (known.mx && is_site_down);
+    if (is_wanted && !known.is_looking_up) look_up(domain, dns::Freshness::ordered);
 }
 
 void Router::tick() {
@@ -160,13 +164,20 @@ void Router::forget_sites(Entry& entry) {
     }
 }
 
-void Router::look_up(std::uint32_t domain) {
+void Router::look_up(std::uint32_t domain, dns::Freshness freshness) {
     auto& asked = entry(domain);
     MTA_ASSERT(!asked.is_looking_up);
     asked.is_looking_up = true;
-    if (!asked.health.is_up() && !asked.health.is_probing()) asked.health.begin_probe();
+    if (!asked.health.is_up()) {
+        if (asked.health.is_probe_ordered()) {
+            freshness = dns::Freshness::ordered;
+        } else {
+            freshness = std::max(freshness, dns::Freshness::retry);
+        }
+        if (!asked.health.is_probing()) asked.health.begin_probe();
+    }
     wheel_.clear(domain);
-    core_.ports.resolver.look_up_mx(core_.table().domain(domain).name,
+    core_.ports.resolver.look_up_mx(core_.table().domain(domain).name, freshness,
                                     [this, domain, alive = std::weak_ptr(core_.is_alive)](
                                         const dns::Lookup<dns::MxAnswer>& answer) {
                                         if (!alive.expired()) on_answer(domain, answer);

@@ -68,6 +68,8 @@ public:
     void apply_settings();
     // The table has domains that no recipient has any more: they are forgotten after a while.
     void note_unused(const std::vector<std::uint32_t>& domains);
+    // An administrator's order: the DNS is asked, whatever is remembered, if mail for the domain
+    // waits for that, or for destinations that are down, which may have moved.
     void probe_now(std::uint32_t domain);
 
     void tick();
@@ -102,7 +104,8 @@ private:
     void forget_sites(Entry& entry);
     // One of those sites is no longer where mail of that source goes.
     [[nodiscard]] bool has_moved(std::uint32_t domain, const std::vector<Routed>& former);
-    void look_up(std::uint32_t domain);
+    // As fresh an answer as its health asks for, or better.
+    void look_up(std::uint32_t domain, dns::Freshness freshness = dns::Freshness::cached);
     void on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer);
 
     Core& core_;

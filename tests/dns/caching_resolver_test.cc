@@ -60,11 +60,12 @@ protected:
         }
         FAIL() << "nobody has asked for " << to_string(question);
     }
-    void look_up_mx(const std::string& domain) {
-        resolver->look_up_mx(domain, [this](const auto& found) { mx.push_back(found); });
+    void look_up_mx(const std::string& domain, Freshness freshness = Freshness::cached) {
+        resolver->look_up_mx(domain, freshness, [this](const auto& found) { mx.push_back(found); });
     }
-    void look_up_addresses(const std::string& host) {
-        resolver->look_up_addresses(host, [this](const auto& found) { hosts.push_back(found); });
+    void look_up_addresses(const std::string& host, Freshness freshness = Freshness::cached) {
+        resolver->look_up_addresses(host, freshness,
+                                    [this](const auto& found) { hosts.push_back(found); });
     }
 
     const Question them{"them.example", RecordType::mx};
@@ -150,6 +151,71 @@ TEST_F(CachingResolverTest, remembers_a_no_and_a_failure) {
     EXPECT_EQ(asked.size(), 1u);
 }
 
+TEST_F(CachingResolverTest, a_retry_does_not_believe_a_remembered_failure) {
+    for (const auto kind :
+         {Kind::server_failure, Kind::refused, Kind::timed_out, Kind::malformed}) {
+        now += 60s;
+        look_up_mx("them.example");
+        answer(them, error(kind));
+        now += retry_pause - 1ms;
+        look_up_mx("them.example", Freshness::retry);
+        run_deferred();
+        EXPECT_TRUE(asked.empty()) << "a thousand retries at once are not a thousand questions";
+        now += 1ms;
+        look_up_mx("them.example", Freshness::retry);
+        look_up_mx("them.example", Freshness::retry);
+        ASSERT_EQ(asked.size(), 1u);
+        answer(them, error(kind));
+    }
+}
+
+TEST_F(CachingResolverTest, a_retry_believes_a_no_and_records) {
+    look_up_mx("them.example");
+    answer(them, error(Kind::no_such_domain, 60s));
+    look_up_addresses("mx1.example");
+    answer(mx1_aaaa, error(Kind::no_data, 60s));
+    answer(mx1_a, addresses("192.0.2.1"));
+    now += 59s;
+    look_up_mx("them.example", Freshness::retry);
+    look_up_addresses("mx1.example", Freshness::retry);
+    EXPECT_TRUE(asked.empty());
+}
+
+TEST_F(CachingResolverTest, an_order_asks_whatever_is_remembered) {
+    for (const auto& known : {error(Kind::timed_out), error(Kind::no_such_domain, 60s),
+                              error(Kind::no_data, 60s), mx_records("mx1.example")}) {
+        look_up_mx("them.example");
+        answer(them, known);
+        look_up_mx("them.example", Freshness::ordered);
+        look_up_mx("them.example", Freshness::ordered);
+        ASSERT_EQ(asked.size(), 1u) << "it joins what is under way";
+        answer(them, mx_records("mx2.example"));
+        EXPECT_EQ(mx.back()->records[0].exchange, "mx2.example");
+        resolver->forget_answers();
+    }
+    look_up_addresses("mx1.example");
+    answer(mx1_aaaa, error(Kind::no_data, 60s));
+    answer(mx1_a, error(Kind::no_data, 60s));
+    look_up_addresses("mx1.example", Freshness::ordered);
+    EXPECT_EQ(asked.size(), 2u);
+}
+
+TEST_F(CachingResolverTest, an_order_that_fails_leaves_valid_records_as_they_were) {
+    look_up_mx("them.example");
+    answer(them, mx_records("mx1.example", 60s));
+    now += 20s;
+    look_up_mx("them.example", Freshness::ordered);
+    answer(them, error(Kind::server_failure));
+    ASSERT_TRUE(mx.back());
+    EXPECT_EQ(mx.back()->ttl, 40s);
+    look_up_mx("them.example");
+    run_deferred();
+    ASSERT_TRUE(mx.back());
+    look_up_mx("them.example", Freshness::ordered);
+    answer(them, error(Kind::no_such_domain, 60s));
+    EXPECT_FALSE(mx.back()) << "a no is an answer";
+}
+
 TEST_F(CachingResolverTest, one_name_is_the_same_in_any_spelling) {
     look_up_mx("them.example");
     look_up_mx("THEM.Example.");
@@ -167,7 +233,8 @@ TEST_F(CachingResolverTest, what_is_no_domain_is_not_asked_for) {
 }
 
 TEST_F(CachingResolverTest, a_callback_may_ask_the_same_again) {
-    resolver->look_up_mx("them.example", [this](const auto&) { look_up_mx("them.example"); });
+    resolver->look_up_mx("them.example", Freshness::cached,
+                         [this](const auto&) { look_up_mx("them.example"); });
     answer(them, error(Kind::unreachable));  // which is not kept
     ASSERT_EQ(asked.size(), 1u);
     answer(them, mx_records("mx1.example"));

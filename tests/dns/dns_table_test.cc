@@ -187,7 +187,7 @@ protected:
     Lookup<MxAnswer> look_up_mx(const std::string& domain) {
         Lookup<MxAnswer> answer = std::unexpected(LookupError{});
         bool is_answered = false;
-        resolver->look_up_mx(domain, [&](const auto& found) {
+        resolver->look_up_mx(domain, Freshness::cached, [&](const auto& found) {
             answer = found;
             is_answered = true;
             world.wake();
@@ -198,7 +198,7 @@ protected:
     Lookup<AddressAnswer> look_up_addresses(const std::string& host) {
         Lookup<AddressAnswer> answer = std::unexpected(LookupError{});
         bool is_answered = false;
-        resolver->look_up_addresses(host, [&](const auto& found) {
+        resolver->look_up_addresses(host, Freshness::cached, [&](const auto& found) {
             answer = found;
             is_answered = true;
             world.wake();
@@ -293,11 +293,12 @@ TEST_F(DnsServers, a_burst_of_2000_distinct_look_ups_loses_none) {
     int found = 0;
     std::size_t in_flight_max = 0;
     for (int i = 0; i < count; ++i) {
-        resolver->look_up_mx('d' + std::to_string(i) + ".burst.example", [&](const auto& answer) {
-            if (answer) ++found;
-            in_flight_max = std::max(in_flight_max, world.driver->in_flight());
-            if (++answered == count) world.wake();
-        });
+        resolver->look_up_mx('d' + std::to_string(i) + ".burst.example", Freshness::cached,
+                             [&](const auto& answer) {
+                                 if (answer) ++found;
+                                 in_flight_max = std::max(in_flight_max, world.driver->in_flight());
+                                 if (++answered == count) world.wake();
+                             });
     }
     EXPECT_EQ(world.driver->in_flight(), mta::limits::dns_in_flight_max);
     world.run_until([&] { return answered == count; });

@@ -160,15 +160,18 @@ class FakeResolver final : public dns::Resolver {
 public:
     explicit FakeResolver(Agenda& agenda) : agenda_(agenda) {}
 
-    void look_up_mx(const std::string& domain, OnMx on_answer) override {
+    void look_up_mx(const std::string& domain, dns::Freshness freshness, OnMx on_answer) override {
         asked.push_back(domain + " MX");
+        wanted.push_back(freshness);
         agenda_.later(delay, [this, domain, done = std::move(on_answer)]() mutable {
             const auto found = mx.find(domain);
             done(found == mx.end() ? error("no such domain", Kind::no_such_domain) : found->second);
         });
     }
-    void look_up_addresses(const std::string& host, OnAddresses on_answer) override {
+    void look_up_addresses(const std::string& host, dns::Freshness freshness,
+                           OnAddresses on_answer) override {
         asked.push_back(host + " A");
+        wanted.push_back(freshness);
         agenda_.later(delay, [this, host, done = std::move(on_answer)]() mutable {
             const auto found = hosts.find(host);
             if (found == hosts.end()) {
@@ -200,6 +203,7 @@ public:
     std::map<std::string, dns::Lookup<dns::MxAnswer>> mx;
     std::map<std::string, dns::Lookup<dns::AddressAnswer>> hosts;
     std::vector<std::string> asked;
+    std::vector<dns::Freshness> wanted;  // by each of those
     Millis delay{5};
 
 private:
