@@ -27,7 +27,6 @@ struct Header {
     unsigned rcode = 0;
     bool is_reply = false;
     bool is_truncated = false;
-    bool is_from_resolver = false;  // RA: it follows CNAMEs to their end
     std::uint16_t questions = 0;
     std::uint16_t answers = 0;
     std::uint16_t authorities = 0;
@@ -35,7 +34,7 @@ struct Header {
 };
 
 struct Record {
-    std::string owner;
+    std::optional<std::string> owner;  // nothing: it is no name
     std::uint16_t type = 0;
     std::uint16_t klass = 0;
     std::uint32_t ttl_s = 0;
@@ -45,6 +44,9 @@ struct Record {
 
     [[nodiscard]] bool is(RecordType wanted) const {
         return klass == class_in && type == static_cast<std::uint16_t>(wanted);
+    }
+    [[nodiscard]] bool is(RecordType wanted, std::string_view of) const {
+        return is(wanted) && owner == of;
     }
 };
 
@@ -85,7 +87,11 @@ public:
     // Lower case, without the closing dot; "." is the root. Bytes that no host name has become
     // "\ddd" (RFC 1035 section 5.1), so that different names stay different.
     std::optional<std::string> take_name();
+    // To the end of a name, be its pointer or its length what it may. False: the message ends
+    // first.
+    [[nodiscard]] bool skip_name();
     std::optional<Header> take_header();
+    // Nothing if it is not all there.
     std::optional<Record> take_record();
     template <std::size_t size>
     [[nodiscard]] std::array<std::uint8_t, size> octets(std::size_t at) const {
@@ -138,12 +144,24 @@ std::optional<std::string> Message::take_name() {
     return std::nullopt;
 }
 
+bool Message::skip_name() {
+    while (at_ < bytes_.size()) {
+        const unsigned length = byte(at_);
+        const bool is_pointer = (length & 0xc0) == 0xc0;
+        const std::size_t size = is_pointer ? 2 : length + 1;
+        // What begins with the bits 01 or 10 has no known length.
+        if ((!is_pointer && length > 63) || bytes_.size() - at_ < size) return false;
+        at_ += size;
+        if (is_pointer || length == 0) return true;
+    }
+    return false;
+}
+
 std::optional<Header> Message::take_header() {
     if (bytes_.size() < header_bytes) return std::nullopt;
     Header header;
     header.is_reply = (byte(2) & 0x80) != 0 && (byte(2) & 0x78) == 0;  // QR, opcode QUERY
     header.is_truncated = (byte(2) & 0x02) != 0;
-    header.is_from_resolver = (byte(3) & 0x80) != 0;
     header.rcode = byte(3) & 0x0f;
     header.questions = u16_at(4);
     header.answers = u16_at(6);
@@ -155,14 +173,17 @@ std::optional<Header> Message::take_header() {
 
 std::optional<Record> Message::take_record() {
     Record record;
-    auto owner = take_name();
-    if (!owner) return std::nullopt;
+    const auto begin = at_;
+    record.owner = take_name();
+    if (!record.owner) {
+        go_to(begin);
+        if (!skip_name()) return std::nullopt;
+    }
     const auto type = take_u16();
     const auto klass = type ? take_u16() : std::nullopt;
     const auto ttl = klass ? take_u32() : std::nullopt;
     const auto size = ttl ? take_u16() : std::nullopt;
     if (!size || bytes_.size() - at_ < *size) return std::nullopt;
-    record.owner = std::move(*owner);
     record.type = *type;
     record.klass = *klass;
     record.ttl_s = *ttl > INT32_MAX ? 0 : *ttl;  // RFC 2181 section 8
@@ -189,11 +210,16 @@ private:
     using Problem = std::optional<std::string>;
 
     [[nodiscard]] bool take_question(const Header& header);
-    [[nodiscard]] bool take_answers(std::uint16_t count);
+    void take_answers(std::uint16_t count);
     [[nodiscard]] Problem follow_cnames();
-    [[nodiscard]] Problem collect();
-    [[nodiscard]] bool collect_address(const Record& record);
-    [[nodiscard]] bool collect_mx(const Record& record);
+    // The CNAME of name_ leads on: name_ is its target then.
+    [[nodiscard]] bool follow_cname();
+    void collect();
+    // Nothing wrong, or the words about it.
+    [[nodiscard]] Problem collect_address(const Record& record);
+    [[nodiscard]] Problem collect_mx(const Record& record);
+    void drop(std::string_view what);
+    [[nodiscard]] Answer verdict(const Header& header);
     [[nodiscard]] Answer negative(const Header& header);
     // The SOA's word on how long to believe a "no"; nothing if the record is broken.
     [[nodiscard]] std::optional<mta::Millis> negative_ttl(const Record& soa);
@@ -216,7 +242,8 @@ private:
     std::size_t answers_end_ = 0;
     std::string name_;  // where the CNAMEs have led
     RecordSet found_;
-    bool has_unusable_mx_ = false;
+    std::uint32_t dropped_ = 0;
+    std::string dropped_words_;
     mta::Millis ttl_ = mta::Millis::max();
 };
 
@@ -238,13 +265,35 @@ Answer AnswerReader::read() {
     }
     // TCP cuts nothing, and what UDP cut was asked again over TCP before it got here.
     if (header->is_truncated) return malformed("truncated");
-    if (!take_answers(header->answers)) return malformed("broken record");
+    take_answers(header->answers);
+    auto answer = verdict(*header);
+    answer.dropped = dropped_;
+    if (dropped_ > 0) {
+        answer.dropped_words =
+            dropped_words_ + " from " + std::string(server_) + " for " + to_string(question_);
+    }
+    return answer;
+}
+
+Answer AnswerReader::verdict(const Header& header) {
     if (const auto problem = follow_cnames()) return malformed(*problem);
-    if (header->rcode == nx_domain) return negative(*header);
-    if (const auto problem = collect()) return malformed(*problem);
-    if (!found_.mx.empty() || !found_.addresses.empty()) return {std::move(found_), ttl_};
+    if (header.rcode == nx_domain) {
+        return dropped_ > 0 ? malformed(dropped_words_) : negative(header);
+    }
+    collect();
+    // A null MX left over beside unusable ones is not the domain's only word, so it does not count.
+    const bool has_host = std::ranges::any_of(
+        found_.mx, [](const MxRecord& record) { return record.exchange != "."; });
+    if (!found_.addresses.empty() || has_host || (!found_.mx.empty() && dropped_ == 0)) {
+        return {std::move(found_), ttl_};
+    }
+    if (dropped_ > 0) return malformed(dropped_words_);
     if (has_more_answers_) return malformed("too many records");
-    return negative(*header);
+    return negative(header);
+}
+
+void AnswerReader::drop(std::string_view what) {
+    if (dropped_++ == 0) dropped_words_ = what;
 }
 
 // An error may come without the question.
@@ -258,77 +307,82 @@ bool AnswerReader::take_question(const Header& header) {
            *type == static_cast<std::uint16_t>(question_.type);
 }
 
-bool AnswerReader::take_answers(std::uint16_t count) {
+void AnswerReader::take_answers(std::uint16_t count) {
     constexpr std::size_t max = mta::limits::dns_answer_records_max;
     has_more_answers_ = count > max;
     for (std::size_t i = 0; i < std::min<std::size_t>(count, max); ++i) {
         auto record = message_.take_record();
-        if (!record) return false;
-        answers_.push_back(std::move(*record));
+        if (!record) return drop("a broken record");  // and where the next one begins is unknown
+        if (record->owner) {
+            answers_.push_back(std::move(*record));
+        } else {
+            drop("a broken record");
+        }
     }
     answers_end_ = message_.at();
-    return true;
 }
 
 AnswerReader::Problem AnswerReader::follow_cnames() {
     name_ = question_.name;
     for (std::uint32_t steps = 0; steps <= mta::limits::cname_chain_max; ++steps) {
-        const auto has = [&](RecordType type) {
-            return [&, type](const Record& record) {
-                return record.is(type) && record.owner == name_;
-            };
-        };
         // A CNAME beside other data is against the rules, but seen; the data is what was asked for.
-        if (std::ranges::any_of(answers_, has(question_.type))) return std::nullopt;
-        const auto cname = std::ranges::find_if(answers_, has(RecordType::cname));
-        if (cname == answers_.end()) return std::nullopt;
-        message_.go_to(cname->data_at);
-        auto target = message_.take_name();
-        if (!target || message_.at() != cname->data_end) return "broken CNAME";
-        name_ = std::move(*target);
-        ttl_ = std::min(ttl_, seconds(cname->ttl_s));
+        const bool has_data = std::ranges::any_of(
+            answers_, [this](const Record& record) { return record.is(question_.type, name_); });
+        if (has_data || !follow_cname()) return std::nullopt;
     }
     return "CNAMEs without end";
 }
 
-AnswerReader::Problem AnswerReader::collect() {
+bool AnswerReader::follow_cname() {
     for (const auto& record : answers_) {
-        if (!record.is(question_.type) || record.owner != name_) continue;
-        const bool is_sound =
-            question_.type == RecordType::mx ? collect_mx(record) : collect_address(record);
-        if (!is_sound) return "broken " + std::string(to_string(question_.type)) + " record";
+        if (!record.is(RecordType::cname, name_)) continue;
+        message_.go_to(record.data_at);
+        auto target = message_.take_name();
+        if (!target || message_.at() != record.data_end) {
+            drop("a broken CNAME record");
+            continue;
+        }
+        name_ = std::move(*target);
         ttl_ = std::min(ttl_, seconds(record.ttl_s));
+        return true;
     }
-    // A null MX left over beside unusable ones is not the domain's only word, so it does not count.
-    const bool has_host = std::ranges::any_of(
-        found_.mx, [](const MxRecord& record) { return record.exchange != "."; });
-    if (has_unusable_mx_ && !has_host) return "none of its MX records names a valid host";
+    return false;
+}
+
+void AnswerReader::collect() {
+    for (const auto& record : answers_) {
+        if (!record.is(question_.type, name_)) continue;
+        const auto problem =
+            question_.type == RecordType::mx ? collect_mx(record) : collect_address(record);
+        if (problem) {
+            drop(*problem);
+        } else {
+            ttl_ = std::min(ttl_, seconds(record.ttl_s));
+        }
+    }
+}
+
+AnswerReader::Problem AnswerReader::collect_address(const Record& record) {
+    const auto size = record.data_end - record.data_at;
+    const bool is_v4 = question_.type == RecordType::a;
+    if (size != (is_v4 ? 4u : 16u)) {
+        return "a broken " + std::string(to_string(question_.type)) + " record";
+    }
+    found_.addresses.push_back(is_v4 ? mta::IpAddress::v4(message_.octets<4>(record.data_at))
+                                     : mta::IpAddress::v6(message_.octets<16>(record.data_at)));
     return std::nullopt;
 }
 
-bool AnswerReader::collect_address(const Record& record) {
-    const auto size = record.data_end - record.data_at;
-    if (question_.type == RecordType::a) {
-        if (size != 4) return false;
-        found_.addresses.push_back(mta::IpAddress::v4(message_.octets<4>(record.data_at)));
-    } else {
-        if (size != 16) return false;
-        found_.addresses.push_back(mta::IpAddress::v6(message_.octets<16>(record.data_at)));
-    }
-    return true;
-}
-
-bool AnswerReader::collect_mx(const Record& record) {
+AnswerReader::Problem AnswerReader::collect_mx(const Record& record) {
     message_.go_to(record.data_at);
     const auto preference = message_.take_u16();
     auto exchange = preference ? message_.take_name() : std::nullopt;
-    if (!exchange || message_.at() != record.data_end) return false;
-    if (*exchange == "." || mta::is_valid_domain(*exchange)) {
-        found_.mx.push_back({*preference, std::move(*exchange)});
-    } else {
-        has_unusable_mx_ = true;
+    if (!exchange || message_.at() != record.data_end) return "a broken MX record";
+    if (*exchange != "." && !mta::is_valid_domain(*exchange)) {
+        return "an MX record that names no valid host";
     }
-    return true;
+    found_.mx.push_back({*preference, std::move(*exchange)});
+    return std::nullopt;
 }
 
 Answer AnswerReader::negative(const Header& header) {
@@ -344,7 +398,8 @@ Answer AnswerReader::negative(const Header& header) {
         if (record->type == type_opt) extended_rcode = record->opt_extended_rcode;
         if (i >= header.authorities || record->klass != class_in) continue;
         has_name_servers = has_name_servers || record->type == type_ns;
-        if (!record->is(RecordType::soa) || !is_at_or_above_name(record->owner)) continue;
+        if (!record->owner) continue;
+        if (!record->is(RecordType::soa) || !is_at_or_above_name(*record->owner)) continue;
         soa_ttl = negative_ttl(*record);
         if (!soa_ttl) return malformed("broken SOA record");
         message_.go_to(record->data_end);
@@ -355,9 +410,11 @@ Answer AnswerReader::negative(const Header& header) {
     const auto ttl = std::min({soa_ttl.value_or(mta::Millis{}), ttl_, negative_ttl_max});
     if (header.rcode == nx_domain) return fail(Kind::no_such_domain, "NXDOMAIN", ttl);
     if (has_name_servers && !soa_ttl) return fail(Kind::server_failure, "only a referral");
-    // An authority stops at the border of what it knows, or when it is tired of a long chain.
-    if (name_ != question_.name && !soa_ttl && !header.is_from_resolver) {
-        return fail(Kind::server_failure, "CNAMEs that it does not follow to their end");
+    // An authority stops at the border of what it knows, a resolver when it is tired of a chain.
+    if (name_ != question_.name && !soa_ttl) {
+        auto answer = fail(Kind::server_failure, "CNAMEs that it does not follow to their end");
+        answer.alias = Alias{name_, ttl_};
+        return answer;
     }
     return fail(Kind::no_data, "no such record", ttl);
 }

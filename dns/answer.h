@@ -1,4 +1,7 @@
 #pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,11 +20,21 @@ struct RecordSet {
     bool operator==(const RecordSet&) const = default;
 };
 
+// The answer ended with a CNAME to a name about which it says nothing: that has to be asked for.
+struct Alias {
+    std::string target;
+    mta::Millis ttl{};  // the least of the CNAMEs
+};
+
 struct Answer {
     Lookup<RecordSet> records;
     // How long the answer may be kept, as the zone says (not yet clamped; see dns/cache.h). Zero
     // for what the zone did not say: temporary errors, and NXDOMAIN or "no data" without an SOA.
     mta::Millis ttl{};
+    // Records that belong to the question, or may, and were broken. The others were used.
+    std::uint32_t dropped = 0;
+    std::string dropped_words = {};   // about the first of them, for the log
+    std::optional<Alias> alias = {};  // only beside a server_failure
 };
 
 // A negative answer is believed for as long as the zone's SOA says (RFC 2308 section 5), but never
@@ -35,11 +48,14 @@ inline constexpr mta::Millis negative_ttl_max{5 * 60'000};
 // another name are ignored. At most mta::limits::dns_answer_records_max records of the answer are
 // looked at.
 //
-// An MX record whose exchange is no valid host name is dropped; if no usable one remains, the
+// A broken record costs only itself: one whose name or data cannot be read, an MX record whose
+// exchange is no valid host name, an address of the wrong length. It is dropped and counted. If the
+// message ends inside a record, the records before it are used. If no usable record remains, the
 // answer is `malformed` and not `no_data`: a domain that has MX records never falls back to its own
-// address (RFC 5321 section 5.1). A
-// referral, or CNAMEs that a server without recursion leaves unfinished, are a `server_failure`:
-// the server did not look further.
+// address (RFC 5321 section 5.1).
+//
+// A referral is a `server_failure`: the server did not look further. So is a CNAME without anything
+// about its target and without an SOA; then `alias` says what to ask for.
 [[nodiscard]] Answer parse_answer(std::string_view message, const Question& question,
                                   std::string_view server);
 

@@ -44,11 +44,12 @@ void Cache::erase(Entries::iterator entry) {
 
 mta::Millis keep_for(const Answer& answer) {
     if (answer.records) {
-        return std::clamp(answer.ttl, Cache::records_ttl_min, Cache::records_ttl_max);
+        return std::clamp(answer.ttl, Cache::ttl_min, Cache::records_ttl_max);
     }
     switch (answer.records.error().kind) {
         case LookupError::Kind::no_such_domain:
-        case LookupError::Kind::no_data: return std::min(answer.ttl, negative_ttl_max);
+        case LookupError::Kind::no_data:
+            return std::clamp(answer.ttl, Cache::ttl_min, negative_ttl_max);
         case LookupError::Kind::server_failure:
         case LookupError::Kind::refused:
         case LookupError::Kind::timed_out:

@@ -15,16 +15,17 @@ namespace dns {
 // Answers that are still true. Knows no network and no clock.
 //
 // How long is an answer kept?
-//   records              the zone's TTL, at least records_ttl_min, at most records_ttl_max
-//   NXDOMAIN, no data    the zone's negative TTL, at most negative_ttl_max; without an SOA not at
-//   all SERVFAIL, REFUSED,   failure_ttl (RFC 2308 section 7 allows up to 5 minutes): spares a
-//   server in timed out, malformed trouble, and is over before a message's next attempt
+//   records              the zone's TTL, at least ttl_min, at most records_ttl_max
+//   NXDOMAIN, no data    the zone's negative TTL, at least ttl_min (without an SOA: that), at most
+//                        negative_ttl_max
+//   SERVFAIL, REFUSED,   failure_ttl (RFC 2308 section 7 allows up to 5 minutes): spares a server
+//   timed out, malformed in trouble, and is over before a message's next attempt
 //   unreachable,         not at all: these are our own troubles, and asking again costs nothing
 //   overloaded
 class Cache {
 public:
-    // One second, so that a TTL of 0 still serves the look-ups of one attempt.
-    static constexpr mta::Millis records_ttl_min{1'000};
+    // Whatever a zone says, a flood of mail for one name costs one question in this time.
+    static constexpr mta::Millis ttl_min{5'000};
     // An hour, so that nobody who moves his servers waits for us longer than that.
     static constexpr mta::Millis records_ttl_max{3'600'000};
     static constexpr mta::Millis failure_ttl{30'000};

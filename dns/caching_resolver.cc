@@ -91,12 +91,17 @@ void CachingResolver::look_up(const std::string& name, RecordType type, Freshnes
     }
     ++waiting_;
     const auto [asked, is_first] = asked_.try_emplace(question);
-    asked->second.push_back(std::move(on_found));
+    asked->second.callbacks.push_back(std::move(on_found));
     if (!is_first) return;
+    ask(question, question.name);
+}
+
+void CachingResolver::ask(const Question& question, const std::string& name) {
     ++statistics_.queries;
-    world_.ask(question, [this, question, alive = std::weak_ptr(alive_)](Answer answer) {
-        if (!alive.expired()) finish(question, std::move(answer));
-    });
+    world_.ask({name, question.type},
+               [this, question, alive = std::weak_ptr(alive_)](Answer answer) {
+                   if (!alive.expired()) finish(question, std::move(answer));
+               });
 }
 
 void CachingResolver::answer_soon(Answer answer, OnFound on_found) {
@@ -112,15 +117,28 @@ void CachingResolver::answer_soon(std::shared_ptr<const Answer> answer, mta::Mil
 }
 
 void CachingResolver::finish(const Question& question, Answer answer) {
+    if (answer.dropped > 0 && world_.on_broken_records) world_.on_broken_records(answer);
+    if (follow(question, answer)) return;
     const auto asked = asked_.find(question);
     MTA_ASSERT(asked != asked_.end());
+    answer.ttl = std::min(answer.ttl, asked->second.ttl);
     // Out first: a callback may ask the same again.
-    auto callbacks = std::move(asked->second);
+    auto callbacks = std::move(asked->second.callbacks);
     asked_.erase(asked);
     waiting_ -= callbacks.size();
     if (!answer.records && answer.records.error().is_temporary()) ++statistics_.failures;
     const auto kept = keep(question, std::move(answer));
     for (auto& on_found : callbacks) on_found(*kept.answer, kept.remaining);
+}
+
+bool CachingResolver::follow(const Question& question, const Answer& answer) {
+    if (!answer.alias || !mta::is_valid_domain(answer.alias->target)) return false;
+    auto& asked = asked_.at(question);
+    if (asked.aliases == mta::limits::cname_chain_max) return false;
+    ++asked.aliases;
+    asked.ttl = std::min(asked.ttl, answer.alias->ttl);
+    ask(question, answer.alias->target);
+    return true;
 }
 
 Cache::Hit CachingResolver::keep(const Question& question, Answer answer) {

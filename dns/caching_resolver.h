@@ -18,9 +18,9 @@
 namespace dns {
 
 // The Resolver of the daemon: a cache, and joined look-ups (whoever asks what has been asked
-// already waits for the same answer, so a thousand messages to one domain are one question). It
-// does no I/O: questions leave by `ask`, which is CaresDriver::ask() in the daemon and a table in a
-// test.
+// already waits for the same answer, so a thousand messages to one domain are one question). If an
+// answer ends with a CNAME, the name that this leads to is asked for next. It does no I/O:
+// questions leave by `ask`, which is CaresDriver::ask() in the daemon and a table in a test.
 class CachingResolver final : public Resolver {
 public:
     using OnAnswer = std::move_only_function<void(Answer)>;
@@ -30,6 +30,8 @@ public:
         std::move_only_function<mta::Instant()> now;
         // Runs the work soon, never inside the call: io::Loop::at_turn_end().
         std::move_only_function<void(std::move_only_function<void()>)> defer;
+        // For the log, if anyone wants it: an answer had broken records (Answer::dropped).
+        std::move_only_function<void(const Answer&)> on_broken_records = {};
     };
     struct Limits {
         std::size_t cache_entries_max = mta::limits::dns_cache_entries_max;
@@ -72,14 +74,26 @@ private:
     // Of an answer that has just come, what is to be believed: records that are still valid rather
     // than a failure to ask for them anew.
     [[nodiscard]] Cache::Hit keep(const Question& question, Answer answer);
+    // `name`: where CNAMEs have led to.
+    void ask(const Question& question, const std::string& name);
     void answer_soon(Answer answer, OnFound on_found);
     void answer_soon(std::shared_ptr<const Answer> answer, mta::Millis ttl, OnFound on_found);
     void finish(const Question& question, Answer answer);
+    // Asks for the name at which the answer's CNAMEs ended, instead of the name itself. False: the
+    // answer has no such name, or there have been too many.
+    [[nodiscard]] bool follow(const Question& question, const Answer& answer);
 
     World world_;
     Limits limits_;
+    struct Asked {
+        std::vector<OnFound> callbacks;
+        // Of the answers that ended with a CNAME.
+        std::uint32_t aliases = 0;
+        mta::Millis ttl = mta::Millis::max();
+    };
+
     Cache cache_;
-    std::unordered_map<Question, std::vector<OnFound>> asked_;
+    std::unordered_map<Question, Asked> asked_;
     std::size_t waiting_ = 0;
     Statistics statistics_;
     // Deferred work and answers under way hold it weakly: when it is gone, so are we.

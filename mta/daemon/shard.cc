@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Millis clock_check_interval = 10s;
+constexpr Millis broken_records_line_interval = 1min;
 
 dns::CaresOptions cares_options(const conf::Settings& settings) {
     dns::CaresOptions options;
@@ -43,7 +44,8 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
         .ask = [this](const dns::Question& question,
                       auto on_answer) { dns_->ask(question, std::move(on_answer)); },
         .now = [this] { return now(); },
-        .defer = [this](auto work) { loop_.at_turn_end(std::move(work)); }});
+        .defer = [this](auto work) { loop_.at_turn_end(std::move(work)); },
+        .on_broken_records = [this](const auto& answer) { log_broken_records(answer); }});
 }
 
 // Clients first: they speak to everything else.
@@ -142,6 +144,18 @@ void Shard::tick() {
     } else {
         tick_timer_.clear();
     }
+}
+
+// One line a minute is enough to find the name server: it will go on.
+void Shard::log_broken_records(const dns::Answer& answer) {
+    ++broken_answers_;
+    if (now() < next_broken_records_line_) return;
+    next_broken_records_line_ = now() + broken_records_line_interval;
+    log_.write(now(), Level::info,
+               LogLine("dns_broken_records")
+                   .with("dropped", answer.dropped)
+                   .with("text", answer.dropped_words)
+                   .with("answers", std::exchange(broken_answers_, 0)));
 }
 
 void Shard::look_at_the_clock() {

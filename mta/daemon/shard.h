@@ -71,6 +71,7 @@ public:
 private:
     void request_tick();
     void tick();
+    void log_broken_records(const dns::Answer& answer);
     void look_at_the_clock();
     void stop_if_drained();
 
@@ -82,6 +83,8 @@ private:
     report::DeliveryLog delivery_log_;
     std::unique_ptr<dns::CaresDriver> dns_;
     std::unique_ptr<dns::CachingResolver> resolver_;
+    Instant next_broken_records_line_;
+    std::uint64_t broken_answers_ = 0;  // since the last line about them
     io::TcpConnector connector_;
     std::unique_ptr<queue::Store> store_;
     std::unique_ptr<outbound::QueueManager> queue_manager_;

@@ -33,10 +33,11 @@ std::ostream& operator<<(std::ostream& out, const KeepCase& row) { return out <<
 const KeepCase keep_cases[] = {
     {"records_for_their_ttl", records(300s), 300s},
     {"records_for_an_hour_at_most", records(86400s), 1h},
-    {"records_for_a_second_at_least", records(0s), 1s},
+    {"records_for_five_seconds_at_least", records(0s), 5s},
     {"nxdomain_for_its_ttl", error(Kind::no_such_domain, 60s), 60s},
     {"nxdomain_for_five_minutes_at_most", error(Kind::no_such_domain, 1h), 5min},
-    {"nxdomain_without_ttl_not_at_all", error(Kind::no_such_domain), 0s},
+    {"nxdomain_without_ttl_for_five_seconds", error(Kind::no_such_domain), 5s},
+    {"no_data_without_ttl_for_five_seconds", error(Kind::no_data), 5s},
     {"no_data_for_its_ttl", error(Kind::no_data, 60s), 60s},
     {"no_data_for_five_minutes_at_most", error(Kind::no_data, 1h), 5min},
     {"servfail_for_30_seconds", error(Kind::server_failure), 30s},
@@ -86,7 +87,7 @@ TEST(Cache, a_new_answer_replaces_the_old_one) {
 TEST(Cache, an_answer_not_to_be_kept_removes_the_old_one) {
     Cache cache;
     cache.put(question(1), shared(records(60s)), Instant{});
-    cache.put(question(1), shared(error(Kind::no_such_domain)), Instant{});
+    cache.put(question(1), shared(error(Kind::unreachable)), Instant{});
     EXPECT_FALSE(cache.find(question(1), Instant{}));
 }
 

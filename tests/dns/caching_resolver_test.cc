@@ -40,7 +40,9 @@ protected:
                         asked.push_back({question, std::move(on_answer)});
                     },
                 .now = [this] { return now; },
-                .defer = [this](auto work) { deferred.push_back(std::move(work)); }},
+                .defer = [this](auto work) { deferred.push_back(std::move(work)); },
+                .on_broken_records =
+                    [this](const Answer& answer) { broken.push_back(answer.dropped_words); }},
             limits);
     }
 
@@ -75,6 +77,7 @@ protected:
     std::vector<Asked> asked;
     std::deque<std::move_only_function<void()>> deferred;
     std::unique_ptr<CachingResolver> resolver;
+    std::vector<std::string> broken;
     std::vector<Lookup<MxAnswer>> mx;
     std::vector<Lookup<AddressAnswer>> hosts;
 };
@@ -214,6 +217,70 @@ TEST_F(CachingResolverTest, an_order_that_fails_leaves_valid_records_as_they_wer
     look_up_mx("them.example", Freshness::ordered);
     answer(them, error(Kind::no_such_domain, 60s));
     EXPECT_FALSE(mx.back()) << "a no is an answer";
+}
+
+Answer cname(const std::string& target, mta::Millis ttl = 60s) {
+    auto answer = error(Kind::server_failure);
+    answer.alias = Alias{target, ttl};
+    return answer;
+}
+
+TEST_F(CachingResolverTest, asks_for_the_target_of_a_cname_that_comes_alone) {
+    const Question target{"target.example", RecordType::mx};
+    look_up_mx("them.example");
+    answer(them, cname("target.example", 20s));
+    EXPECT_TRUE(mx.empty());
+    answer(target, mx_records("mx1.example", 60s));
+    ASSERT_EQ(mx.size(), 1u);
+    ASSERT_TRUE(mx[0]);
+    EXPECT_EQ(mx[0]->records[0].exchange, "mx1.example");
+    EXPECT_EQ(mx[0]->ttl, 20s);
+    look_up_mx("them.example");
+    EXPECT_TRUE(asked.empty()) << "it is remembered by the name that was asked for";
+
+    look_up_addresses("mx1.example");
+    answer(mx1_aaaa, error(Kind::no_data, 60s));
+    answer(mx1_a, cname("host.example"));
+    answer({"host.example", RecordType::a}, addresses("192.0.2.1"));
+    ASSERT_EQ(hosts.size(), 1u);
+    EXPECT_TRUE(hosts[0]);
+}
+
+TEST_F(CachingResolverTest, a_no_about_the_target_of_a_cname_is_a_no) {
+    look_up_mx("them.example");
+    answer(them, cname("target.example"));
+    answer({"target.example", RecordType::mx}, error(Kind::no_data, 60s));
+    ASSERT_EQ(mx.size(), 1u);
+    EXPECT_EQ(mx[0].error().kind, Kind::no_data);
+}
+
+TEST_F(CachingResolverTest, cnames_without_end_are_followed_so_far_and_the_mail_waits) {
+    look_up_mx("them.example");
+    answer(them, cname("them.example"));
+    for (std::uint32_t i = 1; i <= mta::limits::cname_chain_max; ++i) {
+        ASSERT_EQ(asked.size(), 1u);
+        answer(them, cname("them.example"));
+    }
+    EXPECT_TRUE(asked.empty());
+    ASSERT_EQ(mx.size(), 1u);
+    EXPECT_TRUE(mx[0].error().is_temporary());
+
+    look_up_mx("us.example");
+    answer({"us.example", RecordType::mx}, cname("no host name.example"));
+    ASSERT_EQ(mx.size(), 2u);
+    EXPECT_TRUE(mx[1].error().is_temporary());
+}
+
+TEST_F(CachingResolverTest, tells_of_broken_records) {
+    look_up_mx("them.example");
+    auto with_broken = mx_records("mx1.example");
+    with_broken.dropped = 2;
+    with_broken.dropped_words = "a broken MX record";
+    answer(them, with_broken);
+    look_up_mx("them.example");
+    run_deferred();
+    EXPECT_EQ(mx.size(), 2u);
+    EXPECT_EQ(broken, std::vector<std::string>{"a broken MX record"}) << "once for each answer";
 }
 
 TEST_F(CachingResolverTest, one_name_is_the_same_in_any_spelling) {

@@ -1,6 +1,8 @@
 // Property: whatever a name server sends, the answer is either records of the asked type or an
 // error with words that are fit for a log. Names are fit to be asked for; TTLs and counts are
-// within their limits. The same holds for the message cut in half.
+// within their limits. The same holds for the message cut in half. A good record is never lost
+// because of what stands beside it.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -10,6 +12,7 @@
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
+#include "tests/dns/message_builder.h"
 
 namespace {
 
@@ -43,6 +46,47 @@ void check(const dns::Answer& answer, dns::RecordType type) {
     for (const char c : error.text) MTA_ASSERT(c >= 0x20 && c < 0x7f);
 }
 
+void add_good(dns::test::MessageBuilder& reply, const dns::Question& question, bool is_first) {
+    if (question.type == dns::RecordType::mx) {
+        reply.mx(question.name, is_first ? 1 : 2, "mx.example");
+    } else if (question.type == dns::RecordType::a) {
+        reply.address(question.name, is_first ? "192.0.2.1" : "192.0.2.2");
+    } else {
+        reply.address(question.name, is_first ? "2001:db8::1" : "2001:db8::2");
+    }
+}
+
+// `bytes` as the data of a record between two good ones, and as a whole record behind a good one.
+void check_beside_good_ones(const dns::Question& question, std::string_view bytes) {
+    using dns::test::MessageBuilder;
+    const auto type = static_cast<unsigned>(question.type);
+    const auto data = bytes.substr(0, UINT16_MAX);
+    MessageBuilder between(question);
+    add_good(between, question, true);
+    between.record(dns::test::Section::answer, MessageBuilder::pointer(), type, 300, data);
+    add_good(between, question, false);
+    MessageBuilder behind(question);
+    add_good(behind, question, true);
+    behind.raw(bytes).more(dns::test::Section::answer, 1);
+    MessageBuilder good(question);
+    add_good(good, question, true);
+    add_good(good, question, false);
+    const auto want = dns::parse_answer(good.build(), question, "s").records.value();
+    const auto has = [&](const dns::Answer& answer, std::size_t i) {
+        if (!answer.records) return false;
+        if (question.type == dns::RecordType::mx) {
+            return std::ranges::count(answer.records->mx, want.mx.at(i)) > 0;
+        }
+        return std::ranges::count(answer.records->addresses, want.addresses.at(i)) > 0;
+    };
+    const auto both = dns::parse_answer(between.build(), question, "s");
+    MTA_ASSERT(has(both, 0) && has(both, 1));
+    check(both, question.type);
+    const auto first = dns::parse_answer(behind.build(), question, "s");
+    MTA_ASSERT(has(first, 0));
+    check(first, question.type);
+}
+
 }  // namespace
 
 // The first byte chooses the question's type, the rest is the message. The name is always the same,
@@ -59,5 +103,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(answer, question.type);
     const auto shorter = std::string_view(message).substr(0, message.size() / 2);
     check(dns::parse_answer(shorter, question, "s"), question.type);
+    check_beside_good_ones(question, message);
     return 0;
 }
