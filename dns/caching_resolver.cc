@@ -27,7 +27,10 @@ struct CachingResolver::Halves {
 CachingResolver::CachingResolver(World world) : CachingResolver(std::move(world), Limits{}) {}
 
 CachingResolver::CachingResolver(World world, Limits limits)
-    : world_(std::move(world)), limits_(limits), cache_(limits.cache_entries_max) {}
+    : world_(std::move(world)),
+      limits_(limits),
+      cache_(limits.cache_entries_max),
+      lines_(limits.in_flight_max) {}
 
 CachingResolver::~CachingResolver() = default;
 
@@ -81,7 +84,9 @@ void CachingResolver::look_up(const std::string& name, RecordType type, Freshnes
         answer_soon(hit->answer, hit->remaining, std::move(on_found));
         return;
     }
-    if (waiting_ >= limits_.waiting_max) {
+    const auto present = asked_.find(question);
+    const auto kind = present == asked_.end() ? kind_of(question) : present->second.kind;
+    if (!has_room(kind, type)) {
         ++statistics_.overloaded;
         answer_soon({std::unexpected(LookupError{LookupError::Kind::overloaded,
                                                  "too many look-ups are waiting"}),
@@ -90,15 +95,42 @@ void CachingResolver::look_up(const std::string& name, RecordType type, Freshnes
         return;
     }
     ++waiting_;
-    const auto [asked, is_first] = asked_.try_emplace(question);
-    asked->second.callbacks.push_back(std::move(on_found));
-    if (!is_first) return;
-    ask(question, question.name);
+    if (kind == QuestionLines::Kind::silent) ++waiting_for_silent_;
+    auto& asked = asked_[question];
+    asked.kind = kind;
+    asked.callbacks.push_back(std::move(on_found));
+    if (asked.callbacks.size() > 1) return;
+    lines_.add(question, kind);
+    ask_next();
+}
+
+bool CachingResolver::has_room(QuestionLines::Kind kind, RecordType type) const {
+    const bool is_silent = kind == QuestionLines::Kind::silent;
+    const auto waiting = is_silent ? waiting_for_silent_ : waiting_ - waiting_for_silent_;
+    return waiting < (type == RecordType::mx ? limits_.waiting_max : limits_.waiting_max * 2);
+}
+
+QuestionLines::Kind CachingResolver::kind_of(const Question& question) {
+    using Kind = QuestionLines::Kind;
+    switch (names_.find(question.name, world_.now())) {
+        case NameMemory::Heard::answer: return Kind::answered;
+        case NameMemory::Heard::silence: return Kind::silent;
+        case NameMemory::Heard::nothing: break;
+    }
+    return question.type == RecordType::mx ? Kind::unknown_domain : Kind::unknown_host;
+}
+
+void CachingResolver::ask_next() {
+    while (const auto next = lines_.start()) {
+        auto& asked = asked_.at(next->question);
+        asked.effort = next->effort;
+        ask(next->question, next->question.name);
+    }
 }
 
 void CachingResolver::ask(const Question& question, const std::string& name) {
     ++statistics_.queries;
-    world_.ask({name, question.type},
+    world_.ask({name, question.type}, asked_.at(question).effort,
                [this, question, alive = std::weak_ptr(alive_)](Answer answer) {
                    if (!alive.expired()) finish(question, std::move(answer));
                });
@@ -121,14 +153,50 @@ void CachingResolver::finish(const Question& question, Answer answer) {
     if (follow(question, answer)) return;
     const auto asked = asked_.find(question);
     MTA_ASSERT(asked != asked_.end());
+    lines_.end(asked->second.kind);
+    if (is_for_another_try(asked->second, answer)) {
+        names_.put(question.name, NameMemory::Heard::silence, world_.now());
+        asked->second.aliases = 0;
+        asked->second.kind = QuestionLines::Kind::silent;
+        waiting_for_silent_ += asked->second.callbacks.size();
+        lines_.add(question, QuestionLines::Kind::silent);
+        return ask_next();
+    }
+    remember(question.name, answer);
     answer.ttl = std::min(answer.ttl, asked->second.ttl);
+    waiting_ -= asked->second.callbacks.size();
+    if (asked->second.kind == QuestionLines::Kind::silent)
+        waiting_for_silent_ -= asked->second.callbacks.size();
     // Out first: a callback may ask the same again.
     auto callbacks = std::move(asked->second.callbacks);
     asked_.erase(asked);
-    waiting_ -= callbacks.size();
     if (!answer.records && answer.records.error().is_temporary()) ++statistics_.failures;
     const auto kept = keep(question, std::move(answer));
+    ask_next();
     for (auto& on_found : callbacks) on_found(*kept.answer, kept.remaining);
+}
+
+// Others were waiting, so it was asked briefly: that says little.
+bool CachingResolver::is_for_another_try(const Asked& asked, const Answer& answer) const {
+    return asked.effort == Effort::brief && !answer.records &&
+           answer.records.error().kind == LookupError::Kind::timed_out &&
+           waiting_for_silent_ < limits_.waiting_max;
+}
+
+void CachingResolver::remember(const std::string& name, const Answer& answer) {
+    using Kind = LookupError::Kind;
+    if (answer.records || !answer.records.error().is_temporary()) {
+        names_.put(name, NameMemory::Heard::answer, world_.now());
+    } else if (answer.records.error().kind == Kind::timed_out ||
+               // What a resolver says in the end of a name whose servers are silent.
+               answer.records.error().kind == Kind::server_failure) {
+        names_.put(name, NameMemory::Heard::silence, world_.now());
+    }
+}
+
+void CachingResolver::forget_answers() {
+    cache_.clear();
+    names_.clear();
 }
 
 bool CachingResolver::follow(const Question& question, const Answer& answer) {

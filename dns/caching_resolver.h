@@ -10,7 +10,9 @@
 
 #include "dns/answer.h"
 #include "dns/cache.h"
+#include "dns/name_memory.h"
 #include "dns/question.h"
+#include "dns/question_lines.h"
 #include "dns/resolver.h"
 #include "mta/base/limits.h"
 #include "mta/base/time.h"
@@ -19,14 +21,15 @@ namespace dns {
 
 // The Resolver of the daemon: a cache, and joined look-ups (whoever asks what has been asked
 // already waits for the same answer, so a thousand messages to one domain are one question). If an
-// answer ends with a CNAME, the name that this leads to is asked for next. It does no I/O:
-// questions leave by `ask`, which is CaresDriver::ask() in the daemon and a table in a test.
+// answer ends with a CNAME, the name that this leads to is asked for next. Questions wait in lines,
+// so that silent name servers hold up nobody else (QuestionLines). It does no I/O: questions leave
+// by `ask`, which is CaresDriver::ask() in the daemon and a table in a test.
 class CachingResolver final : public Resolver {
 public:
     using OnAnswer = std::move_only_function<void(Answer)>;
     struct World {
         // Answers each question exactly once, never inside the call.
-        std::move_only_function<void(const Question&, OnAnswer)> ask;
+        std::move_only_function<void(const Question&, Effort, OnAnswer)> ask;
         std::move_only_function<mta::Instant()> now;
         // Runs the work soon, never inside the call: io::Loop::at_turn_end().
         std::move_only_function<void(std::move_only_function<void()>)> defer;
@@ -35,7 +38,11 @@ public:
     };
     struct Limits {
         std::size_t cache_entries_max = mta::limits::dns_cache_entries_max;
-        // Callers waiting for an answer; beyond: LookupError::Kind::overloaded.
+        // Questions that are on their way; the others wait in line (QuestionLines).
+        std::size_t in_flight_max = mta::limits::dns_in_flight_max;
+        // Callers that wait for an answer about names that were silent, and as many others. Beyond,
+        // a look-up of a domain is answered with LookupError::Kind::overloaded; one of a host,
+        // which a delivery under way waits for, beyond twice of it.
         std::size_t waiting_max = mta::limits::dns_waiting_max;
     };
 
@@ -51,7 +58,7 @@ public:
                            OnAddresses on_answer) override;
 
     // For SIGHUP, and for an operator who has just repaired his DNS.
-    void forget_answers() { cache_.clear(); }
+    void forget_answers();
     [[nodiscard]] std::size_t cached() const { return cache_.size(); }
     // Since the start.
     struct Statistics {
@@ -69,32 +76,43 @@ private:
     using OnFound = std::move_only_function<void(const Answer&, mta::Millis ttl)>;
     struct Halves;
 
+    struct Asked {
+        std::vector<OnFound> callbacks;
+        QuestionLines::Kind kind = QuestionLines::Kind::unknown_domain;  // while it is on its way
+        Effort effort = Effort::full;
+        // Of the answers that ended with a CNAME.
+        std::uint32_t aliases = 0;
+        mta::Millis ttl = mta::Millis::max();
+    };
+
     void look_up(const std::string& name, RecordType type, Freshness freshness, OnFound on_found);
     [[nodiscard]] std::optional<Cache::Hit> find(const Question& question, Freshness freshness);
     // Of an answer that has just come, what is to be believed: records that are still valid rather
     // than a failure to ask for them anew.
     [[nodiscard]] Cache::Hit keep(const Question& question, Answer answer);
+    [[nodiscard]] QuestionLines::Kind kind_of(const Question& question);
+    [[nodiscard]] bool has_room(QuestionLines::Kind kind, RecordType type) const;
+    // What is in line, as far as there is room.
+    void ask_next();
     // `name`: where CNAMEs have led to.
     void ask(const Question& question, const std::string& name);
     void answer_soon(Answer answer, OnFound on_found);
     void answer_soon(std::shared_ptr<const Answer> answer, mta::Millis ttl, OnFound on_found);
     void finish(const Question& question, Answer answer);
+    [[nodiscard]] bool is_for_another_try(const Asked& asked, const Answer& answer) const;
+    void remember(const std::string& name, const Answer& answer);
     // Asks for the name at which the answer's CNAMEs ended, instead of the name itself. False: the
     // answer has no such name, or there have been too many.
     [[nodiscard]] bool follow(const Question& question, const Answer& answer);
 
     World world_;
     Limits limits_;
-    struct Asked {
-        std::vector<OnFound> callbacks;
-        // Of the answers that ended with a CNAME.
-        std::uint32_t aliases = 0;
-        mta::Millis ttl = mta::Millis::max();
-    };
-
     Cache cache_;
-    std::unordered_map<Question, Asked> asked_;
+    NameMemory names_;
+    QuestionLines lines_;
+    std::unordered_map<Question, Asked> asked_;  // in line, or on their way
     std::size_t waiting_ = 0;
+    std::size_t waiting_for_silent_ = 0;  // of those: for names that were silent
     Statistics statistics_;
     // Deferred work and answers under way hold it weakly: when it is gone, so are we.
     std::shared_ptr<char> alive_ = std::make_shared<char>();

@@ -1,6 +1,7 @@
 #include "dns/cares_driver.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <ares.h>
@@ -52,9 +53,8 @@ Answer answer_of_status(int status, const Question& question, const std::string&
 struct CaresDriver::Server {
     mta::Endpoint endpoint;
     NameServerHealth health;
-    // Made when first needed. `plain` speaks to servers that know no EDNS.
-    std::shared_ptr<CaresChannel> edns;
-    std::shared_ptr<CaresChannel> plain;
+    // By InFlight::channel_kind(); made when first needed.
+    std::array<std::shared_ptr<CaresChannel>, 4> channels;
 };
 
 struct CaresDriver::InFlight {
@@ -63,8 +63,14 @@ struct CaresDriver::InFlight {
     std::shared_ptr<Servers> servers;
     std::deque<std::size_t> order;  // the servers still to ask, the one being asked in front
     bool without_edns = false;      // the one in front
+    Effort effort = Effort::full;
     mta::Millis timeout{};
     std::shared_ptr<CaresChannel> channel;  // it lives until it has answered
+
+    // A channel has one timeout, and speaks EDNS or not.
+    [[nodiscard]] std::size_t channel_kind() const {
+        return (effort == Effort::brief ? 2u : 0u) + (without_edns ? 1u : 0u);
+    }
 };
 
 CaresDriver::CaresDriver(mta::io::Loop& loop, const mta::io::Clock& clock, CaresOptions options)
@@ -87,12 +93,12 @@ void CaresDriver::reconfigure(CaresOptions options) {
 
 std::vector<mta::Endpoint> CaresDriver::servers() const { return options_.servers; }
 
-void CaresDriver::ask(const Question& question, OnAnswer on_answer) {
+void CaresDriver::ask(const Question& question, Effort effort, OnAnswer on_answer) {
     MTA_ASSERT(mta::is_valid_domain(question.name));
     if (in_flight_.size() < options_.in_flight_max) {
-        start({question, std::move(on_answer)});
+        start({question, effort, std::move(on_answer)});
     } else if (waiting_.size() < options_.waiting_max) {
-        waiting_.push_back({question, std::move(on_answer)});
+        waiting_.push_back({question, effort, std::move(on_answer)});
     } else {
         loop_.at_turn_end(
             [on_answer = std::move(on_answer), alive = std::weak_ptr(alive_),
@@ -107,9 +113,13 @@ void CaresDriver::start(Waiting asked) {
     InFlight query{.question = std::move(asked.question),
                    .on_answer = std::move(asked.on_answer),
                    .servers = servers_,
-                   .timeout = options_.timeout};
+                   .effort = asked.effort,
+                   .timeout = asked.effort == Effort::brief
+                                  ? std::min(options_.brief_timeout, options_.timeout)
+                                  : options_.timeout};
     const auto round = order_of_servers();
-    for (std::uint32_t tries = 0; tries < options_.tries; ++tries) {
+    const std::uint32_t tries_max = asked.effort == Effort::brief ? 1 : options_.tries;
+    for (std::uint32_t tries = 0; tries < tries_max; ++tries) {
         query.order.insert(query.order.end(), round.begin(), round.end());
     }
     const auto id = next_id_++;
@@ -131,7 +141,7 @@ std::vector<std::size_t> CaresDriver::order_of_servers() {
 void CaresDriver::send(QueryId id) {
     auto& query = in_flight_.at(id);
     auto& server = (*query.servers)[query.order.front()];
-    auto& channel = query.without_edns ? server.plain : server.edns;
+    auto& channel = server.channels.at(query.channel_kind());
     if (!channel) {
         channel = std::make_shared<CaresChannel>(
             loop_,
@@ -149,7 +159,7 @@ void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
     const auto index = query.order.front();
     auto& server = (*query.servers)[index];
     const auto channel = std::move(query.channel);
-    if (channel->has_lost_edns() && server.edns == channel) server.edns.reset();
+    if (channel->has_lost_edns()) std::ranges::replace(server.channels, channel, nullptr);
     if (!query.without_edns && is_cured_without_edns(message)) {
         query.without_edns = true;
         send(id);
@@ -169,9 +179,9 @@ void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
     } else {
         server.health.on_answer();
     }
-    if (has_failed && answer.records.error().kind != Kind::timed_out) {
-        std::erase(query.order, index);
-    }
+    const bool is_silent = has_failed && answer.records.error().kind == Kind::timed_out;
+    if (has_failed && !is_silent) std::erase(query.order, index);
+    if (is_silent && query.effort == Effort::brief) query.order.clear();
     if (has_failed && !query.order.empty()) {
         send(id);
     } else {

@@ -22,7 +22,10 @@ namespace dns {
 struct CaresOptions {
     std::vector<mta::Endpoint> servers;  // in order of preference; empty: those of resolv_conf_path
     mta::Millis timeout{2'000};          // of a try
-    std::uint32_t tries = 2;             // for each server
+    // Of a try of a question that is asked briefly. Half a second is enough for a resolver that has
+    // to ask the root first; a name that takes longer is asked for again.
+    mta::Millis brief_timeout{500};
+    std::uint32_t tries = 2;  // for each server
     std::string resolv_conf_path = "/etc/resolv.conf";
     std::uint32_t in_flight_max = mta::limits::dns_in_flight_max;
     std::size_t waiting_max = mta::limits::dns_waiting_max;
@@ -36,7 +39,7 @@ struct CaresOptions {
 // server that is well (see NameServerHealth). Silence passes it on to the next server and round
 // again, `tries` times each; SERVFAIL, REFUSED, nonsense or a closed port passes it on for good,
 // for the same server would only say the same again. When nobody is left, the last server's error
-// is the answer.
+// is the answer. A brief question ends with the first silence, after brief_timeout.
 class CaresDriver {
 public:
     using OnAnswer = std::move_only_function<void(Answer)>;
@@ -50,7 +53,7 @@ public:
 
     // Exactly one answer, on the loop, never inside this call. `question.name` must be valid
     // (mta::is_valid_domain).
-    void ask(const Question& question, OnAnswer on_answer);
+    void ask(const Question& question, Effort effort, OnAnswer on_answer);
 
     // New servers, timeouts and limits (SIGHUP); an empty list reads resolv_conf_path again.
     // Questions on their way end with the old servers, those that wait go to the new ones.
@@ -63,6 +66,7 @@ public:
 private:
     struct Waiting {
         Question question;
+        Effort effort = Effort::full;
         OnAnswer on_answer;
     };
     struct Server;

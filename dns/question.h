@@ -20,6 +20,12 @@ struct Question {
 
 [[nodiscard]] std::string to_string(const Question& question);  // "them.example MX"
 
+// How long to wait for an answer.
+enum class Effort : std::uint8_t {
+    full,   // every server, as often as it is set
+    brief,  // the first silence of a server, which comes soon, ends it
+};
+
 }  // namespace dns
 
 template <>

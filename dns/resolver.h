@@ -28,7 +28,9 @@ struct LookupError {
         timed_out,
         malformed,    // the answer made no sense, or its CNAMEs had no end
         unreachable,  // no name server could be spoken to
-        overloaded,   // limits::dns_waiting_max look-ups are waiting
+        // limits::dns_waiting_max look-ups are waiting: nothing was asked, and the name is not to
+        // blame
+        overloaded,
     };
     Kind kind = Kind::server_failure;
     std::string text;  // for the log and `why`: "SERVFAIL from 127.0.0.1:53 for them.example MX"

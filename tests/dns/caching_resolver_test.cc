@@ -29,6 +29,7 @@ class CachingResolverTest : public testing::Test {
 protected:
     struct Asked {
         Question question;
+        Effort effort;
         CachingResolver::OnAnswer on_answer;
     };
 
@@ -36,8 +37,9 @@ protected:
         resolver = std::make_unique<CachingResolver>(
             CachingResolver::World{
                 .ask =
-                    [this](const Question& question, CachingResolver::OnAnswer on_answer) {
-                        asked.push_back({question, std::move(on_answer)});
+                    [this](const Question& question, Effort effort,
+                           CachingResolver::OnAnswer on_answer) {
+                        asked.push_back({question, effort, std::move(on_answer)});
                     },
                 .now = [this] { return now; },
                 .defer = [this](auto work) { deferred.push_back(std::move(work)); },
@@ -344,6 +346,17 @@ class CachingResolverLimit : public CachingResolverTest {
 protected:
     CachingResolverLimit() : CachingResolverTest({.cache_entries_max = 2, .waiting_max = 3}) {}
 };
+
+TEST_F(CachingResolverLimit, hosts_for_which_a_delivery_waits_have_room_when_domains_have_none) {
+    for (int i = 0; i < 4; ++i) look_up_mx("d" + std::to_string(i) + ".example");
+    look_up_addresses("mx1.example");
+    run_deferred();
+    EXPECT_EQ(mx.size(), 1u) << "overloaded";
+    EXPECT_TRUE(hosts.empty());
+    answer(mx1_aaaa, error(Kind::no_data, 60s));
+    answer(mx1_a, addresses("192.0.2.1"));
+    EXPECT_EQ(hosts.size(), 1u);
+}
 
 TEST_F(CachingResolverLimit, answers_overloaded_when_too_many_wait) {
     for (int i = 0; i < 4; ++i) look_up_mx("them.example");

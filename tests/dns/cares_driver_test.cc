@@ -299,6 +299,34 @@ TEST(CaresDriver, one_formerr_does_not_take_edns_away_for_good) {
     EXPECT_TRUE(server.queries()[3].has_edns);
 }
 
+TEST(CaresDriver, a_brief_question_ends_with_the_first_silence) {
+    DriverWorld world;
+    FakeNameServer silent(world.loop, says_nothing());
+    FakeNameServer other(world.loop, answers_well());
+    auto options = asking({silent.endpoint(), other.endpoint()});
+    options.brief_timeout = 200ms;
+    world.start(options);
+    world.ask("them.example", RecordType::mx, Effort::brief);
+    world.run_until_answered();
+    ASSERT_FALSE(world.answers[0].records);
+    EXPECT_EQ(world.answers[0].records.error().kind, Kind::timed_out);
+    EXPECT_THAT(world.answers[0].records.error().text, testing::HasSubstr("within 200 ms"));
+    EXPECT_EQ(silent.queries().size(), 1u);
+    EXPECT_TRUE(other.queries().empty());
+}
+
+TEST(CaresDriver, a_brief_question_goes_on_to_the_next_server_after_an_error) {
+    DriverWorld world;
+    FakeNameServer failing(world.loop, answers_rcode(2));
+    FakeNameServer other(world.loop, answers_well());
+    auto options = asking({failing.endpoint(), other.endpoint()});
+    options.brief_timeout = options.timeout;
+    world.start(options);
+    world.ask("them.example", RecordType::mx, Effort::brief);
+    world.run_until_answered();
+    EXPECT_TRUE(world.answers[0].records);
+}
+
 // ---- Limits ----
 
 TEST(CaresDriver, never_has_more_on_its_way_than_its_limit_and_serves_in_order) {
@@ -389,7 +417,7 @@ TEST(CaresDriver, an_answer_may_ask_the_next_question) {
     world.start(options);
     int hops = 0;
     std::function<void()> next = [&] {
-        world.driver->ask({"d.example", RecordType::mx}, [&](Answer answer) {
+        world.driver->ask({"d.example", RecordType::mx}, Effort::full, [&](Answer answer) {
             EXPECT_TRUE(answer.records);
             if (++hops < 5) return next();
             world.wake();

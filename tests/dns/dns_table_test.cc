@@ -129,7 +129,7 @@ const DnsCase dns_cases[] = {
      "nosuch.them.example"},
     {"mx_with_an_odd_name_beside_a_good_one", Ask::hosts, "mixed.them.example", "mx1.them.example"},
     {"mx_with_an_odd_name_alone", Ask::hosts, "badhost.them.example", "4.4.3",
-     "none of its MX records names a valid host"},
+     "an MX record that names no valid host"},
 
     {"cname_to_a_domain_with_mx", Ask::hosts, "alias.them.example",
      "mx1.them.example mx2.them.example mx3.them.example"},
@@ -142,8 +142,8 @@ const DnsCase dns_cases[] = {
      Via::authority},
     {"cname_chain_of_ten", Ask::hosts, "c2.chain.example", "mx.chain.example"},
     {"cname_chain_of_eleven", Ask::hosts, "c1.chain.example", "4.4.3"},
-    {"cname_chain_that_the_authority_leaves_unfinished", Ask::hosts, "c1.chain.example", "4.4.3",
-     "CNAMEs that it does not follow", Via::authority},
+    {"cname_chain_that_the_authority_leaves_unfinished", Ask::hosts, "c1.chain.example",
+     "mx.chain.example", "", Via::authority},
 
     {"own_host_drops_equal_and_worse", Ask::hosts, "backed.example", "mx.backed.example"},
     {"own_host_first", Ask::hosts, "looped.example", "5.4.6", "mail.office.example"},
@@ -179,8 +179,10 @@ protected:
                      .timeout = timeout,
                      .tries = 2});
         resolver = std::make_unique<CachingResolver>(CachingResolver::World{
-            .ask = [this](const Question& question,
-                          auto on_answer) { world.driver->ask(question, std::move(on_answer)); },
+            .ask =
+                [this](const Question& question, Effort effort, auto on_answer) {
+                    world.driver->ask(question, effort, std::move(on_answer));
+                },
             .now = [this] { return world.clock.now(); },
             .defer = [this](auto work) { world.loop.at_turn_end(std::move(work)); }});
     }
@@ -264,13 +266,14 @@ TEST_F(DnsServers, many_answers_at_once_over_tcp_lose_none) {
     int found = 0;
     int answered = 0;
     for (int i = 0; i < count; ++i) {
-        world.driver->ask(
-            {"host" + std::to_string(i) + ".tcponly.test", RecordType::mx}, [&](Answer answer) {
-                const bool is_no = !answer.records && !answer.records.error().is_temporary();
-                if (is_no) ++found;
-                ++answered;
-                world.wake();
-            });
+        world.driver->ask({"host" + std::to_string(i) + ".tcponly.test", RecordType::mx},
+                          Effort::full, [&](Answer answer) {
+                              const bool is_no =
+                                  !answer.records && !answer.records.error().is_temporary();
+                              if (is_no) ++found;
+                              ++answered;
+                              world.wake();
+                          });
     }
     world.run_until([&] { return answered == count; });
     EXPECT_EQ(found, count);
@@ -300,7 +303,7 @@ TEST_F(DnsServers, a_burst_of_2000_distinct_look_ups_loses_none) {
                                  if (++answered == count) world.wake();
                              });
     }
-    EXPECT_EQ(world.driver->in_flight(), mta::limits::dns_in_flight_max);
+    EXPECT_EQ(world.driver->in_flight(), mta::limits::dns_in_flight_max / 2) << "unknown names";
     world.run_until([&] { return answered == count; });
     EXPECT_EQ(found, count);
     EXPECT_LE(in_flight_max, mta::limits::dns_in_flight_max);

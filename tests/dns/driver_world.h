@@ -21,10 +21,11 @@ public:
         driver = std::make_unique<CaresDriver>(loop, clock, std::move(options));
     }
     // The answer goes to answers[index] and to the answers' count.
-    void ask(const std::string& name, RecordType type = RecordType::mx) {
+    void ask(const std::string& name, RecordType type = RecordType::mx,
+             Effort effort = Effort::full) {
         const auto index = answers.size();
         answers.emplace_back();
-        driver->ask({name, type}, [this, index](Answer answer) {
+        driver->ask({name, type}, effort, [this, index](Answer answer) {
             answers[index] = std::move(answer);
             ++answered;
             wake();
