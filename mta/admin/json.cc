@@ -32,6 +32,7 @@ std::string_view name_of(outbound::WaitReason reason) {
     switch (reason) {
         case WaitReason::next_attempt: return "next_attempt";
         case WaitReason::dns_answer: return "dns_answer";
+        case WaitReason::dns_turn: return "dns_turn";
         case WaitReason::dns_down: return "dns_down";
         case WaitReason::destination_down: return "destination_down";
         case WaitReason::destination_limit: return "destination_limit";

@@ -116,7 +116,10 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
                    at_or_soon(view.until ? view.until : view.next_attempt, now) + '.';
         case WaitReason::dns_answer:
             return "the DNS is being asked where mail for " + printable(view.domain) +
-                   " goes; this takes seconds.";
+                   " goes; this takes seconds, and longer while many name servers are silent.";
+        case WaitReason::dns_turn:
+            return "waits for its turn to ask the DNS where mail for " + printable(view.domain) +
+                   " goes: very many questions are under way.";
         case WaitReason::dns_down: return wait_for_dns(view, now);
         case WaitReason::destination_down: return wait_for_destination(view, now);
         case WaitReason::destination_limit: return wait_for_connection(view, now);
@@ -287,6 +290,7 @@ std::string advice(const RecipientView& view, const std::string& id) {
             return "To let it go now all the same: posthouse release " + id;
         case WaitReason::held: return "To let it go: posthouse release " + id;
         case WaitReason::dns_answer:
+        case WaitReason::dns_turn:
         case WaitReason::delivering:
         case WaitReason::report:
         case WaitReason::draining:

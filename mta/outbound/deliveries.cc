@@ -349,12 +349,14 @@ void Deliveries::tick() {
     }
     for (const auto& host : std::exchange(hosts_with_room_, {})) serve_line_of(host);
     put_back_expired();
+    put_back_expired_look_ups();
 }
 
 std::optional<Instant> Deliveries::next_wakeup() const {
     auto next = pool_.next_wakeup();
     const auto consider = [&next](Instant at) { next = std::min(next.value_or(at), at); };
     if (!paused_.empty()) consider(paused_.begin()->first);
+    if (look_up_check_) consider(*look_up_check_);
     if (const auto expiry = expiries_.next()) consider(*expiry);
     return next;
 }

@@ -112,6 +112,8 @@ public:
 private:
     using How = queue::Destination::Ended::How;
     static constexpr std::uint32_t sessions_max = 2;  // of an attempt
+    static constexpr Millis look_up_check_interval{5'000};
+    static constexpr Millis room_wait{1'000};  // of a look-up that is one too many
 
     struct Delivery {
         std::uint32_t bundle = queue::nothing;  // nothing: forgotten
@@ -151,6 +153,7 @@ private:
         bool takes_unwell = false;
         bool has_asked_all = false;  // of its hosts: none is left
         bool is_paused = false;      // until the site's rates allow it
+        bool is_looking_up = false;  // the addresses of `host`
         std::uint32_t addresses_tried = 0;
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;
@@ -181,6 +184,9 @@ private:
     void advance(const DeliveryPtr& delivery);
     [[nodiscard]] dns::Freshness freshness_for(const Delivery& delivery) const;
     void look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host);
+    // The DNS may take long; expiry does not wait for it.
+    [[nodiscard]] bool has_expired(const Delivery& delivery) const;
+    void put_back_expired_look_ups();
     void note_addresses(Delivery& delivery, std::uint16_t port,
                         const dns::Lookup<dns::AddressAnswer>& answer);
     [[nodiscard]] static queue::Destination::Needs needs_of(const Delivery& delivery);
@@ -258,6 +264,7 @@ private:
     // On their way from host to host: until the site's rates allow the next connection, or a host
     // is no longer closed.
     std::multimap<Instant, std::weak_ptr<Delivery>> paused_;
+    std::optional<Instant> look_up_check_;  // set while hosts are being looked up
 };
 
 }  // namespace mta::outbound

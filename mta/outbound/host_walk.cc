@@ -186,16 +186,50 @@ dns::Freshness Deliveries::freshness_for(const Delivery& delivery) const {
 }
 
 void Deliveries::look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host) {
+    delivery->is_looking_up = true;
+    if (!look_up_check_) look_up_check_ = core_.now() + look_up_check_interval;
     core_.ports.resolver.look_up_addresses(
         host.host, freshness_for(*delivery),
         [this, waiting = std::weak_ptr(delivery), port = host.port,
          alive = std::weak_ptr(core_.is_alive)](const auto& answer) {
             const auto asking = waiting.lock();
             if (alive.expired() || !asking || asking->bundle == queue::nothing) return;
+            asking->is_looking_up = false;
+            core_.request_tick();
+            if (!answer && answer.error().kind == dns::LookupError::Kind::overloaded) {
+                // No failure of the host: it is asked for again soon.
+                --asking->next_host;
+                asking->is_paused = true;
+                paused_.emplace(core_.now() + room_wait, asking);
+                return;
+            }
             note_addresses(*asking, port, answer);
             advance(asking);
-            core_.request_tick();
         });
+}
+
+bool Deliveries::has_expired(const Delivery& delivery) const {
+    const auto& entry = core_.table().message(delivery.message);
+    return std::ranges::any_of(delivery.recipients, [&](std::uint32_t number) {
+        const auto& recipient = core_.table().recipient(entry, number);
+        return core_.scheduler.expiry(entry, recipient) <= core_.now();
+    });
+}
+
+// In line again, the mail expires like any that waits there.
+void Deliveries::put_back_expired_look_ups() {
+    if (!look_up_check_ || core_.now() < *look_up_check_) return;
+    look_up_check_.reset();
+    std::vector<DeliveryPtr> expired;
+    for (const auto& delivery : all_) {
+        if (!delivery->is_looking_up) continue;
+        if (has_expired(*delivery)) {
+            expired.push_back(delivery);
+        } else {
+            look_up_check_ = core_.now() + look_up_check_interval;
+        }
+    }
+    for (const auto& delivery : expired) put_back(delivery, How::unknown);
 }
 
 void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,

@@ -68,8 +68,10 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
         if (bundle.state == queue::Bundle::State::routing) {
             const auto domain = router.view(bundle.place);
             const bool is_down = domain.health != nullptr && !domain.health->is_up();
-            view.reason = is_down ? WaitReason::dns_down : WaitReason::dns_answer;
-            if (is_down) view.until = domain.health->next_probe();
+            view.reason = domain.has_no_room ? WaitReason::dns_turn
+                          : is_down          ? WaitReason::dns_down
+                                             : WaitReason::dns_answer;
+            if (view.reason == WaitReason::dns_down) view.until = domain.health->next_probe();
             return;
         }
         const auto& site = sites[bundle.place];

@@ -19,6 +19,7 @@ namespace mta::outbound {
 enum class WaitReason : std::uint8_t {
     next_attempt,       // its retry time (`until`)
     dns_answer,         // the MX look-up of its domain is under way
+    dns_turn,           // so many look-ups are under way that its domain's has to wait
     dns_down,           // its domain could not be looked up; the next look-up is at `until`
     destination_down,   // its destination is down; the next probe is at `until`
     destination_limit,  // all connections that the destination may have are busy

@@ -52,7 +52,7 @@ std::optional<SitePlan> Router::plan_for_domain(const Entry& entry, const std::s
 
 void Router::look_up_anew(std::uint32_t domain) {
     const auto& known = entry(domain);
-    if (known.is_looking_up || core_.is_draining) return;
+    if (known.look_up != LookUp::none || core_.is_draining) return;
     if (known.health.is_up() || known.health.may_probe(core_.now())) look_up(domain);
 }
 
@@ -65,7 +65,7 @@ bool Router::has_moved(std::uint32_t domain, const std::vector<Routed>& former) 
 void Router::park(std::uint32_t domain, std::uint32_t bundle) {
     auto& waiting = entry(domain);
     waiting.line.push_back(core_.bundles, bundle);
-    if (waiting.is_looking_up) return;
+    if (waiting.look_up != LookUp::none) return;
     if (waiting.health.is_up() || waiting.health.may_probe(core_.now())) {
         look_up(domain);
     } else if (const auto probe = waiting.health.next_probe()) {
@@ -74,7 +74,9 @@ void Router::park(std::uint32_t domain, std::uint32_t bundle) {
 }
 
 void Router::unpark(std::uint32_t domain, std::uint32_t bundle) {
-    entry(domain).line.remove(core_.bundles, bundle);
+    auto& left = entry(domain);
+    left.line.remove(core_.bundles, bundle);
+    if (left.line.empty() && left.look_up == LookUp::no_room) left.look_up = LookUp::none;
 }
 
 std::uint32_t Router::first_parked(std::uint32_t domain) const {
@@ -88,7 +90,7 @@ Router::View Router::view(std::uint32_t domain, std::string_view source) const {
     auto site = known.routed.empty() ? queue::nothing : known.routed.front().site;
     for (const auto& routed : known.routed)
         if (routed.source == source) site = routed.site;
-    return {site, known.is_looking_up, &known.health};
+    return {site, known.look_up == LookUp::no_room, &known.health};
 }
 
 std::vector<std::uint32_t> Router::sites_of(std::uint32_t domain) const {
@@ -127,7 +129,7 @@ void Router::probe_now(std::uint32_t domain) {
         return !sites_[routed.site].destination.health().is_up();
     });
     const bool is_wanted = !known.line.empty() || (known.mx && is_site_down);
-    if (is_wanted && !known.is_looking_up) look_up(domain, dns::Freshness::ordered);
+    if (is_wanted && known.look_up == LookUp::none) look_up(domain, dns::Freshness::ordered);
 }
 
 void Router::tick() {
@@ -137,9 +139,9 @@ void Router::tick() {
         if (core_.table().domain(domain).name.empty()) continue;
         auto& known = entry(domain);
         if (!known.line.empty()) {
-            if (!known.is_looking_up) look_up(domain);
+            if (known.look_up != LookUp::asked) look_up(domain);
         } else if (core_.table().domain(domain).recipients == 0) {
-            if (known.is_looking_up) {
+            if (known.look_up == LookUp::asked) {
                 wheel_.set(domain, core_.now() + linger);
                 continue;
             }
@@ -166,8 +168,8 @@ void Router::forget_sites(Entry& entry) {
 
 void Router::look_up(std::uint32_t domain, dns::Freshness freshness) {
     auto& asked = entry(domain);
-    MTA_ASSERT(!asked.is_looking_up);
-    asked.is_looking_up = true;
+    MTA_ASSERT(asked.look_up != LookUp::asked);
+    asked.look_up = LookUp::asked;
     if (!asked.health.is_up()) {
         if (asked.health.is_probe_ordered()) {
             freshness = dns::Freshness::ordered;
@@ -185,8 +187,10 @@ void Router::look_up(std::uint32_t domain, dns::Freshness freshness) {
 }
 
 void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer) {
+    if (!answer && answer.error().kind == dns::LookupError::Kind::overloaded)
+        return wait_for_room(domain);
     auto& known = entry(domain);
-    known.is_looking_up = false;
+    known.look_up = LookUp::none;
     const auto now = core_.now();
     const auto& name = core_.table().domain(domain).name;
     // Only the planner knows what an answer means.
@@ -218,13 +222,37 @@ void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& a
         if (!known.line.empty()) wheel_.set(domain, next_probe);
     }
     if (core_.table().domain(domain).recipients == 0) wheel_.set(domain, now + linger);
+    look_up_next_without_room();
     core_.request_tick();
+}
+
+void Router::wait_for_room(std::uint32_t domain) {
+    auto& known = entry(domain);
+    const auto now = core_.now();
+    known.health.end_probe(now, known.health.successes());
+    const bool is_unused = core_.table().domain(domain).recipients == 0;
+    wheel_.set(domain, now + (is_unused ? linger : room_wait));
+    known.look_up = known.line.empty() ? LookUp::none : LookUp::no_room;
+    if (known.look_up == LookUp::no_room && !std::exchange(known.is_in_no_room_line, true))
+        no_room_.push_back(domain);
+    core_.request_tick();
+}
+
+void Router::look_up_next_without_room() {
+    if (core_.is_draining) return;
+    while (!no_room_.empty()) {
+        const auto domain = no_room_.front();
+        no_room_.pop_front();
+        if (!entries_[domain]) continue;
+        entries_[domain]->is_in_no_room_line = false;
+        if (entries_[domain]->look_up == LookUp::no_room) return look_up(domain);
+    }
 }
 
 std::string Router::check() const {
     for (std::uint32_t domain = 0; domain < entries_.size(); ++domain) {
         if (!entries_[domain] || entries_[domain]->line.empty()) continue;
-        if (!entries_[domain]->is_looking_up && !wheel_.is_set(domain))
+        if (entries_[domain]->look_up != LookUp::asked && !wheel_.is_set(domain))
             return "nobody looks up " + core_.table().domain(domain).name;
     }
     return {};

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -54,7 +55,7 @@ public:
 
     struct View {
         std::uint32_t site = queue::nothing;
-        bool is_looking_up = false;
+        bool has_no_room = false;  // too many look-ups are under way
         const queue::Health* health = nullptr;
     };
     // Of the sites that mail for the domain goes to, the one for mail from that source or, if there
@@ -84,6 +85,11 @@ private:
     static constexpr Millis route_ttl_min{60'000};
     static constexpr Millis route_ttl_max{3'600'000};
 
+    // While too many look-ups are under way, a domain waits for room, as it would in the line of
+    // the resolver: after each answer it is the next one's turn, and after room_wait in any case.
+    static constexpr Millis room_wait{10'000};
+    enum class LookUp : std::uint8_t { none, asked, no_room };
+
     struct Routed {
         std::string source;
         std::uint32_t site = queue::nothing;
@@ -94,7 +100,8 @@ private:
         Instant valid_until;
         queue::Health health;  // of the DNS for it
         queue::BundleLine line;
-        bool is_looking_up = false;
+        LookUp look_up = LookUp::none;
+        bool is_in_no_room_line = false;  // whatever look_up has become meanwhile
     };
 
     [[nodiscard]] Entry& entry(std::uint32_t domain);
@@ -107,6 +114,9 @@ private:
     // As fresh an answer as its health asks for, or better.
     void look_up(std::uint32_t domain, dns::Freshness freshness = dns::Freshness::cached);
     void on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer);
+    // Nothing was asked: no failure of the domain.
+    void wait_for_room(std::uint32_t domain);
+    void look_up_next_without_room();
 
     Core& core_;
     SiteTable& sites_;
@@ -114,7 +124,8 @@ private:
     QueueManager::SettingsPtr routed_by_;  // routes_ refers into it
     RouteTable routes_;
     std::vector<std::unique_ptr<Entry>> entries_;  // by domain index; null: nothing known
-    TimerWheel wheel_;                             // DNS probes, and the end of the unused
+    TimerWheel wheel_;                   // DNS probes, room for look-ups, the end of the unused
+    std::deque<std::uint32_t> no_room_;  // domains; those in another state by now are passed over
     std::vector<std::uint32_t> fired_;
 };
 

@@ -48,6 +48,8 @@ TEST(WhyWords, say_what_it_waits_for_and_what_can_be_done) {
         {WaitReason::next_attempt, "waits for its next attempt, in 1m 30s (12:01:30 UTC).",
          "posthouse flush them.example"},
         {WaitReason::dns_answer, "the DNS is being asked where mail for them.example goes", ""},
+        {WaitReason::dns_turn, "waits for its turn to ask the DNS where mail for them.example goes",
+         ""},
         {WaitReason::dns_down, "It is asked again in 1m 30s", "dig MX them.example"},
         {WaitReason::destination_down, "waits for mx.them.example, which does not take mail",
          "can be reached from here"},

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dns/caching_resolver.h"
 #include "tests/outbound/world.h"
 
 namespace mta::outbound {
@@ -89,6 +90,151 @@ TEST_F(RouterTest, hosts_of_a_probe_a_retry_and_an_order_are_asked_for_anew) {
     ASSERT_GE(greylisted.resolver.asked.size(), 3u);
     EXPECT_EQ(greylisted.resolver.asked.back(), "mx.them.example A");
     EXPECT_EQ(greylisted.resolver.wanted.back(), Freshness::retry);
+}
+
+TEST_F(RouterTest, a_look_up_under_way_never_delays_expiry) {
+    world.settings.retry.lifetime = 10min;
+    world.serve("them.example");
+    world.resolver.delay = 1h;
+    world.send();
+    world.run_for(10min + 1s);
+    EXPECT_TRUE(world.has("expired bob@them.example")) << "while the MX was asked for";
+}
+
+TEST_F(RouterTest, the_look_up_of_a_host_never_delays_expiry) {
+    world.settings.retry.lifetime = 10min;
+    world.serve("them.example");
+    world.resolver.host_delay = 1h;
+    world.send();
+    world.run_for(10min - 1s);
+    EXPECT_FALSE(world.has("expired"));
+    world.run_for(10s);
+    EXPECT_TRUE(world.has("expired bob@them.example"));
+    world.run_for(2h);
+    EXPECT_FALSE(world.has("delivered"));
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+// ---- Too many look-ups ----
+
+constexpr auto overloaded = dns::LookupError::Kind::overloaded;
+
+TEST_F(RouterTest, no_room_for_a_look_up_is_no_failure_of_the_domain) {
+    world.serve("them.example");
+    const auto known = world.resolver.mx["them.example"];
+    world.resolver.mx["them.example"] = world::FakeResolver::error("too many", overloaded);
+    const auto id = world.send();
+    world.run_for(5min);
+    EXPECT_FALSE(world.has("down"));
+    const auto view = world.manager().find(id)->recipients.at(0);
+    EXPECT_EQ(view.reason, WaitReason::dns_turn);
+    EXPECT_FALSE(view.last_error);
+    EXPECT_GT(asked(), 10u) << "it asks again";
+    EXPECT_LT(asked(), 50u) << "but not without end";
+    EXPECT_EQ(world.manager().check(), "");
+    world.resolver.mx["them.example"] = known;
+    world.run_for(15s);
+    EXPECT_TRUE(world.has("delivered bob@them.example"));
+}
+
+TEST_F(RouterTest, an_answer_makes_room_for_the_next_domain_at_once) {
+    world.serve("them.example");
+    world.serve("us.example", "192.0.2.2");
+    const auto known = world.resolver.mx["them.example"];
+    world.resolver.mx["them.example"] = world::FakeResolver::error("too many", overloaded);
+    world.send();
+    world.run_for(100ms);
+    world.resolver.mx["them.example"] = known;
+    world.send({.to = {"eve@us.example"}});
+    world.run_for(1s);
+    EXPECT_TRUE(world.has("delivered bob@them.example"));
+}
+
+TEST_F(RouterTest, mail_that_waits_for_room_expires_on_time) {
+    world.settings.retry.lifetime = 10min;
+    world.resolver.mx["them.example"] = world::FakeResolver::error("too many", overloaded);
+    world.send();
+    world.run_for(10min + 1s);
+    EXPECT_TRUE(world.has("expired bob@them.example"));
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST_F(RouterTest, no_room_for_the_look_up_of_a_host_is_no_failure_of_the_host) {
+    world.serve("them.example");
+    const auto known = world.resolver.hosts["mx.them.example"];
+    world.resolver.hosts["mx.them.example"] =
+        std::unexpected(dns::LookupError{overloaded, "too many"});
+    world.send();
+    world.run_for(1min);
+    EXPECT_FALSE(world.has("down"));
+    EXPECT_FALSE(world.has("host failed"));
+    world.resolver.hosts["mx.them.example"] = known;
+    world.run_for(2s);
+    EXPECT_TRUE(world.has("delivered bob@them.example"));
+}
+
+// ---- Floods of mail for domains whose name servers are silent ----
+
+// The real resolver with its real limits, before an invented network: silent name servers keep a
+// question for as long as the driver waits, the others answer after 20 ms.
+class SilentNameServers : public RouterTest {
+protected:
+    SilentNameServers() {
+        world.other_resolver = std::make_unique<dns::CachingResolver>(dns::CachingResolver::World{
+            .ask =
+                [this](const dns::Question& question, dns::Effort effort, auto on_answer) {
+                    using namespace std::chrono_literals;
+                    const bool is_dead = question.name.find("dead") != std::string::npos;
+                    const auto silence = effort == dns::Effort::brief ? 500ms : 4000ms;
+                    world.agenda.later(is_dead ? Millis{silence} : Millis{20ms},
+                                       [answer = answer_to(question),
+                                        done = std::move(on_answer)]() mutable { done(answer); });
+                },
+            .now = [this] { return world.agenda.now(); },
+            .defer = [this](auto work) { world.agenda.later(0ms, std::move(work)); }});
+    }
+    static dns::Answer answer_to(const dns::Question& question) {
+        using Kind = dns::LookupError::Kind;
+        if (question.name.find("dead") != std::string::npos)
+            return {std::unexpected(dns::LookupError{Kind::timed_out, "no answer"})};
+        if (question.type == dns::RecordType::mx)
+            return {dns::RecordSet{{{10, "mx.live.example"}}, {}}, 60s};
+        if (question.type == dns::RecordType::a)
+            return {dns::RecordSet{{}, {*IpAddress::parse("192.0.2.1")}}, 60s};
+        return {std::unexpected(dns::LookupError{Kind::no_data, "no IPv6"}), 60s};
+    }
+    void send_to(const std::string& prefix, int count) {
+        for (int i = 0; i < count; ++i)
+            world.send({.to = {"bob@" + prefix + std::to_string(i) + ".example"}});
+    }
+};
+
+TEST_F(SilentNameServers, mail_for_new_domains_passes_3000_dead_ones_within_half_a_minute) {
+    auto& server = world.server("192.0.2.1");
+    send_to("dead", 3000);
+    send_to("live", 100);
+    world.run_for(40s);
+    EXPECT_EQ(server.received.size(), 100u);
+    send_to("later", 10);
+    world.run_for(5s);
+    EXPECT_EQ(server.received.size(), 110u);
+    send_to("live", 100);
+    world.run_for(5s);
+    EXPECT_EQ(server.received.size(), 210u);
+}
+
+TEST_F(SilentNameServers, of_55000_domains_none_is_down_that_was_not_silent) {
+    auto& server = world.server("192.0.2.1");
+    send_to("dead", 55'000);
+    send_to("live", 100);
+    const auto waiting = world.manager().find(55'050);
+    ASSERT_TRUE(waiting);
+    world.run_for(1s);
+    EXPECT_EQ(world.manager().find(55'050)->recipients.at(0).reason, WaitReason::dns_turn);
+    world.run_for(12min);
+    EXPECT_EQ(server.received.size(), 100u);
+    EXPECT_EQ(world.count("down live"), 0u);
+    EXPECT_EQ(world.manager().check(), "");
 }
 
 }  // namespace

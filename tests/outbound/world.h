@@ -172,14 +172,15 @@ public:
                            OnAddresses on_answer) override {
         asked.push_back(host + " A");
         wanted.push_back(freshness);
-        agenda_.later(delay, [this, host, done = std::move(on_answer)]() mutable {
-            const auto found = hosts.find(host);
-            if (found == hosts.end()) {
-                return done(
-                    std::unexpected(dns::LookupError{Kind::no_such_domain, host + ": NXDOMAIN"}));
-            }
-            done(found->second);
-        });
+        agenda_.later(host_delay.value_or(delay),
+                      [this, host, done = std::move(on_answer)]() mutable {
+                          const auto found = hosts.find(host);
+                          if (found == hosts.end()) {
+                              return done(std::unexpected(
+                                  dns::LookupError{Kind::no_such_domain, host + ": NXDOMAIN"}));
+                          }
+                          done(found->second);
+                      });
     }
 
     using Kind = dns::LookupError::Kind;
@@ -205,6 +206,7 @@ public:
     std::vector<std::string> asked;
     std::vector<dns::Freshness> wanted;  // by each of those
     Millis delay{5};
+    std::optional<Millis> host_delay;  // of hosts' addresses; nothing: the same
 
 private:
     Agenda& agenda_;
@@ -507,6 +509,7 @@ public:
     Agenda agenda;
     FakeStore store{agenda};
     FakeResolver resolver{agenda};
+    std::unique_ptr<dns::Resolver> other_resolver;  // instead of it
     FakeConnector connector{agenda};
     // Seen so far: "delivered bob@them.example", "deferred ...", "destination down mx.them.example"
     std::vector<std::string> events;
@@ -527,7 +530,8 @@ public:
         if (!manager_) {
             manager_ = std::make_unique<mta::outbound::QueueManager>(
                 std::make_shared<const conf::Settings>(settings),
-                mta::outbound::QueueManager::Ports{store, resolver, connector},
+                mta::outbound::QueueManager::Ports{
+                    store, other_resolver ? *other_resolver : resolver, connector},
                 mta::outbound::QueueManager::Hooks{
                     .now = [this] { return agenda.now(); },
                     .request_tick = [this] { is_tick_requested_ = true; },
