@@ -74,6 +74,14 @@ void Reader::port(std::string_view key, std::uint16_t& out) {
     out = static_cast<std::uint16_t>(number);
 }
 
+void Reader::flag(std::string_view key, bool& out) {
+    const auto* value = find(key);
+    if (!value) return;
+    if (value->kind != Value::Kind::boolean)
+        return reading_.problem(*value, full(key), "must be true or false, without quotes");
+    out = value->text == "true";
+}
+
 void Reader::duration(std::string_view key, mta::Millis& out, mta::Millis min, mta::Millis max) {
     std::optional<mta::Millis> read;
     duration(key, read, min, max);

@@ -59,6 +59,7 @@ public:
     void integer(std::string_view key, std::optional<std::uint32_t>& out, std::int64_t min,
                  std::int64_t max);
     void port(std::string_view key, std::uint16_t& out);
+    void flag(std::string_view key, bool& out);
     void duration(std::string_view key, mta::Millis& out, mta::Millis min, mta::Millis max);
     void duration(std::string_view key, std::optional<mta::Millis>& out, mta::Millis min,
                   mta::Millis max);

@@ -326,6 +326,7 @@ void read_dns(Reader reader, Dns& dns) {
     read_list(reader, "servers", parse_name_server, dns.servers);
     reader.duration("timeout", dns.timeout, 10ms, 1min);
     reader.integer("tries", dns.tries, 1, 10);
+    reader.flag("hosts_file", dns.hosts_file);
     reader.finish();
 }
 

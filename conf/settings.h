@@ -118,6 +118,7 @@ struct Dns {
     std::vector<mta::Endpoint> servers;  // empty: the system's
     mta::Millis timeout = 2s;            // a try
     std::uint32_t tries = 2;             // for each server
+    bool hosts_file = true;              // /etc/hosts is asked first for hosts of routes
     bool operator==(const Dns&) const = default;
 };
 

@@ -41,8 +41,18 @@ void CachingResolver::look_up_mx(const std::string& domain, Freshness freshness,
             });
 }
 
-void CachingResolver::look_up_addresses(const std::string& host, Freshness freshness,
+void CachingResolver::look_up_addresses(const std::string& host, HostOf of, Freshness freshness,
                                         OnAddresses on_answer) {
+    if (of == HostOf::route && world_.find_in_hosts_file) {
+        auto known = world_.find_in_hosts_file(host);
+        if (!known.empty()) {
+            return answer_soon(
+                {RecordSet{{}, std::move(known)}, Cache::ttl_min},
+                [on_answer = std::move(on_answer)](const Answer& answer, mta::Millis) mutable {
+                    on_answer(AddressAnswer{answer.records->addresses, answer.ttl});
+                });
+        }
+    }
     auto halves = std::make_shared<Halves>();
     halves->on_answer = std::move(on_answer);
     const auto take_half = [halves](std::optional<Answer> Halves::* half) {

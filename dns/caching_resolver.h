@@ -33,6 +33,9 @@ public:
         std::move_only_function<mta::Instant()> now;
         // Runs the work soon, never inside the call: io::Loop::at_turn_end().
         std::move_only_function<void(std::move_only_function<void()>)> defer;
+        // The addresses of a name in the system's hosts file: HostsFile::find(). Empty: none.
+        std::move_only_function<std::vector<mta::IpAddress>(const std::string&)>
+            find_in_hosts_file = {};
         // For the log, if anyone wants it: an answer had broken records (Answer::dropped).
         std::move_only_function<void(const Answer&)> on_broken_records = {};
     };
@@ -54,7 +57,7 @@ public:
     ~CachingResolver() override;
 
     void look_up_mx(const std::string& domain, Freshness freshness, OnMx on_answer) override;
-    void look_up_addresses(const std::string& host, Freshness freshness,
+    void look_up_addresses(const std::string& host, HostOf of, Freshness freshness,
                            OnAddresses on_answer) override;
 
     // For SIGHUP, and for an operator who has just repaired his DNS.

@@ -66,6 +66,11 @@ enum class Freshness : std::uint8_t {
 // Many retries at once cost one question for each name in this time.
 inline constexpr mta::Millis retry_pause{5'000};
 
+// Who has named a host: the DNS, or the administrator, in a static route. For a route's hosts the
+// system's hosts file is asked before the DNS, as for any program of this machine; never for MX
+// hosts, which are not the administrator's.
+enum class HostOf : std::uint8_t { mx, route };
+
 // A port: the daemon asks the network through c-ares and a cache, the simulation invents answers.
 // One a shard. Callbacks come on the shard's loop and never inside the call that asked; after
 // destruction none comes any more.
@@ -82,7 +87,7 @@ public:
     virtual void look_up_mx(const std::string& domain, Freshness freshness, OnMx on_answer) = 0;
     // A and AAAA. One of the two is enough; an error only if neither gave an address: the temporary
     // one if either was temporary, so that a passing trouble never looks like "no address".
-    virtual void look_up_addresses(const std::string& host, Freshness freshness,
+    virtual void look_up_addresses(const std::string& host, HostOf of, Freshness freshness,
                                    OnAddresses on_answer) = 0;
 };
 

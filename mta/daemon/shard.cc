@@ -45,6 +45,11 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
                       auto on_answer) { dns_->ask(question, effort, std::move(on_answer)); },
         .now = [this] { return now(); },
         .defer = [this](auto work) { loop_.at_turn_end(std::move(work)); },
+        .find_in_hosts_file =
+            [this](const std::string& name) {
+                return settings_->dns.hosts_file ? hosts_file_.find(name, now())
+                                                 : std::vector<IpAddress>();
+            },
         .on_broken_records = [this](const auto& answer) { log_broken_records(answer); }});
 }
 

@@ -9,6 +9,7 @@
 #include "conf/settings.h"
 #include "dns/caching_resolver.h"
 #include "dns/cares_driver.h"
+#include "dns/hosts_file.h"
 #include "mta/base/log.h"
 #include "mta/inbound/server.h"
 #include "mta/io/clock.h"
@@ -82,6 +83,7 @@ private:
     io::Mailbox mailbox_;
     report::DeliveryLog delivery_log_;
     std::unique_ptr<dns::CaresDriver> dns_;
+    dns::HostsFile hosts_file_;
     std::unique_ptr<dns::CachingResolver> resolver_;
     Instant next_broken_records_line_;
     std::uint64_t broken_answers_ = 0;  // since the last line about them

@@ -186,10 +186,11 @@ dns::Freshness Deliveries::freshness_for(const Delivery& delivery) const {
 }
 
 void Deliveries::look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host) {
+    const bool is_static = parts_.sites[delivery->site].plan.is_static;
     delivery->is_looking_up = true;
     if (!look_up_check_) look_up_check_ = core_.now() + look_up_check_interval;
     core_.ports.resolver.look_up_addresses(
-        host.host, freshness_for(*delivery),
+        host.host, is_static ? dns::HostOf::route : dns::HostOf::mx, freshness_for(*delivery),
         [this, waiting = std::weak_ptr(delivery), port = host.port,
          alive = std::weak_ptr(core_.is_alive)](const auto& answer) {
             const auto asking = waiting.lock();

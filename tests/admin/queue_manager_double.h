@@ -61,7 +61,7 @@ public:
 class NoResolver : public dns::Resolver {
 public:
     void look_up_mx(const std::string&, dns::Freshness, OnMx) override {}
-    void look_up_addresses(const std::string&, dns::Freshness, OnAddresses) override {}
+    void look_up_addresses(const std::string&, dns::HostOf, dns::Freshness, OnAddresses) override {}
 };
 class NoConnector : public io::Connector {
 public:

@@ -105,6 +105,7 @@ address = ["192.0.2.11"]
 servers = ["127.0.0.1", "127.0.0.1:5353", "::1", "[::1]:54", "[2001:db8::1]"]
 timeout = "500ms"
 tries = 3
+hosts_file = false
 [delivery]
 port = 2525
 allow_networks = ["127.0.0.0/8"]
@@ -193,7 +194,8 @@ level = "debug"
         .dns = {{endpoint("127.0.0.1:53"), endpoint("127.0.0.1:5353"), endpoint("[::1]:53"),
                  endpoint("[::1]:54"), endpoint("[2001:db8::1]:53")},
                 500ms,
-                3},
+                3,
+                false},
         .delivery = {2525,
                      {network("127.0.0.0/8")},
                      21,
@@ -306,6 +308,10 @@ const MistakeCase mistake_cases[] = {
      "posthouse.toml:2:9: dns.tries: must be a whole number, without quotes"},
     {"integer_and_not_a_boolean", "[dns]\ntries = true\n",
      "posthouse.toml:2:9: dns.tries = true: must be a whole number, without quotes"},
+    {"flag_in_quotes", "[dns]\nhosts_file = \"yes\"\n",
+     "posthouse.toml:2:14: dns.hosts_file = \"yes\": must be true or false, without quotes"},
+    {"flag_as_a_number", "[dns]\nhosts_file = 1\n",
+     "posthouse.toml:2:14: dns.hosts_file = 1: must be true or false, without quotes"},
     {"integer_too_small", "[dns]\ntries = 0\n",
      "posthouse.toml:2:9: dns.tries = 0: must be 1 to 10"},
     {"integer_too_large", "[dns]\ntries = 11\n",

@@ -43,6 +43,11 @@ protected:
                     },
                 .now = [this] { return now; },
                 .defer = [this](auto work) { deferred.push_back(std::move(work)); },
+                .find_in_hosts_file =
+                    [this](const std::string& name) {
+                        return name == "exchange.lan" ? in_hosts_file
+                                                      : std::vector<mta::IpAddress>();
+                    },
                 .on_broken_records =
                     [this](const Answer& answer) { broken.push_back(answer.dropped_words); }},
             limits);
@@ -68,7 +73,7 @@ protected:
         resolver->look_up_mx(domain, freshness, [this](const auto& found) { mx.push_back(found); });
     }
     void look_up_addresses(const std::string& host, Freshness freshness = Freshness::cached) {
-        resolver->look_up_addresses(host, freshness,
+        resolver->look_up_addresses(host, HostOf::mx, freshness,
                                     [this](const auto& found) { hosts.push_back(found); });
     }
 
@@ -79,6 +84,7 @@ protected:
     std::vector<Asked> asked;
     std::deque<std::move_only_function<void()>> deferred;
     std::unique_ptr<CachingResolver> resolver;
+    std::vector<mta::IpAddress> in_hosts_file = {*mta::IpAddress::parse("192.0.2.9")};
     std::vector<std::string> broken;
     std::vector<Lookup<MxAnswer>> mx;
     std::vector<Lookup<AddressAnswer>> hosts;
@@ -328,6 +334,22 @@ TEST_F(CachingResolverTest, forgets_on_request) {
     resolver->forget_answers();
     look_up_mx("them.example");
     EXPECT_EQ(asked.size(), 1u);
+}
+
+TEST_F(CachingResolverTest, the_hosts_file_is_asked_for_hosts_of_routes_only) {
+    const auto keep = [this](const auto& found) { hosts.push_back(found); };
+    resolver->look_up_addresses("exchange.lan", HostOf::route, Freshness::cached, keep);
+    EXPECT_TRUE(hosts.empty()) << "never inside the call";
+    run_deferred();
+    ASSERT_EQ(hosts.size(), 1u);
+    EXPECT_EQ(hosts[0]->addresses, in_hosts_file);
+    EXPECT_TRUE(asked.empty());
+    resolver->look_up_addresses("exchange.lan", HostOf::mx, Freshness::cached, keep);
+    EXPECT_EQ(asked.size(), 2u);
+    in_hosts_file.clear();
+    resolver->look_up_addresses("exchange.lan", HostOf::route, Freshness::cached, keep);
+    EXPECT_EQ(hosts.size(), 1u) << "what is not in the file is asked for in the DNS";
+    EXPECT_EQ(resolver->waiting(), 4u);
 }
 
 TEST_F(CachingResolverTest, waits_for_both_families) {

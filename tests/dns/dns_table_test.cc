@@ -200,7 +200,7 @@ protected:
     Lookup<AddressAnswer> look_up_addresses(const std::string& host) {
         Lookup<AddressAnswer> answer = std::unexpected(LookupError{});
         bool is_answered = false;
-        resolver->look_up_addresses(host, Freshness::cached, [&](const auto& found) {
+        resolver->look_up_addresses(host, HostOf::mx, Freshness::cached, [&](const auto& found) {
             answer = found;
             is_answered = true;
             world.wake();

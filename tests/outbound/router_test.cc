@@ -115,6 +115,21 @@ TEST_F(RouterTest, the_look_up_of_a_host_never_delays_expiry) {
     EXPECT_EQ(world.manager().check(), "");
 }
 
+TEST_F(RouterTest, hosts_of_routes_are_told_from_those_that_the_dns_names) {
+    world.settings.routes = {{.domain = "office.example",
+                              .hosts = {{"exchange.lan", 25}},
+                              .lifetime = {},
+                              .source = {}}};
+    world.resolver.set_host("exchange.lan", {"192.0.2.7"});
+    world.server("192.0.2.7");
+    world.serve("them.example");
+    world.send({.to = {"eve@office.example"}});
+    world.run_for(1s);
+    world.send();
+    world.run_for(1s);
+    EXPECT_EQ(world.resolver.asked_of, (std::vector{dns::HostOf::route, dns::HostOf::mx}));
+}
+
 // ---- Too many look-ups ----
 
 constexpr auto overloaded = dns::LookupError::Kind::overloaded;

@@ -168,9 +168,10 @@ public:
             done(found == mx.end() ? error("no such domain", Kind::no_such_domain) : found->second);
         });
     }
-    void look_up_addresses(const std::string& host, dns::Freshness freshness,
+    void look_up_addresses(const std::string& host, dns::HostOf of, dns::Freshness freshness,
                            OnAddresses on_answer) override {
         asked.push_back(host + " A");
+        asked_of.push_back(of);
         wanted.push_back(freshness);
         agenda_.later(host_delay.value_or(delay),
                       [this, host, done = std::move(on_answer)]() mutable {
@@ -205,6 +206,7 @@ public:
     std::map<std::string, dns::Lookup<dns::AddressAnswer>> hosts;
     std::vector<std::string> asked;
     std::vector<dns::Freshness> wanted;  // by each of those
+    std::vector<dns::HostOf> asked_of;   // by each of those about addresses
     Millis delay{5};
     std::optional<Millis> host_delay;  // of hosts' addresses; nothing: the same
 
