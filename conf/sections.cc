@@ -214,6 +214,21 @@ Parsed<mta::Rate> parse_rate(std::string_view text) {
         "must be a whole number from 1 to 1000000, a slash and s, min or h, such as \"100/min\"");
 }
 
+Parsed<IpFamilies> parse_ip_families(std::string_view text) {
+    static const std::map<std::string_view, IpFamilies> families = {
+        {"v6-first", IpFamilies::v6_first},
+        {"v4-first", IpFamilies::v4_first},
+        {"v6", IpFamilies::v6},
+        {"v4", IpFamilies::v4}};
+    const auto found = families.find(text);
+    if (found != families.end()) return found->second;
+    return std::unexpected("must be \"v6-first\", \"v4-first\", \"v6\" or \"v4\"");
+}
+
+Parsed<std::optional<IpFamilies>> parse_own_families(std::string_view text) {
+    return parse_ip_families(text);
+}
+
 void read_site(Reader reader, std::vector<Site>& sites) {
     Site site;
     read_list(reader, "match", parse_site_name, site.match);
@@ -232,6 +247,7 @@ void read_site(Reader reader, std::vector<Site>& sites) {
     };
     read_rate("message_rate", site.message_rate);
     read_rate("connection_rate", site.connection_rate);
+    read_one(reader, "ip", parse_own_families, site.ip);
     for (const auto& name : site.match) {
         const auto has_name = [&name](const Site& other) {
             return std::ranges::find(other.match, name) != other.match.end();
@@ -340,6 +356,7 @@ void read_delivery(Reader reader, Delivery& delivery) {
     reader.integer("recipients_per_transaction", delivery.recipients_per_transaction_max, 1,
                    50'000);
     reader.integer("addresses_per_attempt", delivery.addresses_per_attempt_max, 1, 100);
+    read_one(reader, "ip", parse_ip_families, delivery.ip);
     const std::array<std::pair<const char*, mta::Millis*>, 7> timeouts = {{
         {"idle_timeout", &delivery.idle_timeout},
         {"connect_timeout", &delivery.connect_timeout},

@@ -85,6 +85,9 @@ struct Route {
     bool operator==(const Route&) const = default;
 };
 
+// Which of a host's addresses are used, and which come first: the families take turns.
+enum class IpFamilies : std::uint8_t { v6_first, v4_first, v6, v4 };
+
 // Limits for the destinations that `match` names; what is left out is as everywhere. Of several
 // that match one destination the first one counts.
 struct Site {
@@ -96,6 +99,7 @@ struct Site {
     std::optional<std::uint32_t> recipients_per_transaction_max;
     std::optional<mta::Rate> message_rate;
     std::optional<mta::Rate> connection_rate;
+    std::optional<IpFamilies> ip;
     bool operator==(const Site&) const = default;
 };
 
@@ -130,6 +134,7 @@ struct Delivery {
     std::uint32_t messages_per_connection_max = 100;
     std::uint32_t recipients_per_transaction_max = 50;
     std::uint32_t addresses_per_attempt_max = 5;
+    IpFamilies ip = IpFamilies::v6_first;
     mta::Millis idle_timeout = 5s;        // of a kept connection
     mta::Millis connect_timeout = 30s;    // an address
     mta::Millis greeting_timeout = 5min;  // RFC 5321 section 4.5.3.2 and below

@@ -28,6 +28,7 @@ struct Bundle {
     std::int8_t priority = 0;
     bool is_retry = false;
     bool is_huge = false;
+    bool is_of_one = false;  // of a recipient that goes alone: no other joins it
 };
 
 using BundleSlab = Slab<Bundle>;

@@ -10,6 +10,7 @@ Destination::Wait Destination::wait(mta::Instant now, Needs needs) const {
     if (waiting() == 0) return Wait::empty;
     if (is_closed_) return Wait::closed;
     if (!health_.is_up() && !health_.may_probe(now)) return Wait::down;
+    if (needs.connection && now < pace_.next_start()) return Wait::slowed;
     if (busy_ >= concurrency_.limit()) return Wait::limit;
     if (needs.message && !messages_.may_take(now)) return Wait::message_rate;
     if (needs.connection && !connections_.may_take(now)) return Wait::connection_rate;
@@ -48,12 +49,19 @@ Destination::Change Destination::end(Ended ended, mta::Instant now) {
     if (ended.frees_connection) --busy_;
     switch (ended.how) {
         case Ended::How::answered:
+            pace_.on_answer();
             if (health_.on_success(now)) {
                 concurrency_.on_recovery();
                 return Change::came_up;
             }
             if (ended.may_grow) concurrency_.on_success(in_use);
             return Change::none;
+        case Ended::How::broken: {
+            const bool came_up = health_.on_success(now);
+            if (pace_.on_break(ended.sender, now, ended.jitter) || came_up)
+                concurrency_.on_recovery();
+            return came_up ? Change::came_up : Change::none;
+        }
         case Ended::How::failed: {
             concurrency_.on_failure(in_use, ended.at_start.epoch);
             const bool went_down = health_.on_failure(

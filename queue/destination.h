@@ -9,6 +9,7 @@
 #include "queue/bundle.h"
 #include "queue/concurrency.h"
 #include "queue/health.h"
+#include "queue/pace.h"
 #include "queue/sender_lines.h"
 #include "queue/token_bucket.h"
 
@@ -28,13 +29,15 @@ struct DeliveryNeeds {
 };
 
 // Where mail goes to, a next hop with everything that is shared by the mail for it: the lines of
-// bundles that wait, in which senders take turns, its health (a circuit with one probe at a time)
-// and the number of connections that it may have.
+// bundles that wait, in which senders take turns, its health (a circuit with one probe at a time),
+// the number of connections that it may have, and its pace.
 //
 // Each wait has a name: the first of these that holds is what a bundle in line waits for (and what
 // `why` says).
 //   closed           its hours to begin (the caller's open())
 //   down             the probe (health().next_probe(); nothing: it is under way)
+//   slowed           the end of a pause (next_start()): it is up and breaks sessions; only who
+//                    needs a new connection
 //   limit            a connection of this destination to become free
 //   message_rate     the time at which its message rate allows the next one (next_allowed())
 //   connection_rate  the same of its connection rate; only who needs a new connection
@@ -46,6 +49,7 @@ public:
         turn,
         closed,
         down,
+        slowed,
         limit,
         message_rate,
         connection_rate,
@@ -96,6 +100,9 @@ public:
         return !is_closed_ && health_.is_up() && waiting() > 0 && messages_.may_take(now);
     }
     void start_behind(mta::Instant now);
+    [[nodiscard]] bool is_slowed() const { return pace_.is_slowed(); }
+    // While slowed: when the next connection may begin.
+    [[nodiscard]] mta::Instant next_start() const { return pace_.next_start(); }
     // When the rates allow it; a time that has passed: now.
     [[nodiscard]] mta::Instant next_allowed(Needs needs) const;
     // A delivery that was started needs more (another host, another connection). Only from
@@ -110,18 +117,24 @@ public:
         bool frees_connection = true;  // no other delivery follows on its connection
         enum class How : std::uint8_t {
             answered,  // the remote answered about the message: it works
+            broken,    // a host was up (EHLO), but the session broke in the middle of the message
             failed,    // no host could be spoken to
             unknown,   // broken off, or nothing was learnt about the host
         } how = How::answered;
         Mark at_start = {};
-        bool may_grow = true;      // nothing but the destination's own limit held it back
-        mta::DeliveryError error;  // failed
-        double jitter = 0;         // in [-1, 1]
+        bool may_grow = true;            // nothing but the destination's own limit held it back
+        mta::DeliveryError error;        // failed
+        std::uint32_t sender = nothing;  // broken: the bundle's
+        double jitter = 0;               // in [-1, 1]
     };
     enum class Change : std::uint8_t { none, went_down, came_up };
     Change end(Ended ended, mta::Instant now);
 
-    void probe_now(mta::Instant now) { health_.probe_now(now); }
+    // An operator wants to know now.
+    void probe_now(mta::Instant now) {
+        health_.probe_now(now);
+        pace_.end_pause(now);
+    }
 
     // Outside of its hours nothing begins, no probe either; what is under way is not touched.
     [[nodiscard]] bool is_closed() const { return is_closed_; }
@@ -149,6 +162,7 @@ private:
     DestinationPolicy policy_;
     Health health_;
     Concurrency concurrency_;
+    Pace pace_;
     TokenBucket messages_;
     TokenBucket connections_;
     SenderLines lines_;

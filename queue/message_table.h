@@ -55,6 +55,7 @@ struct RecipientEntry {
     bool is_delivering : 1 = false;  // its bundle is in a delivery
     bool is_reported : 1 = false;    // given up; the report is being made
     bool is_told_late : 1 = false;   // RecipientState::told_late
+    bool goes_alone : 1 = false;     // in a bundle of its own
 
     [[nodiscard]] bool is_open() const {
         return phase == RecipientPhase::pending || phase == RecipientPhase::held;

@@ -35,6 +35,7 @@ std::string_view name_of(outbound::WaitReason reason) {
         case WaitReason::dns_turn: return "dns_turn";
         case WaitReason::dns_down: return "dns_down";
         case WaitReason::destination_down: return "destination_down";
+        case WaitReason::destination_slowed: return "destination_slowed";
         case WaitReason::destination_limit: return "destination_limit";
         case WaitReason::message_rate: return "message_rate";
         case WaitReason::connection_rate: return "connection_rate";

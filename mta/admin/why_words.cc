@@ -122,6 +122,11 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
                    " goes: very many questions are under way.";
         case WaitReason::dns_down: return wait_for_dns(view, now);
         case WaitReason::destination_down: return wait_for_destination(view, now);
+        case WaitReason::destination_slowed:
+            return "waits for its turn: " + destination_of(view) +
+                   " breaks its sessions with the mail of several senders, so that it gets one "
+                   "connection at a time, with pauses. The next one is opened " +
+                   at_or_soon(view.until, now) + in_line_words(view.blocker) + '.';
         case WaitReason::destination_limit: return wait_for_connection(view, now);
         case WaitReason::message_rate:
         case WaitReason::connection_rate: return wait_for_rate(view, now);
@@ -272,6 +277,8 @@ std::string advice(const RecipientView& view, const std::string& id) {
             return "Look whether it runs and can be reached from here. To try at once: posthouse "
                    "flush " +
                    domain;
+        case WaitReason::destination_slowed:
+            return "Check the log of that server. To try at once: posthouse flush " + domain;
         case WaitReason::destination_limit:
             if (!view.blocker.remote.empty() && view.until) return {};
             if (!view.blocker.remote.empty()) {

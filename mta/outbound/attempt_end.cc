@@ -18,6 +18,18 @@ bool is_too_many_recipients(const DeliveryError& error) {
            to_lower(error.text).contains("too many recipients");
 }
 
+// After a refusal of our IPv6 address.
+constexpr Millis v4_preferred_for{4 * 3'600'000};
+
+bool is_for_want_of_name(const Result<void>& result) {
+    return !result && result.error().scope != Scope::host &&
+           smtp::is_about_reverse_name(result.error());
+}
+
+bool is_broken_off(const smtp::ClientSession::TransactionEnded& outcome, std::size_t recipient) {
+    return std::ranges::binary_search(outcome.broken_off, recipient);
+}
+
 }  // namespace
 
 // What they tell of the address, the host and the source. True: the source is suspended with this.
@@ -29,16 +41,21 @@ bool Deliveries::note_answers(const smtp::ClientSession::TransactionEnded& outco
     const auto is_of_host = [](const auto& result) {
         return !result && result.error().scope == Scope::host;
     };
-    const auto is_answer = [&](const auto& result) {
-        return result || (result.error().reply_code != 0 && !is_of_host(result));
-    };
-    const auto refusal = std::ranges::find_if(outcome.recipients, is_refusal);
+    const auto& results = outcome.recipients;
+    const auto refusal = std::ranges::find_if(results, is_refusal);
     const bool is_source_refused =
-        refusal != outcome.recipients.end() && suspend_source(connection, refusal->error());
-    const auto trouble = std::ranges::find_if(outcome.recipients, is_of_host);
-    if (std::ranges::any_of(outcome.recipients, is_answer)) {
+        refusal != results.end() && suspend_source(connection, refusal->error());
+    const auto trouble = std::ranges::find_if(results, is_of_host);
+    bool is_answered = false;
+    for (std::size_t i = 0; i < results.size() && !is_answered; ++i) {
+        const bool has_reply = results[i] || results[i].error().reply_code != 0;
+        is_answered = has_reply && !is_of_host(results[i]) && !is_broken_off(outcome, i);
+    }
+    if (is_answered) {
         pool_.note_success(connection);
-    } else if (trouble != outcome.recipients.end() && !is_source_refused) {
+    } else if (!outcome.broken_off.empty()) {
+        pool_.note_break(connection, results[outcome.broken_off.front()].error());
+    } else if (trouble != results.end() && !is_source_refused) {
         if (smtp::is_too_many_connections(trouble->error())) {
             pool_.note_too_many(connection);
         } else {
@@ -57,46 +74,90 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
     sorted.settled.reserve(outcome.recipients.size());
     const bool is_some_taken = std::ranges::any_of(
         outcome.recipients, [](const auto& result) { return result.has_value(); });
+    const bool is_one_to_blame = outcome.suspects.size() == 1 && outcome.broken_off.size() > 1;
     const auto source = std::string_view(pool_[connection].target().source);
     const bool is_source_refused = note_answers(outcome, connection);
+    const bool turns_to_v4 = std::ranges::any_of(outcome.recipients, is_for_want_of_name) &&
+                             turn_to_v4(delivery, connection);
+    const bool can_go_on = delivery.holds_connection && !core_.is_draining;
+    const auto settle_as = [&](std::uint32_t number, Kind kind, const DeliveryError& error) {
+        sorted.settled.push_back({number, kind, &error, false, false, source});
+    };
     for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
         const auto number = delivery.recipients[i];
         const auto& result = outcome.recipients[i];
         if (result) {
             sorted.settled.push_back({number, Kind::delivered, &taken, outcome.dsn_passed_on,
                                       outcome.deliver_by_passed_on, source});
-            delivery.was_answered = true;
+            delivery.heard = Heard::settled;
             continue;
         }
         const auto& error = result.error();
-        const bool is_of_host = error.scope == Scope::host || error.scope == Scope::domain;
-        delivery.was_answered = delivery.was_answered || !is_of_host;
-        const bool is_lost = error.reply_code == 0 && !error.is_permanent();
+        const bool is_broken = is_broken_off(outcome, i);
+        const auto heard = heard_of(error, is_broken);
+        delivery.heard = std::max(delivery.heard, heard);
+        const bool is_one_too_many = is_some_taken && heard >= Heard::refusal &&
+                                     !error.is_permanent() && is_too_many_recipients(error);
+        const bool goes_to_v4 = turns_to_v4 && is_for_want_of_name(result);
+        const bool goes_to_next_host = heard == Heard::nothing || heard == Heard::refusal ||
+                                       (is_broken && !outcome.in_doubt) || goes_to_v4;
         // What the host says about the recipient is entered when it counts, in the end.
-        if (is_of_host || (!error.is_permanent() && error.scope == Scope::message && !is_lost)) {
+        if (goes_to_next_host) {
             core_.history.note(delivery.message,
                                {.recipient = number, .at = core_.now(), .error = error});
         }
-        const bool is_one_too_many =
-            is_some_taken && !is_of_host && !error.is_permanent() && is_too_many_recipients(error);
-        if (is_one_too_many || (is_source_refused && smtp::is_about_our_address(error))) {
+        if (is_one_too_many || (goes_to_v4 && !can_go_on) ||
+            (is_source_refused && smtp::is_about_our_address(error))) {
             sorted.again.push_back(number);
-        } else if (is_of_host) {
+        } else if (is_broken && is_one_to_blame) {
+            if (outcome.suspects.front() == i) {
+                settle_as(number, Kind::deferred, error);
+            } else {
+                sorted.again.push_back(number);
+            }
+        } else if (heard == Heard::nothing) {
             sorted.left.push_back(number);
             sorted.refusals.push_back(std::move(delivery.refusals[i]));
             delivery.host_error = error;
-        } else if (error.is_permanent()) {
-            sorted.settled.push_back({number, Kind::failed, &error, false, false, source});
-        } else if (outcome.in_doubt && is_lost) {
-            sorted.settled.push_back({number, Kind::in_doubt, &error, false, false, source});
-        } else if (error.scope == Scope::recipient) {
-            sorted.settled.push_back({number, Kind::deferred, &error, false, false, source});
-        } else {
+        } else if (goes_to_next_host) {
             sorted.left.push_back(number);
             sorted.refusals.emplace_back(error);
+        } else if (is_broken) {
+            settle_as(number, Kind::in_doubt, error);
+        } else {
+            settle_as(number, error.is_permanent() ? Kind::failed : Kind::deferred, error);
         }
     }
     return sorted;
+}
+
+Deliveries::Heard Deliveries::heard_of(const DeliveryError& error, bool is_broken_off) {
+    if (error.scope == Scope::host || error.scope == Scope::domain) return Heard::nothing;
+    if (is_broken_off) return Heard::broken;
+    const bool is_final = error.is_permanent() || error.scope == Scope::recipient;
+    return is_final ? Heard::settled : Heard::refusal;
+}
+
+// Those that may be the reason for the break do not hold up the others again.
+void Deliveries::part(const Delivery& delivery,
+                      const smtp::ClientSession::TransactionEnded& outcome) {
+    if (outcome.suspects.empty() || delivery.recipients.size() < 2) return;
+    std::vector<std::uint32_t> suspects;
+    for (const auto i : outcome.suspects) suspects.push_back(delivery.recipients[i]);
+    parts_.lines.part(delivery.message, suspects);
+}
+
+bool Deliveries::turn_to_v4(Delivery& delivery, std::uint32_t connection) {
+    if (delivery.only_v4 || !pool_[connection].target().endpoint.address.is_v6()) return false;
+    auto& site = parts_.sites[delivery.site];
+    if (site.limits.ip == conf::IpFamilies::v6) return false;
+    site.prefers_v4_until = core_.now() + v4_preferred_for;
+    delivery.only_v4 = true;
+    delivery.pass = Pass::all;
+    delivery.next_host = 0;
+    // That session was with an address that we may not come from.
+    if (delivery.sessions > 0) --delivery.sessions;
+    return true;
 }
 
 void Deliveries::judge(const DeliveryPtr& delivery,
@@ -107,17 +168,18 @@ void Deliveries::judge(const DeliveryPtr& delivery,
                               .reply_code = outcome.reply_code,
                               .text = outcome.reply,
                               .remote = pool_[connection].remote()};
+    part(*delivery, outcome);
     auto [settled, left, refusals, again] = sort_answers(*delivery, outcome, taken, connection);
     if (!again.empty()) {
-        // This comes to an end: some were taken, or a source was suspended.
+        // This comes to an end: some were taken, or one is to blame, or a source was suspended.
         settle(*delivery, settled);
-        put_back(delivery, delivery->was_answered ? How::answered : How::unknown);
+        put_back(delivery, how_of(*delivery));
         return;
     }
     delivery->recipients = std::move(left);
     delivery->refusals = std::move(refusals);
     if (delivery->recipients.empty()) {
-        settle_all(delivery, settled, How::answered);
+        settle_all(delivery, settled, how_of(*delivery));
         return;
     }
     settle(*delivery, settled);
@@ -134,6 +196,27 @@ void Deliveries::note_host_failure(Delivery& delivery, const DeliveryError& erro
                            {.recipient = number, .at = core_.now(), .error = error});
     }
     core_.event(HostFailed{delivery.id, parts_.sites[delivery.site].destination.name(), error});
+}
+
+Deliveries::How Deliveries::how_of(const Delivery& delivery, bool has_failed) {
+    switch (delivery.heard) {
+        case Heard::settled:
+        case Heard::refusal: return How::answered;
+        case Heard::broken: return How::broken;
+        case Heard::nothing: break;
+    }
+    return has_failed ? How::failed : How::unknown;
+}
+
+// Where the site's next attempt goes on.
+void Deliveries::note_asked(const Delivery& delivery, How how) {
+    using Asked = AskedAddresses::How;
+    auto& asked = parts_.sites[delivery.site].asked;
+    if (delivery.heard == Heard::settled) return asked.begin_round();
+    if (how == How::unknown) return;
+    for (std::size_t i = std::min(delivery.asked_before, delivery.asked.size());
+         i < delivery.asked.size(); ++i)
+        asked.add(delivery.asked[i], how == How::failed ? Asked::silent : Asked::unwilling);
 }
 
 // Some are served, the delivery goes on for the others.
@@ -174,8 +257,10 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
     std::vector<Outcome> outcomes;
     for (std::size_t i = 0; i < delivery->recipients.size(); ++i) {
         const auto number = delivery->recipients[i];
-        if (delivery->refusals[i]) {
-            outcomes.push_back({number, Outcome::Kind::deferred, &*delivery->refusals[i]});
+        if (const auto& refusal = delivery->refusals[i]) {
+            const auto kind =
+                refusal->is_permanent() ? Outcome::Kind::failed : Outcome::Kind::deferred;
+            outcomes.push_back({number, kind, &*refusal});
         } else if (hopeless != nullptr) {
             outcomes.push_back({number, Outcome::Kind::failed, hopeless});
         }
@@ -185,9 +270,7 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
     // To be turned away as one too many is no failure.
     const bool has_failed =
         host_error && !is_hopeless && !smtp::is_too_many_connections(*host_error);
-    const auto how = delivery->was_answered ? How::answered
-                     : has_failed           ? How::failed
-                                            : How::unknown;
+    const auto how = how_of(*delivery, has_failed);
     if (are_all_settled) {
         settle_all(delivery, outcomes, how);
     } else {
@@ -232,16 +315,18 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
     const auto now = core_.now();
     const auto down_since = destination.health().down_since();
     const auto error = delivery->host_error.value_or(DeliveryError{});
-    const auto change = destination.end({.was_probe = delivery->is_probe,
+    note_asked(*delivery, how);
+    const auto change = destination.end({.was_probe = delivery->is_probe(),
                                          .frees_connection = delivery->holds_connection,
                                          .how = how,
                                          .at_start = delivery->at_start,
                                          .may_grow = !site.is_waiting_for_host,
                                          .error = error,
+                                         .sender = delivery->sender,
                                          .jitter = core_.scheduler.jitter()},
                                         now);
     using Change = queue::Destination::Change;
-    if (change != Change::none || delivery->is_probe) ++core_.troubles_version;
+    if (change != Change::none || delivery->is_probe()) ++core_.troubles_version;
     if (change == Change::went_down) {
         core_.event(DestinationDown{destination.name(), error,
                                     destination.health().next_probe().value_or(now),

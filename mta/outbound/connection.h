@@ -73,7 +73,6 @@ public:
     [[nodiscard]] std::size_t active() const { return bodies_.size(); }
     // All that were ever started.
     [[nodiscard]] std::uint32_t started() const { return started_; }
-    [[nodiscard]] bool has_been_connected() const { return stream_ != nullptr; }
     // It ended before it began: this machine cannot send from target().source_address.
     [[nodiscard]] bool has_unusable_source() const { return has_unusable_source_; }
     [[nodiscard]] bool has_been_ready() const { return session_.was_ready(); }

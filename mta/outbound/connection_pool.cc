@@ -69,11 +69,16 @@ bool ConnectionPool::is_used_up(std::uint32_t index) const {
            site.sources.is_suspended(held.connection->target().source, core_.now());
 }
 
-void ConnectionPool::note_success(std::uint32_t index) {
+// The address is up. From now on it is no probe, and what fails afterwards began now.
+void ConnectionPool::note_hello(std::uint32_t index) {
     auto& held = connections_[index];
     if (addresses_.succeeded(held.peer.attempt, core_.now())) ++core_.troubles_version;
-    // From now on it is no probe, and what fails afterwards began now.
     held.peer.attempt = addresses_.begin(held.peer.attempt.endpoint, core_.now());
+}
+
+void ConnectionPool::note_success(std::uint32_t index) {
+    const auto& held = connections_[index];
+    note_hello(index);
     sites_[held.site].sources.accept(held.connection->target().source, core_.now());
     const auto before = held.peer.host->concurrency.limit();
     HostLimits::note_success(*held.peer.host);
@@ -90,6 +95,14 @@ void ConnectionPool::note_failure(std::uint32_t index, const DeliveryError& erro
     const bool is_static = sites_[held.site].plan.is_static;
     addresses_.failed(held.peer.attempt, {error, is_static, core_.scheduler.jitter()}, core_.now());
     ++core_.troubles_version;
+}
+
+void ConnectionPool::note_break(std::uint32_t index, const DeliveryError& error) {
+    auto& held = connections_[index];
+    if (std::exchange(held.is_judged, true)) return;
+    const bool is_static = sites_[held.site].plan.is_static;
+    const AddressHealth::Failure failure{error, is_static, core_.scheduler.jitter()};
+    if (addresses_.failed(held.peer.attempt, failure, core_.now())) ++core_.troubles_version;
 }
 
 void ConnectionPool::note_too_many(std::uint32_t index) {

@@ -87,8 +87,12 @@ public:
     // source.
     [[nodiscard]] bool is_used_up(std::uint32_t index) const;
     // How a transaction on it ended, or its beginning, tells of the address and the host.
+    void note_hello(std::uint32_t index);
     void note_success(std::uint32_t index);
     void note_failure(std::uint32_t index, const DeliveryError& error);
+    // The session broke after EHLO. That says something of the address only if nothing has worked
+    // there for a while: it hung.
+    void note_break(std::uint32_t index, const DeliveryError& error);
     // The host has said that it has too many connections, to this one.
     void note_too_many(std::uint32_t index);
     // Ends it without on_end.

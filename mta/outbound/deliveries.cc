@@ -50,6 +50,8 @@ Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
     delivery->content = parts_.copies.get(delivery->message);
     delivery->recipients = parts_.lines.recipients_of(delivery->bundle);
     delivery->refusals.resize(delivery->recipients.size());
+    delivery->sender = core_.bundles[delivery->bundle].sender;
+    delivery->is_retried = core_.bundles[delivery->bundle].is_retry;
     delivery->at_start = parts_.sites[site].destination.mark();
     delivery->index = all_.size();
     all_.push_back(delivery);
@@ -60,10 +62,14 @@ Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
 
 void Deliveries::start(std::uint32_t site) {
     const auto needs = parts_.sites[site].needs();
-    const bool is_probe = parts_.sites[site].destination.start(core_.now(), needs);
+    auto& destination = parts_.sites[site].destination;
+    const bool is_probe = destination.start(core_.now(), needs);
     const auto delivery = make(site);
     delivery->may_connect = needs.connection;
-    delivery->is_probe = is_probe;
+    if (is_probe) {
+        const bool is_ordered = destination.health().is_probe_ordered();
+        delivery->purpose = is_ordered ? Purpose::ordered_probe : Purpose::probe;
+    }
     // Kept for it while it is read, so that nobody else needs a connection more than there may be.
     const auto kept = pool_.take_idle(site);
     delivery->connection = kept;
@@ -122,6 +128,7 @@ void Deliveries::set_unconnected(Delivery& delivery, bool is_unconnected) {
 void Deliveries::on_ready(std::uint32_t connection) {
     const auto delivery = std::exchange(work_of(connection).opening, nullptr);
     core_.request_tick();
+    if (delivery) pool_.note_hello(connection);
     if (delivery) {
         transact(delivery, connection);
     } else if (work_of(connection).leaving) {
@@ -191,6 +198,9 @@ void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection)
     delivery->was_offered = true;
     delivery->connection = connection;
     delivery->host = open.target().host.empty() ? delivery->host : open.target().host;
+    const auto& endpoint = open.target().endpoint;
+    if (std::ranges::find(delivery->asked, endpoint) == delivery->asked.end())
+        delivery->asked.push_back(endpoint);
     work_of(connection).active.push_back(delivery);
     open.start(delivery->content, delivery->recipients);
 }
@@ -236,7 +246,6 @@ void Deliveries::on_end(std::uint32_t connection, const std::optional<DeliveryEr
     }
     if (opening && error) return on_refused(delivery, connection, *error);
     set_unconnected(*delivery, true);
-    if (opening && pool_[connection].has_been_connected()) ++delivery->sessions;
     walk(delivery);
 }
 
@@ -254,9 +263,9 @@ void Deliveries::on_refused(const DeliveryPtr& delivery, std::uint32_t connectio
     if (smtp::is_too_many_connections(error)) {
         pool_.note_too_many(connection);
         --delivery->addresses_tried;
-    } else {
-        if (!is_of_source) pool_.note_failure(connection, error);
-        if (pool_[connection].has_been_connected()) ++delivery->sessions;
+        std::erase(delivery->asked, pool_[connection].target().endpoint);
+    } else if (!is_of_source) {
+        pool_.note_failure(connection, error);
     }
     walk(delivery);
 }

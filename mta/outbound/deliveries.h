@@ -34,12 +34,20 @@ namespace mta::outbound {
 //   "too many recipients" (452, 552), when     nothing is charged: they go in the next
 //   some have been taken                       transaction, at once
 //   4xx for the message (MAIL, DATA, body)     the next host; charged if none takes it
-//   reply to the final dot lost                in doubt, charged: another host now could duplicate
-//   host level (connect, greeting, EHLO, 421)  the next address or host; nothing is charged to the
+//   host level (connect, greeting, EHLO)       the next address or host; nothing is charged to the
 //                                              message: address and destination pay with their
 //                                              health
+//   the session breaks after EHLO (421, close, the host is up. The next host; charged if none takes
+//   timeout, nonsense) at MAIL, RCPT or DATA   it. Recipients whose RCPT had no answer yet go one
+//   by
+//                                              one from then on: one of them may be the reason
+//   the same when one RCPT of several had no   that recipient is charged, the others go at once
+//   answer yet
+//   the same after the final dot               in doubt, charged: another host now could duplicate
 //   "too many connections"                     no failure: it waits for room at the host, or goes
 //                                              to the next one
+//   "your IPv6 address has no name" (PTR)      an IPv4 address of the destination, if it has any;
+//                                              else as the reply says
 //   "your address is blocked", and the site's  no failure: the source is suspended for the site,
 //   pool of [[source]]s has another            the bundle goes back into the line
 //   DNS of a host, for now                     the next host; then as host level
@@ -47,9 +55,20 @@ namespace mta::outbound {
 //                                              hosts: the operator's mistake, as host level
 //   a kept connection that was gone            nothing happened: a new connection, once
 //
-// An attempt tries at most delivery.addresses_per_attempt_max addresses and 2 sessions. Addresses
-// that are unwell are passed over; if there is no other, the least bad one is tried, and the probe
-// of a destination that is down tries all.
+// An attempt tries at most delivery.addresses_per_attempt_max addresses and 2 sessions, of those in
+// which EHLO was answered. Addresses that are unwell are passed over; if there is no other, the
+// least bad one is tried, and the probe of a destination that is down tries them, too. What an
+// attempt asked in vain the next one passes over until all have been asked (AskedAddresses). An
+// ordered probe asks all hosts and addresses.
+//
+// What an attempt has heard in the end (Heard) decides what the destination learns from it:
+//
+//   nothing      no EHLO was answered: a failure (Health), if any host was asked
+//   broken       a session broke after EHLO: it is up, and loses pace if that happens with the mail
+//                of several senders in a row (queue::Pace)
+//   refusal      a host answered about the message, and left it to others or to another time
+//   settled      a host took or refused it, or a recipient: it works, and a new round of its
+//                addresses begins
 //
 // When the host that is next has all the connections that it may have, the delivery waits in the
 // host's line: one of each site, the others of the site wait for that one. Who has an answer
@@ -86,7 +105,8 @@ public:
     void forget(std::uint32_t message);
     // Breaks off, uncharged, what is not in a transaction; the rest goes on to its end.
     void drain();
-    // If the site waits for a host that is closed, it is asked now.
+    // An order: if the site waits for a host that is closed, it is asked now; a probe that is under
+    // way asks all hosts.
     void probe_now(std::uint32_t site);
     // What waits of the message for room at a host is in its site's line again, so that an order
     // can have it.
@@ -115,6 +135,13 @@ private:
     static constexpr Millis look_up_check_interval{5'000};
     static constexpr Millis room_wait{1'000};  // of a look-up that is one too many
 
+    enum class Purpose : std::uint8_t { mail, probe, ordered_probe };
+    // In order: what was heard last of these counts.
+    enum class Heard : std::uint8_t { nothing, broken, refusal, settled };
+    // Which addresses are next: those that were not asked in vain lately, then the others. In
+    // neither one that this attempt has asked.
+    enum class Pass : std::uint8_t { others, all };
+
     struct Delivery {
         std::uint32_t bundle = queue::nothing;  // nothing: forgotten
         std::uint32_t site = 0;
@@ -124,10 +151,12 @@ private:
         std::vector<std::uint32_t> recipients;  // still to be served in this attempt
         // Message-level errors of those, beside them; empty ones: none.
         std::vector<std::optional<DeliveryError>> refusals;
-        bool is_probe = false;
+        Purpose purpose = Purpose::mail;
+        Heard heard = Heard::nothing;
+        std::uint32_t sender = queue::nothing;  // its group
+        bool is_retried = false;
         bool holds_connection = true;  // counts among the site's busy ones
         bool was_offered = false;      // some host was told of it
-        bool was_answered = false;     // some host has said something about the message
         bool is_unreadable = false;    // the store could not give it
         queue::Destination::Mark at_start;
         std::optional<DeliveryError> host_error;  // the most telling one
@@ -151,9 +180,14 @@ private:
         };
         std::optional<PassedOver> least_bad;  // of the unwell addresses that were passed over
         bool takes_unwell = false;
-        bool has_asked_all = false;  // of its hosts: none is left
-        bool is_paused = false;      // until the site's rates allow it
-        bool is_looking_up = false;  // the addresses of `host`
+        Pass pass = Pass::others;
+        bool has_passed_over = false;  // some that were asked in vain lately
+        std::vector<Endpoint> asked;
+        std::size_t asked_before = 0;  // of those: in the round before the site's present one
+        bool only_v4 = false;          // our IPv6 address was refused for want of a name
+        bool has_asked_all = false;    // of its hosts: none is left
+        bool is_paused = false;        // until the site's rates allow it
+        bool is_looking_up = false;    // the addresses of `host`
         std::uint32_t addresses_tried = 0;
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;
@@ -163,6 +197,8 @@ private:
         bool may_send = true;
         bool may_connect = false;
         std::size_t index = 0;  // in all_
+
+        [[nodiscard]] bool is_probe() const { return purpose != Purpose::mail; }
     };
     using DeliveryPtr = std::shared_ptr<Delivery>;
     // What a connection is busy with.
@@ -182,7 +218,7 @@ private:
     void walk(const DeliveryPtr& delivery);
     [[nodiscard]] Result<std::vector<conf::NextHopHost>> plan_hosts(const Delivery& delivery);
     void advance(const DeliveryPtr& delivery);
-    [[nodiscard]] dns::Freshness freshness_for(const Delivery& delivery) const;
+    [[nodiscard]] static dns::Freshness freshness_for(const Delivery& delivery);
     void look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host);
     // The DNS may take long; expiry does not wait for it.
     [[nodiscard]] bool has_expired(const Delivery& delivery) const;
@@ -192,7 +228,11 @@ private:
     [[nodiscard]] static queue::Destination::Needs needs_of(const Delivery& delivery);
     [[nodiscard]] bool is_pause_too_long(const Delivery& delivery);
     [[nodiscard]] bool take_from_rates(const DeliveryPtr& delivery);
+    void put_in_order(const Delivery& delivery, std::vector<Endpoint>& endpoints) const;
+    [[nodiscard]] bool can_reach(Delivery& delivery, const IpAddress& address) const;
+    [[nodiscard]] bool is_passed_over(Delivery& delivery, const Endpoint& endpoint) const;
     [[nodiscard]] bool go_to_next_address(Delivery& delivery);
+    [[nodiscard]] bool begin_last_pass(Delivery& delivery);
     [[nodiscard]] bool has_next_host(const Delivery& delivery) const;
     static void go_back_to_full_host(Delivery& delivery);
     [[nodiscard]] bool turn_to_least_bad(Delivery& delivery);
@@ -228,6 +268,8 @@ private:
     void go_on_after(const DeliveryPtr& delivery, std::uint32_t connection);
     [[nodiscard]] bool note_answers(const smtp::ClientSession::TransactionEnded& outcome,
                                     std::uint32_t connection);
+    [[nodiscard]] static Heard heard_of(const DeliveryError& error, bool is_broken_off);
+    void part(const Delivery& delivery, const smtp::ClientSession::TransactionEnded& outcome);
     // The answers to a transaction: final ones are settled, the rest goes on to the next host, if
     // there is one.
     struct Sorted {
@@ -239,10 +281,15 @@ private:
     [[nodiscard]] Sorted sort_answers(Delivery& delivery,
                                       const smtp::ClientSession::TransactionEnded& outcome,
                                       const DeliveryError& taken, std::uint32_t connection);
+    // A refusal of our IPv6 address for want of a name. False: it was another one.
+    [[nodiscard]] bool turn_to_v4(Delivery& delivery, std::uint32_t connection);
     void judge(const DeliveryPtr& delivery, const smtp::ClientSession::TransactionEnded& outcome,
                std::uint32_t connection);
 
     void note_host_failure(Delivery& delivery, const DeliveryError& error);
+    // Of an attempt that fails only if it `has_failed` to speak to any host.
+    [[nodiscard]] static How how_of(const Delivery& delivery, bool has_failed = false);
+    void note_asked(const Delivery& delivery, How how);
     void settle(Delivery& delivery, std::span<const Outcome> outcomes);
     void settle_all(const DeliveryPtr& delivery, std::span<const Outcome> outcomes, How how);
     void give_up(const DeliveryPtr& delivery);

@@ -152,6 +152,11 @@ void Deliveries::apply_settings() {
 }
 
 void Deliveries::probe_now(std::uint32_t site) {
+    if (parts_.sites[site].destination.health().is_probing()) {
+        for (const auto& delivery : all_)
+            if (delivery->site == site && delivery->is_probe())
+                delivery->purpose = Purpose::ordered_probe;
+    }
     const auto found = waiting_for_host_.find(site);
     const auto delivery = found == waiting_for_host_.end() ? nullptr : found->second.lock();
     if (!delivery) return;

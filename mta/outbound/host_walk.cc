@@ -44,13 +44,17 @@ void Deliveries::walk(const DeliveryPtr& delivery) {
         }
         delivery->hosts = std::move(*hosts);
         delivery->next_host = 0;
-        delivery->takes_unwell = delivery->is_probe;
+        delivery->takes_unwell = delivery->is_probe();
+        delivery->pass = delivery->purpose == Purpose::ordered_probe ? Pass::all : Pass::others;
+        delivery->has_passed_over = false;
+        if (delivery->sessions == 0) delivery->asked.clear();
+        delivery->asked_before = 0;
         // What was found on a former way is of its hosts.
         delivery->full.reset();
         delivery->full_host = 0;
         delivery->least_bad.reset();
         // The host of a kept connection has had its say.
-        if (delivery->sessions > 0) {
+        if (delivery->sessions > 0 && !delivery->only_v4) {
             std::erase_if(delivery->hosts,
                           [&](const auto& host) { return host.host == delivery->host; });
         }
@@ -73,16 +77,19 @@ Result<std::vector<conf::NextHopHost>> Deliveries::plan_hosts(const Delivery& de
 
 // To the next address, or the next host's addresses, or the end of the attempt.
 void Deliveries::advance(const DeliveryPtr& delivery) {
-    const auto addresses_max = core_.settings->delivery.addresses_per_attempt_max;
     const auto& site = parts_.sites[delivery->site];
     const bool is_static = site.plan.is_static;
     // While the site is down nobody knocks but the probe, outside of its hours nobody at all.
     const auto may_knock = [&] {
         return !site.destination.is_closed() &&
-               (delivery->is_probe || site.destination.health().is_up());
+               (delivery->is_probe() || site.destination.health().is_up());
     };
-    while (may_knock() && delivery->sessions < sessions_max &&
-           delivery->addresses_tried < addresses_max) {
+    const auto is_enough = [&] {
+        if (delivery->sessions >= sessions_max) return true;
+        return delivery->purpose != Purpose::ordered_probe &&
+               delivery->addresses_tried >= core_.settings->delivery.addresses_per_attempt_max;
+    };
+    while (may_knock() && !is_enough()) {
         if (go_to_next_address(*delivery)) {
             if (is_pause_too_long(*delivery)) break;
             if (take_from_rates(delivery))
@@ -95,7 +102,9 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
                 continue;
             }
             // Who has been answered does not wait for a second answer, and the site with it.
-            if (delivery->full && !delivery->was_answered) return wait_for_host(delivery);
+            const bool is_answered = delivery->heard > Heard::broken;
+            if (delivery->full && !is_answered) return wait_for_host(delivery);
+            if (begin_last_pass(*delivery)) continue;
             if (turn_to_least_bad(*delivery)) continue;
             delivery->has_asked_all = !delivery->full && !delivery->least_bad;
             break;
@@ -114,22 +123,45 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
     give_up(delivery);
 }
 
+// From the site's source, over the families of addresses that it may be asked by.
+bool Deliveries::can_reach(Delivery& delivery, const IpAddress& address) const {
+    const auto& site = parts_.sites[delivery.site];
+    if (delivery.only_v4 && address.is_v6()) return false;
+    const std::string family = address.is_v6() ? "IPv6" : "IPv4";
+    std::string why;
+    if (!core_.sources.can_reach(site.plan.source, address)) {
+        why = "the source " + site.plan.source + " has no " + family +
+              " address from which to reach " + address.to_string();
+    } else if (site.plan.is_static && IpAddress::parse(delivery.host)) {
+        return true;  // the operator's own choice
+    } else if (site.limits.ip == (address.is_v6() ? conf::IpFamilies::v4 : conf::IpFamilies::v6)) {
+        why = address.to_string() + " is not used: the configuration excludes " + family +
+              " here (ip)";
+    } else {
+        return true;
+    }
+    dns::keep_most_hopeful(delivery.host_error,
+                           {.status = {4, 4, 4}, .scope = Scope::host, .text = std::move(why)});
+    return false;
+}
+
+bool Deliveries::is_passed_over(Delivery& delivery, const Endpoint& endpoint) const {
+    if (std::ranges::find(delivery.asked, endpoint) != delivery.asked.end()) return true;
+    const auto& site = parts_.sites[delivery.site];
+    const bool is_retried = delivery.is_retried || site.destination.is_slowed();
+    if (delivery.pass == Pass::all || !site.asked.is_passed_over(endpoint, is_retried))
+        return false;
+    delivery.has_passed_over = true;
+    return true;
+}
+
 // To the host's next address that may be tried now. False: it has no more.
 bool Deliveries::go_to_next_address(Delivery& delivery) {
     const auto now = core_.now();
-    const auto& pool = parts_.sites[delivery.site].plan.source;
     for (; delivery.next_address < delivery.addresses.size(); ++delivery.next_address) {
         const auto& endpoint = delivery.addresses[delivery.next_address];
-        if (!core_.sources.can_reach(pool, endpoint.address)) {
-            dns::keep_most_hopeful(
-                delivery.host_error,
-                {.status = {4, 4, 4},
-                 .scope = Scope::host,
-                 .text = "the source " + pool + " has no " +
-                         (endpoint.address.is_v6() ? "IPv6" : "IPv4") +
-                         " address from which to reach " + endpoint.address.to_string()});
-            continue;
-        }
+        if (!can_reach(delivery, endpoint.address)) continue;
+        if (is_passed_over(delivery, endpoint)) continue;
         if (!delivery.takes_unwell && !parts_.addresses.may_try(endpoint, now)) {
             const auto next_try = parts_.addresses.next_try(endpoint);
             if (!delivery.least_bad || next_try < delivery.least_bad->next_try)
@@ -162,6 +194,18 @@ void Deliveries::go_back_to_full_host(Delivery& delivery) {
     delivery.next_address = 0;
 }
 
+// None is left but those that former attempts have asked: a new round begins with this one.
+bool Deliveries::begin_last_pass(Delivery& delivery) {
+    if (!delivery.has_passed_over || delivery.pass == Pass::all) return false;
+    delivery.pass = Pass::all;
+    delivery.asked_before = delivery.asked.size();
+    parts_.sites[delivery.site].asked.begin_round();
+    delivery.next_host = 0;
+    delivery.addresses.clear();
+    delivery.next_address = 0;
+    return true;
+}
+
 // No address was left that is well: the one whose probe is due first is asked before its time.
 bool Deliveries::turn_to_least_bad(Delivery& delivery) {
     if (!delivery.least_bad || delivery.sessions > 0) return false;
@@ -177,12 +221,13 @@ bool Deliveries::turn_to_least_bad(Delivery& delivery) {
     return true;
 }
 
-dns::Freshness Deliveries::freshness_for(const Delivery& delivery) const {
-    if (delivery.is_probe) {
-        const auto& health = parts_.sites[delivery.site].destination.health();
-        return health.is_probe_ordered() ? dns::Freshness::ordered : dns::Freshness::retry;
+dns::Freshness Deliveries::freshness_for(const Delivery& delivery) {
+    switch (delivery.purpose) {
+        case Purpose::ordered_probe: return dns::Freshness::ordered;
+        case Purpose::probe: return dns::Freshness::retry;
+        case Purpose::mail: break;
     }
-    return core_.bundles[delivery.bundle].is_retry ? dns::Freshness::retry : dns::Freshness::cached;
+    return delivery.is_retried ? dns::Freshness::retry : dns::Freshness::cached;
 }
 
 void Deliveries::look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host) {
@@ -263,6 +308,7 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
         return;
     }
     delivery.addresses = std::move(*endpoints);
+    put_in_order(delivery, delivery.addresses);
     std::erase_if(site.addresses, [&](const auto& known) { return known.host == delivery.host; });
     for (const auto& endpoint : delivery.addresses)
         if (site.addresses.size() < addresses_shown_max)
@@ -272,6 +318,18 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
         std::ranges::stable_sort(delivery.addresses, {}, [this](const Endpoint& endpoint) {
             return parts_.addresses.next_try(endpoint);
         });
+    }
+}
+
+// They come with IPv6 and IPv4 in turns, beginning with IPv6.
+void Deliveries::put_in_order(const Delivery& delivery, std::vector<Endpoint>& endpoints) const {
+    const auto& site = parts_.sites[delivery.site];
+    const bool is_v4_first =
+        site.limits.ip == conf::IpFamilies::v4_first || core_.now() < site.prefers_v4_until;
+    if (!is_v4_first) return;
+    for (std::size_t i = 0; i + 1 < endpoints.size(); i += 2) {
+        if (endpoints[i].address.is_v6() && !endpoints[i + 1].address.is_v6())
+            std::swap(endpoints[i], endpoints[i + 1]);
     }
 }
 
@@ -310,6 +368,9 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
 
 void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     ++delivery->addresses_tried;
+    delivery->asked.push_back(endpoint);
+    if (delivery->purpose == Purpose::ordered_probe)
+        parts_.addresses.probe_now(endpoint, core_.now());
     delivery->may_connect = false;
     set_unconnected(*delivery, false);
     const auto& host = delivery->host;

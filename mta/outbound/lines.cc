@@ -26,9 +26,10 @@ void Lines::line_up_due(std::uint32_t message) {
         const auto site = router_->site_for(recipient.domain, source);
         const auto state = site ? State::lined_up : State::routing;
         const auto place = site ? *site : recipient.domain;
-        auto bundle = find(message, state, place);
+        auto bundle = recipient.goes_alone ? queue::nothing : find(message, state, place);
         if (bundle == queue::nothing) {
             bundle = add(message, state, place);
+            core_.bundles[bundle].is_of_one = recipient.goes_alone;
             core_.bundles[bundle].is_retry = recipient.attempts > 0 || recipient.stalls > 0;
             if (site) {
                 sites_[*site].destination.line_up(core_.bundles, bundle);
@@ -50,7 +51,9 @@ void Lines::on_routed(std::uint32_t domain) {
         const auto site =
             router_->site_for(domain, router_->source_of(core_.table().message(message)));
         MTA_ASSERT(site);
-        const auto present = find(message, State::lined_up, *site);
+        const auto present = core_.bundles[bundle].is_of_one
+                                 ? queue::nothing
+                                 : find(message, State::lined_up, *site);
         if (present != queue::nothing) {
             move_recipients(bundle, present, 0, std::numeric_limits<std::size_t>::max());
             remove(bundle);
@@ -154,6 +157,11 @@ void Lines::put_back_others(std::uint32_t bundle, std::span<const std::uint32_t>
     put_back(rest);
 }
 
+void Lines::part(std::uint32_t message, std::span<const std::uint32_t> numbers) {
+    const auto& entry = core_.table().message(message);
+    for (const auto number : numbers) core_.table().recipient(entry, number).goes_alone = true;
+}
+
 void Lines::dissolve_lined_up(std::uint32_t message) {
     for (auto& recipient : core_.table().recipients(message)) {
         if (recipient.bundle == queue::nothing || recipient.is_delivering) continue;
@@ -197,8 +205,8 @@ void Lines::reroute(std::uint32_t message) {
 std::uint32_t Lines::find(std::uint32_t message, State state, std::uint32_t place) const {
     for (auto bundle = core_.table().message(message).first_bundle; bundle != queue::nothing;
          bundle = core_.bundles[bundle].next_of_message) {
-        if (core_.bundles[bundle].state == state && core_.bundles[bundle].place == place)
-            return bundle;
+        const auto& found = core_.bundles[bundle];
+        if (found.state == state && found.place == place && !found.is_of_one) return bundle;
     }
     return queue::nothing;
 }

@@ -45,6 +45,10 @@ public:
     // line.
     void put_back_others(std::uint32_t bundle, std::span<const std::uint32_t> kept);
 
+    // From their next attempt on each of these goes in a bundle of its own: one of them may be what
+    // breaks the sessions.
+    void part(std::uint32_t message, std::span<const std::uint32_t> numbers);
+
     // Out of all lines, for routing anew: the recipients are waiting and due now.
     void dissolve_lined_up(std::uint32_t message);
     // Mail for the domain no longer goes to the site in whose line some of it is.

@@ -81,6 +81,10 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
                 view.reason = WaitReason::destination_down;
                 view.until = destination.health().next_probe();
                 return;
+            case Wait::slowed:
+                view.reason = WaitReason::destination_slowed;
+                view.until = destination.next_start();
+                return;
             case Wait::closed:
                 view.reason = WaitReason::window;
                 view.until = site.hours.next_begin();

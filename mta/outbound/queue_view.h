@@ -17,22 +17,23 @@ namespace mta::outbound {
 
 // The one thing that a recipient waits for.
 enum class WaitReason : std::uint8_t {
-    next_attempt,       // its retry time (`until`)
-    dns_answer,         // the MX look-up of its domain is under way
-    dns_turn,           // so many look-ups are under way that its domain's has to wait
-    dns_down,           // its domain could not be looked up; the next look-up is at `until`
-    destination_down,   // its destination is down; the next probe is at `until`
-    destination_limit,  // all connections that the destination may have are busy
-    message_rate,       // its destination's message rate, which allows the next one at `until`
-    connection_rate,    // its destination's connection rate, likewise
-    connections_limit,  // all connections that the relay may have are busy
-    window,             // the hours in which its route delivers, which begin again at `until`
-    future_release,     // the time for which its sender wanted it, `until`
-    delivering,         // nothing: it is being delivered; the host must answer before `until`
-    report,             // it has failed; the report to the sender is being made
-    held,               // an operator's release
-    draining,           // the relay's restart
-    not_waiting,        // it is done with
+    next_attempt,        // its retry time (`until`)
+    dns_answer,          // the MX look-up of its domain is under way
+    dns_turn,            // so many look-ups are under way that its domain's has to wait
+    dns_down,            // its domain could not be looked up; the next look-up is at `until`
+    destination_down,    // its destination is down; the next probe is at `until`
+    destination_slowed,  // its destination breaks sessions; the next connection is at `until`
+    destination_limit,   // all connections that the destination may have are busy
+    message_rate,        // its destination's message rate, which allows the next one at `until`
+    connection_rate,     // its destination's connection rate, likewise
+    connections_limit,   // all connections that the relay may have are busy
+    window,              // the hours in which its route delivers, which begin again at `until`
+    future_release,      // the time for which its sender wanted it, `until`
+    delivering,          // nothing: it is being delivered; the host must answer before `until`
+    report,              // it has failed; the report to the sender is being made
+    held,                // an operator's release
+    draining,            // the relay's restart
+    not_waiting,         // it is done with
 };
 
 enum class ViewState : std::uint8_t { queued, delivering, held, in_doubt, done };

@@ -153,6 +153,7 @@ void SiteTable::refresh(std::uint32_t index) {
             core_.request_tick();
             break;
         case Wait::down: consider(site.destination.health().next_probe()); break;
+        case Wait::slowed: consider(site.destination.next_start()); break;
         case Wait::message_rate:
         case Wait::connection_rate: consider(site.destination.next_allowed(site.needs())); break;
         case Wait::closed:
@@ -264,6 +265,8 @@ std::string SiteTable::check(bool are_connections_left) const {
             return site.plan.name + " has lost its probe";
         if (wait == Wait::closed && !wheel_.is_set(i))
             return site.plan.name + " waits for its hours and nobody wakes it";
+        if (wait == Wait::slowed && !wheel_.is_set(i))
+            return site.plan.name + " waits for the end of a pause and nobody wakes it";
         const bool waits_for_rate = wait == Wait::message_rate || wait == Wait::connection_rate;
         if (waits_for_rate && !wheel_.is_set(i))
             return site.plan.name + " waits for its rate and nobody wakes it";

@@ -12,6 +12,7 @@
 
 #include "dns/resolver.h"
 #include "mta/base/timer_wheel.h"
+#include "mta/outbound/asked_addresses.h"
 #include "mta/outbound/core.h"
 #include "mta/outbound/delivery_hours.h"
 #include "mta/outbound/hint.h"
@@ -86,6 +87,9 @@ struct Site {
         Endpoint endpoint;
     };
     std::vector<KnownAddress> addresses;  // of its hosts, as far as they were looked up lately
+    AskedAddresses asked;
+    // Our IPv6 address was refused for want of a name: until then IPv4 comes first.
+    Instant prefers_v4_until;
 
     // What the next delivery would take from the rates, and what it waits for.
     [[nodiscard]] queue::Destination::Needs needs() const {

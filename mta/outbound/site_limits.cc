@@ -21,7 +21,8 @@ SiteLimits site_limits(const conf::Settings& settings, SiteRule rule) {
                       .messages_per_connection_max = delivery.messages_per_connection_max,
                       .recipients_per_transaction_max = delivery.recipients_per_transaction_max,
                       .message_rate = std::nullopt,
-                      .connection_rate = std::nullopt};
+                      .connection_rate = std::nullopt,
+                      .ip = delivery.ip};
     if (!rule) return limits;
     const auto& site = settings.sites.at(*rule);
     limits.connections_max = site.connections_max.value_or(limits.connections_max);
@@ -31,6 +32,7 @@ SiteLimits site_limits(const conf::Settings& settings, SiteRule rule) {
         site.recipients_per_transaction_max.value_or(limits.recipients_per_transaction_max);
     limits.message_rate = site.message_rate;
     limits.connection_rate = site.connection_rate;
+    limits.ip = site.ip.value_or(limits.ip);
     return limits;
 }
 

@@ -15,6 +15,7 @@ struct SiteLimits {
     std::uint32_t recipients_per_transaction_max = 0;
     std::optional<Rate> message_rate;
     std::optional<Rate> connection_rate;
+    conf::IpFamilies ip = conf::IpFamilies::v6_first;
 };
 
 // `rule`: the index of a [[site]]; nothing: none matches.

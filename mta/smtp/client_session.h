@@ -86,9 +86,17 @@ public:
         // All of the body had left, and the connection broke, timed out or went out of step before
         // the server's answer: whoever has a 4.4.2 or 4.5.0 here may have got the message.
         bool in_doubt = false;
+        // The session broke (421, close, timeout, nonsense) in the middle of the transaction: the
+        // recipients, by their place in the envelope, that still had no answer of their own. Empty:
+        // it did not break.
+        std::vector<std::size_t> broken_off;
+        // Those of them whose RCPT the server had still to answer. If it is one alone, its error
+        // has Scope::recipient; all others have Scope::message.
+        std::vector<std::size_t> suspects;
         // The connection had served before, and was gone before it answered anything about this
         // transaction (the server's idle timeout, as a rule): it says nothing about the host. Try
-        // at once on a new connection, nothing is to be charged.
+        // at once on a new connection, nothing is to be charged. So is what was said behind a
+        // transaction that broke the session.
         bool never_began = false;
         // The session ended before the answer because the server had offered CHUNKING and then did
         // not know BDAT; nothing was taken. Try at once on a new connection with
@@ -103,7 +111,7 @@ public:
     enum class EndReason : std::uint8_t {
         quit,         // ours; `error` is empty
         idle_closed,  // the server hung up on us while nothing was under way: no failure
-        message,      // one message made it impossible to go on; its TransactionEnded says why
+        message,      // the host is up; the transaction under way, if there was one, says why
         failed,       // a failure of the host: `error` has it
     };
     struct SessionEnded {
@@ -253,6 +261,8 @@ private:
     [[nodiscard]] Stage stage() const;
     [[nodiscard]] Stage stage_of(const Running& running) const;
     [[nodiscard]] bool is_in_doubt(const Running& running) const;
+    [[nodiscard]] std::vector<std::size_t> suspects_of(const Running& running) const;
+    void break_off(Running& running, DeliveryError error, TransactionEnded& ended) const;
     [[nodiscard]] Millis timeout_of(Question question) const;
     void rearm(Instant now);
     [[nodiscard]] DeliveryError with_remote(DeliveryError error) const;

@@ -9,7 +9,7 @@
 namespace mta::smtp {
 namespace {
 
-Scope scope_of_reply(Stage stage) {
+Scope scope_of_stage(Stage stage) {
     switch (stage) {
         case Stage::greeting:
         case Stage::ehlo:
@@ -21,8 +21,6 @@ Scope scope_of_reply(Stage stage) {
     }
     return Scope::host;
 }
-
-Scope scope_of_trouble(Stage stage) { return stage == Stage::body ? Scope::message : Scope::host; }
 
 // What a code means when the server gives no enhanced code; subject and detail only. A code that
 // servers use for many things (450, 550, 554) stays 0.0: a wrong explanation is worse than none.
@@ -47,7 +45,7 @@ EnhancedStatus usual_status(std::uint16_t code) {
 }
 
 std::uint16_t class_of(Stage stage, std::uint16_t code) {
-    if (scope_of_reply(stage) == Scope::host) return 4;
+    if (scope_of_stage(stage) == Scope::host) return 4;
     if (stage == Stage::rcpt && code == 552) return 4;
     return code / 100 == 5 ? 5 : 4;
 }
@@ -60,7 +58,7 @@ std::string limited_text_of(const Reply& reply) {
 }
 
 DeliveryError nonsense(Stage stage, std::string text) {
-    return {.status = {4, 5, 0}, .scope = scope_of_trouble(stage), .text = std::move(text)};
+    return {.status = {4, 5, 0}, .scope = scope_of_stage(stage), .text = std::move(text)};
 }
 
 }  // namespace
@@ -88,9 +86,10 @@ DeliveryError error_from_reply(Stage stage, const Reply& reply) {
         status = take_enhanced_status(first_line).value_or(status);
     }
     status.klass = class_of(stage, reply.code);
-    const Scope scope = reply.code == 421 ? Scope::host : scope_of_reply(stage);
-    return {
-        .status = status, .scope = scope, .reply_code = reply.code, .text = limited_text_of(reply)};
+    return {.status = status,
+            .scope = scope_of_stage(stage),
+            .reply_code = reply.code,
+            .text = limited_text_of(reply)};
 }
 
 DeliveryError error_from_loss(Stage stage, std::string_view reason) {
@@ -98,12 +97,12 @@ DeliveryError error_from_loss(Stage stage, std::string_view reason) {
     if (!reason.empty()) text = "the connection to the server was lost during ";
     text += to_string(stage);
     if (!reason.empty()) text += ": " + std::string(reason);
-    return {.status = {4, 4, 2}, .scope = scope_of_trouble(stage), .text = std::move(text)};
+    return {.status = {4, 4, 2}, .scope = scope_of_stage(stage), .text = std::move(text)};
 }
 
 DeliveryError error_from_timeout(Stage stage) {
     return {.status = {4, 4, 2},
-            .scope = scope_of_trouble(stage),
+            .scope = scope_of_stage(stage),
             .text = "the server took too long to answer " + std::string(to_string(stage))};
 }
 

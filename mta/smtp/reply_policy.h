@@ -1,21 +1,23 @@
 // What a failure means: all of the client's failure policy is here and nowhere else.
 //
-//                    4xx, 5xx say          lost connection, timeout    unintelligible reply
+//                    4xx, 5xx say          421, lost connection,       unintelligible reply
+//                                          timeout
 //   greeting         host, always 4.x.x    host 4.4.2                  host 4.5.0
 //   EHLO, HELO       host, always 4.x.x    host 4.4.2                  host 4.5.0
 //   RSET             host, always 4.x.x    host 4.4.2                  host 4.5.0
-//   MAIL             message               host 4.4.2                  host 4.5.0
-//   RCPT             recipient             host 4.4.2                  host 4.5.0
-//   DATA             message               host 4.4.2                  host 4.5.0
+//   MAIL             message               message 4.4.2               message 4.5.0
+//   RCPT             recipient             recipient 4.4.2             recipient 4.5.0
+//   DATA             message               message 4.4.2               message 4.5.0
 //   body, final dot  message               message 4.4.2               message 4.5.0
 //
 // - The reply code's first digit decides: 4 retry, 5 give up; known or not. An enhanced code's
 // class
 //   is made to agree with it ("450 5.7.1" becomes 4.7.1): it is for people (RFC 5321
 //   section 4.2.1).
-// - 421 reaches the whole host at any stage: it is shutting down or turning us away, and the
-// session
-//   is over (RFC 5321 section 3.8).
+// - A host that has answered EHLO is up. A session that breaks after that is charged to what was
+//   said last: one mailbox, or one message that makes a content filter drop the line, must not hold
+//   up the mail of others. A RCPT is to blame only if it is the only one that was not answered; a
+//   break while several were outstanding is the message's. (421 comes with its own status.)
 // - 552 on RCPT counts as 452 (RFC 5321 section 4.5.3.1.10): retry.
 // - A 5xx greeting or EHLO reply says nothing about any message, and often enough it is a block
 // list's
@@ -25,10 +27,6 @@
 //   somebody's MX records, which gets mended; the message's lifetime sees to it that the sender
 //   hears of it. Who wants no mail at all says so with a null MX (RFC 7505), or with 556 on RCPT,
 //   which is permanent.
-// - A connection that breaks from the body on is charged to the message, not to the host: the host
-// had
-//   been up and willing, and one message that makes a content filter drop the line must not hold up
-//   the others.
 #pragma once
 #include <cstddef>
 #include <cstdint>

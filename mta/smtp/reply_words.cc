@@ -89,4 +89,20 @@ bool is_about_our_address(const DeliveryError& error) {
     return has_any(text, words);
 }
 
+bool is_about_reverse_name(const DeliveryError& error) {
+    if (error.reply_code < 400) return false;
+    if (error.status.subject == 7 && error.status.detail == 25) return true;  // RFC 7372
+    static constexpr std::string_view words[] = {
+        "reverse dns",                // "no reverse DNS for ..."
+        "reverse hostname",           // Postfix: "cannot find your reverse hostname"
+        "reverse lookup",             //
+        "reverse name",               //
+        "ptr record",                 // Gmail: "sending guidelines regarding PTR records"
+        "rdns",                       //
+        "ip name lookup failed",      // Sendmail
+        "cannot find your hostname",  // Postfix: reject_unknown_client_hostname
+    };
+    return has_any(to_lower(error.text), words);
+}
+
 }  // namespace mta::smtp

@@ -17,4 +17,7 @@ namespace mta::smtp {
 // 4xx or 5xx of any stage.
 [[nodiscard]] bool is_about_our_address(const DeliveryError& error);
 
+// The same for one reason: it wants a name in the reverse DNS (PTR) for the address.
+[[nodiscard]] bool is_about_reverse_name(const DeliveryError& error);
+
 }  // namespace mta::smtp

@@ -71,7 +71,7 @@ std::set<std::string> known() {
 
 TEST(KnownKeys, are_all_there) {
     const auto keys = known();
-    EXPECT_EQ(keys.size(), 75u);
+    EXPECT_EQ(keys.size(), 77u);
     for (const auto* key : {"hostname", "spool.path", "listener.tls", "route.password_file",
                             "retry.delay_notices", "admin.socket", "log.level"}) {
         EXPECT_TRUE(keys.contains(key)) << key;
@@ -114,8 +114,8 @@ TEST(Documents, all_keys_but_those_of_routes_sites_and_certificates_are_shown_as
                     "route.domain", "route.hosts", "route.lifetime", "route.tls", "route.username",
                     "route.password_file", "site.match", "site.max_connections",
                     "site.max_messages_per_connection", "site.recipients_per_transaction",
-                    "site.message_rate", "site.connection_rate", "route.source", "source.name",
-                    "source.address", "source.ehlo", "source.senders", "source.pool",
+                    "site.message_rate", "site.connection_rate", "site.ip", "route.source",
+                    "source.name", "source.address", "source.ehlo", "source.senders", "source.pool",
                     "source.weight", "admin.metrics"));
 }
 

@@ -88,6 +88,7 @@ max_messages_per_connection = 32
 recipients_per_transaction = 33
 message_rate = "100/min"
 connection_rate = "2/s"
+ip = "v4"
 [[site]]
 match = ["slow.example"]
 message_rate = "30/h"
@@ -114,6 +115,7 @@ connections_per_destination = 22
 messages_per_connection = 23
 recipients_per_transaction = 24
 addresses_per_attempt = 25
+ip = "v4-first"
 idle_timeout = "1s"
 connect_timeout = "2s"
 greeting_timeout = "3s"
@@ -175,8 +177,9 @@ level = "debug"
                    32,
                    33,
                    mta::Rate{100, 60s},
-                   mta::Rate{2, 1s}},
-                  {{"slow.example"}, {}, {}, {}, mta::Rate{30, 3600s}, {}}},
+                   mta::Rate{2, 1s},
+                   IpFamilies::v4},
+                  {{"slow.example"}, {}, {}, {}, mta::Rate{30, 3600s}, {}, {}}},
         .sources = {{"mail1",
                      "office",
                      mta::IpAddress::parse("192.0.2.10"),
@@ -203,6 +206,7 @@ level = "debug"
                      23,
                      24,
                      25,
+                     IpFamilies::v4_first,
                      1s,
                      2s,
                      3s,
@@ -554,6 +558,11 @@ const MistakeCase mistake_cases[] = {
      "1000000, a slash and s, min or h, such as \"100/min\""},
     {"rate_is_a_number", "[[site]]\nmatch = [\"*\"]\nconnection_rate = 100\n",
      "posthouse.toml:3:19: site[0].connection_rate = 100: must be a text in quotes"},
+    {"families_of_addresses", "[delivery]\nip = \"ipv4\"\n",
+     "posthouse.toml:2:6: delivery.ip = \"ipv4\": must be \"v6-first\", \"v4-first\", \"v6\" or "
+     "\"v4\""},
+    {"families_of_a_site", "[[site]]\nmatch = [\"*\"]\nip = 4\n",
+     "posthouse.toml:3:6: site[0].ip = 4: must be a text in quotes"},
     {"unknown_key_of_a_site", "[[site]]\nmatch = [\"*\"]\nmax_connection = 1\n",
      "posthouse.toml:3:1: site.max_connection: unknown key; did you mean \"max_connections\"?"},
     {"level", "[log]\nlevel = \"loud\"\n",

@@ -260,5 +260,42 @@ TEST_F(DestinationTest, a_delivery_behind_another_needs_no_connection_more) {
     EXPECT_EQ(destination.busy(), 2u);
 }
 
+TEST_F(DestinationTest, a_session_that_breaks_shows_that_it_is_up) {
+    for (int i = 0; i < 4; ++i) line_up();
+    start();
+    end(How::failed);
+    now = *destination.health().next_probe();
+    EXPECT_TRUE(start());
+    EXPECT_EQ(end(How::broken, true), Change::came_up);
+    EXPECT_EQ(destination.limit(), 1u) << "as after any outage";
+    EXPECT_EQ(destination.wait(now), Wait::turn) << "other mail is tried at once";
+    start();
+    EXPECT_EQ(end(How::broken), Change::none);
+    EXPECT_EQ(destination.wait(now), Wait::turn);
+}
+
+TEST_F(DestinationTest, pauses_between_the_connections_of_one_that_breaks_the_sessions_of_many) {
+    for (std::uint32_t sender = 1; sender <= 9; ++sender) line_up(false, sender);
+    for (std::uint32_t sender = 1; sender <= 3; ++sender) {
+        EXPECT_EQ(destination.wait(now), Wait::turn);
+        start();
+        destination.end({.how = How::broken, .error = {}, .sender = sender}, now);
+    }
+    EXPECT_EQ(destination.limit(), 1u);
+    EXPECT_EQ(destination.wait(now), Wait::slowed);
+    EXPECT_EQ(destination.wait(now, {.message = true, .connection = false}), Wait::turn)
+        << "a connection that is there may be used";
+    destination.probe_now(now);
+    EXPECT_EQ(destination.wait(now), Wait::turn) << "an operator wants to know now";
+    start();
+    destination.end({.how = How::broken, .error = {}, .sender = 1}, now);
+    EXPECT_EQ(destination.wait(now), Wait::slowed);
+    now = destination.next_start();
+    start();
+    end(How::answered);
+    EXPECT_EQ(destination.wait(now), Wait::turn);
+    EXPECT_FALSE(destination.is_slowed());
+}
+
 }  // namespace
 }  // namespace queue

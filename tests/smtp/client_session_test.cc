@@ -224,28 +224,29 @@ const Dialogue dialogues[] = {
      one,
      MAIL,
      {{"421 4.7.0 closing\r\n", ""}},
-     {"ready", "ended 1: 4.7.0 host 421", "over failed 4.7.0 host 421"}},
+     {"ready", "ended 1: 4.7.0 message 421", "over message 4.7.0 message 421"}},
     {"421_to_a_recipient",
      "220 hi\r\n",
      "250 mx\r\n",
      two,
      MAIL,
      {{"250 ok\r\n", RCPT_B}, {"550 5.1.1 no\r\n", RCPT_C}, {"421 closing\r\n", ""}},
-     {"ready", "ended 1: 5.1.1 recipient 550, 4.3.2 host 421", "over failed 4.3.2 host 421"}},
+     {"ready", "ended 1: 5.1.1 recipient 550, 4.3.2 recipient 421",
+      "over message 4.3.2 recipient 421"}},
     {"421_to_the_final_dot",
      "220 hi\r\n",
      pipelining,
      one,
      MAIL RCPT_B "DATA\r\n",
      {{"250 ok\r\n250 ok\r\n354 go\r\n", "hello\r\n.\r\n"}, {"421 4.3.0 no\r\n", ""}},
-     {"ready", "ended 1: 4.3.0 host 421", "over failed 4.3.0 host 421"}},
+     {"ready", "ended 1: 4.3.0 message 421", "over message 4.3.0 message 421"}},
     {"nonsense",
      "220 hi\r\n",
      "250 mx\r\n",
      one,
      MAIL,
      {{"what?\r\n", ""}},
-     {"ready", "ended 1: 4.5.0 host", "over failed 4.5.0 host"}},
+     {"ready", "ended 1: 4.5.0 message", "over message 4.5.0 message"}},
     {"nonsense_to_the_final_dot",
      "220 hi\r\n",
      pipelining,
@@ -266,28 +267,28 @@ const Dialogue dialogues[] = {
      one,
      MAIL,
      {{"354 go\r\n", ""}},
-     {"ready", "ended 1: 4.5.0 host", "over failed 4.5.0 host"}},
+     {"ready", "ended 1: 4.5.0 message", "over message 4.5.0 message"}},
     {"2xx_to_data",
      "220 hi\r\n",
      "250 mx\r\n",
      one,
      MAIL,
      {{"250 ok\r\n", RCPT_B}, {"250 ok\r\n", "DATA\r\n"}, {"250 ok\r\n", ""}},
-     {"ready", "ended 1: 4.5.0 host", "over failed 4.5.0 host"}},
+     {"ready", "ended 1: 4.5.0 message", "over message 4.5.0 message"}},
     {"a_reply_too_many",
      "220 hi\r\n",
      "250 mx\r\n",
      one,
      MAIL,
      {{"250 ok\r\n250 ok\r\n", ""}},
-     {"ready", "ended 1: 4.5.0 host", "over failed 4.5.0 host"}},
+     {"ready", "ended 1: 4.5.0 recipient", "over message 4.5.0 recipient"}},
     {"a_reply_too_many_at_the_end",
      "220 hi\r\n",
      pipelining,
      one,
      MAIL RCPT_B "DATA\r\n",
      {{"250 ok\r\n250 ok\r\n354 go\r\n", "hello\r\n.\r\n"}, {"250 ok\r\n250 ok\r\n", ""}},
-     {"ready", "ended 1: ok", "ready", "over failed 4.5.0 host"}},
+     {"ready", "ended 1: ok", "ready", "over message 4.5.0 message"}},
     {"a_yes_before_the_final_dot_is_none",
      "220 hi\r\n",
      pipelining,
@@ -697,9 +698,21 @@ constexpr std::string_view slow_replies[] = {"220 a\r\n", "250 b\r\n", "250 c\r\
 const TimeCase time_cases[] = {
     {"greeting", "250 mx\r\n", 0, 5min, {"over failed 4.4.2 host"}},
     {"ehlo", "250 mx\r\n", 1, 5min, {"over failed 4.4.2 host"}},
-    {"mail", "250 mx\r\n", 2, 5min, {"ready", "ended 1: 4.4.2 host", "over failed 4.4.2 host"}},
-    {"rcpt", "250 mx\r\n", 3, 5min, {"ready", "ended 1: 4.4.2 host", "over failed 4.4.2 host"}},
-    {"data", "250 mx\r\n", 4, 2min, {"ready", "ended 1: 4.4.2 host", "over failed 4.4.2 host"}},
+    {"mail",
+     "250 mx\r\n",
+     2,
+     5min,
+     {"ready", "ended 1: 4.4.2 message", "over message 4.4.2 message"}},
+    {"rcpt",
+     "250 mx\r\n",
+     3,
+     5min,
+     {"ready", "ended 1: 4.4.2 recipient", "over message 4.4.2 recipient"}},
+    {"data",
+     "250 mx\r\n",
+     4,
+     2min,
+     {"ready", "ended 1: 4.4.2 message", "over message 4.4.2 message"}},
     {"final_dot",
      "250 mx\r\n",
      5,
@@ -785,7 +798,7 @@ TEST(ClientSession, a_loss_is_in_doubt_only_after_all_of_the_body_has_left) {
         dialogue.closes("broken pipe");
         EXPECT_EQ(dialogue.ended.at(0).in_doubt, count == 3) << count;
         EXPECT_EQ(dialogue.ended[0].recipients[0].error().scope,
-                  count == 3 ? Scope::message : Scope::host);
+                  count == 1 ? Scope::recipient : Scope::message);
     }
 }
 
@@ -850,7 +863,7 @@ TEST(ClientSession, a_loss_behind_the_final_dot_leaves_the_next_transaction_unbe
     dialogue.closes();
     EXPECT_THAT(dialogue.take_events(),
                 ElementsAre("ready", "ended 1: ok", "ready", "ended 2: 4.4.2 message; in doubt",
-                            "ended 3: 4.4.2 host; never began", "over message 4.4.2 message"));
+                            "ended 3: 4.4.2 message; never began", "over message 4.4.2 message"));
 }
 
 TEST(ClientSession, a_connection_that_went_stale_is_nobodys_failure) {
@@ -877,7 +890,7 @@ TEST(ClientSession, a_transaction_that_was_answered_is_not_stale) {
     dialogue.says("250 a\r\n");
     dialogue.closes();
     EXPECT_FALSE(dialogue.ended.at(1).never_began);
-    EXPECT_EQ(dialogue.over.at(0).reason, ClientSession::EndReason::failed);
+    EXPECT_EQ(dialogue.over.at(0).reason, ClientSession::EndReason::message);
 }
 
 TEST(ClientSession, a_first_transaction_is_never_stale) {
@@ -886,7 +899,7 @@ TEST(ClientSession, a_first_transaction_is_never_stale) {
     dialogue.start(transaction_for());
     dialogue.closes();
     EXPECT_FALSE(dialogue.ended.at(0).never_began);
-    EXPECT_EQ(dialogue.over.at(0).reason, ClientSession::EndReason::failed);
+    EXPECT_EQ(dialogue.over.at(0).reason, ClientSession::EndReason::message);
 }
 
 TEST(ClientSession, a_server_may_leave_while_nothing_is_under_way) {

@@ -47,11 +47,11 @@ const PolicyCase policy_cases[] = {
     {Stage::data, 451, "4.3.0 busy", {4, 3, 0}, Scope::message},
     {Stage::body, 550, "5.7.1 virus", {5, 7, 1}, Scope::message},
     {Stage::body, 452, "4.3.1 disk full", {4, 3, 1}, Scope::message},
-    // 421 reaches the host from anywhere.
+    // 421 ends the session; past EHLO that is about what was said last.
     {Stage::greeting, 421, "4.7.0 too many connections", {4, 7, 0}, Scope::host},
-    {Stage::mail, 421, "closing", {4, 3, 2}, Scope::host},
-    {Stage::rcpt, 421, "4.7.0 closing", {4, 7, 0}, Scope::host},
-    {Stage::body, 421, "closing", {4, 3, 2}, Scope::host},
+    {Stage::mail, 421, "closing", {4, 3, 2}, Scope::message},
+    {Stage::rcpt, 421, "4.7.0 closing", {4, 7, 0}, Scope::recipient},
+    {Stage::body, 421, "closing", {4, 3, 2}, Scope::message},
     // A greeting or EHLO says nothing about a message.
     {Stage::greeting, 554, "5.7.1 block list", {4, 7, 1}, Scope::host},
     {Stage::greeting, 521, "no mail here", {4, 3, 2}, Scope::host},
@@ -87,7 +87,7 @@ TEST(ReplyPolicy, cuts_an_endless_reply) {
 constexpr Stage stages[] = {Stage::greeting, Stage::ehlo, Stage::rset, Stage::mail,
                             Stage::rcpt,     Stage::data, Stage::body};
 
-TEST(ReplyPolicy, trouble_with_the_connection_is_temporary_and_reaches_the_host_up_to_the_body) {
+TEST(ReplyPolicy, trouble_with_the_connection_is_temporary_and_reaches_the_host_up_to_ehlo) {
     for (const Stage stage : stages) {
         const DeliveryError troubles[] = {
             error_from_loss(stage, ""), error_from_loss(stage, "connection reset by peer"),
@@ -96,8 +96,10 @@ TEST(ReplyPolicy, trouble_with_the_connection_is_temporary_and_reaches_the_host_
         for (const auto& error : troubles) {
             EXPECT_FALSE(error.is_permanent()) << error.text;
             EXPECT_EQ(error.reply_code, 0) << error.text;
-            EXPECT_EQ(error.scope, stage == Stage::body ? Scope::message : Scope::host)
-                << error.text;
+            const bool is_of_host =
+                stage == Stage::greeting || stage == Stage::ehlo || stage == Stage::rset;
+            const auto past_ehlo = stage == Stage::rcpt ? Scope::recipient : Scope::message;
+            EXPECT_EQ(error.scope, is_of_host ? Scope::host : past_ehlo) << error.text;
             EXPECT_NE(error.text.find(to_string(stage)), std::string::npos) << error.text;
         }
         EXPECT_EQ(to_string(troubles[0].status), "4.4.2");
@@ -113,7 +115,7 @@ TEST(ReplyPolicy, a_yes_that_nobody_asked_for_is_a_protocol_error) {
     for (const auto code : std::initializer_list<std::uint16_t>{250, 354, 220}) {
         const auto error = error_from_reply(Stage::rcpt, {code, {"ok"}});
         EXPECT_EQ(to_string(error.status), "4.5.0");
-        EXPECT_EQ(error.scope, Scope::host);
+        EXPECT_EQ(error.scope, Scope::recipient);
         EXPECT_EQ(error.reply_code, 0);
     }
 }
@@ -138,7 +140,7 @@ TEST(ReplyPolicy, sorts_the_replies_of_real_servers_by_their_codes) {
         const auto rcpt = error_from_reply(Stage::rcpt, reply);
         const bool must_retry = reply.first_digit() == 4 || reply.code == 552;
         EXPECT_EQ(rcpt.is_permanent(), !must_retry) << row;
-        EXPECT_EQ(rcpt.scope, reply.code == 421 ? Scope::host : Scope::recipient) << row;
+        EXPECT_EQ(rcpt.scope, Scope::recipient) << row;
         EXPECT_EQ(error_from_reply(Stage::body, reply).is_permanent(), reply.first_digit() == 5);
         EXPECT_FALSE(error_from_reply(Stage::greeting, reply).is_permanent()) << row;
         EXPECT_EQ(rcpt.text, text_of(reply));

@@ -76,5 +76,26 @@ TEST(ReplyWords, about_our_address_and_not_about_the_message) {
     EXPECT_FALSE(is_about_our_address({.text = "your IP"})) << "our own words";
 }
 
+TEST(ReplyWords, about_a_reverse_name_and_not_about_the_rest_of_our_address) {
+    const auto is_meant = [](EnhancedStatus status, const std::string& text) {
+        return is_about_reverse_name(
+            {.status = status, .scope = Scope::message, .reply_code = 550, .text = text});
+    };
+    EXPECT_TRUE(is_meant({5, 7, 25}, "5.7.25 no"));
+    for (const std::string text :
+         {"5.7.1 [2001:db8::1] Our system has detected that this message does not meet IPv6 "
+          "sending "
+          "guidelines regarding PTR records and authentication",
+          "5.7.1 Client host rejected: cannot find your reverse hostname, [2001:db8::1]",
+          "5.7.1 Client host rejected: cannot find your hostname, [2001:db8::1]",
+          "5.7.1 Fix reverse DNS for 2001:db8::1", "IP name lookup failed", "no rDNS"})
+        EXPECT_TRUE(is_meant({5, 7, 1}, text)) << text;
+    for (const std::string text :
+         {"5.7.1 your IP is blocked",
+          "5.7.1 Client host [192.0.2.1] blocked using zen.spamhaus.org", "5.1.1 no such user"})
+        EXPECT_FALSE(is_meant({5, 7, 1}, text)) << text;
+    EXPECT_FALSE(is_about_reverse_name({.status = {5, 7, 25}, .text = "our own words"}));
+}
+
 }  // namespace
 }  // namespace mta::smtp

@@ -1,0 +1,187 @@
+// How transactions and sessions end.
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/assert.h"
+#include "mta/smtp/client_session.h"
+
+namespace mta::smtp {
+namespace {
+
+// The host was up, and the session is over: not an answer about this message.
+bool is_break(const DeliveryError& error) {
+    return error.scope != Scope::host && (error.reply_code == 0 || error.reply_code == 421);
+}
+
+}  // namespace
+
+DeliveryError ClientSession::with_remote(DeliveryError error) const {
+    error.remote = options_.remote;
+    return error;
+}
+
+void ClientSession::refuse_rest(Running& running, DeliveryError error) {
+    error = with_remote(std::move(error));
+    for (auto& own : running.errors) {
+        if (!own) own = error;
+    }
+}
+
+// Transactions end in the order of their start, also those that were answered without the server.
+void ClientSession::settle(Instant now) {
+    while (!running_.empty() && running_.front().is_over()) {
+        finish_transaction(running_.front(), {});
+        running_.pop_front();
+    }
+    if (state_ != State::open || !running_.empty() || !ready_due_) return;
+    ready_due_ = false;
+    if (quit_wanted_) return say_quit(now);
+    events_.push_back(Ready{});
+}
+
+void ClientSession::finish_transaction(Running& running, TransactionEnded ended) {
+    ended.number = running.number;
+    ended.dsn_passed_on = running.plan.passes_dsn_on;
+    ended.deliver_by_passed_on = running.plan.passes_deliver_by_on;
+    bool has_accepted = false;
+    for (auto& error : running.errors) {
+        if (error) {
+            ended.recipients.emplace_back(std::unexpected(std::move(*error)));
+        } else {
+            ended.recipients.emplace_back();
+            has_accepted = true;
+        }
+    }
+    if (has_accepted) {
+        MTA_ASSERT(running.final_reply.first_digit() == 2);
+        ended.reply_code = running.final_reply.code;
+        ended.reply = text_of(running.final_reply);
+    }
+    // Whoever is behind it has said RSET already where it could be needed.
+    if (running_.size() == 1 && running.has_open_mail) needs_reset_ = true;
+    has_served_ = has_served_ || running.is_answered;
+    events_.emplace_back(std::move(ended));
+}
+
+void ClientSession::fail_unexpected(const Reply& reply) {
+    fail([&](Stage at) { return error_from_unexpected(at, reply); }, {});
+}
+
+void ClientSession::fail(const ErrorAt& error_at, Failure failure) {
+    DeliveryError error = with_remote(error_at(stage()));
+    const bool had_served = has_served_;
+    bool is_stale = failure.may_be_stale && state_ == State::open;
+    for (bool is_first = true; !running_.empty(); is_first = false) {
+        Running& running = running_.front();
+        const bool in_doubt = !failure.is_refusal && is_in_doubt(running);
+        const bool is_innocent = is_first ? failure.may_be_stale && had_served : is_break(error);
+        const bool never_began =
+            is_innocent && !running.is_answered && !running.is_over() && !in_doubt;
+        if (!never_began) is_stale = false;
+        TransactionEnded ended{.in_doubt = in_doubt,
+                               .never_began = never_began,
+                               .chunking_refused = failure.chunking_refused};
+        auto own_error = error_at(stage_of(running));
+        if (is_break(own_error) && !never_began) {
+            break_off(running, std::move(own_error), ended);
+        } else {
+            refuse_rest(running, std::move(own_error));
+        }
+        finish_transaction(running, std::move(ended));
+        running_.pop_front();
+    }
+    const auto reason = is_stale                     ? EndReason::idle_closed
+                        : error.scope == Scope::host ? EndReason::failed
+                                                     : EndReason::message;
+    end(reason, std::move(error), failure);
+}
+
+void ClientSession::end(EndReason reason, DeliveryError error, Failure failure) {
+    state_ = State::ended;
+    running_.clear();
+    awaited_.clear();
+    awaited_handed_out_ = 0;
+    output_ = failure.is_in_step ? "QUIT\r\n" : "";
+    deadline_.reset();
+    events_.emplace_back(SessionEnded{reason, std::move(error)});
+}
+
+// Some of these may have an answer already; the others hear of the break.
+void ClientSession::break_off(Running& running, DeliveryError error,
+                              TransactionEnded& ended) const {
+    if (!ended.in_doubt) ended.suspects = suspects_of(running);
+    error.scope = Scope::message;
+    error = with_remote(std::move(error));
+    for (std::size_t i = 0; i < running.errors.size(); ++i) {
+        if (running.errors[i]) continue;
+        ended.broken_off.push_back(i);
+        running.errors[i] = error;
+        if (ended.suspects.size() == 1 && ended.suspects.front() == i)
+            running.errors[i]->scope = Scope::recipient;
+    }
+}
+
+// The recipients whose RCPT was said and not answered.
+std::vector<std::size_t> ClientSession::suspects_of(const Running& running) const {
+    std::vector<std::size_t> suspects;
+    for (const auto& awaited : awaited_)
+        if (awaited.running == &running && awaited.question == Question::rcpt)
+            suspects.push_back(awaited.recipient);
+    return suspects;
+}
+
+Stage ClientSession::stage() const {
+    if (!running_.empty()) return stage_of(running_.front());
+    if (awaited_.empty()) return Stage::mail;
+    return awaited_.front().question == Question::greeting ? Stage::greeting : Stage::ehlo;
+}
+
+Stage ClientSession::stage_of(const Running& running) const {
+    if (running.body == BodyPhase::pulling || is_in_doubt(running)) return Stage::body;
+    const auto awaited = std::ranges::find(awaited_, &running, &Awaited::running);
+    if (awaited == awaited_.end()) return Stage::mail;
+    switch (awaited->question) {
+        case Question::rset: return Stage::rset;
+        case Question::rcpt: return Stage::rcpt;
+        case Question::data: return Stage::data;
+        case Question::chunk:
+        case Question::body: return Stage::body;
+        default: return Stage::mail;
+    }
+}
+
+// Some recipient may have been accepted, and all of the body has left.
+bool ClientSession::is_in_doubt(const Running& running) const {
+    const bool has_open = std::ranges::any_of(running.errors, [](const auto& e) { return !e; });
+    const auto end = awaited_.begin() + static_cast<std::ptrdiff_t>(awaited_handed_out_);
+    return has_open && std::any_of(awaited_.begin(), end, [&](const Awaited& awaited) {
+               return awaited.running == &running && awaited.question == Question::body;
+           });
+}
+
+Millis ClientSession::timeout_of(Question question) const {
+    switch (question) {
+        case Question::greeting: return options_.timeouts.greeting;
+        case Question::ehlo:
+        case Question::helo:
+        case Question::mail:
+        case Question::rcpt: return options_.timeouts.command;
+        case Question::rset: return options_.timeouts.rset;
+        case Question::data: return options_.timeouts.data_command;
+        case Question::chunk: return options_.timeouts.data_block;
+        case Question::body: return options_.timeouts.final_dot;
+    }
+    return options_.timeouts.command;
+}
+
+void ClientSession::rearm(Instant now) {
+    if (!awaited_.empty()) {
+        deadline_ = now + timeout_of(awaited_.front().question);
+    } else if (!running_.empty() && running_.front().body == BodyPhase::pulling) {
+        deadline_ = now + options_.timeouts.data_block;
+    } else {
+        deadline_.reset();
+    }
+}
+
+}  // namespace mta::smtp

@@ -1,0 +1,52 @@
+#pragma once
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "mta/base/time.h"
+
+namespace queue {
+
+// How fast a destination gets connections that is up (it answers EHLO), but breaks sessions: with
+// 421, by hanging up or by saying nothing more.
+//
+//   steady --on_break: several senders' mail in a row--> slowed --on_break--> slowed, longer pauses
+//   steady <-------------------- on_answer -------------------- slowed
+//
+// One sender's poisonous message, or one poisonous mailbox, changes nothing for the mail of others.
+// While slowed a new connection begins only at next_start(). It is never closed: each connection
+// may show that it is well again.
+class Pace {
+public:
+    static constexpr mta::Millis pause_min{5'000};
+    static constexpr mta::Millis pause_max{300'000};
+    // Breaks without an answer between them that slow it down: of so many senders, or so many at
+    // all.
+    static constexpr std::size_t senders_max = 3;
+    static constexpr std::uint32_t breaks_max = 10;
+
+    // `sender`: its group (Bundle::sender). `jitter` in [-1, 1]. True: it is slowed down with this.
+    bool on_break(std::uint32_t sender, mta::Instant now, double jitter);
+    // The remote answered about a message.
+    void on_answer() { state_ = Steady{}; }
+    // An operator wants to know now.
+    void end_pause(mta::Instant now);
+
+    [[nodiscard]] bool is_slowed() const { return std::holds_alternative<Slowed>(state_); }
+    // Instant{}: at any time.
+    [[nodiscard]] mta::Instant next_start() const;
+
+private:
+    struct Steady {
+        std::vector<std::uint32_t> senders;  // whose sessions broke, each once
+        std::uint32_t breaks;
+    };
+    struct Slowed {
+        std::uint32_t pauses;
+        mta::Instant next_start;
+    };
+
+    std::variant<Steady, Slowed> state_;
+};
+
+}  // namespace queue

@@ -1,0 +1,211 @@
+// Hosts that answer EHLO, and then break the session.
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/outbound/world_hosts.h"
+
+namespace mta::outbound {
+namespace {
+
+using namespace std::chrono_literals;
+using world::always;
+using world::Server;
+using world::World;
+
+const std::string poison_sender = "poison@office.example";
+
+// What breaks a session, at each stage of the dialogue.
+struct Break {
+    std::string stage;
+    std::string answer;
+};
+const std::vector<Break> breaks = {
+    {"MAIL", "close"}, {"MAIL", "421 4.3.2 no"}, {"MAIL", "hang"}, {"MAIL", "what?"},
+    {"RCPT", "close"}, {"RCPT", "421 4.3.2 no"}, {"RCPT", "hang"}, {"RCPT", "what?"},
+    {"DATA", "close"}, {"DATA", "421 4.3.2 no"}, {"DATA", "hang"}, {"DATA", "what?"},
+    {".", "close"},    {".", "421 4.3.2 no"},    {".", "hang"},    {".", "what?"},
+};
+
+// The server breaks at that stage of each message of that sender's.
+void poison(Server& server, const Break& at) {
+    struct Talk {
+        std::size_t connection = 0;
+        std::map<std::size_t, bool> is_poison;  // by connection
+    };
+    const auto talk = std::make_shared<Talk>();
+    server.on_command = [talk](std::size_t connection, const std::string& command) {
+        talk->connection = connection;
+        if (command.starts_with("MAIL"))
+            talk->is_poison[connection] = command.contains(poison_sender);
+    };
+    server.reply = [talk, at](const std::string& command) {
+        const bool is_meant = talk->is_poison[talk->connection] && command.starts_with(at.stage);
+        return is_meant ? std::optional(at.answer) : std::nullopt;
+    };
+}
+
+void poison_mailbox(Server& server, const std::string& answer) {
+    server.reply = always("RCPT TO:<ceo@them.example>", answer);
+}
+
+conf::Route route() {
+    return {.domain = "them.example", .hosts = {{"192.0.2.1", 25}}, .lifetime = {}, .source = {}};
+}
+
+TEST(BrokenSessions, a_poisonous_message_does_not_delay_the_mail_of_others) {
+    for (const bool is_static : {false, true}) {
+        for (const auto& at : breaks) {
+            World world;
+            auto& server = world.serve("them.example");
+            if (is_static) world.settings.routes = {route()};
+            poison(server, at);
+            world.send({.from = poison_sender});
+            for (int minute = 0; minute < 60; ++minute) {
+                world.send();
+                world.run_for(1min);
+                EXPECT_EQ(world.count("delivered bob"), static_cast<std::size_t>(minute) + 1)
+                    << at.stage << ' ' << at.answer;
+            }
+            EXPECT_FALSE(world.has("down")) << at.stage << ' ' << at.answer;
+            EXPECT_GE(world.count("deferred") + world.count("in doubt"), 3u)
+                << "the poison is charged";
+        }
+    }
+}
+
+TEST(BrokenSessions, a_poisonous_mailbox_does_not_delay_the_mail_of_others) {
+    for (const std::string answer : {"close", "421 4.3.2 no", "hang"}) {
+        World world;
+        poison_mailbox(world.serve("them.example"), answer);
+        const std::size_t poison = answer == "hang" ? 1 : 5;
+        for (std::size_t i = 0; i < poison; ++i) world.send({.to = {"ceo@them.example"}});
+        world.send();
+        world.run_for(5s);
+        EXPECT_EQ(world.count("delivered bob@them.example"), 1u) << answer;
+        world.run_for(20min);
+        EXPECT_FALSE(world.has("down")) << answer;
+        EXPECT_GE(world.count("deferred ceo@them.example"), poison) << answer;
+    }
+}
+
+TEST(BrokenSessions, a_poisonous_mailbox_does_not_keep_the_message_from_its_other_recipients) {
+    for (const bool is_pipelining : {false, true}) {
+        for (const std::string answer : {"close", "421 4.3.2 no"}) {
+            World world;
+            auto& server = world.serve("them.example");
+            server.extensions.clear();
+            if (is_pipelining) server.extensions = {"PIPELINING"};
+            poison_mailbox(server, answer);
+            world.send({.to = {"a@them.example", "ceo@them.example", "b@them.example"}});
+            world.run_for(2min);
+            EXPECT_EQ(world.count("delivered a@them.example"), 1u) << answer;
+            EXPECT_EQ(world.count("delivered b@them.example"), 1u) << answer;
+            EXPECT_GE(world.count("deferred ceo@them.example"), 1u) << answer;
+        }
+    }
+}
+
+TEST(BrokenSessions, who_stood_behind_the_poison_on_the_same_connection_is_not_charged) {
+    World world;
+    world.settings.delivery.connections_per_destination_max = 1;
+    auto& server = world.serve("them.example");
+    poison(server, {".", "421 4.3.2 no"});
+    world.send({.from = poison_sender});
+    for (int i = 0; i < 5; ++i) world.send();
+    world.run_for(2s);
+    EXPECT_EQ(world.count("delivered bob@them.example"), 5u);
+    EXPECT_EQ(world.count("deferred bob@them.example"), 1u);
+}
+
+TEST(BrokenSessions, the_mail_of_an_outage_does_not_wait_for_the_poison_in_front_of_it) {
+    for (const auto& at : breaks) {
+        World world;
+        auto& server = world.serve("them.example");
+        poison(server, at);
+        server.is_refusing = true;
+        world.send({.from = poison_sender});
+        for (int i = 0; i < 20; ++i) world.send();
+        world.run_for(2min);
+        ASSERT_TRUE(world.has("down"));
+        server.is_refusing = false;
+        world.run_for(at.answer == "hang" ? 15min : 5min);
+        EXPECT_EQ(world.count("delivered bob@them.example"), 20u) << at.stage << ' ' << at.answer;
+    }
+}
+
+TEST(BrokenSessions, another_host_gets_what_the_first_one_breaks) {
+    for (const auto& at : breaks) {
+        if (at.stage == "." && at.answer != "421 4.3.2 no") continue;  // it is in doubt
+        World world;
+        serve_with_hosts(world, "them.example", 2);
+        world.server("192.0.2.1").reply = always(at.stage, at.answer);
+        world.send();
+        world.run_for(6min);
+        EXPECT_EQ(world.server("192.0.2.2").received.size(), 1u) << at.stage << ' ' << at.answer;
+        EXPECT_EQ(world.count("deferred"), 0u);
+    }
+}
+
+TEST(BrokenSessions, of_several_senders_slow_the_destination_down_until_it_works) {
+    World world;
+    world.settings.routes = {route()};
+    auto& server = world.server("192.0.2.1");
+    server.reply = always("DATA", "close");
+    for (int i = 0; i < 100; ++i) world.send({.from = std::to_string(i) + "@office.example"});
+    world.run_for(10s);
+    EXPECT_FALSE(world.has("down"));
+    const auto early = server.connects;
+    EXPECT_LE(early, 10u);
+    server.open_most = 0;
+    world.run_for(20min);
+    EXPECT_EQ(server.open_most, 1u) << "one at a time";
+    EXPECT_LE(server.connects - early, 12u) << "at growing intervals,";
+    EXPECT_GE(server.connects - early, 4u) << "but never closed";
+    const auto queued = world.manager().find(100);
+    ASSERT_TRUE(queued);
+    EXPECT_EQ(queued->recipients.at(0).reason, WaitReason::destination_slowed);
+    EXPECT_LE(queued->recipients.at(0).until, world.agenda.now() + 330s);
+    server.reply = nullptr;
+    world.run_for(6min);
+    EXPECT_GE(server.received.size(), 90u) << "all but those that wait for their own retry";
+}
+
+TEST(BrokenSessions, an_order_ends_the_pause_of_a_destination_that_is_slowed_down) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.reply = always("DATA", "close");
+    for (int i = 0; i < 20; ++i) world.send({.from = std::to_string(i) + "@office.example"});
+    world.run_for(5min);
+    server.reply = nullptr;
+    world.manager().flush();
+    world.run_for(2s);
+    EXPECT_EQ(server.received.size(), 20u);
+}
+
+TEST(BrokenSessions, that_hang_do_not_hold_the_connections_that_others_need) {
+    for (const auto& at : breaks) {
+        if (at.answer != "hang") continue;
+        World world;
+        world.settings.delivery.connections_max = 10;
+        world.serve("hostile.example", "192.0.2.2").reply = always(at.stage, at.answer);
+        auto& good = world.serve("good.example", "192.0.2.3");
+        for (int i = 0; i < 200; ++i) {
+            world.send(
+                {.from = std::to_string(i) + "@office.example", .to = {"x@hostile.example"}});
+        }
+        for (int i = 0; i < 60; ++i) {
+            world.run_for(1min);
+            world.send({.to = {"x@good.example"}});
+            world.run_for(1s);
+            EXPECT_EQ(good.received.size(), static_cast<std::size_t>(i) + 1) << at.stage;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace mta::outbound

@@ -1,0 +1,62 @@
+#include "queue/pace.h"
+
+#include <gtest/gtest.h>
+
+namespace queue {
+namespace {
+
+using namespace std::chrono_literals;
+using mta::Instant;
+
+class PaceTest : public testing::Test {
+protected:
+    bool break_off(std::uint32_t sender) { return pace.on_break(sender, now, 0); }
+
+    Instant now{1000h};
+    Pace pace;
+};
+
+TEST_F(PaceTest, the_poison_of_one_sender_changes_nothing_for_others) {
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_FALSE(break_off(1));
+        EXPECT_FALSE(break_off(1));
+        pace.on_answer();
+    }
+    EXPECT_FALSE(pace.is_slowed());
+    EXPECT_EQ(pace.next_start(), Instant{});
+}
+
+TEST_F(PaceTest, breaks_of_several_senders_in_a_row_slow_it_down) {
+    EXPECT_FALSE(break_off(1));
+    EXPECT_FALSE(break_off(2));
+    EXPECT_FALSE(break_off(1));
+    EXPECT_TRUE(break_off(3));
+    EXPECT_TRUE(pace.is_slowed());
+    EXPECT_EQ(pace.next_start(), now + Pace::pause_min);
+}
+
+TEST_F(PaceTest, many_breaks_of_one_sender_in_a_row_slow_it_down) {
+    for (std::uint32_t i = 1; i < Pace::breaks_max; ++i) EXPECT_FALSE(break_off(1));
+    EXPECT_TRUE(break_off(1));
+}
+
+TEST_F(PaceTest, the_pauses_grow_up_to_a_limit_and_an_answer_ends_them) {
+    for (std::uint32_t sender = 1; sender <= 3; ++sender) (void)break_off(sender);
+    mta::Millis last{};
+    for (int i = 0; i < 20; ++i) {
+        now = pace.next_start();
+        EXPECT_FALSE(break_off(1)) << "it is slowed down already";
+        EXPECT_GE(pace.next_start() - now, last);
+        last = pace.next_start() - now;
+    }
+    EXPECT_EQ(last, Pace::pause_max);
+    pace.end_pause(now);
+    EXPECT_EQ(pace.next_start(), now);
+    EXPECT_TRUE(pace.is_slowed()) << "an order is no answer";
+    pace.on_answer();
+    EXPECT_FALSE(pace.is_slowed());
+    EXPECT_FALSE(break_off(1));
+}
+
+}  // namespace
+}  // namespace queue
