@@ -367,6 +367,7 @@ void read_delivery(Reader reader, Delivery& delivery) {
         {"final_dot_timeout", &delivery.final_dot_timeout},
     }};
     for (const auto& [key, timeout] : timeouts) reader.duration(key, *timeout, 100ms, 1h);
+    reader.duration("stop_patience", delivery.stop_patience, 0ms, 1h);
     reader.size("memory", delivery.memory_bytes_max, 1'000'000, 1'000'000'000'000);
     reader.finish();
 }

@@ -142,6 +142,7 @@ struct Delivery {
     mta::Millis data_command_timeout = 2min;
     mta::Millis data_block_timeout = 3min;
     mta::Millis final_dot_timeout = 10min;
+    mta::Millis stop_patience = 10s;  // with what is past its final dot when the relay stops
     std::uint64_t memory_bytes_max =
         256'000'000;  // bodies in flight kept in RAM; beyond it they are read back
     bool operator==(const Delivery&) const = default;

@@ -304,8 +304,8 @@ void Daemon::drain(std::string_view signal) {
     shard.log().write(shard.now(), Level::info,
                       LogLine("draining")
                           .with("signal", signal)
-                          .with("patience", format_duration(drain_patience)));
-    shard.drain(drain_patience);
+                          .with("patience", format_duration(settings_->delivery.stop_patience)));
+    shard.drain(settings_->delivery.stop_patience);
 }
 
 // Everybody who waited for the disk hears 451; then we go, so that the service manager and the

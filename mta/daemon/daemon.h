@@ -19,9 +19,6 @@
 
 namespace mta::daemon {
 
-// What a SIGTERM leaves for messages past their final dot.
-inline constexpr Millis drain_patience{10'000};
-
 // Owns all parts of a running relay: the spool, the shards, the admin socket. Its members are in
 // the order in which they are needed, so that they end in the reverse one.
 //

@@ -33,7 +33,7 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
       connector_(loop_),
       tick_timer_(loop_, [this] { tick(); }),
       clock_timer_(loop_, [this] { look_at_the_clock(); }),
-      drain_timer_(loop_, [this] { loop_.stop(); }) {
+      drain_timer_(loop_, [this] { stop(); }) {
     loop_.set_turn_hook([this] {
         if (is_draining_) stop_if_drained();
         log_.flush();
@@ -128,6 +128,12 @@ void Shard::drain(Millis patience) {
     server_->shutdown();
     queue_manager_->drain();
     request_tick();
+}
+
+// The store writes what it was told before it is gone.
+void Shard::stop() {
+    queue_manager_->cut();
+    loop_.stop();
 }
 
 void Shard::stop_if_drained() {

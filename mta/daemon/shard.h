@@ -55,7 +55,8 @@ public:
     // Takes no new mail, finishes what is past a final dot, and stops the loop when nothing is
     // under way, or at the latest after `patience`.
     void drain(Millis patience);
-    void stop() { loop_.stop(); }
+    // Stops the loop now: what is past a final dot is in doubt.
+    void stop();
 
     // From any thread.
     void post(io::Mailbox::Work work) { mailbox_.post(std::move(work)); }

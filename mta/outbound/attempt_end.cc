@@ -54,7 +54,9 @@ bool Deliveries::note_answers(const smtp::ClientSession::TransactionEnded& outco
     if (is_answered) {
         pool_.note_success(connection);
     } else if (!outcome.broken_off.empty()) {
-        pool_.note_break(connection, results[outcome.broken_off.front()].error());
+        // A stop breaks sessions that are well.
+        if (!core_.is_draining)
+            pool_.note_break(connection, results[outcome.broken_off.front()].error());
     } else if (trouble != results.end() && !is_source_refused) {
         if (smtp::is_too_many_connections(trouble->error())) {
             pool_.note_too_many(connection);

@@ -148,6 +148,12 @@ void Connection::stop_connecting() {
     connecting_.reset();
 }
 
+void Connection::cut() {
+    if (has_ended_ || stream_ == nullptr) return abort();
+    session_.on_closed(core_.now(), "this relay was stopped");
+    pump();
+}
+
 void Connection::abort() {
     has_ended_ = true;
     stop_connecting();

@@ -22,7 +22,7 @@ namespace mta::outbound {
 //   connecting -> (session: greeting, EHLO) -> ready <-> at work -> closing -> ended
 //        any state, but the last --- refused, lost, timed out, abort() ---> ended
 //
-// Handlers come from the callbacks of its ports, from on_deadline() and from pump(), never from
+// Handlers come from the callbacks of its ports, from on_deadline(), pump() and cut(), never from
 // within another call. They must not destroy it: the pool reaps.
 class Connection {
 public:
@@ -81,6 +81,8 @@ public:
 
     // Says QUIT; only when no transaction is active. on_end comes.
     void quit();
+    // Ends at once, with all handlers, as if the host had closed it: this relay stops.
+    void cut();
     // Ends at once, without handlers.
     void abort();
     [[nodiscard]] bool has_ended() const { return has_ended_; }

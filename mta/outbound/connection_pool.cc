@@ -159,6 +159,11 @@ void ConnectionPool::close_idle_from(std::uint32_t site, std::string_view source
     }
 }
 
+void ConnectionPool::cut(std::uint32_t index) {
+    auto& held = connections_[index];
+    if (!held.connection->has_ended()) held.connection->cut();
+}
+
 void ConnectionPool::abort(std::uint32_t index) {
     auto& held = connections_[index];
     if (held.connection->has_ended()) return;

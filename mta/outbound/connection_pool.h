@@ -95,6 +95,8 @@ public:
     void note_break(std::uint32_t index, const DeliveryError& error);
     // The host has said that it has too many connections, to this one.
     void note_too_many(std::uint32_t index);
+    // Ends it as if the host had closed it: this relay stops.
+    void cut(std::uint32_t index);
     // Ends it without on_end.
     void abort(std::uint32_t index);
 

@@ -345,6 +345,12 @@ void Deliveries::drain() {
     }
 }
 
+void Deliveries::cut() {
+    const auto deliveries = all_;
+    for (const auto& delivery : deliveries)
+        if (delivery->connection != queue::nothing) pool_.cut(delivery->connection);
+}
+
 void Deliveries::tick() {
     pool_.tick();
     while (!paused_.empty() && paused_.begin()->first <= core_.now()) {

@@ -105,6 +105,8 @@ public:
     void forget(std::uint32_t message);
     // Breaks off, uncharged, what is not in a transaction; the rest goes on to its end.
     void drain();
+    // Ends all connections: what is past its final dot is in doubt. Only after drain().
+    void cut();
     // An order: if the site waits for a host that is closed, it is asked now; a probe that is under
     // way asks all hosts.
     void probe_now(std::uint32_t site);

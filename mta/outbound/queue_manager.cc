@@ -307,6 +307,8 @@ void QueueManager::drain() {
     impl_->core.request_tick();
 }
 
+void QueueManager::cut() { impl_->deliveries.cut(); }
+
 bool QueueManager::is_idle() const {
     return impl_->deliveries.count() == 0 && impl_->ledger.is_idle();
 }

@@ -123,6 +123,7 @@ command_timeout = "4s"
 data_command_timeout = "5s"
 data_block_timeout = "6s"
 final_dot_timeout = "7s"
+stop_patience = "8s"
 memory = "64MB"
 [retry]
 schedule = ["1s", "2m"]
@@ -214,6 +215,7 @@ level = "debug"
                      5s,
                      6s,
                      7s,
+                     8s,
                      64'000'000},
         .retry = {{1s, 2min}, 1h, 0, 24h, 12h, {}},
         .admin = {"/tmp/admin.sock", 0600, "mailadmins", endpoint("[::1]:9725")},

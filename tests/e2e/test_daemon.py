@@ -12,7 +12,7 @@ import pytest
 from harness import mail
 from harness.ports import free_port
 from harness.posthouse import BINARY, CHECKOUT, route, to_toml
-from harness.receiver import always, replies
+from harness.receiver import HANG, always, replies
 from harness.wait import until
 from harness.wire import Wire, submit
 
@@ -136,6 +136,23 @@ def test_sigint_stops_as_well(relay):
     posthouse = relay()
     posthouse.child.signal(signal.SIGINT)
     assert posthouse.child.wait(15) == 0
+
+
+def test_a_stop_that_cannot_wait_for_the_last_reply_says_that_it_is_in_doubt(relay, receiver):
+    posthouse = relay(
+        [route("peer.test", receiver.port)],
+        delivery={"stop_patience": "200ms"},
+        retry={"schedule": ["1h"], "max_interval": "1h"},
+    )
+    receiver.script["DOT"] = replies(HANG, None)
+    message, _ = mail.compose(mail.BODIES["plain"])
+    submit(posthouse.port, message)
+    until(lambda: receiver.seen, lambda: f"the whole message, in {receiver.commands}")
+    posthouse.stop()
+    assert "in_doubt" in posthouse.log(), posthouse.log()
+    posthouse.start()
+    posthouse.wait_for_queued("bob@peer.test", lambda recipient: recipient["state"] == "in_doubt")
+    assert "may arrive twice" in posthouse.command("why", "bob@peer.test").stdout
 
 
 def test_the_states_of_recipients_survive_a_restart(relay, receiver):

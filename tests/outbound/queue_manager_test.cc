@@ -624,5 +624,24 @@ TEST(QueueManager, drains_what_is_past_its_final_dot_and_nothing_else) {
     EXPECT_EQ(world.store.kept.at(early).states[0].attempts, 0);
 }
 
+TEST(QueueManager, what_a_stop_cuts_off_past_its_final_dot_is_in_doubt_in_the_store) {
+    World world;
+    world.serve("them.example").reply = world::always(".", "hang");
+    const auto id = world.send({.to = {"a@them.example", "b@them.example"}});
+    world.run_for(2s);
+    world.manager().drain();
+    world.run_for(10s);
+    ASSERT_FALSE(world.manager().is_idle());
+    world.manager().cut();
+    EXPECT_TRUE(world.manager().is_idle());
+    EXPECT_EQ(world.count("in doubt"), 2u);
+    for (const auto& state : world.store.kept.at(id).states) {
+        EXPECT_TRUE(state.in_doubt);
+        EXPECT_EQ(state.attempts, 1);
+        EXPECT_TRUE(state.last_error.text.contains("this relay was stopped"));
+    }
+    EXPECT_TRUE(world.manager().hints().empty()) << "the host did nothing wrong";
+}
+
 }  // namespace
 }  // namespace mta::outbound
