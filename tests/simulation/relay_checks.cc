@@ -38,6 +38,15 @@ void RelayWorld::check_requests(const world::Server& server, const world::Receiv
     EXPECT_TRUE(by.mode != mta::ByMode::give_back || seconds >= 60) << seconds;
 }
 
+// It has a working host, and nothing else stands in its way.
+bool RelayWorld::is_promised(const Key& key) const {
+    const auto& fate = fates_.at(key);
+    const bool has_host =
+        fate.domain == "backup.example" || (fate.domain == "poison.example" && !is_poison(key));
+    return has_host && fate.requests == queue::Requests{} && fate.ordered_at == Instant{} &&
+           fate.off_time_before == off_time_;
+}
+
 void RelayWorld::on_received(const world::Server& server, const world::Received& received) {
     if (server.group == "office.example") {
         // A report names those whom it is about.
@@ -56,6 +65,9 @@ void RelayWorld::on_received(const world::Server& server, const world::Received&
         auto& fate = fates_[key_in(address)];
         check_requests(server, received, fate);
         EXPECT_EQ(fate.order, Order::none) << address << " got it in spite of an order";
+        EXPECT_TRUE(!is_promised(key_in(address)) ||
+                    agenda_.now() - fate.arrival <= delivered_within)
+            << address << " came late, after " << (agenda_.now() - fate.arrival).count() << " ms";
         ++fate.delivered;
         fate.last_delivered = agenda_.now();
         EXPECT_LE(fate.delivered, 1 + fate.in_doubt + fate.lost_in_crash)
@@ -234,6 +246,9 @@ void RelayWorld::note(const DeliveryEvent& event) {
     } else if (const auto* expired = std::get_if<Expired>(&event)) {
         auto* fate = fate_of(expired->recipient);
         if (fate == nullptr) return;
+        EXPECT_FALSE(is_promised(
+            {number_of_.at(expired->recipient.id), static_cast<int>(expired->recipient.recipient)}))
+            << expired->recipient.address << " expired, and a host would have taken it";
         set_order(
             {number_of_.at(expired->recipient.id), static_cast<int>(expired->recipient.recipient)},
             Order::none);

@@ -37,9 +37,11 @@ inline std::uint64_t connects_max(int messages) {
 inline constexpr Millis request_reach = 24h;
 
 inline const std::vector<std::string> domains = {
-    "good.example", "flaky.example",  "dead.example",    "hung.example",       "flap.example",
-    "dns.example",  "grey.example",   "nowhere.example", "no.example",         "branch.example",
-    "busy.example", "strict.example", "away.example",    "one.shared.example", "two.shared.example",
+    "good.example",   "flaky.example",      "dead.example",       "hung.example",
+    "flap.example",   "dns.example",        "grey.example",       "nowhere.example",
+    "no.example",     "branch.example",     "busy.example",       "strict.example",
+    "away.example",   "one.shared.example", "two.shared.example", "backup.example",
+    "poison.example",
 };
 inline const std::vector<std::string> senders = {"ann@office.example", "ben@office.example",
                                                  "list@office.example", "news@office.example"};
@@ -47,6 +49,15 @@ inline const std::vector<std::string> senders = {"ann@office.example", "ben@offi
 inline constexpr std::size_t shared_connections_max = 2;
 // More connections than this busy.example turns away.
 inline constexpr std::size_t busy_connections_max = 2;
+
+// Of backup.example: all but one turn us away before EHLO is answered.
+inline constexpr int backup_hosts = 8;
+// poison.example breaks the session at the mailbox of some, whoever else is in the message.
+inline bool is_poison(std::pair<int, int> key) { return (key.first + key.second) % 5 == 0; }
+// Mail that has a working host is there after this, while the relay runs and nobody orders
+// otherwise: some probes, the retry of what shared a message with poison, and turns at the few
+// connections that the silent ones leave.
+inline constexpr Millis delivered_within = 2h;
 
 inline std::string plain_domain(int number) {
     return "d" + std::to_string(number) + ".plain.example";

@@ -50,10 +50,31 @@ void RelayWorld::make_servers() {
     add_server("shared.example", "192.0.2.103");
 
     for (auto& [endpoint, server] : connector_.servers) make_moody(server);
+    make_backup_hosts();
     flap("flap.example", 8h);
     flap("branch.example", 24h);
     flap_dns();
     connector_.on_connect = [this](const std::string& group) { on_connect(group); };
+}
+
+void RelayWorld::make_backup_hosts() {
+    std::vector<std::string> hosts;
+    const auto healthy = pick(backup_hosts);
+    for (std::uint64_t i = 0; i < backup_hosts; ++i) {
+        hosts.push_back("mx" + std::to_string(i + 1) + ".backup.example");
+        const auto address = "192.0.2." + std::to_string(110 + i);
+        resolver_.set_host(hosts.back(), {address});
+        auto& server = add_server("backup.example", address);
+        if (i == healthy) continue;
+        const std::pair<std::string, std::string> refusals[] = {{"CONNECT", "421 4.3.2 not now"},
+                                                                {"CONNECT", "554 5.7.1 not you"},
+                                                                {"CONNECT", "close"},
+                                                                {"EHLO", "421 4.3.2 not now"}};
+        const auto& [stage, answer] = refusals[pick(std::size(refusals))];
+        server.reply = world::always(stage, answer);
+        server.is_refusing = chance(25);
+    }
+    resolver_.set_mx("backup.example", hosts);
 }
 
 void RelayWorld::make_moody(world::Server& server) {
@@ -82,6 +103,15 @@ void RelayWorld::make_moody(world::Server& server) {
         server.reply = [](const std::string& command) {
             return command.starts_with("RCPT") ? std::optional<std::string>("550 5.1.1 no")
                                                : std::nullopt;
+        };
+    }
+    if (group == "poison.example") {
+        server.reply = [](const std::string& command) -> std::optional<std::string> {
+            const std::string rcpt = "RCPT TO:<";
+            if (!command.starts_with(rcpt)) return std::nullopt;
+            const auto key = key_in(command.substr(rcpt.size()));
+            if (!is_poison(key)) return std::nullopt;
+            return key.first % 2 == 0 ? "close" : "421 4.3.2 not this one";
         };
     }
     if (group == "hung.example") {

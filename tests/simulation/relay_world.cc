@@ -189,8 +189,10 @@ void RelayWorld::send(int number) {
         const auto domain = pick_domain();
         message->envelope.recipients.push_back(
             {address_of(number, i, domain), domain, notify[pick(5)], {}});
-        fates_[{number, i}] = Fate{
-            .domain = domain, .arrival = agenda_.now(), .requests = message->envelope.requests};
+        fates_[{number, i}] = Fate{.domain = domain,
+                                   .arrival = agenda_.now(),
+                                   .requests = message->envelope.requests,
+                                   .off_time_before = off_time_};
     }
     auto body = tag_of(number) + "\r\nSubject: x\r\n\r\n";
     if (chance(10)) body += std::string(1000, 'y') + "\r\n";

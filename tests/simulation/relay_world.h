@@ -38,6 +38,7 @@ struct Fate {
     Instant arrival;
     queue::Requests requests;
     bool is_acknowledged = false;
+    Millis off_time_before{};  // for which the relay had been off when it came
     int delivered = 0;
     Instant last_delivered;
     int in_doubt = 0;
@@ -76,6 +77,7 @@ private:
     void make_servers();
     void make_moody(world::Server& server);
     void make_plain_servers();
+    void make_backup_hosts();
     [[nodiscard]] std::string pick_domain();
     world::Server& add_server(const std::string& group, const std::string& address);
     std::optional<std::string> mood(const std::string& command);
@@ -85,6 +87,7 @@ private:
     void come_back();
     void check_back(Millis off_time);
     void on_received(const world::Server& server, const world::Received& received);
+    [[nodiscard]] bool is_promised(const Key& key) const;
     void check_requests(const world::Server& server, const world::Received& received,
                         const Fate& fate) const;
     queue::Requests invent_requests();
