@@ -106,6 +106,11 @@ void Connection::open_stream() {
                         [this](std::string_view reason) {
                             session_.on_closed(now(), reason);
                             pump();
+                        },
+                    .on_input_end =
+                        [this] {
+                            session_.on_input_end(now());
+                            pump();
                         }});
 }
 

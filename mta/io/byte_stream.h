@@ -21,6 +21,9 @@ public:
         std::move_only_function<void()> on_drained;
         // The peer closed (empty reason) or the connection broke ("connection reset by peer").
         std::move_only_function<void(std::string_view reason)> on_closed;
+        // The peer sends no more; what is written still leaves until finish(). Null: the end of
+        // the input is on_closed.
+        std::move_only_function<void()> on_input_end = nullptr;
     };
 
     ByteStream() = default;

@@ -49,7 +49,7 @@ public:
     }
 
     void resume_reading() {
-        if (!handle_ || !is_started_) return;
+        if (!handle_ || !is_started_ || has_input_ended_) return;
         uv_read_start(
             stream(),
             [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
@@ -70,13 +70,20 @@ public:
         is_silent_ = true;
         flush();
         if (!handle_) return;
+        // All is read and all is written: the peer gets our last words and no reset.
+        if (has_input_ended_ && uv_stream_get_write_queue_size(stream()) == 0) return close();
         is_finishing_ = true;
         lingering_ = shared_from_this();
         linger_timer_.emplace(loop_, [this] { close(); });
         linger_timer_->set(Millis{linger_ms_max});
-        auto request = std::make_unique<uv_shutdown_t>();
-        const int started =
-            uv_shutdown(request.get(), stream(), [](uv_shutdown_t* done, int) { delete done; });
+        auto request = std::make_unique<ShutdownRequest>();
+        request->owner = weak_from_this();
+        request->request.data = request.get();
+        const int started = uv_shutdown(&request->request, stream(), [](uv_shutdown_t* done, int) {
+            const std::unique_ptr<ShutdownRequest> owned(static_cast<ShutdownRequest*>(done->data));
+            const auto self = owned->owner.lock();
+            if (self && self->has_input_ended_) self->close();
+        });
         if (started != 0) return close();
         static_cast<void>(request.release());  // freed by the callback, which always comes
         is_started_ = true;
@@ -97,6 +104,10 @@ private:
     struct WriteRequest {
         uv_write_t request{};
         std::vector<std::string> strings;  // what libuv still reads from
+        std::weak_ptr<Connection> owner;
+    };
+    struct ShutdownRequest {
+        uv_shutdown_t request{};
         std::weak_ptr<Connection> owner;
     };
 
@@ -127,7 +138,14 @@ private:
             if (!is_silent_) handlers_.on_read({buffer->base, static_cast<std::size_t>(count)});
             return;
         }
+        if (count == UV_EOF && handlers_.on_input_end) return end_input();
         lost(static_cast<int>(count));
+    }
+
+    // libuv has stopped reading.
+    void end_input() {
+        has_input_ended_ = true;
+        if (!is_silent_) handlers_.on_input_end();
     }
 
     void flush() {
@@ -249,6 +267,7 @@ private:
     bool is_flush_due_ = false;
     bool had_backlog_ = false;
     bool is_finishing_ = false;
+    bool has_input_ended_ = false;
     bool is_silent_ =
         false;  // no callback any more; handlers_ stay, since one of them may be running
     std::shared_ptr<Connection> lingering_;

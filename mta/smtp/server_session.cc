@@ -56,6 +56,11 @@ void ServerSession::on_bytes(Instant now, std::string_view bytes) {
     held_ += bytes;
 }
 
+void ServerSession::on_input_end(Instant /*now*/) {
+    has_input_ended_ = true;
+    end_if_input_has();
+}
+
 void ServerSession::on_closed(Instant /*now*/, std::string_view reason) {
     if (state_ != State::ended) end(EndReason::lost, reason);
 }
@@ -170,7 +175,7 @@ std::string ServerSession::take_output() {
 }
 
 bool ServerSession::wants_input() const {
-    return state_ != State::ended && held_.size() < held_bytes_max;
+    return state_ != State::ended && !has_input_ended_ && held_.size() < held_bytes_max;
 }
 
 // ---- Input ----
@@ -182,12 +187,29 @@ void ServerSession::process(Instant now, std::string_view& input) {
 }
 
 void ServerSession::process_held(Instant now) {
-    if (held_.empty()) return;
-    auto held = std::exchange(held_, {});
-    std::string_view rest = held;
-    process(now, rest);
-    held.erase(0, held.size() - rest.size());
-    held_ = std::move(held);
+    if (!held_.empty()) {
+        auto held = std::exchange(held_, {});
+        std::string_view rest = held;
+        process(now, rest);
+        held.erase(0, held.size() - rest.size());
+        held_ = std::move(held);
+    }
+    end_if_input_has();
+}
+
+// Held input waits for an answer or for take_body(). What is left without it can never become
+// whole.
+void ServerSession::end_if_input_has() {
+    if (!has_input_ended_ || !held_.empty()) return;
+    switch (state_) {
+        case State::command:
+        case State::data:
+        case State::chunk: return end(EndReason::lost, {});
+        case State::idle:
+        case State::awaiting_begin:
+        case State::awaiting_store:
+        case State::ended: return;
+    }
 }
 
 bool ServerSession::step(Instant now, std::string_view& input) {

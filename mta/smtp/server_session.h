@@ -56,6 +56,9 @@ struct ClientInfo {
 //             command
 //   any -- QUIT, 421, a violation, on_closed() --> ended
 //
+// After on_input_end() what is held is still worked through and answered, a message past its final
+// dot included; then the session ends. A line or a message that is not whole is forgotten.
+//
 // The driver calls, in this order, after each on_*(), begin(), accepted(), refuse(), take_body()
 // and shutdown(): poll_event() until it is empty, take_output() (write it), deadline() (set the
 // timer), wants_input() (pause or resume reading). After SessionEnded and the last output: finish
@@ -99,7 +102,7 @@ public:
     };
     enum class EndReason : std::uint8_t {
         quit,
-        lost,             // on_closed()
+        lost,             // on_closed(), or on_input_end() without QUIT
         timed_out,        // a command or the data took too long
         too_many_errors,  // limits::session_errors_max and those beside it
         violation,        // early input, a BDAT whose size cannot be read
@@ -133,6 +136,8 @@ public:
 
     void on_bytes(Instant now, std::string_view bytes);
     void on_deadline(Instant now);  // may come early: then nothing happens
+    // The client sends no more, but may still read.
+    void on_input_end(Instant now);
     void on_closed(Instant now, std::string_view reason);
     // 421 4.3.2 at once, or, if a message is past its final dot, after its reply.
     void shutdown(Instant now);
@@ -196,6 +201,7 @@ private:
     // Input: each step takes from the front, false if it can go no further for now.
     void process(Instant now, std::string_view& input);
     void process_held(Instant now);
+    void end_if_input_has();
     [[nodiscard]] bool step(Instant now, std::string_view& input);
     [[nodiscard]] bool step_command(Instant now, std::string_view& input);
     [[nodiscard]] bool step_data(Instant now, std::string_view& input);
@@ -262,6 +268,7 @@ private:
     // A reply has not left yet that the client had to wait for.
     bool must_wait_ = true;
     bool is_shutting_down_ = false;
+    bool has_input_ended_ = false;
     std::uint32_t errors_ = 0;
     std::uint32_t idle_commands_ = 0;
     std::uint32_t deferrals_ = 0;

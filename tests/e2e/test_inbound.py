@@ -348,6 +348,50 @@ def test_a_client_that_goes_away_in_the_middle_leaves_nothing(relay, receiver):
     assert [message.ident for message in receiver.seen] == ["whole"]
 
 
+def _half_closed(wire):
+    wire.socket.shutdown(socket.SHUT_WR)
+    replies = []
+    while (reply := wire.reply()) is not None:
+        replies.append(reply[:3])
+    return replies
+
+
+def test_a_client_that_ends_its_input_hears_all_answers(relay, receiver):
+    """As nc -N does and busybox nc."""
+    posthouse = relay([route("peer.test", receiver.port)])
+    for body, end, answers in [
+        (mail.BODIES["plain"], b"QUIT\r\n", ["250", "221"]), (mail.BODIES["plain"], b"", ["250"]),
+        (mail.BODIES["plain"], b"NOOP", ["250"]),
+        (mail.large_body(3_000_000).decode(), b"MAIL FROM:<ada@client.test>\r\nQUIT\r\n", ["250", "250", "221"]),
+    ]:  # fmt: skip
+        message, ident = mail.compose(body)
+        with posthouse.wire() as wire:
+            wire.hello()
+            wire.envelope()
+            wire.expect("354", "DATA")
+            wire.send(message + b".\r\n" + end)
+            assert _half_closed(wire) == answers
+        receiver.wait_for_ident(ident)
+    posthouse.wait_until_empty()
+
+
+def test_a_message_whose_end_never_comes_is_forgotten(relay, receiver):
+    posthouse = relay([route("peer.test", receiver.port)])
+    for begin in [b"DATA\r\n", b"BDAT 1000 LAST\r\n"]:
+        with posthouse.wire() as wire:
+            wire.hello()
+            wire.envelope()
+            wire.send(begin)
+            if begin.startswith(b"DATA"):
+                wire.expect("354")
+            wire.send(b"Subject: half\r\n\r\nhalf\r\n.")
+            assert _half_closed(wire) == []
+    submit(posthouse.port, mail.compose("whole\r\n", ident="whole")[0])
+    receiver.wait_for_ident("whole")
+    posthouse.wait_until_empty()
+    assert [message.ident for message in receiver.seen] == ["whole"]
+
+
 def test_a_silent_client_is_shown_out(relay):
     posthouse = relay(inbound={"command_timeout": "1s", "data_timeout": "1s"})
     with posthouse.wire() as wire:

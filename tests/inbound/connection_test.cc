@@ -192,6 +192,21 @@ TEST_F(InboundConnection, keeps_a_whole_message_whose_client_went_before_the_250
     EXPECT_TRUE(store_.discarded.empty());
 }
 
+TEST_F(InboundConnection, answers_a_client_that_sends_no_more_before_it_ends) {
+    say_until_data();
+    say("Subject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n");
+    peer_.end_input();
+    loop_.run_ready();
+    EXPECT_EQ(ended_, 0);
+    EXPECT_FALSE(peer_.is_finished);
+    store_.write_all();
+    const auto heard = peer_.take_heard();
+    EXPECT_TRUE(heard.starts_with("250 2.0.0 queued as 000001\r\n221 2.0.0 ")) << heard;
+    EXPECT_TRUE(peer_.is_finished);
+    loop_.run_ready();
+    EXPECT_EQ(ended_, 1);
+}
+
 TEST_F(InboundConnection, answers_the_final_dot_before_it_says_421_at_shutdown) {
     say_until_data();
     say("Subject: x\r\n\r\nhello\r\n.\r\n");

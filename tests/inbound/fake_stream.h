@@ -19,6 +19,7 @@ struct FakePeer {
     void say(std::string_view bytes) {
         if (!is_finished && !is_gone) handlers.on_read(bytes);
     }
+    void end_input() { handlers.on_input_end(); }
     void hang_up(std::string_view reason = {}) { handlers.on_closed(reason); }
     std::string take_heard() { return std::exchange(heard, {}); }
 };

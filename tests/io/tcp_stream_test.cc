@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <optional>
 
 #include <gtest/gtest.h>
@@ -119,6 +120,65 @@ TEST_F(TcpPair, finish_gets_the_last_words_to_a_peer_that_is_still_talking) {
     run_until([&] { return client_.closed.has_value(); });
     EXPECT_EQ(client_.read, "554 5.5.0 no\r\n");
     EXPECT_EQ(*client_.closed, "");
+}
+
+TEST_F(TcpPair, may_answer_after_the_end_of_the_input) {
+    start(client_);
+    bool has_ended = false;
+    std::string heard;
+    server_.stream->start({.on_read = [&](std::string_view bytes) { heard += bytes; },
+                           .on_drained = [] {},
+                           .on_closed = [](auto) { ADD_FAILURE() << "it was not closed"; },
+                           .on_input_end =
+                               [&] {
+                                   EXPECT_FALSE(has_ended) << "twice";
+                                   has_ended = true;
+                               }});
+    client_.stream->write("question");
+    client_.stream->finish();  // reads no more, but goes on taking what comes
+    run_until([&] { return has_ended; });
+    EXPECT_EQ(heard, "question");
+    server_.stream->pause_reading();
+    server_.stream->resume_reading();
+    server_.stream->write("answer");
+    loop_.run_ready();
+    EXPECT_EQ(server_.stream->backlog_bytes(), 0u);
+}
+
+TEST(TcpStream, gets_all_out_to_a_peer_that_has_ended_its_input) {
+    const int peer = ::socket(AF_INET, SOCK_STREAM, 0);
+    const std::string answer(4'000'000, 'y');
+    std::string heard;
+    Loop loop;
+    std::unique_ptr<ByteStream> server;
+    auto listener = TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"), [&](auto stream) {
+        server = std::move(stream);
+        server->start({.on_read = [](auto) {},
+                       .on_drained = [] {},
+                       .on_closed = [](auto) {},
+                       .on_input_end =
+                           [&] {
+                               server->write(answer);
+                               server->finish();
+                           }});
+    });
+    const auto name = to_sockaddr((*listener)->address());
+    ASSERT_EQ(::connect(peer, reinterpret_cast<const sockaddr*>(&name), sizeof(sockaddr_in)), 0);
+    ASSERT_EQ(::shutdown(peer, SHUT_WR), 0);
+    std::array<char, 65536> buffer{};
+    bool is_open = true;
+    for (int turns = 0; is_open && turns < 100'000; ++turns) {
+        loop.run_ready();
+        const auto count = ::recv(peer, buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (count > 0) heard.append(buffer.data(), static_cast<std::size_t>(count));
+        is_open = count != 0;
+    }
+    ::close(peer);
+    EXPECT_FALSE(is_open) << "it was never closed";
+    EXPECT_EQ(heard.size(), answer.size());
+    server.reset();
+    listener->reset();
+    loop.run_ready();
 }
 
 TEST(TcpStream, still_gets_its_last_words_out_when_its_loop_ends) {
@@ -288,5 +348,6 @@ TEST(TcpListener, on_ipv6_leaves_ipv4_to_others) {
     auto four = TcpListener::open(loop, four_address, unused);
     EXPECT_TRUE(four) << four.error();
 }
+
 }  // namespace
 }  // namespace mta::io

@@ -320,6 +320,58 @@ TEST(ServerSession, does_not_tell_recipients_of_each_other) {
     EXPECT_EQ(world.accepted[0].body.find("for <"), std::string::npos);
 }
 
+// The client that half-closes has said all that it wants to say, and wants to hear the answers.
+TEST(ServerSession, works_through_what_it_has_when_the_input_ends) {
+    for (const bool quits : {true, false}) {
+        ServerWorld world;
+        world.stores_at_once = false;
+        world.begin_data();
+        world.send(text + ".\r\n" + mail + rcpt + (quits ? "QUIT\r\n" : "NOOP"));
+        world.session.on_input_end(world.now);
+        world.pump();
+        EXPECT_FALSE(world.session.wants_input());
+        EXPECT_FALSE(world.ended) << "the message has no answer yet";
+        world.store();
+        EXPECT_EQ(codes(world.take_said()), quits ? "250 2.0.0,250 2.1.0,250 2.1.5,221 2.0.0"
+                                                  : "250 2.0.0,250 2.1.0,250 2.1.5");
+        ASSERT_TRUE(world.ended);
+        EXPECT_EQ(world.ended->reason, quits ? EndReason::quit : EndReason::lost);
+    }
+}
+
+TEST(ServerSession, forgets_a_message_whose_end_never_comes) {
+    for (const auto& unfinished : {"DATA\r\n"s, "BDAT 100\r\n"s, "BDAT 4\r\n"s}) {
+        ServerWorld world;
+        world.greet();
+        world.send(mail + rcpt + unfinished);
+        world.send("a\r\n.");
+        world.session.on_input_end(world.now);
+        world.pump();
+        EXPECT_EQ(world.aborted.size(), 1U) << unfinished;
+        EXPECT_TRUE(world.accepted.empty());
+        EXPECT_TRUE(world.ended);
+    }
+}
+
+TEST(ServerSession, ends_after_the_whole_body_when_the_input_ended_while_the_store_was_behind) {
+    ServerWorld world;
+    world.begin_data();
+    const std::string long_line = std::string(998, 'x') + "\r\n";
+    std::string body;
+    while (body.size() < 2 * limits::body_chunk_bytes_max) body += long_line;
+    world.send(body + ".\r\nQUIT\r\n");
+    world.session.on_input_end(world.now);
+    world.pump();
+    EXPECT_FALSE(world.ended) << "the body has not been taken";
+    std::string said;
+    for (int i = 0; i < 10 && !world.ended; ++i) {
+        static_cast<void>(world.session.take_body(world.now));
+        world.pump();
+        said += world.take_said();
+    }
+    EXPECT_EQ(codes(said), "250 2.0.0,221 2.0.0");
+}
+
 TEST(ServerSession, sends_postmasters_mail_where_it_is_told) {
     auto options = ServerWorld::default_options();
     options.postmaster = "admin@Office.example";
