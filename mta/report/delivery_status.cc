@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "mta/base/ascii_address.h"
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
 #include "mta/base/time_format.h"
@@ -40,7 +41,8 @@ EnhancedStatus status_of(const outbound::ReportRequest& request,
 }
 
 std::string address_in(std::string_view address, Charset charset) {
-    return (is_ascii(address) ? "rfc822; " : "utf-8; ") + to_one_line(address, charset);
+    const auto written = in_ascii_if_possible(address);
+    return (is_ascii(written) ? "rfc822; " : "utf-8; ") + to_one_line(written, charset);
 }
 
 void append_utf8(std::string& out, std::uint32_t code_point) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 
+#include "mta/base/ascii_address.h"
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
@@ -45,7 +46,7 @@ std::optional<Sender> answerable_sender(const std::string& reverse_path) {
     if (domain.starts_with('[')) return Sender{reverse_path, std::string(domain)};
     const auto a_labels = to_a_labels(domain);
     if (!a_labels) return std::nullopt;
-    return Sender{reverse_path, *a_labels};
+    return Sender{in_ascii_if_possible(reverse_path), *a_labels};
 }
 
 // RFC 5322 section 3.6.4, one only, as nearly everybody writes it.
@@ -146,7 +147,8 @@ Accounts take_accounts(const ReportRequest& request, std::span<const RecipientOu
 Charset charset_of(const ReportRequest& request) {
     const bool is_international =
         std::ranges::any_of(request.outcomes, [&](const RecipientOutcome& outcome) {
-            return !is_ascii(request.original.envelope.recipients.at(outcome.recipient).address);
+            return !is_ascii(in_ascii_if_possible(
+                request.original.envelope.recipients.at(outcome.recipient).address));
         });
     return is_international ? Charset::utf8 : Charset::ascii;
 }

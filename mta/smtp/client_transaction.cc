@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "mta/base/ascii_address.h"
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
@@ -49,15 +50,6 @@ bool is_writable_address(std::string_view address) {
 bool is_writable_value(std::string_view value) {
     return value.size() <= limits::command_line_bytes_max / 2 && is_utf8(value) &&
            std::ranges::none_of(value, [](char c) { return c == ' ' || is_control(c); });
-}
-
-// The address with its domain in A-labels, if that makes it ASCII; else as it is.
-std::string in_ascii_if_possible(const std::string& address) {
-    if (is_ascii(address)) return address;
-    const auto at = address.rfind('@');
-    if (at == address.npos || !is_ascii(std::string_view(address).substr(0, at))) return address;
-    const auto domain = to_a_labels(std::string_view(address).substr(at + 1));
-    return domain ? address.substr(0, at + 1) + *domain : address;
 }
 
 void append_number(std::string& out, std::uint64_t number) {

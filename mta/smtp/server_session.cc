@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mta/base/ascii_address.h"
 #include "mta/base/assert.h"
 #include "mta/base/limits.h"
 #include "mta/smtp/trace.h"
@@ -342,7 +343,10 @@ void ServerSession::announce() {
     transaction().has_begun = true;
     transaction().is_announced = true;
     const auto& recipients = transaction().envelope.recipients;
-    if (recipients.size() == 1) transaction().only_recipient = recipients.front().address;
+    // A domain is no reason for a header that needs SMTPUTF8 at every host from here on.
+    if (recipients.size() == 1) {
+        transaction().only_recipient = in_ascii_if_possible(recipients.front().address);
+    }
     events_.emplace_back(
         MessageBegins{std::move(transaction().envelope), transaction().declared_size, helo_name_});
     transaction().envelope = {};

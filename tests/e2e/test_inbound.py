@@ -392,6 +392,21 @@ def test_a_message_whose_end_never_comes_is_forgotten(relay, receiver):
     assert [message.ident for message in receiver.seen] == ["whole"]
 
 
+def test_an_international_domain_needs_no_smtputf8_at_the_next_hop(relay):
+    with Receiver(capabilities=("8BITMIME", "PIPELINING")) as hop:
+        posthouse = relay([route("*", hop.port)])
+        hop.script["RCPT"] = lambda session, argument: "550 5.1.1 no such user" if "bad@" in argument else None
+        for local_part in ["good", "bad"]:
+            message, ident = mail.compose("ASCII alone\r\n")
+            submit(posthouse.port, message, sender="ada@b\u00fcro.test", recipients=[f"{local_part}@b\u00fccher.test"],
+                   parameters=" SMTPUTF8")  # fmt: skip
+            if local_part == "good":
+                assert hop.wait_for_ident(ident).addresses == ["good@xn--bcher-kva.test"]
+        report = hop.wait_for(2)[1]
+        assert report.addresses == ["ada@xn--bro-hoa.test"] and report.sender == ""
+        posthouse.wait_until_empty()
+
+
 def test_a_silent_client_is_shown_out(relay):
     posthouse = relay(inbound={"command_timeout": "1s", "data_timeout": "1s"})
     with posthouse.wire() as wire:

@@ -551,6 +551,24 @@ TEST(Dsn, needs_smtputf8_only_for_a_sender_in_utf8) {
     EXPECT_EQ(to_ascii[0]->envelope.body_type, queue::BodyType::eight_bit_mime);
 }
 
+// A-labels everywhere in what programs read: then it can go through every host.
+TEST(Dsn, needs_no_smtputf8_for_domains_in_u_labels) {
+    auto test = user_unknown();
+    test.original.envelope.smtputf8 = true;
+    test.original.envelope.reverse_path = "ann@b\u00fcro.example";
+    test.original.envelope.recipients[0].address = "bob@b\u00fccher.example";
+    test.original.envelope.recipients[0].domain = "xn--bcher-kva.example";
+    const auto reports = dsns_of(test);
+    ASSERT_EQ(reports.size(), 1u);
+    const auto& report = *reports[0];
+    EXPECT_FALSE(report.envelope.smtputf8);
+    EXPECT_FALSE(report.facts.has_8bit);
+    EXPECT_EQ(report.envelope.recipients[0].address, "ann@xn--bro-hoa.example");
+    EXPECT_THAT(report.body, HasSubstr("To: <ann@xn--bro-hoa.example>\r\n"));
+    EXPECT_THAT(report.body, HasSubstr("report-type=delivery-status;"));
+    EXPECT_THAT(report.body, HasSubstr("Final-Recipient: rfc822; bob@xn--bcher-kva.example\r\n"));
+}
+
 TEST(Dsn, nobody_is_told_where_nobody_can_be) {
     for (const auto* const sender :
          {"", "ann", "@office.example", "ann@", "ann@no..domain", "a\r\nb@office.example",

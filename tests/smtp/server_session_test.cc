@@ -320,6 +320,33 @@ TEST(ServerSession, does_not_tell_recipients_of_each_other) {
     EXPECT_EQ(world.accepted[0].body.find("for <"), std::string::npos);
 }
 
+TEST(ServerSession, needs_no_smtputf8_itself_for_a_domain_in_u_labels) {
+    const auto options = ServerWorld::default_options();
+    const auto now = from_unix_ms(1'795'320'306'000);
+    ServerSession session(options, ServerWorld::stranger(),
+                          [](const Address&) { return std::optional<ServerReply>(); });
+    session.on_connected(now);
+    for (const auto& sent : {ehlo, "MAIL FROM:<ada@them.example> SMTPUTF8\r\n"s,
+                             "RCPT TO:<bad@\xc3\xbc.example>\r\nDATA\r\n"s}) {
+        static_cast<void>(session.take_output());
+        session.on_bytes(now, sent);
+    }
+    const auto begins = session.poll_event();
+    ASSERT_TRUE(begins);
+    EXPECT_EQ(std::get<ServerSession::MessageBegins>(*begins).envelope.recipients[0].address,
+              "bad@\xc3\xbc.example")
+        << "as it was written";
+    session.begin(now, "00001z");
+    static_cast<void>(session.take_output());
+    session.on_bytes(now, text + ".\r\n");
+    const auto ends = session.poll_event();
+    ASSERT_TRUE(ends);
+    EXPECT_FALSE(std::get<ServerSession::MessageEnds>(*ends).facts.header_has_8bit);
+    EXPECT_FALSE(std::get<ServerSession::MessageEnds>(*ends).facts.has_8bit);
+    const auto body = session.take_body(now);
+    EXPECT_TRUE(body.contains("\tfor <bad@xn--tda.example>;\r\n")) << body;
+}
+
 // The client that half-closes has said all that it wants to say, and wants to hear the answers.
 TEST(ServerSession, works_through_what_it_has_when_the_input_ends) {
     for (const bool quits : {true, false}) {
