@@ -7,6 +7,7 @@
 
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
+#include "mta/base/recipient_list.h"
 #include "mta/base/time_format.h"
 #include "mta/cli/answer.h"
 #include "mta/cli/table.h"
@@ -121,6 +122,7 @@ public:
             for (const auto& recipient : recipients) read_recipient(recipient);
         }
         if (complaint_) return std::unexpected(*complaint_);
+        out_.envelope.recipients = recipients_.take();
         return std::move(out_);
     }
 
@@ -245,10 +247,11 @@ private:
             ++out_.recipients_done;
             return;
         }
+        // Of a mailbox that is named again the first state counts.
+        if (!recipients_.add(std::move(recipient)).is_new) return;
         RecipientState fresh;
         fresh.next_due = std::max(now_, out_.envelope.requests.release);
         out_.has_states = out_.has_states || state != fresh;
-        out_.envelope.recipients.push_back(std::move(recipient));
         out_.states.push_back(std::move(state));
     }
 
@@ -304,6 +307,7 @@ private:
 
     Instant now_;
     ReadMessage out_;
+    RecipientList recipients_;
     std::optional<std::string> complaint_;
 };
 

@@ -342,7 +342,8 @@ ServerSession::Chunk& ServerSession::chunk() {
 void ServerSession::announce() {
     transaction().has_begun = true;
     transaction().is_announced = true;
-    const auto& recipients = transaction().envelope.recipients;
+    auto& recipients = transaction().envelope.recipients;
+    recipients = transaction().recipients.take();
     // A domain is no reason for a header that needs SMTPUTF8 at every host from here on.
     if (recipients.size() == 1) {
         transaction().only_recipient = in_ascii_if_possible(recipients.front().address);

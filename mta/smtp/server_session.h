@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "mta/base/ip_address.h"
+#include "mta/base/recipient_list.h"
 #include "mta/base/time.h"
 #include "mta/smtp/address.h"
 #include "mta/smtp/command.h"
@@ -24,7 +25,7 @@ struct ServerOptions {
     std::string postmaster;  // where RCPT TO:<postmaster> goes; empty: postmaster@hostname
     Extensions extensions;
     std::uint64_t message_bytes_max = 50'000'000;  // 552 5.3.4
-    std::uint32_t recipients_max = 1000;           // 452 4.5.3
+    std::uint32_t recipients_max = 1000;           // different ones; 452 4.5.3
     std::uint32_t received_hops_max = 50;          // 554 5.4.6
     Millis command_timeout{300'000};               // for a whole command line; 421 4.4.2
     Millis data_timeout{300'000};                  // without a byte; 421 4.4.2
@@ -174,13 +175,15 @@ private:
     };
     // From MAIL to the reply to the message, or RSET.
     struct Transaction {
-        Envelope envelope;  // moves into MessageBegins
+        Envelope envelope;  // moves into MessageBegins, with the recipients
+        RecipientList recipients;
         std::optional<std::uint64_t> declared_size;
         bool smtputf8 = false;
         std::int8_t priority = 0;
         bool is_priority_lowered = false;
         bool has_refused_recipients = false;
         std::uint32_t excess_recipients = 0;
+        std::uint32_t repeated_recipients = 0;
         std::string only_recipient;
         bool is_announced = false;  // the driver expects MessageEnds or MessageAborted
         bool chunk_failed = false;  // further BDATs are refused until RSET
@@ -246,6 +249,7 @@ private:
     void say_refused(std::string_view line, const ServerReply& reply, bool is_repetition = false);
     void defer_mail(std::string_view line, const ServerReply& reply);
     void defer_recipient(std::string_view line);
+    void end_for_recipients();
     void enter_command(Instant now);
     void on_early_input(std::string_view input);
     void end_with(const ServerReply& reply, EndReason reason, std::string_view text);

@@ -164,8 +164,6 @@ void ServerSession::on_rcpt(const RcptArguments& arguments, std::string_view lin
     if (transaction_->has_begun) {
         return refuse_command(line, out_of_order("the message has begun; RSET forgets it"));
     }
-    auto& recipients = transaction_->envelope.recipients;
-    if (recipients.size() >= options_.recipients_max) return defer_recipient(line);
     const auto& path = arguments.forward_path;
     Recipient recipient;
     if (path.is_bare_postmaster()) {
@@ -180,7 +178,14 @@ void ServerSession::on_rcpt(const RcptArguments& arguments, std::string_view lin
     }
     recipient.notify = arguments.notify;
     recipient.orcpt = arguments.orcpt;
-    recipients.push_back(std::move(recipient));
+    auto& recipients = transaction_->recipients;
+    if (recipients.size() >= options_.recipients_max && !recipients.contains(recipient)) {
+        return defer_recipient(line);
+    }
+    const bool is_repetition = !recipients.add(std::move(recipient)).is_new;
+    if (is_repetition && ++transaction_->repeated_recipients >= limits::excess_recipients_max) {
+        return end_for_recipients();
+    }
     say(250, {2, 1, 5}, "recipient ok");
 }
 
@@ -196,7 +201,10 @@ void ServerSession::defer_recipient(std::string_view line) {
     const ServerReply reply{452, {4, 5, 3}, "too many recipients, send the rest later"};
     const bool is_repetition = transaction_->excess_recipients++ > 0;
     say_refused(line, reply, is_repetition);
-    if (transaction_->excess_recipients < limits::excess_recipients_max) return;
+    if (transaction_->excess_recipients >= limits::excess_recipients_max) end_for_recipients();
+}
+
+void ServerSession::end_for_recipients() {
     end_with({421, {4, 7, 0}, options_.hostname + " closes the connection: too many recipients"},
              EndReason::too_many_errors, {});
 }
@@ -216,7 +224,7 @@ Recipient ServerSession::postmaster() const {
 // Why a message cannot begin now.
 std::optional<ServerReply> ServerSession::refusal_to_begin() const {
     if (!transaction_) return out_of_order("send MAIL and RCPT first");
-    if (!transaction_->envelope.recipients.empty()) return std::nullopt;
+    if (!transaction_->recipients.empty()) return std::nullopt;
     if (transaction_->has_refused_recipients) {
         return ServerReply{554, {5, 5, 1}, "no recipient was accepted"};
     }

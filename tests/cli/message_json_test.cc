@@ -54,6 +54,19 @@ TEST(MessageJson, a_release_is_when_new_mail_is_due) {
     EXPECT_FALSE(read->has_states);
 }
 
+TEST(MessageJson, takes_a_recipient_that_is_named_several_times_once) {
+    const auto read = read_message(
+        R"({"sender": "", "recipients": [
+            {"address": "b@them.example", "attempts": 3, "next_attempt": "2030-01-01T00:00:00Z"},
+            "b@THEM.example", "B@them.example"]})",
+        from_unix_ms(1'795'320'306'000));
+    ASSERT_TRUE(read) << read.error();
+    ASSERT_EQ(read->envelope.recipients.size(), 2u);
+    ASSERT_EQ(read->states.size(), 2u);
+    EXPECT_EQ(read->envelope.recipients[1].address, "B@them.example");
+    EXPECT_EQ(read->states[0].attempts, 3u);
+}
+
 TEST(MessageJson, leaves_out_recipients_that_are_done) {
     const auto text = to_json(queue::log::make_message(63, ""), queue::log::make_states(1)).dump();
     const auto read = read_message(text, now);

@@ -407,6 +407,14 @@ def test_an_international_domain_needs_no_smtputf8_at_the_next_hop(relay):
         posthouse.wait_until_empty()
 
 
+def test_a_recipient_that_is_named_several_times_gets_one_copy(relay, receiver):
+    posthouse = relay([route("*", receiver.port)])
+    message, ident = mail.compose(mail.BODIES["plain"])
+    submit(posthouse.port, message, recipients=["bob@peer.test", "bob@PEER.test", "Bob@peer.test", "bob@peer.test"])
+    posthouse.wait_until_empty()
+    assert sorted(address for seen in receiver.seen for address in seen.addresses) == ["Bob@peer.test", "bob@peer.test"]
+
+
 def test_a_silent_client_is_shown_out(relay):
     posthouse = relay(inbound={"command_timeout": "1s", "data_timeout": "1s"})
     with posthouse.wire() as wire:

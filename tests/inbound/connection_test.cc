@@ -136,7 +136,9 @@ TEST_F(InboundConnection, logs_only_the_first_of_the_recipients_that_are_too_man
     say("EHLO client.example\r\n");
     say("MAIL FROM:<a@office.example>\r\n");
     std::string said;
-    for (int i = 0; i < 1010; ++i) said = say("RCPT TO:<b@them.example>\r\n");
+    for (int i = 0; i < 1010; ++i) {
+        said = say("RCPT TO:<b" + std::to_string(i) + "@them.example>\r\n");
+    }
     EXPECT_TRUE(said.starts_with("452 4.5.3 ")) << said;
     log_.flush();
     const auto first = logged_.find("refused session=");

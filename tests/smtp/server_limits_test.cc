@@ -135,14 +135,18 @@ TEST(ServerLimits, received_hops) {
               three_times("554 5.4.6"));
 }
 
+std::string rcpt_of(int number) {
+    return "RCPT TO:<b" + std::to_string(number) + "@us.example>\r\n";
+}
+
 TEST(ServerLimits, recipients) {
     auto options = ServerWorld::default_options();
     options.recipients_max = 100;
     ServerWorld world(options);
     world.greet();
     world.send(mail);
-    for (int i = 0; i < 100; ++i) EXPECT_EQ(world.send(rcpt), "250 2.1.5 recipient ok\r\n");
-    for (int i = 0; i < 30; ++i) EXPECT_EQ(world.send(rcpt).substr(0, 9), "452 4.5.3");
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(world.send(rcpt_of(i)), "250 2.1.5 recipient ok\r\n");
+    for (int i = 100; i < 130; ++i) EXPECT_EQ(world.send(rcpt_of(i)).substr(0, 9), "452 4.5.3");
     EXPECT_EQ(world.send("DATA\r\n").substr(0, 3), "354");
     world.send(".\r\n");
     ASSERT_EQ(world.accepted.size(), 1U);
@@ -178,12 +182,12 @@ TEST(ServerLimits, recipients_beyond_what_is_taken_are_told_once_and_have_an_end
     world.greet();
     world.send(mail + rcpt);
     for (std::uint32_t i = 1; i < limits::excess_recipients_max; ++i) {
-        ASSERT_EQ(world.send(rcpt).substr(0, 9), "452 4.5.3");
+        ASSERT_EQ(world.send(rcpt_of(0)).substr(0, 9), "452 4.5.3");
     }
     EXPECT_FALSE(world.ended);
     EXPECT_EQ(world.refused.size(), limits::excess_recipients_max - 1) << "counted, each";
     EXPECT_EQ(std::ranges::count(world.refused, false, &ServerSession::Refused::is_repetition), 1);
-    const auto last = world.send(rcpt);
+    const auto last = world.send(rcpt_of(0));
     EXPECT_EQ(last.substr(0, 9), "452 4.5.3");
     EXPECT_NE(last.find("\r\n421 4.7.0 "), last.npos) << last;
     EXPECT_EQ(world.ended->reason, EndReason::too_many_errors);

@@ -347,6 +347,42 @@ TEST(ServerSession, needs_no_smtputf8_itself_for_a_domain_in_u_labels) {
     EXPECT_TRUE(body.contains("\tfor <bad@xn--tda.example>;\r\n")) << body;
 }
 
+TEST(ServerSession, takes_a_recipient_that_is_named_several_times_once) {
+    ServerWorld world;
+    world.greet();
+    world.send(mail + "RCPT TO:<b@us.example> NOTIFY=NEVER\r\n");
+    for (const auto* again :
+         {"RCPT TO:<b@US.example> NOTIFY=SUCCESS ORCPT=rfc822;first@us.example\r\n",
+          "RCPT TO:<b@us.example> NOTIFY=FAILURE ORCPT=rfc822;x@us.example\r\n",
+          "RCPT TO:<B@us.example>\r\n"}) {
+        EXPECT_EQ(codes(world.send(again)), recipient_ok);
+    }
+    world.send("DATA\r\n");
+    world.send(text + ".\r\n");
+    ASSERT_EQ(world.accepted.size(), 1U);
+    const std::vector<Recipient> want = {{.address = "b@us.example",
+                                          .domain = "us.example",
+                                          .notify = notify_success | notify_failure,
+                                          .orcpt = "rfc822;first@us.example"},
+                                         {.address = "B@us.example", .domain = "us.example"}};
+    EXPECT_EQ(world.accepted[0].envelope.recipients, want);
+}
+
+TEST(ServerSession, counts_a_recipient_once_towards_the_limit_but_not_for_ever) {
+    auto options = ServerWorld::default_options();
+    options.recipients_max = 2;
+    ServerWorld world(options);
+    world.greet();
+    world.send(mail + rcpt + rcpt + rcpt + "RCPT TO:<c@us.example>\r\n");
+    EXPECT_EQ(codes(world.send("RCPT TO:<d@us.example>\r\n")), "452 4.5.3");
+    EXPECT_EQ(codes(world.send(rcpt)), recipient_ok) << "it is no other one";
+    std::string said;
+    for (std::uint32_t i = 0; i < limits::excess_recipients_max && !world.ended; ++i) {
+        said = world.send(rcpt);
+    }
+    EXPECT_EQ(codes(said), "421 4.7.0");
+}
+
 // The client that half-closes has said all that it wants to say, and wants to hear the answers.
 TEST(ServerSession, works_through_what_it_has_when_the_input_ends) {
     for (const bool quits : {true, false}) {
