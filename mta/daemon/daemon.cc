@@ -83,6 +83,7 @@ std::expected<void, Daemon::Problems> Daemon::start() {
     shards_.push_back(
         std::make_unique<Shard>(settings_, write_to_stderr, is_journal_behind_stderr()));
     auto& shard = main_shard();
+    shard.loop().lingering().set_max(lingering_max(descriptors_));
     alarm_.connect([this, &shard](const std::string& text) {
         shard.post([this, text] { on_spool_failed(text); });
     });

@@ -29,12 +29,17 @@ std::uint64_t raise_descriptor_limit() {
     return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
 }
 
+std::uint32_t lingering_max(std::uint64_t descriptors) {
+    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(descriptors / 16, 4, 1024));
+}
+
 std::vector<std::string> fit_to_descriptors(conf::Settings& settings, std::uint64_t descriptors) {
     std::vector<std::string> sentences;
     auto& inbound = settings.inbound.connections_max;
     auto& outbound = settings.delivery.connections_max;
     const auto reserve = std::clamp(descriptors / 4, reserve_min, reserve_max);
-    const auto for_connections = descriptors > reserve + 2 ? descriptors - reserve : 2;
+    const auto others = reserve + lingering_max(descriptors);
+    const auto for_connections = descriptors > others + 2 ? descriptors - others : 2;
     if (std::uint64_t{inbound} + outbound <= for_connections) return sentences;
     // What is delivered makes room for what comes: a third of them at least is the outgoing ones'.
     const auto for_outbound =

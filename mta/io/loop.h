@@ -3,6 +3,7 @@
 #include <functional>
 #include <vector>
 
+#include "mta/io/lingering.h"
 #include "mta/io/uv_handle.h"
 
 namespace mta::io {
@@ -34,6 +35,7 @@ public:
     // loop's last turn.
     void set_turn_hook(Work hook) { turn_hook_ = std::move(hook); }
 
+    [[nodiscard]] Lingering& lingering() { return lingering_; }
     [[nodiscard]] uv_loop_t* raw() { return &loop_; }
     // Where reads land. Whatever a read callback wants to keep, it copies.
     [[nodiscard]] std::array<char, 64 << 10>& read_buffer() { return read_buffer_; }
@@ -47,6 +49,7 @@ private:
     std::vector<Work> work_;
     std::vector<Work> running_work_;
     Work turn_hook_;
+    Lingering lingering_;
     std::array<char, 64 << 10> read_buffer_{};
 };
 

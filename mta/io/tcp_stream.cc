@@ -1,6 +1,9 @@
 #include "mta/io/tcp_stream.h"
 
+#include <unistd.h>
+
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "mta/base/assert.h"
@@ -12,11 +15,11 @@ namespace mta::io {
 // Outlives the stream while it lingers: until then its loop's work and its own callbacks share it.
 class TcpStream::Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(Loop& loop, UvHandle<uv_tcp_t> handle)
+    Connection(Loop& loop, UvHandle<uv_tcp_t> handle, std::optional<Endpoint> remote = {})
         : loop_(loop),
           handle_(std::move(handle)),
           local_(name_of(uv_tcp_getsockname)),
-          remote_(name_of(uv_tcp_getpeername)) {
+          remote_(remote ? *remote : name_of(uv_tcp_getpeername)) {
         handle_->data = this;
         uv_tcp_nodelay(handle_.get(), 1);
     }
@@ -72,6 +75,7 @@ public:
         if (!handle_) return;
         // All is read and all is written: the peer gets our last words and no reset.
         if (has_input_ended_ && uv_stream_get_write_queue_size(stream()) == 0) return close();
+        if (!loop_.lingering().enter()) return close();
         is_finishing_ = true;
         lingering_ = shared_from_this();
         linger_timer_.emplace(loop_, [this] { close(); });
@@ -248,7 +252,9 @@ private:
         linger_timer_.reset();
         pending_.clear();
         pending_bytes_ = 0;
-        if (lingering_) loop_.at_turn_end([last = std::move(lingering_)] {});
+        if (!lingering_) return;
+        loop_.lingering().leave();
+        loop_.at_turn_end([last = std::move(lingering_)] {});
     }
 
     static uv_buf_t buffer_of(const std::string& text, std::size_t from) {
@@ -276,6 +282,17 @@ private:
 
 TcpStream::TcpStream(Loop& loop, UvHandle<uv_tcp_t> handle)
     : connection_(std::make_shared<Connection>(loop, std::move(handle))) {}
+
+std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int socket, const Endpoint& remote) {
+    auto handle =
+        make_uv_handle<uv_tcp_t>([&](uv_tcp_t* tcp) { return uv_tcp_init(loop.raw(), tcp); });
+    if (!handle || uv_tcp_open(handle.get(), socket) != 0) {
+        ::close(socket);
+        return nullptr;
+    }
+    return std::unique_ptr<TcpStream>(
+        new TcpStream(std::make_shared<Connection>(loop, std::move(handle), remote)));
+}
 
 TcpStream::~TcpStream() { connection_->abort(); }
 

@@ -10,11 +10,16 @@ namespace mta::io {
 // them.
 class TcpStream final : public ByteStream {
 public:
-    // What finish() allows the peer for reading our last words and closing its side.
+    // What finish() allows the peer for reading our last words and closing its side, while there
+    // is room (Loop::lingering()); without it the socket is closed at once.
     static constexpr std::uint64_t linger_ms_max = 2000;
 
     // `handle` is connected. Its loop must outlive the stream, and the linger after finish().
     TcpStream(Loop& loop, UvHandle<uv_tcp_t> handle);
+    // Of a connected socket that does not block, which it owns from now on. Null: the system has no
+    // room for it, and the socket is closed.
+    [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int socket,
+                                                          const Endpoint& remote);
     TcpStream(const TcpStream&) = delete;
     TcpStream& operator=(const TcpStream&) = delete;
     ~TcpStream() override;
@@ -31,6 +36,8 @@ public:
 
 private:
     class Connection;
+    explicit TcpStream(std::shared_ptr<Connection> connection)
+        : connection_(std::move(connection)) {}
     std::shared_ptr<Connection> connection_;
 };
 

@@ -25,10 +25,11 @@ TEST(Descriptors, limits_that_do_not_fit_are_lowered_and_told) {
     ASSERT_EQ(sentences.size(), 2u);
     EXPECT_EQ(sentences[0],
               "delivery.connections = 500 is more than the open files that this process may have "
-              "leave room for: 256 it is; raise LimitNOFILE= or ulimit -n for more");
-    EXPECT_EQ(settings.inbound.connections_max + settings.delivery.connections_max, 768u)
-        << "a quarter is the spool's and everybody else's";
-    EXPECT_EQ(settings.delivery.connections_max, 256u);
+              "leave room for: 234 it is; raise LimitNOFILE= or ulimit -n for more");
+    EXPECT_EQ(settings.inbound.connections_max + settings.delivery.connections_max, 704u)
+        << "a quarter is the spool's and everybody else's, a sixteenth is for sockets that linger";
+    EXPECT_EQ(lingering_max(1024), 64u);
+    EXPECT_EQ(settings.delivery.connections_max, 234u);
 }
 
 TEST(Descriptors, one_connection_each_way_there_always_is) {
@@ -38,7 +39,8 @@ TEST(Descriptors, one_connection_each_way_there_always_is) {
         EXPECT_GE(settings.inbound.connections_max, 1u);
         EXPECT_GE(settings.delivery.connections_max, 1u);
         if (descriptors < 40) continue;
-        EXPECT_LE(settings.inbound.connections_max + settings.delivery.connections_max + 24,
+        EXPECT_LE(settings.inbound.connections_max + settings.delivery.connections_max + 24 +
+                      lingering_max(descriptors),
                   descriptors);
     }
 }

@@ -1,10 +1,12 @@
 #include "mta/io/tcp_stream.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <optional>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -349,5 +351,94 @@ TEST(TcpListener, on_ipv6_leaves_ipv4_to_others) {
     EXPECT_TRUE(four) << four.error();
 }
 
+// A socket that has connected and heard all until the end.
+std::string heard_by_a_client_of(Loop& loop, const Endpoint& server, int& socket) {
+    socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    const auto name = to_sockaddr(server);
+    EXPECT_EQ(::connect(socket, reinterpret_cast<const sockaddr*>(&name), sizeof(sockaddr_in)), 0);
+    std::string heard;
+    std::array<char, 512> buffer{};
+    for (int turns = 0; turns < 100'000; ++turns) {
+        loop.run_ready();
+        const auto count = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (count == 0) return heard;
+        if (count > 0) heard.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    ADD_FAILURE() << "it was not closed";
+    return heard;
+}
+
+TEST(TcpListener, refuses_in_words_whether_there_is_room_to_linger_or_not) {
+    Loop loop;
+    loop.lingering().set_max(4);
+    auto listener =
+        TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"),
+                          {.on_connection = [](auto) { ADD_FAILURE() << "it was refused"; },
+                           .refusal = [](const Endpoint& remote) -> std::string_view {
+                               EXPECT_EQ(remote.address.to_string(), "127.0.0.1");
+                               return "421 no\r\n";
+                           }});
+    ASSERT_TRUE(listener);
+    std::vector<int> sockets;
+    for (int i = 0; i < 6; ++i) {  // which leave their ends open
+        EXPECT_EQ(heard_by_a_client_of(loop, (*listener)->address(), sockets.emplace_back()),
+                  "421 no\r\n");
+        EXPECT_LE(loop.lingering().count(), 2u) << "half of the places";
+    }
+    EXPECT_EQ(loop.lingering().count(), 2u);
+    for (const int socket : sockets) ::close(socket);
+    listener->reset();
+}
+
+TEST(TcpStream, ends_at_once_when_too_many_linger) {
+    Loop loop;
+    loop.lingering().set_max(1);
+    auto listener = TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"), [](auto stream) {
+        stream->write("bye\r\n");
+        stream->finish();
+    });
+    ASSERT_TRUE(listener);
+    std::array<int, 3> sockets{};
+    for (int& socket : sockets) {
+        EXPECT_EQ(heard_by_a_client_of(loop, (*listener)->address(), socket), "bye\r\n");
+        EXPECT_EQ(loop.lingering().count(), 1u);
+    }
+    for (const int socket : sockets) ::close(socket);
+    listener->reset();
+    for (int turns = 0; loop.lingering().count() > 0 && turns < 100'000; ++turns) loop.run_ready();
+    EXPECT_EQ(loop.lingering().count(), 0u);
+}
+
+TEST(TcpListener, pauses_while_there_are_no_descriptors_and_goes_on) {
+    Loop loop;
+    std::unique_ptr<TcpStream> accepted;
+    std::string reason;
+    auto listener =
+        TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"),
+                          {.on_connection = [&](auto stream) { accepted = std::move(stream); },
+                           .on_pause = [&](std::string_view why) { reason = why; }});
+    ASSERT_TRUE(listener);
+    const int client = ::socket(AF_INET, SOCK_STREAM, 0);
+    const auto name = to_sockaddr((*listener)->address());
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const int next = ::dup(client);
+    ::close(next);
+    const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+    ASSERT_EQ(::connect(client, reinterpret_cast<const sockaddr*>(&name), sizeof(sockaddr_in)), 0);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int turns = 0; reason.empty() && turns < 100'000; ++turns) loop.run_ready();
+    EXPECT_EQ(reason, "too many open files");
+    EXPECT_FALSE(accepted);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    bool is_late = false;
+    Timer deadline(loop, [&] { is_late = true; });
+    deadline.set(10s);
+    while (!accepted && !is_late) uv_run(loop.raw(), UV_RUN_ONCE);
+    EXPECT_TRUE(accepted) << "the client was forgotten";
+    accepted.reset();
+    listener->reset();
+    ::close(client);
+}
 }  // namespace
 }  // namespace mta::io
