@@ -57,7 +57,7 @@ struct Inbound {
     std::uint32_t recipients_max = 1000;              // 452 4.5.3
     std::uint32_t received_hops_max = 50;             // 554 5.4.6
     std::uint32_t connections_max = 1000;             // 421 4.3.2
-    std::uint32_t connections_per_address_max = 100;  // 421 4.7.0; never counted for relay.networks
+    std::uint32_t connections_per_address_max = 100;  // 421 4.7.0; half of all for relay.networks
     mta::Millis command_timeout = 5min;               // 421 4.4.2
     mta::Millis data_timeout = 5min;                  // without a byte
     std::uint32_t data_rate_bytes_min = 100;          // a second, on average over a minute; 0: off

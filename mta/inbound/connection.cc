@@ -40,7 +40,7 @@ std::string_view words_of(smtp::ServerSession::EndReason reason) {
         case too_many_errors: return "too_many_errors";
         case violation: return "violation";
         case shut_down: return "shut_down";
-        case refused: return "refused";
+        case made_room: return "made_room";
     }
     return "lost";
 }
@@ -84,9 +84,13 @@ void Connection::start() {
     pump();
 }
 
-void Connection::refuse(const smtp::ServerReply& reply) {
-    open_stream();
-    session_.refuse_connection(now(), reply);
+void Connection::set_stressed(bool is_stressed) {
+    session_.set_stressed(now(), is_stressed);
+    if (!has_ended_) arm_timer();
+}
+
+void Connection::make_room() {
+    session_.make_room(now());
     pump();
 }
 

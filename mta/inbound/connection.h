@@ -55,11 +55,17 @@ public:
     Connection& operator=(const Connection&) = delete;
     ~Connection() = default;
 
-    // One of both, first.
+    // First.
     void start();
-    void refuse(const smtp::ServerReply& reply);
     // 421 at the next safe point: a message past its final dot gets its answer first.
     void shutdown();
+
+    // Connections are getting scarce, or no longer: ServerSession::set_stressed().
+    void set_stressed(bool is_stressed);
+    // Since when the client has nothing to do here; nothing: it has a transaction.
+    [[nodiscard]] std::optional<Instant> idle_since() const { return session_.idle_since(); }
+    // 421, for the sake of another client. Only while idle_since().
+    void make_room();
 
     [[nodiscard]] const Endpoint& remote() const { return remote_; }
     // A message has been handed to the store and its client waits for the answer.

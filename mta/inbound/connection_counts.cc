@@ -7,8 +7,8 @@
 namespace mta::inbound {
 namespace {
 
-IpAddress client_of(const IpAddress& address) {
-    if (!address.is_v6()) return address;
+IpAddress client_of(const IpAddress& address, const ConnectionCounts::Limits& limits) {
+    if (!address.is_v6() || limits.is_own) return address;
     auto bytes = address.bytes();
     std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
     return IpAddress::v6(bytes);
@@ -23,8 +23,8 @@ IpAddress network_of(const IpAddress& address) {
 
 }  // namespace
 
-ConnectionCounts::Verdict ConnectionCounts::enter(const IpAddress& client, const Limits& limits) {
-    if (total_ >= limits.connections_max) return Verdict::too_many;
+ConnectionCounts::Verdict ConnectionCounts::verdict(const IpAddress& client,
+                                                    const Limits& limits) const {
     const auto count_in = [](const Counts& counts, const IpAddress& key) {
         const auto found = counts.find(key);
         return found == counts.end() ? 0 : found->second;
@@ -33,18 +33,21 @@ ConnectionCounts::Verdict ConnectionCounts::enter(const IpAddress& client, const
     if (is_in_network && count_in(by_network_, network_of(client)) >= limits.per_network_max)
         return Verdict::too_many_from_network;
     if (limits.per_address_max != 0 &&
-        count_in(by_address_, client_of(client)) >= limits.per_address_max)
+        count_in(by_address_, client_of(client, limits)) >= limits.per_address_max)
         return Verdict::too_many_from_address;
-    if (is_in_network) ++by_network_[network_of(client)];
-    ++by_address_[client_of(client)];
+    return total_ < limits.connections_max ? Verdict::welcome : Verdict::too_many;
+}
+
+void ConnectionCounts::enter(const IpAddress& client, const Limits& limits) {
+    if (limits.per_network_max != 0) ++by_network_[network_of(client)];
+    ++by_address_[client_of(client, limits)];
     ++total_;
-    return Verdict::welcome;
 }
 
 void ConnectionCounts::leave(const IpAddress& client, const Limits& limits) {
     MTA_ASSERT(total_ > 0);
     --total_;
-    take_from(by_address_, client_of(client));
+    take_from(by_address_, client_of(client, limits));
     if (limits.per_network_max != 0) take_from(by_network_, network_of(client));
 }
 

@@ -6,8 +6,8 @@
 
 namespace mta::inbound {
 
-// Open connections, in all, by address and by network (/24, IPv6 /48). IPv6 clients count by /64:
-// one customer has a whole network of addresses.
+// Open connections, in all, by address and by network (/24, IPv6 /48). IPv6 strangers count by /64:
+// one customer has a whole network of addresses. Our own clients may be a whole office in one /64.
 class ConnectionCounts {
 public:
     enum class Verdict : std::uint8_t {
@@ -20,10 +20,12 @@ public:
         std::uint32_t connections_max = 0;
         std::uint32_t per_address_max = 0;  // 0: no such limit for this client
         std::uint32_t per_network_max = 0;  // 0: this client is not counted in its network
+        bool is_own = false;
     };
 
-    // If welcome, the connection is counted until leave() with the same limits.
-    [[nodiscard]] Verdict enter(const IpAddress& client, const Limits& limits);
+    [[nodiscard]] Verdict verdict(const IpAddress& client, const Limits& limits) const;
+    // The connection is counted until leave() with the same limits.
+    void enter(const IpAddress& client, const Limits& limits);
     void leave(const IpAddress& client, const Limits& limits);
     [[nodiscard]] std::uint32_t total() const { return total_; }
 

@@ -1,7 +1,9 @@
 #include "mta/inbound/server.h"
 
 #include <algorithm>
+#include <limits>
 #include <ranges>
+#include <utility>
 
 namespace mta::inbound {
 namespace {
@@ -10,10 +12,18 @@ namespace {
 // them, and no network of strangers gets more than another part.
 constexpr std::uint32_t own_share = 10;
 constexpr std::uint32_t network_share = 2;
+// And so that one of those cannot lock out the others.
+constexpr std::uint32_t own_address_share = 2;
+// A client that has been idle for less may be about to speak.
+constexpr Millis idle_min{1000};
+// A search that found no idle client is not repeated for each connection of a crowd.
+constexpr Millis search_interval{100};
+constexpr Millis pause_line_interval{1000};
 
 }  // namespace
 
-Server::Server(Services services) : services_(std::move(services)) {
+Server::Server(Services services)
+    : services_(std::move(services)), refusal_log_(services_.loop, services_.clock, services_.log) {
     services_.statistics = &statistics_;
 }
 
@@ -25,9 +35,7 @@ std::expected<void, std::vector<std::string>> Server::configure(
     std::vector<std::string> problems;
     for (const auto& listener : settings->listeners) {
         if (listeners_.contains(listener.address)) continue;
-        auto result = io::TcpListener::open(
-            services_.loop, listener.address,
-            [this](std::unique_ptr<io::TcpStream> stream) { on_connection(std::move(stream)); });
+        auto result = io::TcpListener::open(services_.loop, listener.address, handlers());
         if (result) {
             opened.emplace(listener.address, std::move(*result));
         } else {
@@ -43,62 +51,133 @@ std::expected<void, std::vector<std::string>> Server::configure(
     });
     listeners_.merge(opened);
     config_ = std::make_shared<const SessionConfig>(std::move(settings));
+    look_at_the_load();
     return {};
+}
+
+io::TcpListener::Handlers Server::handlers() {
+    return {.on_connection =
+                [this](std::unique_ptr<io::TcpStream> stream) { on_connection(std::move(stream)); },
+            .refusal = [this](const Endpoint& remote) { return refusal_for(remote.address); },
+            .on_pause = [this](std::string_view reason) { on_pause(reason); }};
 }
 
 void Server::on_connection(std::unique_ptr<io::ByteStream> stream) {
     const auto number = ++last_number_;
     ++statistics_.connections;
-    const auto client = stream->remote().address;
-    const auto limits = limits_for(client);
-    const auto refusal = refusal_for(client, limits);
-    const bool is_counted = !refusal;
+    const auto address = stream->remote().address;
+    const auto limits = limits_for(address);
+    counts_.enter(address, limits);
     const auto connection = std::make_shared<Connection>(
-        services_, config_, std::move(stream), number, [this, number, client, limits, is_counted] {
-            if (is_counted) counts_.leave(client, limits);
-            connections_.erase(number);
-        });
-    connections_.emplace(number, connection);
-    refusal ? connection->refuse(*refusal) : connection->start();
+        services_, config_, std::move(stream), number, [this, number] { forget(number); });
+    connections_.emplace(number,
+                         Client{.connection = connection, .address = address, .limits = limits});
+    if (is_stressed_) connection->set_stressed(true);
+    connection->start();
+    look_at_the_load();
+}
+
+void Server::release(Client& client) {
+    if (!std::exchange(client.is_counted, false)) return;
+    counts_.leave(client.address, client.limits);
+}
+
+void Server::forget(std::uint64_t number) {
+    const auto found = connections_.find(number);
+    release(found->second);
+    connections_.erase(found);
+    look_at_the_load();
 }
 
 ConnectionCounts::Limits Server::limits_for(const IpAddress& client) const {
     const auto& inbound = config_->settings->inbound;
     const auto most = inbound.connections_max;
-    if (config_->policy.may_relay_anywhere(client)) return {.connections_max = most};
+    if (config_->policy.may_relay_anywhere(client)) {
+        return {.connections_max = most,
+                .per_address_max = std::max(most / own_address_share, 1u),
+                .is_own = true};
+    }
     return {.connections_max = most - most / own_share,
             .per_address_max = inbound.connections_per_address_max,
             .per_network_max = std::max(most / network_share, 1u)};
 }
 
-std::optional<smtp::ServerReply> Server::refusal_for(const IpAddress& client,
-                                                     const ConnectionCounts::Limits& limits) {
-    switch (counts_.enter(client, limits)) {
-        case ConnectionCounts::Verdict::welcome: return std::nullopt;
-        case ConnectionCounts::Verdict::too_many:
-            statistics_.count(Refusal::too_many_connections);
-            return smtp::ServerReply{.code = 421,
-                                     .status = {4, 3, 2},
-                                     .text = "Too many connections, please try again later"};
-        case ConnectionCounts::Verdict::too_many_from_network:
-        case ConnectionCounts::Verdict::too_many_from_address: break;
+std::string_view Server::refusal_for(const IpAddress& client) {
+    const auto limits = limits_for(client);
+    const auto verdict = counts_.verdict(client, limits);
+    if (verdict == ConnectionCounts::Verdict::welcome) return {};
+    const bool is_full = verdict == ConnectionCounts::Verdict::too_many;
+    if (is_full && limits.is_own && make_room()) return {};
+    ++statistics_.connections;
+    statistics_.count(is_full ? Refusal::too_many_connections : Refusal::too_many_from_address);
+    refusal_log_.add(is_full ? RefusalLog::Cause::too_many
+                     : verdict == ConnectionCounts::Verdict::too_many_from_address
+                         ? RefusalLog::Cause::from_address
+                         : RefusalLog::Cause::from_network,
+                     client);
+    refusal_words_ = is_full ? "421 4.3.2 Too many connections, please try again later\r\n"
+                             : "421 4.7.0 Too many connections from " + client.to_string() +
+                                   ", please close some\r\n";
+    return refusal_words_;
+}
+
+// Shows the client out that has been idle for longest. Its place is free at once.
+bool Server::make_room() {
+    const auto now = services_.clock.now();
+    if (now < next_search_) return false;
+    Client* longest = nullptr;
+    // Of several in the same millisecond the first one to come.
+    std::pair earliest(now - idle_min, std::numeric_limits<std::uint64_t>::max());
+    for (auto& [number, client] : connections_) {
+        const auto since = client.connection->idle_since();
+        if (!client.is_counted || !since || std::pair(*since, number) > earliest) continue;
+        earliest = {*since, number};
+        longest = &client;
     }
-    statistics_.count(Refusal::too_many_from_address);
-    return smtp::ServerReply{
-        .code = 421,
-        .status = {4, 7, 0},
-        .text = "Too many connections from " + client.to_string() + ", please close some"};
+    if (longest == nullptr) {
+        next_search_ = now + search_interval;
+        return false;
+    }
+    release(*longest);
+    longest->connection->make_room();
+    return true;
+}
+
+// With some distance between the two, so that it does not change with each connection.
+void Server::look_at_the_load() {
+    const std::uint64_t used = counts_.total();
+    const std::uint64_t most = config_->settings->inbound.connections_max;
+    const bool is_stressed = is_stressed_ ? used * 10 >= most * 6 : used * 4 > most * 3;
+    if (is_stressed == is_stressed_) return;
+    is_stressed_ = is_stressed;
+    services_.log.write(services_.clock.now(), Level::info,
+                        LogLine(is_stressed ? "connections_scarce" : "connections_plenty")
+                            .with("used", used)
+                            .with("max", most));
+    for (auto& client : connections_ | std::views::values) {
+        client.connection->set_stressed(is_stressed);
+    }
+}
+
+void Server::on_pause(std::string_view reason) {
+    const auto now = services_.clock.now();
+    if (now < next_pause_line_) return;
+    next_pause_line_ = now + pause_line_interval;
+    services_.log.write(now, Level::warning,
+                        LogLine("accepting_paused")
+                            .with("reason", reason)
+                            .with("text", "new clients wait; raise LimitNOFILE= or ulimit -n"));
 }
 
 void Server::shutdown() {
     listeners_.clear();
     // A connection may end, but leaves the map only at the end of the turn.
-    for (const auto& connection : connections_ | std::views::values) connection->shutdown();
+    for (const auto& client : connections_ | std::views::values) client.connection->shutdown();
 }
 
 bool Server::is_storing() const {
     return std::ranges::any_of(connections_ | std::views::values,
-                               [](const auto& connection) { return connection->is_storing(); });
+                               [](const auto& client) { return client.connection->is_storing(); });
 }
 
 std::vector<Endpoint> Server::listening_on() const {

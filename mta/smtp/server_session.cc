@@ -11,7 +11,6 @@
 namespace mta::smtp {
 namespace {
 
-constexpr Millis rate_window{60'000};
 // Beyond it the driver should pause reading; while a message is stored, pipelined commands gather
 // here, so that a stream need not be paused and resumed for each message.
 constexpr std::size_t held_bytes_max = 64U << 10;
@@ -37,14 +36,10 @@ ServerSession::ServerSession(const ServerOptions& options, ClientInfo client, Re
 
 void ServerSession::on_connected(Instant now) {
     MTA_ASSERT(state_ == State::idle);
+    end_silence(now);
     enter_command(now);
     if (!held_.empty()) return on_early_input(std::exchange(held_, {}));
     say(220, {}, options_.hostname + " ESMTP Posthouse");
-}
-
-void ServerSession::refuse_connection(Instant /*now*/, const ServerReply& reply) {
-    MTA_ASSERT(state_ == State::idle);
-    end_with(reply, EndReason::refused, to_string(reply));
 }
 
 void ServerSession::on_bytes(Instant now, std::string_view bytes) {
@@ -364,6 +359,7 @@ void ServerSession::enter_chunk(Instant now) {
 void ServerSession::finish_chunk(Instant now) {
     const Chunk done = std::move(chunk());
     chunk_.reset();
+    if (done.bytes > 0 && transaction_) end_silence(now);
     enter_command(now);
     std::optional<ServerReply> refusal = done.refusal;
     if (!refusal) {
@@ -385,6 +381,7 @@ void ServerSession::finish_chunk(Instant now) {
 
 // The real end has come.
 void ServerSession::finish_message(Instant now, std::string_view command) {
+    end_silence(now);
     std::optional<ServerReply> refusal = transaction().refusal;
     const auto problem = stream().problem();
     if (!refusal && problem) refusal = reply_to(*problem);
@@ -402,6 +399,8 @@ void ServerSession::finish_message(Instant now, std::string_view command) {
 // The message has its answer.
 void ServerSession::leave_store(Instant now) {
     transaction_.reset();
+    end_silence(now);
+    has_mail_ended_silence_ = false;
     enter_command(now);
     if (is_shutting_down_) return shutdown(now);
     process_held(now);
@@ -454,7 +453,7 @@ void ServerSession::refuse_command(std::string_view line, const ServerReply& rep
 
 void ServerSession::enter_command(Instant now) {
     state_ = State::command;
-    deadline_ = now + options_.command_timeout;
+    deadline_ = std::min(now + command_timeout(), end_of_silence());
 }
 
 void ServerSession::on_early_input(std::string_view input) {
@@ -473,46 +472,6 @@ void ServerSession::end(EndReason reason, std::string_view text) {
     state_ = State::ended;
     deadline_.reset();
     events_.emplace_back(SessionEnded{reason, std::string(text)});
-}
-
-// ---- Time ----
-
-void ServerSession::on_deadline(Instant now) {
-    if (!deadline_ || now < *deadline_) return;
-    const auto time_out = [&](std::string_view what) {
-        end_with(
-            {421, {4, 4, 2}, options_.hostname + " closes the connection: " + std::string(what)},
-            EndReason::timed_out, what);
-    };
-    if (state_ == State::command) return time_out("no command came in time");
-    if (now >= last_byte_ + options_.data_timeout) return time_out("the message stopped coming");
-    if (options_.data_rate_bytes_min > 0 && now >= rate_window_start_ + rate_window) {
-        const auto least = options_.data_rate_bytes_min * std::uint64_t{60};
-        if (rate_window_bytes_ < least) return time_out("the message comes too slowly");
-        rate_window_start_ = now;
-        rate_window_bytes_ = 0;
-    }
-    set_data_deadline();
-}
-
-void ServerSession::start_data_clock(Instant now) {
-    last_byte_ = now;
-    rate_window_start_ = now;
-    rate_window_bytes_ = 0;
-    set_data_deadline();
-}
-
-// May be earlier than needed: bytes do not move it, on_deadline() does.
-void ServerSession::set_data_deadline() {
-    deadline_ = last_byte_ + options_.data_timeout;
-    if (options_.data_rate_bytes_min > 0) {
-        deadline_ = std::min(*deadline_, rate_window_start_ + rate_window);
-    }
-}
-
-void ServerSession::on_data_bytes(Instant now, std::size_t count) {
-    last_byte_ = now;
-    rate_window_bytes_ += count;
 }
 
 }  // namespace mta::smtp

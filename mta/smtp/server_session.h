@@ -20,6 +20,11 @@
 
 namespace mta::smtp {
 
+// A session may be without mail for so many times the timeout of a command: 421 4.4.2.
+inline constexpr std::int64_t silent_commands_max = 6;
+// The timeout of a command while connections are scarce, as Postfix has it under stress.
+inline constexpr Millis stress_timeout{10'000};
+
 struct ServerOptions {
     std::string hostname;    // in the greeting, EHLO's reply and Received
     std::string postmaster;  // where RCPT TO:<postmaster> goes; empty: postmaster@hostname
@@ -27,8 +32,9 @@ struct ServerOptions {
     std::uint64_t message_bytes_max = 50'000'000;  // 552 5.3.4
     std::uint32_t recipients_max = 1000;           // different ones; 452 4.5.3
     std::uint32_t received_hops_max = 50;          // 554 5.4.6
-    Millis command_timeout{300'000};               // for a whole command line; 421 4.4.2
-    Millis data_timeout{300'000};                  // without a byte; 421 4.4.2
+    // For a whole command line; 421 4.4.2. A session without mail ends after six times as long.
+    Millis command_timeout{300'000};
+    Millis data_timeout{300'000};             // without a byte; 421 4.4.2
     std::uint32_t data_rate_bytes_min = 100;  // a second, on average over each minute; 0: off; 421
     Millis future_release_max{0};             // a longer HOLDFOR, a later HOLDUNTIL: 501 5.5.4
     std::uint32_t deliver_by_min_s = 0;       // a shorter BY with R: 555 5.5.4
@@ -56,6 +62,9 @@ struct ClientInfo {
 //             '-- BDAT -> begin? -- begin() --> chunk -> command ... LAST ^     '- refuse() -->
 //             command
 //   any -- QUIT, 421, a violation, on_closed() --> ended
+//
+// A session is here for mail. Without a message in six times the command_timeout it ends with 421,
+// whatever else it says: NOOP, RSET, VRFY and a MAIL without a message keep no place.
 //
 // After on_input_end() what is held is still worked through and answered, a message past its final
 // dot included; then the session ends. A line or a message that is not whole is forgotten.
@@ -108,7 +117,7 @@ public:
         too_many_errors,  // limits::session_errors_max and those beside it
         violation,        // early input, a BDAT whose size cannot be read
         shut_down,
-        refused,  // refuse_connection()
+        made_room,  // make_room()
     };
     struct SessionEnded {
         EndReason reason = EndReason::quit;
@@ -131,9 +140,8 @@ public:
     ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check,
                   MailCheck mail_check = nullptr, OnEtrn on_etrn = nullptr);
 
-    // One of both, first: the greeting, or a refusal instead of it (421).
+    // First: the greeting.
     void on_connected(Instant now);
-    void refuse_connection(Instant now, const ServerReply& reply);
 
     void on_bytes(Instant now, std::string_view bytes);
     void on_deadline(Instant now);  // may come early: then nothing happens
@@ -142,6 +150,12 @@ public:
     void on_closed(Instant now, std::string_view reason);
     // 421 4.3.2 at once, or, if a message is past its final dot, after its reply.
     void shutdown(Instant now);
+    // While connections are scarce, a command has to come within `stress_timeout`.
+    void set_stressed(Instant now, bool is_stressed);
+    // Since when there has been no mail, if there is no transaction.
+    [[nodiscard]] std::optional<Instant> idle_since() const;
+    // Ends an idle session for the sake of another client: 421 4.3.2.
+    void make_room(Instant now);
 
     // Answers to MessageBegins; `queue_id` as in "250 2.0.0 queued as <queue_id>".
     void begin(Instant now, std::string queue_id);
@@ -255,7 +269,10 @@ private:
     void end_with(const ServerReply& reply, EndReason reason, std::string_view text);
     void end(EndReason reason, std::string_view text);
 
-    // Time.
+    // Time, in server_session_time.cc.
+    [[nodiscard]] Millis command_timeout() const;
+    [[nodiscard]] Instant end_of_silence() const;
+    void end_silence(Instant now);
     void start_data_clock(Instant now);
     void set_data_deadline();
     void on_data_bytes(Instant now, std::size_t count);
@@ -273,6 +290,7 @@ private:
     bool must_wait_ = true;
     bool is_shutting_down_ = false;
     bool has_input_ended_ = false;
+    bool is_stressed_ = false;
     std::uint32_t errors_ = 0;
     std::uint32_t idle_commands_ = 0;
     std::uint32_t deferrals_ = 0;
@@ -289,6 +307,8 @@ private:
     std::deque<Event> events_;
 
     std::optional<Instant> deadline_;
+    Instant silent_since_;                 // the connection, a message, the first MAIL after it
+    bool has_mail_ended_silence_ = false;  // since the last message: another MAIL does not
     Instant last_byte_;
     Instant rate_window_start_;
     std::uint64_t rate_window_bytes_ = 0;

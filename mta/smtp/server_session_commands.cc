@@ -145,6 +145,10 @@ void ServerSession::on_mail(Instant now, const MailArguments& arguments, std::st
     auto requests = requests_of(now, arguments);
     if (!requests) return refuse_command(line, requests.error());
     transaction_ = Transaction{};
+    if (!std::exchange(has_mail_ended_silence_, true)) {
+        end_silence(now);
+        enter_command(now);
+    }
     transaction_->declared_size = arguments.size;
     transaction_->priority = requests->priority;
     transaction_->is_priority_lowered = arguments.priority.value_or(0) != requests->priority;

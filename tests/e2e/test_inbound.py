@@ -109,12 +109,16 @@ def test_too_many_recipients_are_put_off_one_by_one(relay):
         assert wire.data(b"Subject: x\r\n\r\nok\r\n.\r\n").startswith("250")
 
 
+OWN = {"networks": ["127.0.0.1/32", "127.0.1.0/24"]}
+
+
 def test_beyond_the_limit_of_connections_a_client_hears_421(relay):
-    posthouse = relay(inbound={"connections": 10, "connections_per_address": 3})
+    posthouse = relay(relay=OWN, inbound={"connections": 10, "connections_per_address": 3})
     strangers = [posthouse.wire(source=STRANGER) for _ in range(3)]
-    own = [posthouse.wire() for _ in range(7)]
+    own = [posthouse.wire(source=source) for source in ["127.0.0.1"] * 4 + ["127.0.1.1"] * 3]
     for wire in own + strangers:
-        wire.expect("220")
+        wire.hello()
+        wire.expect("250", "MAIL FROM:<ada@client.test>")
     with posthouse.wire() as wire:
         wire.expect("421")
         assert wire.is_closed()
@@ -123,6 +127,28 @@ def test_beyond_the_limit_of_connections_a_client_hears_421(relay):
     with posthouse.wire(source=STRANGER) as wire:
         wire.expect("421")
     for wire in own + strangers:
+        wire.close()
+    assert 1 <= posthouse.log().count("connections_refused ") <= 4
+
+
+def test_one_machine_of_ours_cannot_lock_out_the_others(relay):
+    posthouse = relay(relay=OWN, inbound={"connections": 20})
+    idle = [posthouse.wire(source="127.0.1.1") for _ in range(10)]
+    for wire in idle:
+        wire.hello()
+    assert _greeting(posthouse, "127.0.1.1").startswith("421 4.7.0"), "half of all are one machine's"
+    busy = [posthouse.wire(source="127.0.1.2") for _ in range(10)]
+    for wire in busy:
+        wire.hello()
+        wire.expect("250", "MAIL FROM:<ada@client.test>")
+    until(lambda: _greeting(posthouse, "127.0.1.3").startswith("220"), "an idle session makes room")
+    idle[0].expect("421 4.3.2")
+    assert idle[0].is_closed()
+    idle[1].expect("250", "NOOP")
+    assert "reason=made_room" in posthouse.log() and "connections_scarce" in posthouse.log()
+    for wire in busy:
+        wire.expect("250", "RCPT TO:<bob@peer.test>")
+    for wire in idle + busy:
         wire.close()
 
 

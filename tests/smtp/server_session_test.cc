@@ -747,12 +747,88 @@ TEST(ServerSession, answers_for_a_message_past_its_final_dot_before_it_shuts_dow
     }
 }
 
-TEST(ServerSession, may_be_too_busy) {
+TEST(ServerSession, keeps_no_place_for_a_client_without_mail) {
+    for (const auto* command : {"NOOP\r\n", "RSET\r\n", "VRFY someone\r\n", "EHLO x\r\n"}) {
+        ServerWorld world;
+        world.greet();
+        Millis waited{0};
+        while (!world.ended && waited < 24h) {
+            world.send(command);
+            world.advance(4min);
+            waited += 4min;
+        }
+        ASSERT_TRUE(world.ended) << command;
+        EXPECT_EQ(world.ended->reason, EndReason::timed_out);
+        EXPECT_LE(waited, 32min) << command;
+    }
+}
+
+TEST(ServerSession, keeps_no_place_for_a_client_with_transactions_that_come_to_nothing) {
     ServerWorld world;
-    world.session.refuse_connection(world.now, {421, {4, 3, 2}, "too busy"});
+    world.greet();
+    Millis waited{0};
+    while (!world.ended && waited < 24h) {
+        world.send(mail + rcpt);
+        world.advance(4min);
+        world.send("RSET\r\n");
+        world.advance(4min);
+        waited += 8min;
+    }
+    ASSERT_TRUE(world.ended);
+    EXPECT_LE(waited, 64min);
+}
+
+TEST(ServerSession, stays_for_a_client_whose_mail_comes_slowly) {
+    ServerWorld world;
+    world.greet();
+    for (int i = 0; i < 20; ++i) {
+        world.advance(4min);
+        world.send("NOOP\r\n");
+        world.advance(4min);
+        world.send(mail + rcpt + "DATA\r\n");
+        world.send(text + ".\r\n");
+        ASSERT_FALSE(world.ended);
+    }
+    world.advance(4min);
+    EXPECT_EQ(codes(world.send(mail)), sender_ok);
+    for (int i = 0; i < 20; ++i) {
+        world.advance(4min);
+        EXPECT_EQ(codes(world.send(i == 0 ? rcpt : "BDAT 3\r\na\r\n")),
+                  i == 0 ? recipient_ok : done);
+    }
+    EXPECT_EQ(world.accepted.size(), 20U);
+}
+
+TEST(ServerSession, has_less_patience_under_stress) {
+    ServerWorld world;
+    world.greet();
+    world.session.set_stressed(world.now, true);
+    EXPECT_EQ(world.advance(stress_timeout - 1ms), "");
+    EXPECT_EQ(codes(world.send(mail)), sender_ok);
+    EXPECT_EQ(world.advance(stress_timeout - 1ms), "") << "a command is in time";
+    EXPECT_EQ(codes(world.advance(1ms)), "421 4.4.2");
+}
+
+TEST(ServerSession, makes_room_only_while_nothing_is_under_way) {
+    ServerWorld world;
+    world.connect();
+    const auto begun = world.now;
+    world.advance(3s);
+    world.send(ehlo + "");
+    world.send("NOOP\r\n");
+    EXPECT_EQ(world.session.idle_since(), begun) << "NOOP is no mail";
+    world.send(mail + rcpt);
+    EXPECT_FALSE(world.session.idle_since());
+    world.send("DATA\r\n");
+    EXPECT_FALSE(world.session.idle_since());
+    world.advance(3s);
+    world.send(text + ".\r\n");
+    EXPECT_EQ(world.session.idle_since(), world.now);
+    world.session.make_room(world.now);
     world.pump();
-    EXPECT_EQ(world.take_said(), "421 4.3.2 too busy\r\n");
-    EXPECT_EQ(world.ended->reason, EndReason::refused);
+    EXPECT_EQ(codes(world.take_said()), "421 4.3.2");
+    EXPECT_EQ(world.ended->reason, EndReason::made_room);
+    EXPECT_FALSE(world.session.idle_since());
 }
 
 TEST(ServerSession, tells_the_log_what_was_refused) {

@@ -1,0 +1,35 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "mta/base/ip_address.h"
+#include "mta/base/log.h"
+#include "mta/io/clock.h"
+#include "mta/io/timer.h"
+
+namespace mta::inbound {
+
+// Logs the connections that were refused before they began: at most one line a second, with counts,
+// however many there are.
+class RefusalLog {
+public:
+    enum class Cause : std::uint8_t { too_many, from_address, from_network };
+
+    // All must outlive it.
+    RefusalLog(io::Loop& loop, const io::Clock& clock, Log& log);
+
+    void add(Cause cause, const IpAddress& client);
+
+private:
+    static constexpr std::size_t causes = 3;
+    void write();
+
+    const io::Clock& clock_;
+    Log& log_;
+    std::array<std::uint64_t, causes> counts_{};
+    IpAddress last_client_;
+    io::Timer timer_;
+};
+
+}  // namespace mta::inbound
