@@ -170,6 +170,7 @@ void Shard::log_broken_records(const dns::Answer& answer) {
 }
 
 void Shard::look_at_the_clock() {
+    idle_memory_.look();
     const auto leap = clock_.follow_leap();
     if (leap == Millis{0}) return;
     log_.write(now(), Level::warning,

@@ -11,6 +11,7 @@
 #include "dns/cares_driver.h"
 #include "dns/hosts_file.h"
 #include "mta/base/log.h"
+#include "mta/daemon/idle_memory.h"
 #include "mta/inbound/server.h"
 #include "mta/io/clock.h"
 #include "mta/io/loop.h"
@@ -94,6 +95,7 @@ private:
     std::unique_ptr<inbound::Server> server_;
     io::Timer tick_timer_;
     io::Timer clock_timer_;
+    IdleMemory idle_memory_;
     io::Timer drain_timer_;
     std::size_t loaded_ = 0;
     bool is_loaded_ = false;
