@@ -71,7 +71,7 @@ std::set<std::string> known() {
 
 TEST(KnownKeys, are_all_there) {
     const auto keys = known();
-    EXPECT_EQ(keys.size(), 77u);
+    EXPECT_EQ(keys.size(), 78u);
     for (const auto* key : {"hostname", "spool.path", "listener.tls", "route.password_file",
                             "retry.delay_notices", "admin.socket", "log.level"}) {
         EXPECT_TRUE(keys.contains(key)) << key;
