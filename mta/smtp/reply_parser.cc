@@ -1,5 +1,6 @@
 #include "mta/smtp/reply_parser.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace mta::smtp {
@@ -19,10 +20,7 @@ std::optional<std::uint16_t> parse_code(std::string_view line) {
 std::string_view describe(ReplyError error) {
     switch (error) {
         case ReplyError::bad_code: return "a line without a reply code";
-        case ReplyError::code_changed: return "a reply whose code changes from line to line";
-        case ReplyError::line_too_long: return "an overlong reply line";
-        case ReplyError::too_many_lines: return "a reply of too many lines";
-        case ReplyError::too_many_bytes: return "an overlong reply";
+        case ReplyError::endless: return "a reply without end";
     }
     return "an unintelligible reply";
 }
@@ -32,20 +30,23 @@ std::expected<std::optional<Reply>, ReplyError> ReplyParser::feed(std::string_vi
     while (!input.empty()) {
         const auto newline = input.find('\n');
         const auto piece = input.substr(0, newline);
-        // The CR of a line of exactly the limit may be here already, its LF not.
-        if (partial_.size() + piece.size() > limits::reply_line_bytes_max + 1) {
-            error_ = ReplyError::line_too_long;
+        raw_bytes_ += std::min(piece.size() + 1, input.size());
+        if (raw_bytes_ > limits::reply_raw_bytes_max) {
+            error_ = ReplyError::endless;
             return std::unexpected(*error_);
         }
         if (newline == input.npos) {
-            partial_ += piece;
+            keep(piece);
             input = {};
             return std::nullopt;
         }
         input.remove_prefix(newline + 1);
 
         std::string_view line = piece;
-        if (!partial_.empty()) line = partial_ += piece;
+        if (!partial_.empty()) {
+            keep(piece);
+            line = partial_;
+        }
         const auto is_last = add_line(line);
         partial_.clear();
         if (!is_last) {
@@ -54,32 +55,35 @@ std::expected<std::optional<Reply>, ReplyError> ReplyParser::feed(std::string_vi
         }
         if (*is_last) {
             reply_bytes_ = 0;
+            raw_bytes_ = 0;
             return std::exchange(reply_, {});
         }
     }
     return std::nullopt;
 }
 
+// One byte more than a line may have: the CR of the longest one.
+void ReplyParser::keep(std::string_view piece) {
+    partial_ += piece.substr(0, limits::reply_line_bytes_max + 1 - partial_.size());
+}
+
+// True: it was the last one.
 std::expected<bool, ReplyError> ReplyParser::add_line(std::string_view line) {
+    line = line.substr(0, limits::reply_line_bytes_max + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.size() > limits::reply_line_bytes_max) {
-        return std::unexpected(ReplyError::line_too_long);
-    }
+    line = line.substr(0, limits::reply_line_bytes_max);
     const auto code = parse_code(line);
     if (!code) return std::unexpected(ReplyError::bad_code);
     const char separator = line.size() > 3 ? line[3] : ' ';
     if (separator != ' ' && separator != '-') return std::unexpected(ReplyError::bad_code);
-    if (!reply_.lines.empty() && *code != reply_.code) {
-        return std::unexpected(ReplyError::code_changed);
-    }
-    if (reply_.lines.size() == limits::reply_lines_max) {
-        return std::unexpected(ReplyError::too_many_lines);
-    }
-    reply_bytes_ += line.size();
-    if (reply_bytes_ > limits::reply_bytes_max) return std::unexpected(ReplyError::too_many_bytes);
 
     reply_.code = *code;
-    reply_.lines.emplace_back(line.size() > 4 ? line.substr(4) : std::string_view{});
+    const bool has_room = reply_.lines.size() < limits::reply_lines_max &&
+                          reply_bytes_ + line.size() <= limits::reply_bytes_max;
+    if (has_room) {
+        reply_bytes_ += line.size();
+        reply_.lines.emplace_back(line.size() > 4 ? line.substr(4) : std::string_view{});
+    }
     return separator == ' ';
 }
 

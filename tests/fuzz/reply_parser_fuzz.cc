@@ -1,7 +1,9 @@
 // Any bytes: the parser keeps its limits, consumes what it says, and gives the same replies however
-// the bytes are cut. What it finds goes through the EHLO reader and the failure policy.
+// the bytes are cut; the code is that of the reply's last line, however long a line is. What it
+// finds goes through the EHLO reader and the failure policy.
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -67,6 +69,20 @@ void check(const Reply& reply) {
     MTA_ASSERT(!hint || (hint->count() >= 1000 && hint->count() <= 86'400'000));
 }
 
+// Replies end at the lines that have no hyphen behind their code, which is theirs.
+void check_codes(std::string_view bytes, const Outcome& outcome) {
+    for (const auto& reply : outcome.replies) {
+        std::string_view line;
+        do {
+            const auto end = bytes.find('\n');
+            MTA_ASSERT(end != bytes.npos);
+            line = bytes.substr(0, end);
+            bytes.remove_prefix(end + 1);
+        } while (line.size() > 3 && line[3] == '-');
+        MTA_ASSERT(line.starts_with(std::to_string(reply.code)));
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -75,5 +91,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     MTA_ASSERT(parse(bytes, 1) == whole);
     MTA_ASSERT(parse(bytes, 3) == whole);
     for (const auto& reply : whole.replies) check(reply);
+    check_codes(bytes, whole);
     return 0;
 }

@@ -91,7 +91,7 @@ TEST(ReplyPolicy, trouble_with_the_connection_is_temporary_and_reaches_the_host_
     for (const Stage stage : stages) {
         const DeliveryError troubles[] = {
             error_from_loss(stage, ""), error_from_loss(stage, "connection reset by peer"),
-            error_from_timeout(stage), error_from_nonsense(stage, ReplyError::line_too_long),
+            error_from_timeout(stage), error_from_nonsense(stage, ReplyError::endless),
             error_from_unexpected(stage, {250, {"what?"}})};
         for (const auto& error : troubles) {
             EXPECT_FALSE(error.is_permanent()) << error.text;
