@@ -207,12 +207,15 @@ void Scheduler::postpone(const MessageEntry& message, RecipientEntry& recipient,
     recipient.due = next_due(message, recipient, now, delay);
 }
 
+void Scheduler::count_attempt(RecipientEntry& recipient, Instant now) {
+    count(recipient.attempts);
+    recipient.last_attempt_s = seconds_of(now);
+}
+
 void Scheduler::conclude(MessageEntry& message, RecipientEntry& recipient, RecipientPhase phase,
                          const mta::DeliveryError* error, Instant now) {
-    if (phase == RecipientPhase::delivered || phase == RecipientPhase::failed) {
-        count(recipient.attempts);
-        recipient.last_attempt_s = seconds_of(now);
-    }
+    if (phase == RecipientPhase::delivered || phase == RecipientPhase::failed)
+        count_attempt(recipient, now);
     if (error != nullptr) table_.set_error(recipient, *error);
     table_.set_phase(message, recipient, phase);
 }

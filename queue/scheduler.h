@@ -118,6 +118,8 @@ public:
     // It came to nothing through no fault of the message: not charged, and spaced by its own
     // growing pauses (a message that makes hosts hang up must not do it without end).
     void postpone(const MessageEntry& message, RecipientEntry& recipient, mta::Instant now);
+    // The remote has answered for good, and the end is still to come: counts as an attempt.
+    static void count_attempt(RecipientEntry& recipient, mta::Instant now);
     // Delivered, failed, expired: an end that an answer brought.
     void conclude(MessageEntry& message, RecipientEntry& recipient, RecipientPhase phase,
                   const mta::DeliveryError* error, mta::Instant now);

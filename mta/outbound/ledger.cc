@@ -20,6 +20,10 @@ std::optional<Millis> retry_hint_of(const DeliveryError& error) {
     return smtp::parse_retry_hint(error.text);
 }
 
+Instant last_attempt_of(const queue::RecipientEntry& recipient) {
+    return from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
+}
+
 }  // namespace
 
 void Ledger::settle(std::uint32_t message, const std::shared_ptr<const queue::Message>& content,
@@ -37,10 +41,95 @@ void Ledger::settle(std::uint32_t message, const std::shared_ptr<const queue::Me
             core_.table().domain(core_.table().recipient(entry, outcome.recipient).domain).name;
         enter(message, outcome, who, job);
     }
+    auto& entry = core_.table().message(message);
+    for (auto& failure : std::exchange(job.failures, {})) gather(entry, std::move(failure));
+    // An order is carried out at once.
+    const bool is_ordered = std::ranges::any_of(
+        outcomes, [](const Outcome& outcome) { return outcome.kind == Outcome::Kind::bounced; });
+    const bool is_to_be_reported = is_ordered && gathered_.count(entry.id) > 0;
+    if (is_to_be_reported || are_all_gathered(entry)) job.failures = take_gathered(entry);
     if (job.failures.empty() && job.relayed.empty()) {
         commit(message, {});
     } else {
         begin(message, std::move(job));
+    }
+}
+
+// ---- Failures that wait for others of their message ----
+
+void Ledger::gather(queue::MessageEntry& entry, RecipientOutcome failure, Millis wait) {
+    if (gathered_.count(entry.id) == 0) ++entry.reports_under_way;
+    gathered_.add(entry.id, std::move(failure), core_.now(), wait);
+    core_.request_tick();
+}
+
+std::vector<RecipientOutcome> Ledger::take_gathered(queue::MessageEntry& entry) {
+    MTA_ASSERT(entry.reports_under_way > 0);
+    --entry.reports_under_way;
+    return gathered_.take(entry.id);
+}
+
+// No other recipient is open: there is nothing to wait for.
+bool Ledger::are_all_gathered(const queue::MessageEntry& entry) const {
+    if (entry.reports_under_way == 0) return false;
+    return entry.open_count > 0 && gathered_.count(entry.id) == entry.open_count;
+}
+
+bool Ledger::is_under_way(std::uint32_t message) const {
+    const auto is_one = [this](const queue::RecipientEntry& recipient) {
+        return recipient.bundle != queue::nothing && !handlers_.waits_for_outage(recipient);
+    };
+    return std::ranges::any_of(core_.table().recipients(message), is_one);
+}
+
+void Ledger::report_gathered(std::uint32_t message) {
+    auto& entry = core_.table().message(message);
+    Job job{.id = entry.id, .content = copies_.get(message), .failures = take_gathered(entry)};
+    begin(message, std::move(job));
+}
+
+void Ledger::tick() {
+    while (jobs_ < jobs_max) {
+        const auto id = gathered_.due(core_.now());
+        if (!id) return;
+        const auto message = core_.table().find(*id);
+        MTA_ASSERT(message);
+        if (is_under_way(*message) && gathered_.put_off(*id, core_.now())) continue;
+        report_gathered(*message);
+    }
+}
+
+std::optional<Instant> Ledger::next_wakeup() const {
+    return jobs_ < jobs_max ? gathered_.next_due() : std::nullopt;
+}
+
+void Ledger::resume(std::uint32_t message) {
+    auto& table = core_.table();
+    auto& entry = table.message(message);
+    auto recipients = table.recipients(message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        auto& recipient = recipients[number];
+        if (recipient.phase != RecipientPhase::pending || recipient.error == queue::nothing)
+            continue;
+        const auto& error = table.error(recipient);
+        if (!error.is_permanent()) continue;
+        recipient.is_reported = true;
+        const bool was_out_of_time = recipient.due >= core_.scheduler.expiry(entry, recipient);
+        gather(entry,
+               {.recipient = number,
+                .error = error,
+                .last_attempt = last_attempt_of(recipient),
+                .has_expired = was_out_of_time && error.reply_code / 100 != 5,
+                .is_in_doubt = recipient.is_in_doubt},
+               Millis{0});
+    }
+}
+
+void Ledger::commit(std::uint32_t message) {
+    if (are_all_gathered(core_.table().message(message))) {
+        report_gathered(message);
+    } else {
+        commit(message, {});
     }
 }
 
@@ -126,16 +215,19 @@ void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const 
         core_.scheduler.conclude(entry, recipient, phase, &error, now);
         return;
     }
-    // Pending until the report is in the same step of the store.
+    // Pending until the report is in the same step of the store. resume() knows it there by the
+    // permanent error; `due` says when it was given up.
     if (recipient.phase == RecipientPhase::held)
         table.set_phase(entry, recipient, RecipientPhase::pending);
+    if (was_attempt) core_.scheduler.count_attempt(recipient, now);
     recipient.is_reported = true;
-    table.set_error(recipient, error);
-    const auto last_attempt =
-        was_attempt ? now : from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
+    recipient.due = now;
+    auto kept = error;
+    kept.status.klass = 5;
+    table.set_error(recipient, kept);
     job.failures.push_back({.recipient = outcome.recipient,
                             .error = std::move(error),
-                            .last_attempt = last_attempt,
+                            .last_attempt = last_attempt_of(recipient),
                             .has_expired = has_expired,
                             .is_in_doubt = recipient.is_in_doubt});
 }
@@ -152,11 +244,10 @@ void Ledger::send_late_notice(std::uint32_t message) {
         auto reason = handlers_.reason_of(recipient);
         reason.status = {4, 4, 7};
         core_.scheduler.count_delay_notice(entry, recipient, now);
-        job.delays.push_back(
-            {.recipient = number,
-             .error = std::move(reason),
-             .last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000),
-             .is_in_doubt = recipient.is_in_doubt});
+        job.delays.push_back({.recipient = number,
+                              .error = std::move(reason),
+                              .last_attempt = last_attempt_of(recipient),
+                              .is_in_doubt = recipient.is_in_doubt});
     }
     if (job.delays.empty()) {
         core_.scheduler.rearm(message);
@@ -214,7 +305,7 @@ void Ledger::read_content(Job job) {
                                    queue::StoreResult<queue::StoredMessage> stored) mutable {
         if (alive.expired()) return;
         if (!stored) {
-            give_up_reports(job, stored.error());
+            give_up_reports(std::move(job), stored.error());
             return;
         }
         job.content = stored->message;
@@ -244,12 +335,15 @@ void Ledger::finish(Job job, std::string_view head) {
     auto& table = core_.table();
     auto& entry = table.message(*message);
     --entry.reports_under_way;
-    const auto now = core_.now();
+    // Those that came to their end meanwhile, if they are the last.
+    const auto gathered = gathered_.count(entry.id);
+    if (gathered > 0 && gathered + job.failures.size() == entry.open_count)
+        std::ranges::move(take_gathered(entry), std::back_inserter(job.failures));
     for (const auto& failure : job.failures) {
         auto& recipient = table.recipient(entry, static_cast<std::uint32_t>(failure.recipient));
         recipient.is_reported = false;
         const auto phase = failure.has_expired ? RecipientPhase::expired : RecipientPhase::failed;
-        core_.scheduler.conclude(entry, recipient, phase, nullptr, now);
+        table.set_phase(entry, recipient, phase);
     }
     std::erase_if(job.delays, [&](const RecipientOutcome& delay) {
         return !table.recipient(entry, static_cast<std::uint32_t>(delay.recipient)).is_open();
@@ -326,20 +420,15 @@ Reports Ledger::make_reports(const ReportRequest& request) {
     return made;
 }
 
-void Ledger::give_up_reports(const Job& job, const queue::StoreError& error) {
+void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
     --jobs_;
     const auto message = core_.table().find(job.id);
     if (!message) return;
     auto& entry = core_.table().message(*message);
     --entry.reports_under_way;
     if (note_unreadable(*message, error)) return;
-    // The store is in trouble: what was to be reported is tried again later.
-    for (const auto& failure : job.failures) {
-        auto& recipient =
-            core_.table().recipient(entry, static_cast<std::uint32_t>(failure.recipient));
-        recipient.is_reported = false;
-        core_.scheduler.postpone(entry, recipient, core_.now());
-    }
+    // The store is in trouble: the report is made later.
+    for (auto& failure : job.failures) gather(entry, std::move(failure));
     commit(*message, {});
 }
 
@@ -364,8 +453,10 @@ void Ledger::commit(std::uint32_t message, Reports reports) {
         drop(message);
         core_.ports.store.finish(id, reports, nullptr);
     } else {
-        if (entry.first_bundle == queue::nothing && entry.reports_under_way == 0)
-            copies_.drop(message);
+        // A report that waits for others is not being made yet: it reads the message then.
+        const bool is_reporting = entry.reports_under_way > 1 ||
+                                  (entry.reports_under_way == 1 && gathered_.count(id) == 0);
+        if (entry.first_bundle == queue::nothing && !is_reporting) copies_.drop(message);
         core_.scheduler.rearm(message);
         core_.ports.store.update(id, core_.table().states(message), reports);
     }
@@ -373,6 +464,7 @@ void Ledger::commit(std::uint32_t message, Reports reports) {
 }
 
 void Ledger::drop(std::uint32_t message) {
+    gathered_.forget(core_.table().message(message).id);
     copies_.drop(message);
     core_.history.forget(message);
     core_.scheduler.remove(message);

@@ -2,12 +2,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "mta/outbound/core.h"
+#include "mta/outbound/gathered_failures.h"
 #include "mta/outbound/message_copies.h"
 
 namespace mta::outbound {
@@ -42,10 +44,14 @@ struct Outcome {
 //   - A delay is reported unless NOTIFY is given without DELAY: DelayNotices; and once when the
 //     time that DELIVERBY gives with mode N has passed.
 //   - With mode R it expires at that time, whatever was said last: 5.4.7.
-//   - All recipients with the same fate at the same time share one report.
+//   - All deliveries of one step share a report, and so do all delays. Failures of one message
+//     share a report for longer: it is made when no other recipient is open or an operator gives
+//     one up, else after a minute, or after up to ten minutes while others are under way
+//     (GatheredFailures).
 //
-// A recipient is failed in the store only together with its report: until the report is made (its
-// text needs the head of the body, which may have to be read first) it stays pending there.
+// A recipient is failed in the store only together with its report: until then it is pending there,
+// with a permanent error, which means after a restart that its report is still to be made
+// (resume()). A delivery is put down at once; its report may be lost with the process.
 class Ledger {
 public:
     struct Handlers {
@@ -59,6 +65,8 @@ public:
             on_damaged;
         // Why a recipient has come to nothing so far.
         std::function<const DeliveryError&(const queue::RecipientEntry&)> reason_of;
+        // Its destination, or its domain's DNS, is down.
+        std::function<bool(const queue::RecipientEntry&)> waits_for_outage;
     };
 
     Ledger(Core& core, MessageCopies& copies, Handlers handlers)
@@ -71,7 +79,7 @@ public:
     // To all who wanted it delivered by a time that has passed, and told if it is not.
     void send_late_notice(std::uint32_t message);
     // The states were changed by an order: to the store, and out of the queue if that was the last.
-    void commit(std::uint32_t message) { commit(message, {}); }
+    void commit(std::uint32_t message);
     // The same; `reports` in the same step. They are mail to be delivered then.
     void commit(std::uint32_t message, std::vector<std::shared_ptr<const queue::Message>> reports);
     // Has them made, and says so to whom it concerns.
@@ -85,10 +93,20 @@ public:
     bool note_unreadable(std::uint32_t message, const queue::StoreError& error,
                          const std::shared_ptr<const queue::Message>& content = nullptr);
 
-    // No report is being made.
+    // A message was loaded: what was given up before the restart, and not reported, is reported.
+    void resume(std::uint32_t message);
+
+    // Makes the reports that are due.
+    void tick();
+    [[nodiscard]] std::optional<Instant> next_wakeup() const;
+    // No report is being made. Failures may be waiting for others: the store has them.
     [[nodiscard]] bool is_idle() const { return jobs_ == 0; }
 
 private:
+    // Reports of gathered failures that are being made at a time: each may need the message in
+    // memory.
+    static constexpr std::size_t jobs_max = 32;
+
     struct Job {
         queue::MessageId id = 0;
         std::shared_ptr<const queue::Message> content;
@@ -105,11 +123,17 @@ private:
     void enter(std::uint32_t message, const Outcome& outcome, const RecipientRef& who, Job& job);
     void enter_failure(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
                        Job& job);
+    void gather(queue::MessageEntry& entry, RecipientOutcome failure,
+                Millis wait = GatheredFailures::wait);
+    [[nodiscard]] std::vector<RecipientOutcome> take_gathered(queue::MessageEntry& entry);
+    [[nodiscard]] bool are_all_gathered(const queue::MessageEntry& entry) const;
+    [[nodiscard]] bool is_under_way(std::uint32_t message) const;
+    void report_gathered(std::uint32_t message);
     void begin(std::uint32_t message, Job job);
     void read_content(Job job);
     void read_head(Job job);
     void finish(Job job, std::string_view head);
-    void give_up_reports(const Job& job, const queue::StoreError& error);
+    void give_up_reports(Job job, const queue::StoreError& error);
     void make(const Job& job, ReportKind kind, std::string_view head,
               std::vector<std::shared_ptr<const queue::Message>>& reports);
 
@@ -117,6 +141,7 @@ private:
     MessageCopies& copies_;
     Handlers handlers_;
     std::size_t jobs_ = 0;
+    GatheredFailures gathered_;
 };
 
 }  // namespace mta::outbound

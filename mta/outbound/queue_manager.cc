@@ -41,7 +41,9 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
                },
            .reason_of = [this](const auto& recipient) -> const DeliveryError& {
                return reason_or_default(recipient);
-           }}),
+           },
+           .waits_for_outage =
+               [this](const auto& recipient) { return waits_for_outage(recipient); }}),
       deliveries(core, {sites, addresses, lines, ledger, copies}),
       delay_notices(core, ledger, copies,
                     {.reason_of = [this](const auto& recipient) -> const DeliveryError& {
@@ -125,6 +127,7 @@ void QueueManager::Impl::tick() {
         core.scheduler.tick(core.now(), work);
         serve(work);
         delay_notices.tick();
+        ledger.tick();
         dispatch();
     }
     router.note_unused(core.table().take_unused_domains());
@@ -222,6 +225,7 @@ std::optional<Instant> QueueManager::Impl::next_wakeup() const {
     if (core.is_draining) return next;
     consider(core.scheduler.next_wakeup());
     consider(delay_notices.next_wakeup());
+    consider(ledger.next_wakeup());
     consider(wake_ups.next_wakeup());
     return next;
 }
@@ -271,6 +275,7 @@ void QueueManager::load(const queue::QueuedMessage& queued) {
         // The end came between the last state and its removal.
         impl_->ledger.commit(message);
     } else {
+        impl_->ledger.resume(message);
         impl_->core.scheduler.rearm(message);
     }
 }
