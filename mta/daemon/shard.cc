@@ -73,10 +73,11 @@ void Shard::open_store(const MakeStore& make_store) {
             .request_tick = [this] { request_tick(); },
             .make_reports =
                 [this](const auto& request) {
-                    return report::make_dsns(
-                        request,
-                        {.hostname = settings_->hostname, .postmaster = settings_->postmaster},
-                        [this] { return store_->allocate_id(); });
+                    return report::make_dsns(request,
+                                             {.hostname = settings_->hostname,
+                                              .postmaster = settings_->postmaster,
+                                              .salt = report_salts_()},
+                                             [this] { return store_->allocate_id(); });
                 },
             .on_event = [this](const auto& event) { delivery_log_.write(now(), event); },
             .utc_offset_at = io::utc_offset_at},

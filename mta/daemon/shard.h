@@ -3,6 +3,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,11 @@ private:
     Log log_;
     io::Mailbox mailbox_;
     report::DeliveryLog delivery_log_;
+    std::mt19937_64 report_salts_ = [] {
+        std::random_device source;
+        std::seed_seq seed{source(), source(), source(), source()};
+        return std::mt19937_64(seed);
+    }();
     std::unique_ptr<dns::CaresDriver> dns_;
     dns::HostsFile hosts_file_;
     std::unique_ptr<dns::CachingResolver> resolver_;

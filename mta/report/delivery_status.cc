@@ -1,12 +1,12 @@
 #include "mta/report/delivery_status.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "mta/base/ascii_address.h"
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
 #include "mta/base/time_format.h"
+#include "mta/smtp/xtext.h"
 
 namespace mta::report {
 namespace {
@@ -40,66 +40,44 @@ EnhancedStatus status_of(const outbound::ReportRequest& request,
     return status;
 }
 
-std::string address_in(std::string_view address, Charset charset) {
-    const auto written = in_ascii_if_possible(address);
-    return (is_ascii(written) ? "rfc822; " : "utf-8; ") + to_one_line(written, charset);
+// A field whose value has an address: not folded, since blanks within quotes are part of it.
+std::string address_field(std::string_view name, const std::string& value) {
+    constexpr std::size_t line_bytes_max = 998;
+    if (name.size() + 2 + value.size() > line_bytes_max) return fold_field(name, value);
+    return std::string(name) + ": " + value + "\r\n";
 }
 
-void append_utf8(std::string& out, std::uint32_t code_point) {
-    const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
-    if (code_point < 0x80) return put(code_point);
-    if (code_point < 0x800) {
-        put(0xc0 | code_point >> 6);
-    } else if (code_point < 0x10000) {
-        put(0xe0 | code_point >> 12);
-        put(0x80 | (code_point >> 6 & 0x3f));
-    } else {
-        put(0xf0 | code_point >> 18);
-        put(0x80 | (code_point >> 12 & 0x3f));
-        put(0x80 | (code_point >> 6 & 0x3f));
-    }
-    put(0x80 | (code_point & 0x3f));
+// RFC 6533 section 3: of the forms of an address in UTF-8, utf-8-addr-xtext is the one that may
+// stand in a 7-bit message/delivery-status.
+std::string utf8_address(std::string_view address) {
+    return "utf-8; " + smtp::encode_utf8_address(to_one_line(address, Charset::utf8));
 }
 
-// `\x{e9}` of RFC 6533 section 3 into UTF-8; anything else stays as it is.
-std::string from_unitext(std::string_view text) {
-    std::string out;
-    while (!text.empty()) {
-        const auto close = text.find('}');
-        if (text.starts_with("\\x{") && close != text.npos && close <= 9) {
-            std::uint32_t code_point = 0;
-            const auto* const end = text.data() + close;
-            const auto parsed = std::from_chars(text.data() + 3, end, code_point, 16);
-            if (parsed.ec == std::errc{} && parsed.ptr == end && code_point <= 0x10ffff) {
-                append_utf8(out, code_point);
-                text.remove_prefix(close + 1);
-                continue;
-            }
-        }
-        out += text.front();
-        text.remove_prefix(1);
-    }
-    return is_utf8(out) ? out : std::string();
+std::string final_recipient(std::string_view address) {
+    const auto written = in_ascii_if_possible(std::string(address));
+    if (is_ascii(written) || !is_utf8(written))
+        return "rfc822; " + to_one_line(written, Charset::ascii);
+    return utf8_address(written);
 }
 
 // ORCPT's "type;xtext" as a field's value (RFC 3464 section 2.3.1: decoded).
-std::string original_recipient(std::string_view orcpt, Charset charset) {
+std::string original_recipient(std::string_view orcpt) {
     const auto semicolon = orcpt.find(';');
     if (semicolon == orcpt.npos) return {};
     const auto type = to_one_line(orcpt.substr(0, semicolon), Charset::ascii);
-    auto address = from_xtext(orcpt.substr(semicolon + 1));
-    if (charset == Charset::utf8 && equals_ignoring_case(type, "utf-8")) {
-        const auto decoded = from_unitext(address);
-        if (!decoded.empty()) address = decoded;
+    const auto value = orcpt.substr(semicolon + 1);
+    if (equals_ignoring_case(type, "utf-8")) {
+        if (const auto address = smtp::decode_utf8_address(value, true))
+            return utf8_address(*address);
     }
-    return type + "; " + to_one_line(address, charset);
+    return type + "; " + to_one_line(from_xtext(value), Charset::ascii);
 }
 
 // "mx1.them.example [192.0.2.1]:25" -> "dns; mx1.them.example"; an address alone is a literal.
-std::string remote_mta(std::string_view remote, Charset charset) {
+std::string remote_mta(std::string_view remote) {
     const auto name =
         remote.substr(0, std::min<std::size_t>(remote.find(' '), limits::domain_bytes_max));
-    return "dns; " + to_one_line(name, charset);
+    return "dns; " + to_one_line(name, Charset::ascii);
 }
 
 }  // namespace
@@ -132,12 +110,12 @@ std::vector<std::string> quoted_reply(const DeliveryError& error, Charset charse
     return lines;
 }
 
-std::string per_message_fields(const outbound::ReportRequest& request, std::string_view hostname,
-                               Charset charset) {
+std::string per_message_fields(const outbound::ReportRequest& request, std::string_view hostname) {
     const auto& envelope = request.original.envelope;
     auto out = fold_field("Reporting-MTA", "dns; " + std::string(hostname));
     if (!envelope.envid.empty()) {
-        out += fold_field("Original-Envelope-Id", to_one_line(from_xtext(envelope.envid), charset));
+        out += fold_field("Original-Envelope-Id",
+                          to_one_line(from_xtext(envelope.envid), Charset::ascii));
     }
     out += fold_field("Arrival-Date", format_rfc5322(request.original.arrival));
     const auto& requests = envelope.requests;
@@ -150,19 +128,19 @@ std::string per_message_fields(const outbound::ReportRequest& request, std::stri
 }
 
 std::string per_recipient_fields(const outbound::ReportRequest& request,
-                                 const outbound::RecipientOutcome& outcome, Charset charset) {
+                                 const outbound::RecipientOutcome& outcome) {
     const auto& recipient = request.original.envelope.recipients.at(outcome.recipient);
     std::string out;
-    const auto original = original_recipient(recipient.orcpt, charset);
-    if (!original.empty()) out += fold_field("Original-Recipient", original);
-    out += fold_field("Final-Recipient", address_in(recipient.address, charset));
+    const auto original = original_recipient(recipient.orcpt);
+    if (!original.empty()) out += address_field("Original-Recipient", original);
+    out += address_field("Final-Recipient", final_recipient(recipient.address));
     out += fold_field("Action", action_of(request.kind));
     out += fold_field("Status", to_string(status_of(request, outcome)));
     if (!outcome.error.remote.empty()) {
-        out += fold_field("Remote-MTA", remote_mta(outcome.error.remote, charset));
+        out += fold_field("Remote-MTA", remote_mta(outcome.error.remote));
     }
     std::string diagnostic;
-    for (const auto& line : quoted_reply(outcome.error, charset)) {
+    for (const auto& line : quoted_reply(outcome.error, Charset::ascii)) {
         diagnostic += (diagnostic.empty() ? "smtp; " : "\n") + line;
     }
     if (!diagnostic.empty()) out += fold_field("Diagnostic-Code", diagnostic);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <span>
 
 #include "mta/base/ascii_address.h"
@@ -13,6 +14,7 @@
 #include "mta/report/dsn_text.h"
 #include "mta/report/mime.h"
 #include "mta/report/original.h"
+#include "mta/smtp/address.h"
 
 namespace mta::report {
 namespace {
@@ -20,10 +22,15 @@ namespace {
 using outbound::RecipientOutcome;
 using outbound::ReportRequest;
 
-// Words and fields for all recipients of one report; with the returned part and the header it stays
-// below limits::body_inline_bytes_max.
-constexpr std::size_t outcome_bytes_max = 60'000;
-static_assert(listed_bytes_max < outcome_bytes_max);
+// Room for the header, the beginning and the end of the text, and the parts' own headers.
+constexpr std::size_t frame_bytes_max = 20'000;
+// Words and fields for all recipients of one report have what the returned part leaves of
+// limits::body_inline_bytes_max.
+constexpr std::size_t outcome_bytes(const Part& returned) {
+    return limits::body_inline_bytes_max - frame_bytes_max - returned.content.size();
+}
+static_assert(frame_bytes_max + returned_bytes_max + listed_bytes_max <
+              limits::body_inline_bytes_max);
 
 struct Sender {
     std::string address;
@@ -31,17 +38,11 @@ struct Sender {
 };
 
 // Whom to write to; nothing: nobody can be. The address was checked when it came in, and is again
-// here, where it goes into a header.
+// here, where it goes into a header. With its domain in A-labels, unless the local part needs
+// SMTPUTF8 anyway.
 std::optional<Sender> answerable_sender(const std::string& reverse_path) {
+    if (!smtp::parse_mailbox(reverse_path)) return std::nullopt;
     const auto at = reverse_path.rfind('@');
-    if (at == reverse_path.npos || at == 0 || at + 1 == reverse_path.size()) return std::nullopt;
-    if (reverse_path.size() > limits::address_bytes_max || !is_utf8(reverse_path)) {
-        return std::nullopt;
-    }
-    const bool has_control = std::ranges::any_of(reverse_path, [](char c) {
-        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '<' || c == '>';
-    });
-    if (has_control) return std::nullopt;
     const auto domain = std::string_view(reverse_path).substr(at + 1);
     if (domain.starts_with('[')) return Sender{reverse_path, std::string(domain)};
     const auto a_labels = to_a_labels(domain);
@@ -57,6 +58,12 @@ bool is_sane_message_id(std::string_view id) {
            std::ranges::all_of(id, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+std::string in_hex(std::uint64_t number) {
+    char digits[16];
+    const auto* const end = std::to_chars(digits, digits + sizeof digits, number, 16).ptr;
+    return std::string(static_cast<const char*>(digits), end);
+}
+
 Part text_part(std::string text) {
     if (is_ascii(text)) {
         return {
@@ -70,13 +77,11 @@ Part text_part(std::string text) {
         to_quoted_printable(text)};
 }
 
-Part status_part(std::string fields, Charset charset) {
-    const bool is_8bit = !is_ascii(fields);
-    std::string type =
-        charset == Charset::utf8 ? "message/global-delivery-status" : "message/delivery-status";
-    return {"Content-Type: " + type +
-                "\r\nContent-Transfer-Encoding: " + (is_8bit ? "8bit" : "7bit") + "\r\n",
-            std::move(fields)};
+Part status_part(std::string fields) {
+    return {
+        "Content-Type: message/delivery-status\r\n"
+        "Content-Transfer-Encoding: 7bit\r\n",
+        std::move(fields)};
 }
 
 // One that none of the parts has a line with. '=' and '_' side by side are in no quoted-printable
@@ -95,7 +100,8 @@ std::string boundary_for(queue::MessageId id, std::span<const Part> parts) {
 std::string header_text(const ReportRequest& request, const Reporter& reporter,
                         const Sender& sender, const std::string& message_id) {
     auto out = fold_field("From", "Mail Delivery System <MAILER-DAEMON@" + reporter.hostname + '>');
-    out += fold_field("To", '<' + sender.address + '>');
+    // Not folded: blanks within quotes are part of the address.
+    out += "To: <" + sender.address + ">\r\n";
     out += fold_field("Subject", subject_of(request));
     out += fold_field("Date", format_rfc5322(request.now));
     out += fold_field("Message-ID", message_id);
@@ -106,17 +112,12 @@ std::string header_text(const ReportRequest& request, const Reporter& reporter,
     return out + "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n";
 }
 
-std::string multipart(std::string header, queue::MessageId id, std::span<const Part> parts,
-                      Charset charset) {
+std::string multipart(std::string header, queue::MessageId id, std::span<const Part> parts) {
     const auto boundary = boundary_for(id, parts);
     auto out = std::move(header);
-    out += "Content-Type: multipart/report; report-type=";
-    out += charset == Charset::utf8 ? "global-delivery-status" : "delivery-status";
-    out += ";\r\n boundary=\"" + boundary + "\"\r\n";
-    out += "Content-Transfer-Encoding: ";
-    const bool is_7bit =
-        std::ranges::all_of(parts, [](const Part& part) { return is_ascii(part.content); });
-    out += is_7bit ? "7bit\r\n" : "8bit\r\n";
+    out += "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" +
+           boundary + "\"\r\n";
+    out += "Content-Transfer-Encoding: 7bit\r\n";
     out += "\r\nThis is a delivery report in MIME format.\r\n";
     for (const auto& part : parts) {
         out += "\r\n--" + boundary + "\r\n" + part.fields + "\r\n" + part.content;
@@ -124,33 +125,36 @@ std::string multipart(std::string header, queue::MessageId id, std::span<const P
     return out + "\r\n--" + boundary + "--\r\n";
 }
 
-// Words and fields about as many of the outcomes as one report holds; takes them off `outcomes`.
+// Words and fields about as many of the outcomes as `bytes_max` has room for; takes them off
+// `outcomes`. Those of the same fate that follow one another share their words.
 struct Accounts {
     std::string text;
     std::string fields;
 };
 Accounts take_accounts(const ReportRequest& request, std::span<const RecipientOutcome>& outcomes,
-                       Charset charset, std::size_t bytes) {
+                       std::size_t bytes_max) {
     Accounts accounts;
-    while (!outcomes.empty()) {
-        const auto text = text_about(request, outcomes.front());
-        const auto fields = "\r\n" + per_recipient_fields(request, outcomes.front(), charset);
-        bytes += to_quoted_printable(text).size() + fields.size();
-        if (bytes > outcome_bytes_max && !accounts.text.empty()) break;
-        accounts.text += text;
+    std::string words;  // about those last named, not in the text yet
+    std::size_t bytes = 0;
+    for (bool is_first = true; !outcomes.empty(); is_first = false) {
+        const auto& outcome = outcomes.front();
+        const auto address = address_line(request, outcome);
+        auto own_words = words_about(request, outcome);
+        const bool is_same = !is_first && own_words == words;
+        const auto fields = "\r\n" + per_recipient_fields(request, outcome);
+        bytes += to_quoted_printable(address).size() + fields.size();
+        if (!is_same) bytes += to_quoted_printable(own_words).size() + 2;
+        if (bytes > bytes_max && !is_first) break;
+        if (!is_same) {
+            accounts.text += words + "\r\n";
+            words = std::move(own_words);
+        }
+        accounts.text += address;
         accounts.fields += fields;
         outcomes = outcomes.subspan(1);
     }
+    accounts.text += words;
     return accounts;
-}
-
-Charset charset_of(const ReportRequest& request) {
-    const bool is_international =
-        std::ranges::any_of(request.outcomes, [&](const RecipientOutcome& outcome) {
-            return !is_ascii(in_ascii_if_possible(
-                request.original.envelope.recipients.at(outcome.recipient).address));
-        });
-    return is_international ? Charset::utf8 : Charset::ascii;
 }
 
 std::shared_ptr<const queue::Message> make_message(const ReportRequest& request,
@@ -164,9 +168,10 @@ std::shared_ptr<const queue::Message> make_message(const ReportRequest& request,
                                      .domain = sender.domain,
                                      .notify = queue::notify_never,
                                      .orcpt = {}}};
+    // Only the sender's address can be anything but ASCII.
+    message->envelope.smtputf8 = message->facts.has_8bit;
     message->envelope.body_type =
         message->facts.has_8bit ? queue::BodyType::eight_bit_mime : queue::BodyType::seven_bit;
-    message->envelope.smtputf8 = !is_ascii(sender.address);
     message->message_id = std::move(message_id);
     message->about = request.original.id;
     message->body = std::move(body);
@@ -182,25 +187,23 @@ std::vector<std::shared_ptr<const queue::Message>> make_dsns(
     MTA_ASSERT(!request.outcomes.empty());
     const auto sender = answerable_sender(request.original.envelope.reverse_path);
     if (!sender) return {};
-    const auto charset = charset_of(request);
     const auto returned = returned_part(request);
     std::span<const RecipientOutcome> outcomes = request.outcomes;
     std::vector<std::shared_ptr<const queue::Message>> messages;
     while (!outcomes.empty()) {
         const auto id = allocate_id();
-        auto message_id = '<' + queue::format_id(id) + ".report@" + reporter.hostname + '>';
+        auto message_id = '<' + queue::format_id(id) + '.' + in_hex(reporter.salt) + ".report@" +
+                          reporter.hostname + '>';
         // The first report tells of the sender's other messages.
         const auto others = messages.empty() ? text_about_others(request) : std::string();
-        auto accounts =
-            take_accounts(request, outcomes, charset, to_quoted_printable(others).size());
+        const auto room = outcome_bytes(returned) - to_quoted_printable(others).size();
+        auto accounts = take_accounts(request, outcomes, room);
         const std::array parts = {
             text_part(text_beginning(request, reporter) + accounts.text + others +
                       text_end(request, reporter)),
-            status_part(per_message_fields(request, reporter.hostname, charset) + accounts.fields,
-                        charset),
+            status_part(per_message_fields(request, reporter.hostname) + accounts.fields),
             returned};
-        auto body =
-            multipart(header_text(request, reporter, *sender, message_id), id, parts, charset);
+        auto body = multipart(header_text(request, reporter, *sender, message_id), id, parts);
         messages.push_back(
             make_message(request, *sender, id, std::move(message_id), std::move(body)));
     }

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,14 +18,17 @@ static_assert(returned_bytes_max <= outbound::report_head_bytes);
 struct Reporter {
     std::string hostname;    // a valid domain: in Reporting-MTA, From and Message-ID
     std::string postmaster;  // whom the reader may ask for help; empty: postmaster@hostname
+    // A random number, another one for each call: ids alone are unique in one spool only.
+    std::uint64_t salt = 0;
 };
 
 // Writes the report that tells the original's sender what became of his message: a
-// multipart/report of RFC 3464 in RFC 6522's form (RFC 6533's where addresses are in UTF-8): words
-// for people, the fields for machines, and the original or its header.
+// multipart/report of RFC 3464 in RFC 6522's form: words for people, the fields for machines, and
+// the original or its header. It is 7-bit whatever the original is, so that any host can take it;
+// only the address of a sender whose local part is in UTF-8 needs SMTPUTF8.
 //
 //   failure   returns the message, or only its header if RET=HDRS asked so, if it has more than
-//             returned_bytes_max bytes or is not made of plain lines
+//             returned_bytes_max bytes, is not made of plain lines or has 8-bit bytes
 //   delay     returns the header; says until when we go on trying. The words list the sender's
 //             other messages too; the fields and the header, of which there may be one set in a
 //             report (RFC 3464 section 2.1), are the first one's

@@ -143,6 +143,45 @@ std::string too_old(const ReportRequest& request, const RecipientOutcome& outcom
            " put us off every time. " + explain(outcome.error, domain).what;
 }
 
+// One of the sender's other messages: which it is, to whom, why it waits and how long it may.
+std::string lines_about(const outbound::AlsoDelayed& other) {
+    constexpr std::size_t addresses_max = 5;
+    const auto& message = *other.message;
+    auto out = "\r\n" + wrap("Message " + queue::format_id(message.id) + ", sent " +
+                                 format_rfc5322(message.arrival),
+                             "");
+    const auto subject = readable_subject(shortened(subject_in(message, other.head)));
+    if (!subject.empty()) out += wrap("Subject: " + subject, "  ");
+    std::string to;
+    for (std::size_t i = 0; i < std::min(other.outcomes.size(), addresses_max); ++i) {
+        const auto& recipient = message.envelope.recipients.at(other.outcomes[i].recipient);
+        to += (i == 0 ? "<" : ", <") + to_one_line(recipient.address, Charset::utf8) + '>';
+    }
+    if (other.outcomes.size() > addresses_max)
+        to += " and " + std::to_string(other.outcomes.size() - addresses_max) + " more";
+    out += wrap("To: " + to, "  ");
+    const auto& first = other.outcomes.front();
+    const auto domain = domain_of(message.envelope.recipients.at(first.recipient));
+    out += wrap(explain(first.error, domain).what, "  ");
+    return out + wrap("We keep trying until " + format_rfc5322(other.give_up_at) + '.', "  ");
+}
+
+}  // namespace
+
+std::string text_beginning(const ReportRequest& request, const Reporter& reporter) {
+    auto out = wrap("This message was made by the mail server " + reporter.hostname + '.', "");
+    out += "\r\n" + wrap(what_happened(request), "") + "\r\n";
+    const auto subject = readable_subject(original_subject(request));
+    if (!subject.empty()) out += wrap("Subject: " + subject, "  ");
+    out += "  Sent:    " + format_rfc5322(request.original.arrival) + "\r\n";
+    return out;
+}
+
+std::string address_line(const ReportRequest& request, const RecipientOutcome& outcome) {
+    const auto& recipient = request.original.envelope.recipients.at(outcome.recipient);
+    return '<' + to_one_line(recipient.address, Charset::utf8) + ">\r\n";
+}
+
 std::string words_about(const ReportRequest& request, const RecipientOutcome& outcome) {
     const auto& recipient = request.original.envelope.recipients.at(outcome.recipient);
     const auto domain = domain_of(recipient);
@@ -178,46 +217,6 @@ std::string words_about(const ReportRequest& request, const RecipientOutcome& ou
             "  ");
     }
     return out + quote(outcome);
-}
-
-// One of the sender's other messages: which it is, to whom, why it waits and how long it may.
-std::string lines_about(const outbound::AlsoDelayed& other) {
-    constexpr std::size_t addresses_max = 5;
-    const auto& message = *other.message;
-    auto out = "\r\n" + wrap("Message " + queue::format_id(message.id) + ", sent " +
-                                 format_rfc5322(message.arrival),
-                             "");
-    const auto subject = readable_subject(shortened(subject_in(message, other.head)));
-    if (!subject.empty()) out += wrap("Subject: " + subject, "  ");
-    std::string to;
-    for (std::size_t i = 0; i < std::min(other.outcomes.size(), addresses_max); ++i) {
-        const auto& recipient = message.envelope.recipients.at(other.outcomes[i].recipient);
-        to += (i == 0 ? "<" : ", <") + to_one_line(recipient.address, Charset::utf8) + '>';
-    }
-    if (other.outcomes.size() > addresses_max)
-        to += " and " + std::to_string(other.outcomes.size() - addresses_max) + " more";
-    out += wrap("To: " + to, "  ");
-    const auto& first = other.outcomes.front();
-    const auto domain = domain_of(message.envelope.recipients.at(first.recipient));
-    out += wrap(explain(first.error, domain).what, "  ");
-    return out + wrap("We keep trying until " + format_rfc5322(other.give_up_at) + '.', "  ");
-}
-
-}  // namespace
-
-std::string text_beginning(const ReportRequest& request, const Reporter& reporter) {
-    auto out = wrap("This message was made by the mail server " + reporter.hostname + '.', "");
-    out += "\r\n" + wrap(what_happened(request), "") + "\r\n";
-    const auto subject = readable_subject(original_subject(request));
-    if (!subject.empty()) out += wrap("Subject: " + subject, "  ");
-    out += "  Sent:    " + format_rfc5322(request.original.arrival) + "\r\n";
-    return out;
-}
-
-std::string text_about(const ReportRequest& request, const RecipientOutcome& outcome) {
-    const auto& recipient = request.original.envelope.recipients.at(outcome.recipient);
-    return "\r\n" + wrap('<' + to_one_line(recipient.address, Charset::utf8) + '>', "") +
-           words_about(request, outcome);
 }
 
 std::string text_about_others(const ReportRequest& request) {

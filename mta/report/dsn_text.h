@@ -11,9 +11,12 @@ namespace mta::report {
 // What kind of thing happened, to which message.
 [[nodiscard]] std::string text_beginning(const outbound::ReportRequest& request,
                                          const Reporter& reporter);
-// What happened for one recipient, what the other server said, and what to do.
-[[nodiscard]] std::string text_about(const outbound::ReportRequest& request,
-                                     const outbound::RecipientOutcome& outcome);
+// A line with the recipient's address; then what happened for one or several of the same fate, what
+// the other server said, and what to do.
+[[nodiscard]] std::string address_line(const outbound::ReportRequest& request,
+                                       const outbound::RecipientOutcome& outcome);
+[[nodiscard]] std::string words_about(const outbound::ReportRequest& request,
+                                      const outbound::RecipientOutcome& outcome);
 // The sender's other messages of which a notice of delay tells; empty if there are none. In UTF-8,
 // and at most listed_bytes_max bytes as quoted-printable.
 inline constexpr std::size_t listed_bytes_max = 20'000;

@@ -15,6 +15,7 @@ constexpr std::size_t encoded_header_bytes_max = returned_bytes_max / 3;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
+// Only what is 7-bit: no encoding is allowed around a message/rfc822 (RFC 2046 section 5.2.1).
 // RET counts only for failures; other reports return the header (RFC 3461 section 4.3).
 bool returns_all(const outbound::ReportRequest& request) {
     const auto& original = request.original;
@@ -22,11 +23,8 @@ bool returns_all(const outbound::ReportRequest& request) {
            original.envelope.ret != queue::Ret::headers &&
            original.facts.size <= returned_bytes_max && original.facts.size > 0 &&
            request.head.size() >= original.facts.size &&
+           is_ascii(request.head.substr(0, original.facts.size)) &&
            is_canonical_text(request.head.substr(0, original.facts.size));
-}
-
-std::string_view transfer_encoding(std::string_view content) {
-    return is_ascii(content) ? "7bit" : "8bit";
 }
 
 }  // namespace
@@ -83,15 +81,15 @@ Part returned_part(const outbound::ReportRequest& request) {
     };
     if (returns_all(request)) {
         const auto content = request.head.substr(0, original.facts.size);
-        return {fields(is_global ? "message/global" : "message/rfc822", transfer_encoding(content)),
-                std::string(content)};
+        return {fields("message/rfc822", "7bit"), std::string(content)};
     }
     const std::string_view type = is_global ? "message/global-headers" : "text/rfc822-headers";
     const auto header = header_of(original, request.head, returned_bytes_max);
-    if (is_canonical_text(header) && (is_global || is_ascii(header))) {
-        return {fields(type, transfer_encoding(header)), std::string(header)};
+    if (is_canonical_text(header) && is_ascii(header)) {
+        return {fields(type, "7bit"), std::string(header)};
     }
-    // Raw 8-bit text, stray CRs or endless lines: encoded, nothing is lost (RFC 6522 section 4).
+    // UTF-8, raw 8-bit text, stray CRs or endless lines: encoded, nothing is lost (RFC 6522 section
+    // 4, RFC 6533 section 6.3).
     return {fields(type, "quoted-printable"),
             to_quoted_printable(header_of(original, request.head, encoded_header_bytes_max))};
 }

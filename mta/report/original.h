@@ -21,7 +21,7 @@ struct Part {
     std::string content;
 };
 
-// The third part of a report: the original or its header, in a form that survives the way.
+// The third part of a report: the original, if it is 7-bit text, or its header. In ASCII.
 [[nodiscard]] Part returned_part(const outbound::ReportRequest& request);
 
 }  // namespace mta::report

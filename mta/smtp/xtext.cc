@@ -52,6 +52,14 @@ void append_utf8(std::string& out, std::uint32_t point) {
     }
 }
 
+// EmbeddedUnicodeChar of RFC 6533 section 3: "\x{E9}".
+std::string embedded_point(std::uint32_t point) {
+    static constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string hex;
+    for (; point != 0 || hex.size() < 2; point >>= 4) hex.insert(0, 1, digits[point & 15]);
+    return "\\x{" + hex + "}";
+}
+
 // HEXPOINT of RFC 6533 section 3, without the control characters that it allows: no leading zero,
 // of ASCII only what could not stand for itself.
 bool is_allowed_point(std::string_view digits, std::uint32_t point) {
@@ -136,6 +144,25 @@ std::optional<std::string> decode_utf8_address(std::string_view text, bool unite
         text.remove_prefix(1);
     }
     if (!is_utf8(out) || has_c1_control(out)) return std::nullopt;
+    return out;
+}
+
+std::string encode_utf8_address(std::string_view address) {
+    std::string out;
+    while (!address.empty()) {
+        const auto size = std::max<std::size_t>(utf8_character_size(address), 1);
+        const char first = address.front();
+        if (is_graphic(first) && first != '+' && first != '=' && first != '\\') {
+            out += first;
+        } else {
+            std::uint32_t point = static_cast<unsigned char>(first);
+            if (size > 1) point &= 0xffu >> (size + 1);
+            for (std::size_t i = 1; i < size; ++i)
+                point = point << 6 | (static_cast<unsigned char>(address[i]) & 0x3fu);
+            out += embedded_point(point);
+        }
+        address.remove_prefix(size);
+    }
     return out;
 }
 

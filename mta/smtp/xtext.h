@@ -16,6 +16,10 @@ namespace mta::smtp {
 [[nodiscard]] std::optional<std::string> decode_utf8_address(std::string_view text,
                                                              bool unitext_allowed);
 
+// The other way, in the one form that is 7-bit: utf-8-addr-xtext, for a report or an ORCPT where
+// UTF-8 may not stand. `address` is UTF-8.
+[[nodiscard]] std::string encode_utf8_address(std::string_view address);
+
 // ORCPT's value, "type;address", keeps RFC 3461 section 4.2 and RFC 6533: the type is an atom, the
 // address decodes to 1 to limits::orcpt_bytes_max bytes without control characters, in ASCII unless
 // the type is utf-8.

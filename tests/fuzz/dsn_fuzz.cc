@@ -52,6 +52,10 @@ void check(const queue::Message& report) {
     MTA_ASSERT(report.envelope.smtputf8 == report.facts.header_has_8bit);
     MTA_ASSERT(report.facts.has_8bit ==
                (report.envelope.body_type == queue::BodyType::eight_bit_mime));
+    // Any host can take it, but for a sender whose local part is in UTF-8.
+    MTA_ASSERT(mta::is_ascii(body.substr(report.facts.header_bytes)));
+    MTA_ASSERT(report.envelope.smtputf8 ==
+               !mta::is_ascii(report.envelope.recipients.front().address));
     // Three parts and an end, whatever the parts say.
     const std::string_view name = "boundary=\"";
     const auto begin = body.find(name) + name.size();
@@ -88,8 +92,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     queue::Message original;
     original.id = 7;
     original.arrival = mta::from_unix_ms(1'795'000'000'000);
-    original.envelope.reverse_path =
-        (choice & 1) != 0 ? "j\u00f6rg@office.example" : "ann@office.example";
+    static const std::string senders[] = {"ann@office.example", "j\u00f6rg@office.example",
+                                          "ann@b\u00fcro.example", R"("a>  \"b"@office.example)"};
+    original.envelope.reverse_path = senders[(choice & 1) + (data[1] & 1) * 2];
     original.envelope.smtputf8 = (choice & 2) != 0;
     original.envelope.ret = (choice & 4) != 0 ? queue::Ret::headers : queue::Ret::full;
     mta::outbound::RecipientOutcome outcome;

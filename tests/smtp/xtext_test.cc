@@ -41,6 +41,14 @@ TEST(Xtext, knows_orcpt) {
     EXPECT_FALSE(ok("rfc822;" + std::string(501, 'a')));
 }
 
+TEST(Xtext, writes_an_address_in_utf8_in_seven_bits) {
+    EXPECT_EQ(encode_utf8_address("\xc3\xbc+=\\ \xe2\x82\xac\xf0\x9f\x93\xa7@b.example"),
+              "\\x{FC}\\x{2B}\\x{3D}\\x{5C}\\x{20}\\x{20AC}\\x{1F4E7}@b.example");
+    for (const auto address :
+         {"b\xc3\xbc@b.example"sv, "\"a b\\\"=+\"@\xc3\xbc.example"sv, "a@b"sv})
+        EXPECT_EQ(decode_utf8_address(encode_utf8_address(address), false), address);
+}
+
 TEST(Xtext, knows_orcpt_of_rfc_6533) {
     EXPECT_TRUE(is_valid_orcpt("utf-8;\\x{FC}@b.example", false));
     EXPECT_TRUE(is_valid_orcpt("UTF-8;a@b.example", false));
