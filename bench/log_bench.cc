@@ -3,18 +3,22 @@
 // since a /tmp in memory would measure nothing.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include "queue/log/crc32c.h"
+#include "queue/log/housekeeping.h"
 #include "queue/log/log_service.h"
 #include "queue/log/posix_disk.h"
 
@@ -158,6 +162,125 @@ BENCHMARK(LogRecovery_Scan)
     ->Arg(10'000)
     ->Arg(100'000)
     ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+// What this process has given to write calls.
+std::uint64_t written_bytes() {
+    std::ifstream io("/proc/self/io");
+    std::string name;
+    std::uint64_t value = 0;
+    while (io >> name >> value) {
+        if (name == "wchar:") return value;
+    }
+    return 0;
+}
+
+void submit(queue::log::Log& log, decltype(queue::log::Operation::what) what) {
+    log.submit({.shard = 0, .ticket = 0, .what = std::move(what)});
+}
+
+// One message of 1 kB comes and is finished, while so many DONEs are needed: their messages'
+// segments hold others that wait.
+void LogCommit_ManyDones(benchmark::State& state) {
+    const BenchFolder folder;
+    queue::log::PosixDisk disk(folder.path());
+    queue::log::LogOptions options;
+    options.random_seed = queue::log::system_random();
+    options.segment_bytes = static_cast<std::uint64_t>(state.range(1)) << 20;
+    options.slack_segments = 1000;
+    auto opened = queue::log::Log::open(disk, options);
+    if (!opened) {
+        state.SkipWithError(opened.error().text.c_str());
+        return;
+    }
+    auto& log = **opened;
+    const std::atomic<bool> stop = false;
+    submit(log, std::move(**log.read_old_mail(1, stop)));
+    const auto work = [&] {
+        while (log.has_work()) benchmark::DoNotOptimize(log.commit());
+        while (log.tend()) {
+        }
+        while (log.housekeeping().step()) {
+        }
+    };
+    std::vector<queue::MessageId> done;
+    for (std::int64_t i = 0; i < 2 * state.range(0); ++i) {
+        auto message = make_message(20);
+        message.id = log.allocate_id();
+        if (i % 2 == 0) done.push_back(message.id);
+        submit(log,
+               queue::log::Enqueue{std::make_shared<const queue::Message>(std::move(message))});
+        if (i % 10'000 == 9'999) work();
+    }
+    work();
+    for (const auto id : done) submit(log, queue::log::Finish{.id = id, .reports = {}});
+    work();
+    const auto before = written_bytes();
+    for (auto _ : state) {
+        auto message = make_message(1000);
+        const auto id = log.allocate_id();
+        message.id = id;
+        submit(log,
+               queue::log::Enqueue{std::make_shared<const queue::Message>(std::move(message))});
+        benchmark::DoNotOptimize(log.commit());
+        benchmark::DoNotOptimize(log.tend());
+        submit(log, queue::log::Finish{.id = id, .reports = {}});
+        benchmark::DoNotOptimize(log.commit());
+        benchmark::DoNotOptimize(log.tend());
+        while (log.housekeeping().has_work() && log.housekeeping().step()) {
+        }
+    }
+    state.counters["bytes_a_message"] =
+        static_cast<double>(written_bytes() - before) / static_cast<double>(state.iterations());
+}
+BENCHMARK(LogCommit_ManyDones)
+    ->ArgNames({"dones", "segment_mib"})
+    ->Args({0, 64})
+    ->Args({400'000, 64})
+    ->Args({40'000, 1})
+    ->Iterations(2000)
+    ->Unit(benchmark::kMicrosecond);
+
+// A large body, read back in pieces as a delivery does.
+void LogBody_Read(benchmark::State& state) {
+    constexpr std::size_t piece_bytes = 256u << 10;
+    const BenchFolder folder;
+    queue::log::PosixDisk disk(folder.path());
+    queue::log::LogOptions options;
+    options.random_seed = queue::log::system_random();
+    auto opened = queue::log::Log::open(disk, options);
+    if (!opened) {
+        state.SkipWithError(opened.error().text.c_str());
+        return;
+    }
+    auto& log = **opened;
+    auto message = make_message(0);
+    message.id = log.allocate_id();
+    message.facts.size = static_cast<std::uint64_t>(state.range(0));
+    message.envelope.recipients.assign(static_cast<std::size_t>(state.range(1)),
+                                       message.envelope.recipients.front());
+    for (std::size_t at = 0; at < message.facts.size; at += piece_bytes) {
+        const auto bytes = std::min<std::size_t>(piece_bytes, message.facts.size - at);
+        submit(log, queue::log::AppendBody{message.id, std::string(bytes, 'x')});
+    }
+    const auto id = message.id;
+    const auto size = message.facts.size;
+    submit(log, queue::log::Enqueue{std::make_shared<const queue::Message>(std::move(message))});
+    while (log.has_work()) benchmark::DoNotOptimize(log.commit());
+    for (auto _ : state) {
+        for (std::uint64_t at = 0; at < size; at += piece_bytes) {
+            const auto answer =
+                log.answer({0, 0, queue::log::ReadBody{id, at, std::uint32_t{piece_bytes}}});
+            const auto& piece = std::get<queue::StoreResult<std::string>>(answer.what);
+            if (!piece || piece->empty()) state.SkipWithError("a piece is missing");
+        }
+    }
+    state.SetBytesProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(LogBody_Read)
+    ->ArgNames({"size", "recipients"})
+    ->Args({20'000'000, 1})
+    ->Args({20'000'000, 10'000})
     ->Unit(benchmark::kMillisecond);
 
 void Crc32c_Bytes(benchmark::State& state) {

@@ -19,7 +19,8 @@ struct StoreError {
         no_space,  // 452 4.3.1: nothing is broken, room is missing
         broken,    // 451 4.3.0: a write or sync failed, or the store is going down; its bytes count
                    // as unknown
-        not_found,  // no such message (any more)
+        not_found,  // no such message (any more); of a message that is not finished: a fault of the
+                    // store, to be told and tried again, never a reason to forget it
         corrupt,    // the message's bytes do not match their checksum; it is quarantined
     };
     Kind kind = Kind::broken;

@@ -120,7 +120,8 @@ struct SourceSuspended {
     const DeliveryError& error;
     Instant until;
 };
-// The store could not give a message back. `not_found`, `corrupt`: it is no longer in the queue.
+// The store could not give a message back. `corrupt`: it is no longer in the queue. Otherwise it is
+// read again later.
 struct Unreadable {
     queue::MessageId id = 0;
     const queue::StoreError& error;

@@ -435,9 +435,10 @@ void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
 bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& error,
                              const std::shared_ptr<const queue::Message>& content) {
     core_.event(Unreadable{core_.table().message(message).id, error});
-    using Kind = queue::StoreError::Kind;
-    if (error.kind != Kind::not_found && error.kind != Kind::corrupt) return false;
-    if (error.kind == Kind::corrupt && content) {
+    // Not found: only a fault of ours explains that, since a message that is in the table is
+    // unfinished. It may still be there at the next look or the next start.
+    if (error.kind != queue::StoreError::Kind::corrupt) return false;
+    if (content) {
         handlers_.on_damaged(message, content);
     } else {
         handlers_.on_lost(message);

@@ -88,8 +88,9 @@ public:
     // Out of the queue without the store's being told.
     void drop(std::uint32_t message);
     // The store cannot give the message back, or its body (`content` is the rest then). True: it is
-    // on its way out of the queue. If its envelope is unreadable, so that nobody can be told, the
-    // store keeps it, and only the next start tries again.
+    // damaged and on its way out of the queue. If its envelope is unreadable, so that nobody can be
+    // told, the store keeps it, and only the next start tries again. False: the message stays in
+    // the queue and is to be read again later, even if the store says that it has no such message.
     bool note_unreadable(std::uint32_t message, const queue::StoreError& error,
                          const std::shared_ptr<const queue::Message>& content = nullptr);
 

@@ -1,6 +1,7 @@
 #include "queue/log/log_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "queue/log/crc32c.h"
 #include "queue/log/spool_folder.h"
@@ -52,13 +53,39 @@ StoreResult<LogReader::Loaded> LogReader::read_record(const Location& where, Rec
                   .lsn = record->lsn};
 }
 
-StoreResult<StoredMessage> LogReader::read_once(MessageId id, const LiveMessage& live) {
-    auto loaded = read_record(live.enqueue, RecordType::enqueue);
+// A place is given up only after the index has learnt of a new one. So if what the index says is
+// gone twice, its segment is missing, and reading again would never end.
+template <class Read>
+auto LogReader::read_where_it_is(MessageId id, const Read& read)
+    -> decltype(read(std::declval<LiveMessage>())) {
+    std::optional<LiveMessage> last;
+    while (auto live = index_.find(id)) {
+        auto result = read(*live);
+        if (result || !is_gone(result.error())) return result;
+        if (last && last->enqueue == live->enqueue && last->state == live->state &&
+            last->deltas == live->deltas) {
+            return std::unexpected(StoreError{
+                StoreError::Kind::not_found,
+                "message " + format_id(id) + " is queued, but a segment that holds it is missing"});
+        }
+        last = std::move(live);
+    }
+    return not_found(id);
+}
+
+StoreResult<EnqueuePayload> LogReader::read_enqueue_at(MessageId id, const Location& where) {
+    auto loaded = read_record(where, RecordType::enqueue);
     if (!loaded) return std::unexpected(std::move(loaded).error());
     auto enqueue = parse_enqueue(loaded->payload());
     if (!enqueue || enqueue->message.id != id) {
-        return std::unexpected(damage(live.enqueue, loaded->bytes));
+        return std::unexpected(damage(where, loaded->bytes));
     }
+    return std::move(*enqueue);
+}
+
+StoreResult<StoredMessage> LogReader::read_once(MessageId id, const LiveMessage& live) {
+    auto enqueue = read_enqueue_at(id, live.enqueue);
+    if (!enqueue) return std::unexpected(std::move(enqueue).error());
     StoredMessage stored;
     stored.states = first_states(enqueue->message);
     stored.message = std::make_shared<const Message>(std::move(enqueue->message));
@@ -99,84 +126,110 @@ StoreResult<std::vector<LogReader::State>> LogReader::read_all_states(MessageId 
 }
 
 StoreResult<StoredMessage> LogReader::read_message(MessageId id) {
-    while (const auto live = index_.find(id)) {
-        auto stored = read_once(id, *live);
-        // Recycled between the look at the index and the reading: its record has moved, or the
-        // message is finished; the index knows.
-        if (!stored && is_gone(stored.error())) continue;
-        return stored;
-    }
-    return not_found(id);
+    return read_where_it_is(id, [&](const LiveMessage& live) { return read_once(id, live); });
 }
 
 StoreResult<EnqueuePayload> LogReader::read_enqueue(MessageId id) {
-    while (const auto live = index_.find(id)) {
-        auto loaded = read_record(live->enqueue, RecordType::enqueue);
-        if (!loaded && is_gone(loaded.error())) continue;
-        if (!loaded) return std::unexpected(std::move(loaded).error());
-        auto enqueue = parse_enqueue(loaded->payload());
-        if (!enqueue) return std::unexpected(damage(live->enqueue, loaded->bytes));
-        return std::move(*enqueue);
+    return read_where_it_is(
+        id, [&](const LiveMessage& live) { return read_enqueue_at(id, live.enqueue); });
+}
+
+StoreResult<std::vector<RecipientState>> LogReader::read_states_at(MessageId id,
+                                                                   const LiveMessage& live) {
+    std::vector<RecipientState> together;
+    if (live.state.bytes == 0 && live.deltas.empty()) return together;
+    const auto states = read_all_states(id, live, Damaged::is_an_error);
+    if (!states) return std::unexpected(states.error());
+    if (states->front().changes.are_whole()) {
+        together.resize(states->front().changes.recipients);
+    } else {
+        const auto enqueue = read_enqueue_at(id, live.enqueue);
+        if (!enqueue) return std::unexpected(enqueue.error());
+        together = first_states(enqueue->message);
     }
-    return not_found(id);
+    for (const auto& state : *states) [[maybe_unused]]
+        const bool is_ours = state.changes.apply_to(together);
+    return together;
 }
 
 StoreResult<std::vector<RecipientState>> LogReader::read_states(MessageId id) {
-    while (const auto live = index_.find(id)) {
-        std::vector<RecipientState> together;
-        if (live->state.bytes == 0 && live->deltas.empty()) return together;
-        const auto states = read_all_states(id, *live, Damaged::is_an_error);
-        if (!states && is_gone(states.error())) continue;
-        if (!states) return std::unexpected(states.error());
-        if (states->front().changes.are_whole()) {
-            together.resize(states->front().changes.recipients);
-        } else {
-            const auto enqueue = read_enqueue(id);
-            if (!enqueue) return std::unexpected(enqueue.error());
-            together = first_states(enqueue->message);
-        }
-        for (const auto& state : *states) [[maybe_unused]]
-            const bool is_ours = state.changes.apply_to(together);
-        return together;
-    }
-    return not_found(id);
+    return read_where_it_is(id, [&](const LiveMessage& live) { return read_states_at(id, live); });
 }
 
-StoreResult<std::string> LogReader::read_chunk(MessageId id, const ChunkRef& chunk) {
+// ---- Bodies ----
+
+StoreResult<LogReader::Loaded> LogReader::read_piece(MessageId id, const ChunkRef& chunk) {
     const auto bytes = aligned(record_header_bytes + body_prefix_bytes + chunk.length);
     const Location where{chunk.segment, chunk.offset, static_cast<std::uint32_t>(bytes)};
     auto loaded = read_record(where, RecordType::body);
-    if (!loaded) return std::unexpected(std::move(loaded).error());
+    if (!loaded) return loaded;
     const auto body = parse_body(loaded->payload());
     if (!body || body->id != id || crc32c(body->chunk) != chunk.crc) {
         return std::unexpected(damage(where, loaded->bytes));
     }
-    return std::string(body->chunk);
+    return loaded;
+}
+
+StoreResult<std::string> LogReader::read_chunk(MessageId id, const ChunkRef& chunk) {
+    auto loaded = read_piece(id, chunk);
+    if (!loaded) return std::unexpected(std::move(loaded).error());
+    return std::string(loaded->payload().substr(body_prefix_bytes));
+}
+
+StoreResult<std::string> LogReader::read_pieces(const Layout& layout, std::uint64_t offset,
+                                                std::uint32_t length) {
+    std::string bytes;
+    std::uint64_t chunk_begin = 0;
+    for (const auto& chunk : layout.chunks) {
+        const auto begin = std::exchange(chunk_begin, chunk_begin + chunk.length);
+        if (chunk_begin <= offset) continue;
+        if (bytes.size() == length) break;
+        auto loaded = read_piece(layout.id, chunk);
+        if (!loaded) return std::unexpected(std::move(loaded).error());
+        const auto skip = static_cast<std::size_t>(std::max(offset, begin) - begin);
+        const auto part = loaded->payload().substr(body_prefix_bytes + skip, length - bytes.size());
+        if (bytes.capacity() < length) bytes.reserve(length);
+        bytes += part;
+    }
+    return bytes;
+}
+
+std::shared_ptr<const LogReader::Layout> LogReader::known_layout(MessageId id,
+                                                                 const Location& enqueue) {
+    const std::lock_guard guard(layouts_mutex_);
+    const auto known =
+        std::ranges::find(layouts_, id, [](const auto& layout) { return layout->id; });
+    if (known == layouts_.end() || (*known)->enqueue != enqueue) return nullptr;
+    std::rotate(layouts_.begin(), known, std::next(known));
+    return layouts_.front();
+}
+
+StoreResult<std::string> LogReader::read_body_at(MessageId id, const Location& enqueue,
+                                                 std::uint64_t offset, std::uint32_t length) {
+    if (const auto known = known_layout(id, enqueue)) return read_pieces(*known, offset, length);
+    auto payload = read_enqueue_at(id, enqueue);
+    if (!payload) return std::unexpected(std::move(payload).error());
+    if (payload->chunks.empty()) {
+        const auto& body = payload->message.body;
+        return offset >= body.size() ? std::string()
+                                     : body.substr(static_cast<std::size_t>(offset), length);
+    }
+    const auto layout = std::make_shared<const Layout>(
+        Layout{.id = id, .enqueue = enqueue, .chunks = std::move(payload->chunks)});
+    {
+        const std::lock_guard guard(layouts_mutex_);
+        std::erase_if(layouts_, [id](const auto& other) { return other->id == id; });
+        layouts_.push_front(layout);
+        if (layouts_.size() > layouts_max) layouts_.pop_back();
+    }
+    return read_pieces(*layout, offset, length);
 }
 
 StoreResult<std::string> LogReader::read_body(MessageId id, std::uint64_t offset,
                                               std::uint32_t length) {
-    auto enqueue = read_enqueue(id);
-    if (!enqueue) return std::unexpected(std::move(enqueue).error());
-    if (enqueue->chunks.empty()) {
-        const auto& body = enqueue->message.body;
-        return offset >= body.size() ? std::string()
-                                     : body.substr(static_cast<std::size_t>(offset), length);
-    }
-    std::string bytes;
-    std::uint64_t chunk_begin = 0;
-    for (const auto& chunk : enqueue->chunks) {
-        const auto chunk_end = chunk_begin + chunk.length;
-        if (chunk_end > offset && bytes.size() < length) {
-            auto part = read_chunk(id, chunk);
-            if (!part && is_gone(part.error())) return not_found(id);
-            if (!part) return part;
-            const auto skip = std::max(offset, chunk_begin) - chunk_begin;
-            bytes.append(*part, static_cast<std::size_t>(skip), length - bytes.size());
-        }
-        chunk_begin = chunk_end;
-    }
-    return bytes;
+    return read_where_it_is(id, [&](const LiveMessage& live) {
+        return read_body_at(id, live.enqueue, offset, length);
+    });
 }
 
 }  // namespace queue::log

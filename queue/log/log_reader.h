@@ -1,6 +1,8 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -15,7 +17,9 @@
 
 namespace queue::log {
 
-// Reads messages back. Any thread, beside the writer; what is finished meanwhile is not_found.
+// Reads messages back. Any thread, beside the writer. Compaction may move a message while it is
+// being read: the read then begins anew at the new place. So not_found means that the message is
+// finished, or, with words of its own, that a segment is missing though the index needs it.
 class LogReader {
 public:
     // All must outlive it.
@@ -25,8 +29,11 @@ public:
     // With the states as they were at first, if the newest STATE is damaged: a message is not lost
     // for that, and while the relay runs the states are known without it.
     [[nodiscard]] StoreResult<StoredMessage> read_message(MessageId id);
+    // Pieces of a large body are read with one copy; its ENQ, which says where they are, is read
+    // once for as long as the message is among the last layouts_max that were read.
     [[nodiscard]] StoreResult<std::string> read_body(MessageId id, std::uint64_t offset,
                                                      std::uint32_t length);
+    static constexpr std::size_t layouts_max = 16;
 
     // For compaction.
     StoreResult<EnqueuePayload> read_enqueue(MessageId id);
@@ -50,6 +57,25 @@ private:
         }
     };
 
+    // Where the pieces of a large body are, as a certain ENQ of its message says.
+    struct Layout {
+        MessageId id = 0;
+        Location enqueue;
+        std::vector<ChunkRef> chunks;
+    };
+
+    // What `read` makes of the message's places, which may be read in vain while they change.
+    template <class Read>
+    auto read_where_it_is(MessageId id, const Read& read)
+        -> decltype(read(std::declval<LiveMessage>()));
+    StoreResult<std::vector<RecipientState>> read_states_at(MessageId id, const LiveMessage& live);
+    StoreResult<EnqueuePayload> read_enqueue_at(MessageId id, const Location& where);
+    [[nodiscard]] std::shared_ptr<const Layout> known_layout(MessageId id, const Location& enqueue);
+    StoreResult<std::string> read_body_at(MessageId id, const Location& enqueue,
+                                          std::uint64_t offset, std::uint32_t length);
+    StoreResult<std::string> read_pieces(const Layout& layout, std::uint64_t offset,
+                                         std::uint32_t length);
+    StoreResult<Loaded> read_piece(MessageId id, const ChunkRef& chunk);
     StoreResult<Loaded> read_record(const Location& where, RecordType type);
     StoreResult<StoredMessage> read_once(MessageId id, const LiveMessage& live);
     struct State {
@@ -70,6 +96,8 @@ private:
     std::atomic<std::uint64_t> damaged_ = 0;
     std::mutex kept_mutex_;
     std::set<std::pair<std::uint64_t, std::uint32_t>> kept_;  // segment and offset
+    std::mutex layouts_mutex_;
+    std::deque<std::shared_ptr<const Layout>> layouts_;  // the one read last in front
 };
 
 }  // namespace queue::log

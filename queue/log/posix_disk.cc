@@ -68,17 +68,22 @@ public:
     }
 
     DiskResult<std::string> read(std::uint64_t offset, std::size_t length) override {
-        std::string bytes(length, '\0');
-        std::size_t filled = 0;
-        while (filled < length) {
-            const auto done = ::pread(fd_.get(), bytes.data() + filled, length - filled,
-                                      static_cast<off_t>(offset + filled));
-            if (done < 0 && errno == EINTR) continue;
-            if (done < 0) return failed(errno, "read", path_);
-            if (done == 0) break;
-            filled += static_cast<std::size_t>(done);
-        }
-        bytes.resize(filled);
+        std::string bytes;
+        int code = 0;
+        // Not filled with zeros first: a body is read 256 KiB at a time.
+        bytes.resize_and_overwrite(length, [&](char* to, std::size_t) {
+            std::size_t filled = 0;
+            while (filled < length) {
+                const auto done = ::pread(fd_.get(), to + filled, length - filled,
+                                          static_cast<off_t>(offset + filled));
+                if (done < 0 && errno == EINTR) continue;
+                if (done < 0) code = errno;
+                if (done <= 0) break;
+                filled += static_cast<std::size_t>(done);
+            }
+            return filled;
+        });
+        if (code != 0) return failed(code, "read", path_);
         return bytes;
     }
 

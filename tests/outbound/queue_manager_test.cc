@@ -584,6 +584,23 @@ TEST(QueueManager, a_message_that_the_store_has_lost_leaves_the_queue_with_an_ev
     EXPECT_EQ(server.received.size(), 1u) << "the others go on";
 }
 
+TEST(QueueManager, a_message_that_the_store_does_not_find_is_told_of_and_tried_again) {
+    World world;
+    world.settings.delivery.memory_bytes_max = 0;
+    auto& server = world.serve("them.example");
+    const auto id = world.send();
+    world.store.read_error = {queue::StoreError::Kind::not_found, "no such message"};
+    world.run_for(1h);
+    EXPECT_GE(world.count("unreadable " + std::to_string(id)), 2u);
+    EXPECT_LE(world.count("unreadable " + std::to_string(id)), 20u) << "with growing pauses";
+    EXPECT_EQ(world.manager().counters().messages, 1u);
+    EXPECT_TRUE(world.store.kept.contains(id));
+    world.store.read_error.reset();
+    world.run_for(3h);
+    EXPECT_EQ(server.received.size(), 1u);
+    EXPECT_EQ(world.manager().counters().messages, 0u);
+}
+
 TEST(QueueManager, forgets_a_message_whose_commit_failed) {
     World world;
     auto& server = world.serve("them.example");

@@ -148,6 +148,38 @@ TEST(Compaction, moves_large_bodies_piece_by_piece) {
     EXPECT_TRUE(read == body);
 }
 
+// Its pieces move between two reads, and their old segments are used again.
+TEST(Compaction, a_body_that_moves_while_it_is_read_is_read_on) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto large = spool.store->allocate_id();
+    std::string body;
+    for (int piece = 0; piece < 8; ++piece) {
+        body += std::string(4000, static_cast<char>('a' + piece));
+        spool.store->append_body(large, body.substr(body.size() - 4000), nullptr);
+        const auto between = spool.store->allocate_id();
+        spool.store->enqueue(shared_message(between, std::string(20'000, 'x')), nullptr);
+        spool.store->finish(between, {}, nullptr);
+        spool.run();
+    }
+    ASSERT_TRUE(spool.enqueue(large_message(large, body.size())));
+    const auto copied_before = spool.service->statistics().copied_bytes;
+    disk.before_next_read([&] {
+        for (int i = 0; i < 600; ++i) {
+            const auto id = spool.store->allocate_id();
+            spool.store->enqueue(shared_message(id, std::string(2000, 'y')), nullptr);
+            spool.store->finish(id, {}, nullptr);
+            while (spool.service->step()) {
+            }
+        }
+        ASSERT_GT(spool.service->statistics().copied_bytes, copied_before + body.size() / 2);
+    });
+    const auto read = spool.read_body(large, 0, static_cast<std::uint32_t>(body.size()));
+    ASSERT_TRUE(read) << read.error().text;
+    EXPECT_TRUE(*read == body);
+    EXPECT_EQ(spool.service->statistics().damaged_reads, 0u);
+}
+
 // A message waits in a segment that is full of such, and its state in one that has nothing else.
 TEST(Compaction, moves_a_state_whose_message_stays_where_it_is) {
     FakeDisk disk;

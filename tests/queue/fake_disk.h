@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -70,6 +71,12 @@ public:
     void refuse_to_move(std::string path) {
         const std::lock_guard guard(mutex_);
         unmovable_ = std::move(path);
+    }
+    // Called before the next read of a file, once, with nothing locked: what another thread might
+    // do at that moment.
+    void before_next_read(std::function<void()> meanwhile) {
+        const std::lock_guard guard(mutex_);
+        before_read_ = std::move(meanwhile);
     }
     // From that change on everything fails and changes nothing: the machine is off.
     void cut_power_at(std::uint64_t call) {
@@ -253,6 +260,7 @@ private:
             return entered;
         }
         DiskResult<std::string> read(std::uint64_t offset, std::size_t length) override {
+            if (auto meanwhile = disk_.take_before_read()) meanwhile();
             const std::lock_guard guard(disk_.mutex_);
             const auto& seen = inode_->seen;
             return offset >= seen.size() ? std::string()
@@ -284,6 +292,10 @@ private:
         std::string path_;
     };
 
+    [[nodiscard]] std::function<void()> take_before_read() {
+        const std::lock_guard guard(mutex_);
+        return std::exchange(before_read_, nullptr);
+    }
     static std::string folder_of(const std::string& path) {
         const auto slash = path.rfind('/');
         return slash == path.npos ? std::string() : path.substr(0, slash);
@@ -406,6 +418,7 @@ private:
     bool fail_for_ever_ = false;
     std::uint64_t off_call_ = UINT64_MAX;
     std::string unmovable_;
+    std::function<void()> before_read_;
     std::shared_ptr<bool> locked_ = std::make_shared<bool>(false);
 };
 
