@@ -21,8 +21,7 @@ Segments::~Segments() = default;
 
 void Segments::adopt(const Adopted& segment) {
     insert(segment);
-    dead_.insert(segment.number);
-    is_recycling_due_ = true;
+    look_at(segment.number);
 }
 
 void Segments::set_previous(Stream stream, std::uint64_t number, std::uint64_t end) {
@@ -57,8 +56,7 @@ DiskResult<void> Segments::seal(Stream stream) {
         if (auto synced = sync(stream); !synced) return synced;
     }
     set_previous(stream, open.number, open.end);
-    if (uses_[open.number].live_bytes == 0) dead_.insert(open.number);
-    is_recycling_due_ = true;
+    look_at(open.number);
     housekeeping_.note_closed(open.number, open.end);
     open.file.reset();
     open.number = 0;
@@ -117,8 +115,16 @@ DiskResult<void> Segments::fill_ahead(Open& open) const {
     auto written =
         open.file->write(open.filled, std::string(static_cast<std::size_t>(ahead), '\0'));
     if (written) open.filled += ahead;
-    if (!written && written.error().is_no_space()) return {};
+    if (!written && (written.error().is_no_space() || written.error().is_temporary())) return {};
     return written;
+}
+
+DiskResult<void> Segments::cut(Stream stream) {
+    auto& open = open_of(stream);
+    if (auto cut = open.file->resize(open.end); !cut) return cut;
+    open.filled = open.end;
+    set_file_bytes(uses_.at(open.number), open.end);
+    return sync(stream);
 }
 
 void Segments::start_writing(Stream stream) {
@@ -131,6 +137,7 @@ DiskResult<void> Segments::sync(Stream stream) {
     auto& open = open_of(stream);
     auto synced = open.file->sync();
     open.is_synced = synced.has_value();
+    has_sync_failed_ = has_sync_failed_ || !synced;
     open.started = open.end;
     return synced;
 }
@@ -140,7 +147,6 @@ void Segments::add_live(std::uint64_t number, std::uint64_t bytes) {
     MTA_ASSERT(use != uses_.end());
     use->second.live_bytes += bytes;
     live_bytes_ += bytes;
-    dead_.erase(number);
 }
 
 void Segments::drop_live(std::uint64_t number, std::uint64_t bytes) {
@@ -148,16 +154,51 @@ void Segments::drop_live(std::uint64_t number, std::uint64_t bytes) {
     MTA_ASSERT(use != uses_.end() && use->second.live_bytes >= bytes);
     use->second.live_bytes -= bytes;
     live_bytes_ -= bytes;
-    if (use->second.live_bytes > 0) return;
-    dead_.insert(number);
+    if (use->second.live_bytes == 0) look_at(number);
+}
+
+void Segments::look_at(std::uint64_t number) {
+    to_look_at_.insert(number);
     is_recycling_due_ = true;
+}
+
+void Segments::add_done(std::uint64_t number, const DoneMark& done) {
+    if (done.home == number || !uses_.contains(done.home)) return;
+    auto& use = uses_.at(number);
+    auto& ids = use.dones[done.home];
+    if (ids.empty()) done_holders_[done.home].insert(number);
+    ids.push_back(done.id);
+    ++use.done_count;
+}
+
+// It is gone for certain, and its DONEs are needless.
+void Segments::forget_home(std::uint64_t home) {
+    const auto holders = done_holders_.extract(home);
+    if (holders.empty()) return;
+    for (const auto number : holders.mapped()) {
+        auto& use = uses_.at(number);
+        use.done_count -= use.dones.extract(home).mapped().size();
+        if (use.live_bytes == 0) look_at(number);
+    }
+}
+
+void Segments::forget_dones(std::uint64_t number, Use& use) {
+    for (const auto& [home, ids] : use.dones) {
+        const auto holders = done_holders_.find(home);
+        holders->second.erase(number);
+        if (holders->second.empty()) done_holders_.erase(holders);
+    }
+    use.dones.clear();
+    use.done_count = 0;
 }
 
 void Segments::carried() {
     to_carry_.clear();
-    for (const auto number : dead_) {
-        auto& use = uses_[number];
-        if (std::exchange(use.is_carried, false)) use.dones.clear();
+    for (const auto number : std::exchange(carried_from_, {})) {
+        auto& use = uses_.at(number);
+        use.fate = Use::Fate::kept;
+        forget_dones(number, use);
+        look_at(number);
     }
     is_recycling_due_ = true;
 }
@@ -165,18 +206,16 @@ void Segments::carried() {
 std::vector<std::uint64_t> Segments::settle_retired() {
     std::vector<std::uint64_t> gone;
     for (const auto& retired : housekeeping_.take_retired()) {
-        auto& use = uses_[retired.number];
-        use.is_retiring = false;
+        auto& use = uses_.at(retired.number);
         if (!retired.is_gone) {
-            use.is_stuck = true;
+            use.fate = Use::Fate::stuck;
             continue;
         }
         bytes_ -= use.end;
         set_file_bytes(use, 0);
         --count_;
         uses_.erase(retired.number);
-        dead_.erase(retired.number);
-        is_recycling_due_ = true;
+        forget_home(retired.number);
         gone.push_back(retired.number);
     }
     return gone;
@@ -185,29 +224,34 @@ std::vector<std::uint64_t> Segments::settle_retired() {
 std::vector<std::uint64_t> Segments::recycle() {
     auto gone = settle_retired();
     if (is_held_back_ || !std::exchange(is_recycling_due_, false)) return gone;
-    // A home is gone for certain before its DONEs may go: those wait for settle_retired().
-    for (const auto number : dead_) {
-        auto& use = uses_[number];
-        if (is_current(number) || use.is_stuck || use.is_carried || use.is_retiring) continue;
-        std::erase_if(use.dones, [&](const DoneMark& done) {
-            return done.home == number || !uses_.contains(done.home);
-        });
-        if (!use.dones.empty() || !retire(number, use)) examine(use);
-    }
+    std::erase_if(to_look_at_, [this](std::uint64_t number) { return let_go(number); });
     return gone;
 }
 
-// Only DONEs are left in it: few enough to be written again?
-void Segments::examine(Use& use) {
-    constexpr std::uint64_t done_record_bytes = 40;
-    const auto carry_max = options_.batch_bytes_max / 8 / done_record_bytes;
-    if (use.dones.empty()) return;
-    if (to_carry_.size() + use.dones.size() > std::max<std::uint64_t>(carry_max, 1)) {
-        is_recycling_due_ = true;  // when the others have been carried
-        return;
+bool Segments::let_go(std::uint64_t number) {
+    const auto found = uses_.find(number);
+    if (found == uses_.end()) return true;
+    auto& use = found->second;
+    // Whatever changes that, it is looked at again then.
+    if (is_current(number) || use.live_bytes > 0 || use.fate != Use::Fate::kept) return true;
+    // A home is gone for certain before its DONEs may go: those wait for settle_retired().
+    return use.done_count == 0 ? retire(number, use) : carry(number, use);
+}
+
+// Only DONEs are left in it. They are written again if that is little beside what it frees; the
+// DONEs of a segment that is full of them wait until their homes have gone.
+bool Segments::carry(std::uint64_t number, Use& use) {
+    const auto bytes = use.done_count * carried_bytes;
+    if (bytes * freed_bytes_per_carried > std::min(use.end, options_.segment_bytes)) return true;
+    const auto bytes_max = std::min(options_.batch_bytes_max, options_.segment_bytes) / 8;
+    const auto bytes_before = to_carry_.size() * carried_bytes;
+    if (bytes_before > 0 && bytes_before + bytes > bytes_max) return false;  // with the next ones
+    use.fate = Use::Fate::carried;
+    carried_from_.push_back(number);
+    for (const auto& [home, ids] : use.dones) {
+        for (const auto id : ids) to_carry_.push_back({id, home});
     }
-    use.is_carried = true;
-    to_carry_.insert(to_carry_.end(), use.dones.begin(), use.dones.end());
+    return true;
 }
 
 bool Segments::retire(std::uint64_t number, Use& use) {
@@ -220,7 +264,7 @@ bool Segments::retire(std::uint64_t number, Use& use) {
         }
         files_.erase(file);
     }
-    use.is_retiring = true;
+    use.fate = Use::Fate::retiring;
     housekeeping_.retire(number, use.end);
     return true;
 }
@@ -234,7 +278,7 @@ std::optional<Segments::Victim> Segments::choose_victim() const {
     double best_share = 1;
     for (const auto& [number, use] : uses_) {
         if (use.live_bytes == 0 || use.live_bytes == use.live_after_compaction) continue;
-        if (is_current(number) || use.is_stuck || use.is_retiring) continue;
+        if (is_current(number) || use.fate != Use::Fate::kept) continue;
         const auto share = static_cast<double>(use.live_bytes) / static_cast<double>(use.end);
         const bool is_worth_it = (is_too_much && share < 0.75) ||
                                  (share < 0.25 && number + options_.young_segments < newest);

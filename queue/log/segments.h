@@ -17,6 +17,7 @@
 #include "queue/log/log_options.h"
 #include "queue/log/open_files.h"
 #include "queue/log/payload.h"
+#include "queue/log/record.h"
 #include "queue/log/segment_header.h"
 #include "queue/message.h"
 
@@ -89,25 +90,36 @@ public:
     }
     // Behind what is there. Not certain before sync().
     DiskResult<void> append(Stream stream, std::string_view bytes);
+    // What a failed append() may have left behind is gone for certain.
+    DiskResult<void> cut(Stream stream);
     // What was appended last need not be certain yet, but should be on its way.
     void start_writing(Stream stream);
     DiskResult<void> sync(Stream stream);
     [[nodiscard]] bool is_synced(Stream stream) const { return open_of(stream).is_synced; }
+    // Nobody knows what is on the medium.
+    [[nodiscard]] bool has_sync_failed() const { return has_sync_failed_; }
+    // What was closed is synced.
+    [[nodiscard]] bool holds_unsynced(Stream stream) const {
+        return is_open(stream) && !is_synced(stream);
+    }
 
     // ---- what is needed ----
     [[nodiscard]] bool contains(std::uint64_t number) const { return uses_.contains(number); }
     void add_live(std::uint64_t number, std::uint64_t bytes);
     void drop_live(std::uint64_t number, std::uint64_t bytes);
-    void add_done(std::uint64_t number, const DoneMark& done) {
-        uses_[number].dones.push_back(done);
-    }
+    // Nothing to note if its home is that same segment or has gone.
+    void add_done(std::uint64_t number, const DoneMark& done);
     // DONEs that must be written again before their segments can go; nothing new until
-    // carried() has said that they are certain.
+    // carried() has said that they are certain. So many bytes at most are written for each that a
+    // segment can go by it.
     [[nodiscard]] const std::vector<DoneMark>& dones_to_carry() const { return to_carry_; }
     void carried();
+    static constexpr std::uint64_t carried_bytes = aligned(record_header_bytes + done_bytes);
+    static constexpr std::uint64_t freed_bytes_per_carried = 4;  // at least
     // Hands what is not needed any more to housekeeping, and takes note of what has gone for
     // certain: those are returned. What could not be moved stays until the next start; it endangers
-    // nothing.
+    // nothing. Costs no more than what has changed since the last call, however many DONEs there
+    // are.
     std::vector<std::uint64_t> recycle();
 
     // ---- compaction ----
@@ -132,13 +144,19 @@ public:
 
 private:
     struct Use {
+        enum class Fate : std::uint8_t {
+            kept,      // as long as it is needed
+            carried,   // its DONEs are in to_carry_
+            retiring,  // housekeeping has it
+            stuck,     // could not be moved away: stays until the next start
+        };
         std::uint64_t end = 0;
         std::uint64_t file_bytes = 0;
         std::uint64_t live_bytes = 0;
-        std::vector<DoneMark> dones;
-        bool is_stuck = false;                    // could not be moved away
-        bool is_retiring = false;                 // housekeeping has it
-        bool is_carried = false;                  // its DONEs are in to_carry_
+        // The messages that end in it, by the segments that would bring them back.
+        std::map<std::uint64_t, std::vector<MessageId>> dones;
+        std::uint64_t done_count = 0;
+        Fate fate = Fate::kept;
         std::uint64_t live_after_compaction = 0;  // could not be copied: no use to try again
     };
     struct Open {
@@ -163,19 +181,28 @@ private:
     DiskResult<void> fill_ahead(Open& open) const;
     void insert(const Adopted& segment);
     void set_file_bytes(Use& use, std::uint64_t bytes);
-    void examine(Use& use);
+    // May be able to go now: recycle() looks at it.
+    void look_at(std::uint64_t number);
+    // False: it has to be looked at again.
+    bool let_go(std::uint64_t number);
+    bool carry(std::uint64_t number, Use& use);
     bool retire(std::uint64_t number, Use& use);
     std::vector<std::uint64_t> settle_retired();
+    void forget_home(std::uint64_t home);
+    void forget_dones(std::uint64_t number, Use& use);
 
     const LogOptions& options_;
     Housekeeping& housekeeping_;
     bool is_held_back_ = false;
+    bool has_sync_failed_ = false;
 
     std::array<Open, stream_count> open_;
     std::map<std::uint64_t, Use> uses_;
-    std::set<std::uint64_t> dead_;  // without a queued message's records
+    std::map<std::uint64_t, std::set<std::uint64_t>> done_holders_;  // by the DONEs' home
+    std::set<std::uint64_t> to_look_at_;
     bool is_recycling_due_ = false;
     std::vector<DoneMark> to_carry_;
+    std::vector<std::uint64_t> carried_from_;
     std::uint64_t file_bytes_ = 0;  // of all, whether written or only made ready
 
     const std::shared_ptr<OpenFiles> open_files_;
