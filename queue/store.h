@@ -16,9 +16,10 @@ namespace queue {
 // Why the store did not do it. `text` is for the log and `posthouse status`.
 struct StoreError {
     enum class Kind : std::uint8_t {
-        no_space,  // 452 4.3.1: nothing is broken, room is missing
-        broken,    // 451 4.3.0: a write or sync failed, or the store is going down; its bytes count
-                   // as unknown
+        no_space,      // 452 4.3.1: nothing is broken, room is missing
+        no_resources,  // 452 4.3.2: nothing is broken, file descriptors or memory are missing now
+        broken,  // 451 4.3.0: a write or sync failed, or the store is going down; its bytes count
+                 // as unknown
         not_found,  // no such message (any more); of a message that is not finished: a fault of the
                     // store, to be told and tried again, never a reason to forget it
         corrupt,    // the message's bytes do not match their checksum; it is quarantined
@@ -71,13 +72,14 @@ public:
     virtual void enqueue(std::shared_ptr<const Message> message, OnDone on_durable) = 0;
 
     // The states of the recipients that are named replace what was there; the others stay as they
-    // are. `reports` (DSNs) are enqueued in the same atomic step, before it. Rides in the next
-    // batch; what comes before that is written becomes part of it, so that however slow the disk
-    // is, one update of each message waits.
+    // are. `reports` (DSNs) are enqueued in the same atomic step, before it. What comes before that
+    // is written becomes part of it, so that however slow the disk is, one update of each message
+    // waits. It is certain, in case the power fails, with the next message that is enqueued or a
+    // moment after it was written: nobody waits for that.
     virtual void update(MessageId id, StateChanges changes,
                         std::vector<std::shared_ptr<const Message>> reports) = 0;
     // No recipient is open any more: the message may go. `reports` as above: durable before the
-    // original is gone. `on_durable` may be null.
+    // original is gone. `on_durable` may be null: then it is certain as late as an update.
     virtual void finish(MessageId id, std::vector<std::shared_ptr<const Message>> reports,
                         OnDone on_durable) = 0;
 

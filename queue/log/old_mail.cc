@@ -13,10 +13,10 @@ namespace queue::log {
 
 bool OldMail::read(unsigned threads, const std::atomic<bool>& stop) {
     if (!read_digests(threads, stop)) return false;
-    collect_dones();
-    collect_messages();
+    collect_dones(stop);
+    collect_messages(stop);
+    collect_states(stop);
     if (stop) return false;
-    collect_states();
     check_bodies();
     count();
     if (stop) return false;
@@ -42,16 +42,20 @@ StoreResult<Digest> OldMail::digest_of(Survey::Segment& segment, RecoveryReport&
 
 // Each thread takes the next segment that nobody has.
 bool OldMail::read_digests(unsigned threads, const std::atomic<bool>& stop) {
+    error_.reset();
     digests_.resize(survey_.segments.size());
+    is_digest_read_.resize(survey_.segments.size());
     std::atomic<std::size_t> next = 0;
     std::mutex mutex;
     std::vector<RecoveryReport::Damage> damages;
     const auto work = [&] {
         RecoveryReport report;
         for (auto i = next++; i < digests_.size() && !stop; i = next++) {
+            if (is_digest_read_[i] != 0) continue;
             auto digest = digest_of(survey_.segments[i], report);
             if (digest) {
                 digests_[i] = std::move(*digest);
+                is_digest_read_[i] = 1;
                 continue;
             }
             const std::lock_guard guard(mutex);
@@ -82,16 +86,18 @@ OldMail::Found* OldMail::find(MessageId id) {
     return slot == nothing ? nullptr : &found_[slot];
 }
 
-void OldMail::collect_dones() {
+// Each pass ends between two digests when it is to stop; what it leaves is of no use then.
+void OldMail::collect_dones(const std::atomic<bool>& stop) {
     for (const auto& digest : digests_) {
+        if (stop) return;
         digest.for_each([this](const Digest::Peek& peek) {
             if (peek.type == RecordType::done) done_.insert(peek.id);
         });
     }
 }
 
-void OldMail::collect_messages() {
-    for (std::uint32_t number = 0; number < digests_.size(); ++number) {
+void OldMail::collect_messages(const std::atomic<bool>& stop) {
+    for (std::uint32_t number = 0; number < digests_.size() && !stop; ++number) {
         digests_[number].for_each([&](const Digest::Peek& peek) {
             if (peek.type != RecordType::enqueue || done_.contains(peek.id)) return;
             auto* known = find(peek.id);
@@ -114,9 +120,9 @@ void OldMail::collect_messages() {
     }
 }
 
-void OldMail::collect_states() {
-    const auto for_each_state = [this](const auto& visit) {
-        for (std::uint32_t number = 0; number < digests_.size(); ++number) {
+void OldMail::collect_states(const std::atomic<bool>& stop) {
+    const auto for_each_state = [&](const auto& visit) {
+        for (std::uint32_t number = 0; number < digests_.size() && !stop; ++number) {
             const auto& digest = digests_[number];
             digest.for_each([&](const Digest::Peek& peek) {
                 if (peek.type != RecordType::state) return;

@@ -26,7 +26,8 @@ public:
     // `disk` must outlive it.
     OldMail(Disk& disk, Survey survey) : disk_(disk), survey_(std::move(survey)) {}
 
-    // False: stopped, or the disk did not answer (`error()`).
+    // False: stopped, or the disk did not answer (`error()`). After an error it may be called
+    // again, and goes on with what it has not read yet.
     bool read(unsigned threads, const std::atomic<bool>& stop);
     [[nodiscard]] const std::optional<StoreError>& error() const { return error_; }
     // What was found on the way: damage, unfinished bodies, how much there is.
@@ -66,9 +67,9 @@ private:
 
     bool read_digests(unsigned threads, const std::atomic<bool>& stop);
     StoreResult<Digest> digest_of(Survey::Segment& segment, RecoveryReport& report);
-    void collect_dones();
-    void collect_messages();
-    void collect_states();
+    void collect_dones(const std::atomic<bool>& stop);
+    void collect_messages(const std::atomic<bool>& stop);
+    void collect_states(const std::atomic<bool>& stop);
     void check_bodies();
     void count();
     void sort_by_due();
@@ -83,7 +84,8 @@ private:
     Disk& disk_;
     Survey survey_;
     std::optional<StoreError> error_;
-    std::vector<Digest> digests_;  // by segment
+    std::vector<Digest> digests_;       // by segment
+    std::vector<char> is_digest_read_;  // by segment; not bool: several threads set them
     IdSet done_;
     Slab<Found> found_;
     std::vector<Delta> deltas_;  // by slot and lsn

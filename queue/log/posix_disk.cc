@@ -23,22 +23,44 @@ std::unexpected<DiskError> failed(int code, const std::string& what, const std::
         code, "cannot " + what + " " + path + ": " + std::generic_category().message(code)});
 }
 
-// Owns a descriptor.
+bool is_out_of_descriptors(int code) { return code == EMFILE || code == ENFILE; }
+
+// Owns a descriptor, one of the reserve if need be; the reserve gets it when it is short of some.
 class Descriptor {
 public:
-    explicit Descriptor(int fd) : fd_(fd) {}
+    Descriptor(DescriptorReserve& reserve, const std::string& path, int flags)
+        : reserve_(reserve), fd_(::open(path.c_str(), flags, 0600)) {
+        // Somebody else may be faster with what is given back.
+        while (fd_ < 0 && is_out_of_descriptors(errno)) {
+            const int code = errno;
+            if (!reserve_.give_back()) {
+                errno = code;
+                break;
+            }
+            fd_ = ::open(path.c_str(), flags, 0600);
+        }
+    }
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor(Descriptor&& other) noexcept
+        : reserve_(other.reserve_), fd_(std::exchange(other.fd_, -1)) {}
     Descriptor& operator=(Descriptor&&) = delete;
     ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
+        if (fd_ >= 0 && !reserve_.take_over(fd_)) ::close(fd_);
     }
     [[nodiscard]] int get() const { return fd_; }
 
 private:
+    DescriptorReserve& reserve_;
     int fd_;
 };
+
+// What is on the medium after a failed sync is unknown, whatever the reason: never "not now".
+std::unexpected<DiskError> sync_failed(int code, const std::string& what, const std::string& path) {
+    auto error = failed(code, what, path);
+    if (error.error().is_temporary()) error.error().code = EIO;
+    return error;
+}
 
 // The driver's own stop watch; nothing is decided by it.
 std::uint64_t stopwatch_microseconds() {
@@ -50,8 +72,12 @@ std::uint64_t stopwatch_microseconds() {
 
 class PosixFile final : public DiskFile {
 public:
-    PosixFile(Descriptor fd, std::string path, std::shared_ptr<PosixDisk::SyncTimes> sync_times)
-        : fd_(std::move(fd)), path_(std::move(path)), sync_times_(std::move(sync_times)) {}
+    PosixFile(Descriptor fd, std::string path, std::shared_ptr<PosixDisk::SyncTimes> sync_times,
+              std::shared_ptr<DescriptorReserve> reserve)
+        : reserve_(std::move(reserve)),
+          fd_(std::move(fd)),
+          path_(std::move(path)),
+          sync_times_(std::move(sync_times)) {}
 
     DiskResult<void> write(std::uint64_t offset, std::string_view bytes) override {
         while (!bytes.empty()) {
@@ -90,7 +116,7 @@ public:
     DiskResult<void> sync() override {
         const auto begin = stopwatch_microseconds();
         // EINTR too is an answer that leaves the pages' fate open: no second call.
-        if (::fdatasync(fd_.get()) != 0) return failed(errno, "sync", path_);
+        if (::fdatasync(fd_.get()) != 0) return sync_failed(errno, "sync", path_);
         const auto took = stopwatch_microseconds() - begin;
         ++sync_times_->count;
         sync_times_->microseconds += took;
@@ -120,6 +146,7 @@ public:
     }
 
 private:
+    std::shared_ptr<DescriptorReserve> reserve_;  // before what goes back to it
     Descriptor fd_;
     std::string path_;
     std::shared_ptr<PosixDisk::SyncTimes> sync_times_;
@@ -127,9 +154,11 @@ private:
 
 class PosixLock final : public Disk::Lock {
 public:
-    explicit PosixLock(Descriptor fd) : fd_(std::move(fd)) {}
+    PosixLock(Descriptor fd, std::shared_ptr<DescriptorReserve> reserve)
+        : reserve_(std::move(reserve)), fd_(std::move(fd)) {}
 
 private:
+    std::shared_ptr<DescriptorReserve> reserve_;
     Descriptor fd_;
 };
 
@@ -138,6 +167,48 @@ private:
 bool DiskError::is_no_space() const { return code == ENOSPC || code == EDQUOT; }
 bool DiskError::is_not_found() const { return code == ENOENT; }
 bool DiskError::is_busy() const { return code == EWOULDBLOCK; }
+bool DiskError::is_temporary() const {
+    return code == EMFILE || code == ENFILE || code == ENOMEM || code == EAGAIN || code == EINTR;
+}
+
+// ---- The reserve ----
+
+void DescriptorReserve::fill() {
+    const std::lock_guard guard(mutex_);
+    if (null_ < 0) null_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    while (null_ >= 0 && held_.size() < held_max) {
+        const int fd = ::fcntl(null_, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) return;
+        held_.push_back(fd);
+    }
+}
+
+bool DescriptorReserve::give_back() {
+    const std::lock_guard guard(mutex_);
+    if (held_.empty()) return false;
+    ::close(held_.back());
+    held_.pop_back();
+    return true;
+}
+
+// Not closed and opened again: others, who are many, would have it in between.
+bool DescriptorReserve::take_over(int fd) {
+    const std::lock_guard guard(mutex_);
+    if (null_ < 0 || held_.size() >= held_max) return false;
+    if (::dup3(null_, fd, O_CLOEXEC) < 0) return false;
+    held_.push_back(fd);
+    return true;
+}
+
+DescriptorReserve::~DescriptorReserve() {
+    for (const int fd : held_) ::close(fd);
+    if (null_ >= 0) ::close(null_);
+}
+
+std::size_t DescriptorReserve::held() const {
+    const std::lock_guard guard(mutex_);
+    return held_.size();
+}
 
 std::string PosixDisk::full(const std::string& path) const {
     return path.empty() ? root_ : root_ + "/" + path;
@@ -145,9 +216,9 @@ std::string PosixDisk::full(const std::string& path) const {
 
 DiskResult<std::unique_ptr<DiskFile>> PosixDisk::open_with(const std::string& path, int flags) {
     const int mode = access_ == Access::read_only ? O_RDONLY : O_RDWR;
-    Descriptor fd(::open(full(path).c_str(), flags | mode | O_CLOEXEC, 0600));
+    Descriptor fd(*reserve_, full(path), flags | mode | O_CLOEXEC);
     if (fd.get() < 0) return failed(errno, (flags & O_CREAT) != 0 ? "create" : "open", full(path));
-    return std::make_unique<PosixFile>(std::move(fd), full(path), sync_times_);
+    return std::make_unique<PosixFile>(std::move(fd), full(path), sync_times_, reserve_);
 }
 
 DiskResult<std::unique_ptr<DiskFile>> PosixDisk::create(const std::string& path) {
@@ -174,8 +245,12 @@ DiskResult<void> PosixDisk::remove(const std::string& path) {
 DiskResult<std::vector<std::string>> PosixDisk::list(const std::string& directory) {
     std::error_code error;
     std::vector<std::string> names;
-    for (std::filesystem::directory_iterator entry(full(directory), error), end;
-         !error && entry != end; entry.increment(error)) {
+    std::filesystem::directory_iterator entry(full(directory), error);
+    while (is_out_of_descriptors(error.value()) && reserve_->give_back()) {
+        entry = std::filesystem::directory_iterator(full(directory), error);
+    }
+    for (const std::filesystem::directory_iterator end; !error && entry != end;
+         entry.increment(error)) {
         names.push_back(entry->path().filename().string());
     }
     if (error) return failed(error.value(), "list", full(directory));
@@ -199,9 +274,9 @@ DiskResult<void> PosixDisk::make_directory(const std::string& directory) {
 }
 
 DiskResult<void> PosixDisk::sync_directory(const std::string& directory) {
-    const Descriptor fd(::open(full(directory).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Descriptor fd(*reserve_, full(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd.get() < 0) return failed(errno, "open the folder", full(directory));
-    if (::fsync(fd.get()) != 0) return failed(errno, "sync the folder", full(directory));
+    if (::fsync(fd.get()) != 0) return sync_failed(errno, "sync the folder", full(directory));
     return {};
 }
 
@@ -217,7 +292,7 @@ DiskResult<DiskSpace> PosixDisk::space() {
 }
 
 DiskResult<std::unique_ptr<Disk::Lock>> PosixDisk::lock(const std::string& path) {
-    Descriptor fd(::open(full(path).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    Descriptor fd(*reserve_, full(path), O_RDWR | O_CREAT | O_CLOEXEC);
     if (fd.get() < 0) return failed(errno, "open", full(path));
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return failed(errno, "lock", full(path));
     // Only for people: whether it works is no matter.
@@ -225,7 +300,8 @@ DiskResult<std::unique_ptr<Disk::Lock>> PosixDisk::lock(const std::string& path)
     if (::ftruncate(fd.get(), 0) == 0) {
         [[maybe_unused]] const auto written = ::pwrite(fd.get(), owner.data(), owner.size(), 0);
     }
-    return std::make_unique<PosixLock>(std::move(fd));
+    reserve_->fill();
+    return std::make_unique<PosixLock>(std::move(fd), reserve_);
 }
 
 std::uint64_t system_random() {

@@ -1,13 +1,43 @@
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
 
 #include "queue/log/disk.h"
 
 namespace queue::log {
 
+// Descriptors that the spool holds in reserve, so that it can open its next segment when a crowd of
+// connections has taken all others. Any thread.
+class DescriptorReserve {
+public:
+    // A new segment takes one for its file and one for its folder, a digest two, each reader one.
+    static constexpr std::size_t held_max = 16;
+
+    DescriptorReserve() = default;
+    DescriptorReserve(const DescriptorReserve&) = delete;
+    DescriptorReserve& operator=(const DescriptorReserve&) = delete;
+    ~DescriptorReserve();
+
+    // From now on so many are held, as far as there are any.
+    void fill();
+    // Closes one, for somebody who is about to open a file. False: none is left.
+    bool give_back();
+    // Instead of closing `fd`, if the reserve is short of some: true, it has it now.
+    bool take_over(int fd);
+    [[nodiscard]] std::size_t held() const;
+
+private:
+    mutable std::mutex mutex_;
+    int null_ = -1;  // what those that are held are copies of; none before fill()
+    std::vector<int> held_;
+};
+
 // A folder of a real file system. Files are made with mode 0600, folders with 0700: mail is
-// private.
+// private. Whoever takes the lock has a reserve of descriptors from then on.
 class PosixDisk final : public Disk {
 public:
     enum class Access : std::uint8_t {
@@ -21,6 +51,7 @@ public:
         std::atomic<std::uint64_t> microseconds_max = 0;  // the longest one
     };
     [[nodiscard]] const SyncTimes& sync_times() const { return *sync_times_; }
+    [[nodiscard]] const DescriptorReserve& reserve() const { return *reserve_; }
 
     // Touches nothing; `root` need not exist yet.
     explicit PosixDisk(std::string root, Access access = Access::read_write)
@@ -44,6 +75,7 @@ private:
 
     std::string root_;
     Access access_;
+    std::shared_ptr<DescriptorReserve> reserve_ = std::make_shared<DescriptorReserve>();
     std::shared_ptr<SyncTimes> sync_times_ = std::make_shared<SyncTimes>();  // shared with files
 };
 

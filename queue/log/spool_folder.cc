@@ -22,8 +22,9 @@ std::optional<std::string_view> line_after(std::string_view text, std::string_vi
 }  // namespace
 
 StoreError to_store_error(const DiskError& error) {
-    return {error.is_no_space() ? StoreError::Kind::no_space : StoreError::Kind::broken,
-            error.text};
+    if (error.is_no_space()) return {StoreError::Kind::no_space, error.text};
+    if (error.is_temporary()) return {StoreError::Kind::no_resources, error.text};
+    return broken(error.text);
 }
 
 StoreResult<std::unique_ptr<Disk::Lock>> enter_spool(Disk& disk) {
