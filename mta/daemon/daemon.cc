@@ -65,6 +65,7 @@ Daemon::~Daemon() {
     signals_.clear();
     hint_timer_.reset();
     alarm_.connect(nullptr);
+    spool_notes_.connect(nullptr);
     shards_.clear();
 }
 
@@ -86,6 +87,12 @@ std::expected<void, Daemon::Problems> Daemon::start() {
     shard.loop().lingering().set_max(lingering_max(descriptors_));
     alarm_.connect([this, &shard](const std::string& text) {
         shard.post([this, text] { on_spool_failed(text); });
+    });
+    spool_notes_.connect([&shard](const std::string& text) {
+        shard.post([&shard, text] {
+            shard.log().write(shard.now(), Level::warning,
+                              LogLine("spool_note").with("text", text));
+        });
     });
     started_ = shard.now();
     report_advice(lowered);
@@ -156,7 +163,8 @@ std::expected<void, Daemon::Problems> Daemon::open_spool() {
     disk_ = std::make_unique<queue::log::PosixDisk>(settings_->spool.path);
     auto opened = queue::log::LogService::open(
         *disk_, log_options(settings_->spool), queue::log::LogService::Mode::threads,
-        [this](const std::string& text) { alarm_.raise(text); });
+        [this](const std::string& text) { alarm_.raise(text); },
+        [this](const std::string& text) { spool_notes_.raise(text); });
     if (!opened) return std::unexpected(Problems{opened.error().text});
     spool_ = std::move(*opened);
     return {};

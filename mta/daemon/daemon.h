@@ -74,6 +74,7 @@ private:
     std::unique_ptr<queue::log::PosixDisk> disk_;
     std::unique_ptr<HintFile> hint_file_;
     Alarm alarm_;
+    Alarm spool_notes_;
     std::unique_ptr<queue::log::LogService> spool_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::unique_ptr<admin::Api> api_;

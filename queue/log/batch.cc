@@ -61,6 +61,19 @@ std::uint32_t Batch::record_count(const Operation& operation) {
     return static_cast<std::uint32_t>(std::visit(of, operation.what));
 }
 
+// A report (an ENQ that comes with a STATE or a DONE) waits as they do: its message is queued until
+// that DONE is certain.
+Batch::Certainty Batch::certainty_of(const Operation& operation) {
+    const auto of = Overloaded{
+        [](const Enqueue&) { return Certainty::now; },
+        [](const Barrier&) { return Certainty::now; },
+        [](const Finish& op) { return op.is_awaited ? Certainty::now : Certainty::soon; },
+        [](const Update&) { return Certainty::soon; },
+        [](const auto&) { return Certainty::whenever; },
+    };
+    return std::visit(of, operation.what);
+}
+
 Batch::Batch(const Parts& parts, Stream stream, std::uint64_t first_lsn)
     : segments_(parts.segments),
       index_(parts.index),
@@ -75,6 +88,7 @@ Batch::Batch(const Parts& parts, Stream stream, std::uint64_t first_lsn)
 }
 
 bool Batch::add(const Operation& operation) {
+    require(certainty_of(operation));
     const auto write = Overloaded{
         [&](const Enqueue& op) {
             enqueue(*op.message);
@@ -114,7 +128,7 @@ void Batch::enqueue(const Message& message) {
     if (auto node = uploads_.extract(message.id); !node.empty()) upload = std::move(node.mapped());
     if (message.is_body_inline()) {
         // Pieces of a body that came to be small after all are of no use.
-        for (const auto& body : upload.bodies) segments_.drop_live(body.segment, body.bytes);
+        discard(upload);
         upload = {.crc = crc32c(message.body)};
     } else {
         MTA_ASSERT(upload.size == message.facts.size);
@@ -123,7 +137,6 @@ void Batch::enqueue(const Message& message) {
     put_enqueue(bytes_, message, upload.crc, upload.chunks);
     const auto where = end(at, RecordType::enqueue);
     here_[message.id] = true;
-    needs_sync_ = true;
     effects_.emplace_back(
         Added{message.id, {.enqueue = where, .state = {}, .bodies = std::move(upload.bodies)}});
 }
@@ -148,9 +161,13 @@ void Batch::append_body(const AppendBody& body) {
 
 void Batch::discard_body(MessageId id) {
     const auto node = uploads_.extract(id);
-    if (node.empty()) return;
-    for (const auto& body : node.mapped().bodies) {
+    if (!node.empty()) discard(node.mapped());
+}
+
+void Batch::discard(const Upload& upload) {
+    for (const auto& body : upload.bodies) {
         segments_.drop_live(body.segment, body.bytes);
+        discarded_bytes_ += body.bytes;
     }
 }
 
@@ -180,11 +197,13 @@ void Batch::put_done_record(const DoneMark& mark, bool is_carried) {
     const auto at = begin_record(bytes_);
     put_done(bytes_, {.id = mark.id, .home = mark.home});
     end(at, RecordType::done);
-    needs_sync_ = true;
     effects_.emplace_back(DoneWritten{mark, is_carried});
 }
 
-void Batch::carry(const DoneMark& mark) { put_done_record(mark, true); }
+void Batch::carry(const DoneMark& mark) {
+    put_done_record(mark, true);
+    require(Certainty::now);
+}
 
 ChunkRef Batch::copy_chunk(MessageId id, std::uint32_t index, std::string_view chunk) {
     const auto at = begin_record(bytes_);
@@ -209,7 +228,7 @@ void Batch::copy_message(const EnqueuePayload& enqueue, const std::vector<Recipi
         copied.message.state = end(at, RecordType::state);
     }
     copied.message.bodies = std::move(bodies);
-    needs_sync_ = true;
+    require(Certainty::now);
     effects_.emplace_back(std::move(copied));
 }
 
@@ -221,10 +240,12 @@ void Batch::put_state_record(const StatePayload& state) {
                      .where = end(at, RecordType::state),
                      .recipients = state.states.recipients,
                      .written = static_cast<std::uint32_t>(state.states.changes.size())});
-    needs_sync_ = true;
 }
 
-void Batch::copy_state(const StatePayload& state) { put_state_record(state); }
+void Batch::copy_state(const StatePayload& state) {
+    put_state_record(state);
+    require(Certainty::now);
+}
 
 void Batch::complete(std::uint64_t durable_lsn, std::uint64_t id_ceiling) {
     std::string lead;

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -49,8 +50,16 @@ public:
                                                  std::size_t pieces_before);
     // The lead: a BATCH record.
     static constexpr std::uint64_t lead_bytes = record_header_bytes + batch_bytes;
-    static constexpr std::uint64_t carried_bytes = aligned(record_header_bytes + done_bytes);
+    static constexpr std::uint64_t carried_bytes = Segments::carried_bytes;
     [[nodiscard]] static std::uint32_t record_count(const Operation& operation);
+
+    // Whether what it writes must be certain, and when.
+    enum class Certainty : std::uint8_t {
+        whenever,  // pieces of a body, which are nothing without their ENQ
+        soon,      // nobody waits for it: with the next sync, or within LogService::sync_delay
+        now,       // somebody waits
+    };
+    [[nodiscard]] static Certainty certainty_of(const Operation& operation);
 
     // All must outlive the batch. `segments` and `uploads` are told at once of body pieces, which
     // nobody else can see.
@@ -79,8 +88,9 @@ public:
 
     // Nothing to write: no record at all (a discarded body).
     [[nodiscard]] bool is_empty() const { return count_ == 0; }
-    // Somebody waits until it is certain; pieces of a body alone can wait for their ENQ.
-    [[nodiscard]] bool needs_sync() const { return needs_sync_; }
+    [[nodiscard]] Certainty certainty() const { return certainty_; }
+    // Pieces of bodies that will never get their ENQ.
+    [[nodiscard]] std::uint64_t discarded_bytes() const { return discarded_bytes_; }
     [[nodiscard]] std::string& bytes() { return bytes_; }
     [[nodiscard]] std::uint64_t last_lsn() const { return next_lsn_ - 1; }
     [[nodiscard]] std::vector<Effect>& effects() { return effects_; }
@@ -89,6 +99,8 @@ private:
     void enqueue(const Message& message);
     void append_body(const AppendBody& body);
     void discard_body(MessageId id);
+    void discard(const Upload& upload);
+    void require(Certainty certainty) { certainty_ = std::max(certainty_, certainty); }
     bool update(const Update& update);
     bool finish(const Finish& finish);
     // Where the message's ENQ is; 0: there is none.
@@ -106,7 +118,8 @@ private:
     const std::uint64_t first_lsn_;
     std::uint64_t next_lsn_;
     std::uint32_t count_ = 0;
-    bool needs_sync_ = false;
+    Certainty certainty_ = Certainty::whenever;
+    std::uint64_t discarded_bytes_ = 0;
     std::string bytes_;
     std::vector<Effect> effects_;
     std::unordered_map<MessageId, bool> here_;  // enqueued (true) or finished (false) in this batch

@@ -34,7 +34,8 @@ bool Compaction::choose() {
     victim_ = segments_.choose_victim();
     if (victim_ && victim_->live_bytes > credit_bytes_) victim_.reset();
     if (!victim_) return false;
-    credit_bytes_ -= victim_->live_bytes;
+    paid_bytes_ = victim_->live_bytes;
+    credit_bytes_ -= paid_bytes_;
     file_ = segments_.find(victim_->number);
     at_ = segment_header_bytes;
     window_at_ = 0;
@@ -43,6 +44,16 @@ bool Compaction::choose() {
 
 void Compaction::end_victim() {
     segments_.note_compacted(victim_->number);
+    leave_victim();
+}
+
+void Compaction::put_off() {
+    if (moving_) stop_moving();
+    credit_bytes_ += std::exchange(paid_bytes_, 0);
+    leave_victim();
+}
+
+void Compaction::leave_victim() {
     victim_.reset();
     file_.reset();
     window_ = {};
@@ -50,11 +61,20 @@ void Compaction::end_victim() {
     is_look_due_ = true;
 }
 
+void Compaction::give_up(MessageId id, const StoreError& error) {
+    if (error.kind == StoreError::Kind::no_resources) {
+        is_disk_busy_ = true;
+    } else {
+        unmovable_.insert(id);
+    }
+}
+
 // False: the file ends before, or cannot be read.
 bool Compaction::cover(std::uint64_t at, std::uint64_t length) {
     if (at >= window_at_ && at + length <= window_at_ + window_.size()) return true;
     const auto wanted = std::min(std::max(length, window_bytes), victim_->end - at);
     auto bytes = file_->read(at, static_cast<std::size_t>(wanted));
+    if (!bytes && bytes.error().is_temporary()) is_disk_busy_ = true;
     if (!bytes || bytes->size() < length) return false;
     window_ = std::move(*bytes);
     window_at_ = at;
@@ -106,6 +126,7 @@ bool Compaction::is_live(const Found& found) const {
 // ---- A turn ----
 
 std::optional<std::uint64_t> Compaction::begin_turn() {
+    is_disk_busy_ = false;
     room_ = Batch::lead_bytes;
     read_bytes_ = 0;
     messages_.clear();
@@ -113,11 +134,13 @@ std::optional<std::uint64_t> Compaction::begin_turn() {
     gathered_.clear();
     if (!moving_ && !to_merge_.empty()) {
         gather_merged();
+        if (is_disk_busy_) return std::nullopt;
         if (!gathered_.empty()) return room_;
     }
     if (!choose()) return std::nullopt;
     while (!moving_ && room_ < copy_bytes_max && read_bytes_ < read_bytes_max) {
         auto found = next_record();
+        if (is_disk_busy_) return std::nullopt;
         if (!found) {
             if (gathered_.empty()) {
                 end_victim();
@@ -126,8 +149,10 @@ std::optional<std::uint64_t> Compaction::begin_turn() {
             break;  // what was gathered first; the next turn finds the end again
         }
         if (is_live(*found)) gather(*found);
+        if (is_disk_busy_) return std::nullopt;
     }
     if (moving_) room_ += plan_moving();
+    if (is_disk_busy_) return std::nullopt;
     if (gathered_.empty() && !moving_) return std::nullopt;
     return room_;
 }
@@ -137,7 +162,7 @@ void Compaction::gather(const Found& found) {
     if (found.type == RecordType::state) {
         // Its ENQ is in another segment: were it in this one, it would have taken the state along.
         gather_state(id, found.where.bytes);
-        if (!gathered_.contains(id)) unmovable_.insert(id);
+        if (!gathered_.contains(id) && !is_disk_busy_) unmovable_.insert(id);
         return;
     }
     const auto live = index_.find(id);
@@ -147,7 +172,8 @@ void Compaction::gather(const Found& found) {
     }
     auto enqueue = parse_enqueue(found.payload);
     auto states = reader_.read_states(id);
-    if (!enqueue || !states) {
+    if (!states) return give_up(id, states.error());
+    if (!enqueue) {
         unmovable_.insert(id);
         return;
     }
@@ -161,6 +187,7 @@ void Compaction::gather(const Found& found) {
 void Compaction::gather_state(MessageId id, std::uint64_t bytes_now) {
     auto states = reader_.read_states(id);
     const auto home = index_.home_of(id);
+    is_disk_busy_ = !states && states.error().kind == StoreError::Kind::no_resources;
     if (!states || states->empty() || home == 0) return;
     StatePayload state{.id = id, .home = home, .states = *states};
     const auto room = frame(state_bytes_max(state.states));
@@ -175,11 +202,13 @@ void Compaction::gather_merged() {
     while (!to_merge_.empty() && room_ < copy_bytes_max) {
         const auto id = to_merge_.extract(to_merge_.begin()).value();
         gather_state(id, payload_bytes_max);
+        if (is_disk_busy_) return;  // the message's next STATE asks for it again
         if (!gathered_.contains(id) && index_.home_of(id) != 0) unmergeable_.insert(id);
     }
 }
 
 void Compaction::fill(Batch& batch) {
+    paid_bytes_ -= std::min(paid_bytes_, room_);
     for (const auto& message : messages_) batch.copy_message(message.enqueue, message.states, {});
     for (const auto& state : states_) batch.copy_state(state);
     if (moving_) fill_moving(batch);
@@ -189,10 +218,7 @@ void Compaction::fill(Batch& batch) {
 
 void Compaction::start_moving(MessageId id) {
     auto enqueue = reader_.read_enqueue(id);
-    if (!enqueue) {
-        unmovable_.insert(id);
-        return;
-    }
+    if (!enqueue) return give_up(id, enqueue.error());
     moving_ = Moving{.message = {std::move(*enqueue), {}}, .next = 0, .turn_end = 0, .written = {}};
 }
 
@@ -213,7 +239,7 @@ std::uint64_t Compaction::plan_moving() {
     }
     auto states = reader_.read_states(id);
     if (!states) {
-        unmovable_.insert(id);
+        give_up(id, states.error());
         stop_moving();
         return 0;
     }
@@ -231,7 +257,7 @@ void Compaction::fill_moving(Batch& batch) {
         if (chunk.segment != victim_->number) continue;
         const auto bytes = reader_.read_chunk(id, chunk);
         if (!bytes) {
-            unmovable_.insert(id);
+            give_up(id, bytes.error());
             stop_moving();
             return;
         }

@@ -47,6 +47,11 @@ public:
     // in this turn; is_due() says whether to come again.
     [[nodiscard]] std::optional<std::uint64_t> begin_turn();
     void fill(Batch& batch);
+    // What this turn read or was going to write cannot be had now: the segment is taken anew later,
+    // and what was paid for copying the rest of it is given back.
+    void put_off();
+    // A read failed that may succeed later (DiskError::is_temporary): put it off.
+    [[nodiscard]] bool is_disk_busy() const { return is_disk_busy_; }
 
     // A turn's.
     static constexpr std::uint64_t read_bytes_max = 4u << 20;
@@ -74,6 +79,8 @@ private:
 
     bool choose();
     void end_victim();
+    void leave_victim();
+    void give_up(MessageId id, const StoreError& error);
     [[nodiscard]] bool cover(std::uint64_t at, std::uint64_t length);
     [[nodiscard]] std::optional<Found> next_record();
     [[nodiscard]] bool is_live(const Found& found) const;
@@ -91,6 +98,7 @@ private:
     LogReader& reader_;
     bool is_look_due_ = true;
     std::uint64_t credit_bytes_ = 0;
+    std::uint64_t paid_bytes_ = 0;  // for what is still to be copied of the victim
 
     std::unordered_set<MessageId> to_merge_;
     std::unordered_set<MessageId> unmergeable_;  // one of their STATEs is damaged
@@ -105,6 +113,7 @@ private:
     std::optional<Moving> moving_;
 
     // This turn's.
+    bool is_disk_busy_ = false;
     std::uint64_t room_ = 0;
     std::vector<WholeMessage> messages_;
     std::vector<StatePayload> states_;

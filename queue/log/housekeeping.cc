@@ -1,6 +1,7 @@
 #include "queue/log/housekeeping.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "queue/log/digest.h"
@@ -87,9 +88,13 @@ bool Housekeeping::step() {
         const auto segment = to_retire_.front();
         to_retire_.pop_front();
         lock.unlock();
-        const bool is_gone = move_away(segment).has_value();
+        const auto moved = move_away(segment);
         lock.lock();
-        retired_.push_back({segment.number, is_gone});
+        if (!moved && moved.error().is_temporary()) {
+            to_retire_.push_front(segment);
+            return false;
+        }
+        retired_.push_back({segment.number, moved.has_value()});
         return true;
     }
     if (wants_one()) {
@@ -98,7 +103,7 @@ bool Housekeeping::step() {
         lock.lock();
         is_wanted_ = false;  // a failure is not repeated; whoever needs a segment meets it himself
         if (made) ready_.push_back(std::move(*made));
-        return true;
+        return made || !made.error().is_temporary();
     }
     if (to_digest_.size() > digests_left_for_later) {
         const auto segment = to_digest_.front();
@@ -110,13 +115,16 @@ bool Housekeeping::step() {
     return false;
 }
 
-void Housekeeping::finish() {
+void Housekeeping::finish(const std::function<bool()>& has_time) {
     std::deque<Closed> left;
     {
         const std::lock_guard guard(mutex_);
         left.swap(to_digest_);
     }
-    for (const auto& segment : left) write_digest(segment);
+    for (const auto& segment : left) {
+        if (!has_time()) return;
+        write_digest(segment);
+    }
 }
 
 std::optional<std::string> Housekeeping::take_free_path() {
@@ -135,6 +143,10 @@ DiskResult<Housekeeping::Ready> Housekeeping::make(bool is_filled) {
     }
     while (auto path = take_free_path()) {
         auto file = disk_.open(*path);
+        if (!file && file.error().is_temporary()) {
+            adopt_free(std::move(*path));
+            return std::unexpected(std::move(file).error());
+        }
         if (!file) continue;
         const auto size = (*file)->size();
         if (size) return make_in(*path, std::move(*file), *size, number);
@@ -165,13 +177,25 @@ DiskResult<Housekeeping::Ready> Housekeeping::make_in(const std::string& path,
     if (ready.generation.tag() == 0) ready.generation.value |= 1ull << 32;
     const auto header =
         format_header({.spool = spool_, .number = number, .generation = ready.generation});
-    if (auto done = ready.file->write(0, header); !done) return std::unexpected(done.error());
-    if (auto done = ready.file->sync(); !done) return std::unexpected(done.error());
-    if (auto done = disk_.rename(path, segment_path(number)); !done) {
-        return std::unexpected(done.error());
+    auto done = ready.file->write(0, header);
+    if (done) done = ready.file->sync();
+    if (done) done = disk_.rename(path, segment_path(number));
+    if (!done) {
+        // It must not be forgotten there.
+        if (done.error().is_temporary()) {
+            adopt_free(path);
+        } else {
+            [[maybe_unused]] const auto removed = disk_.remove(path);
+        }
+        return std::unexpected(std::move(done).error());
     }
     for (const auto* folder : {"seg", "free"}) {
-        if (auto done = sync_folder(folder); !done) return std::unexpected(done.error());
+        if (done = sync_folder(folder); done) continue;
+        // Nothing is in it yet: the next start would take it for a segment made ready.
+        if (done.error().is_temporary()) {
+            [[maybe_unused]] const auto removed = disk_.remove(segment_path(number));
+        }
+        return std::unexpected(std::move(done).error());
     }
     return ready;
 }
@@ -182,6 +206,7 @@ DiskResult<void> Housekeeping::fill(DiskFile& file, std::uint64_t from) const {
     constexpr std::uint64_t step_bytes = 1u << 20;
     const std::string zeros(std::min(step_bytes, options_.segment_bytes), '\0');
     for (auto at = from; at < options_.segment_bytes;) {
+        if (is_in_a_hurry_) return std::unexpected(DiskError{ECANCELED, "the relay stops"});
         const auto length = std::min<std::uint64_t>(zeros.size(), options_.segment_bytes - at);
         auto written =
             file.write(at, std::string_view(zeros).substr(0, static_cast<std::size_t>(length)));
@@ -202,11 +227,14 @@ DiskResult<void> Housekeeping::move_away(const Closed& segment) {
         is_worth_keeping = is_worth_keeping && free_paths_.size() < options_.free_segments_max;
     }
     if (!is_worth_keeping) {
-        if (auto removed = disk_.remove(segment_path(segment.number)); !removed) return removed;
+        // Not found: a call before this one has done that, and could not sync.
+        auto removed = disk_.remove(segment_path(segment.number));
+        if (!removed && !removed.error().is_not_found()) return removed;
         return sync_folder("seg");
     }
     auto path = "free/" + segment_file_name(segment.number);
-    if (auto done = disk_.rename(segment_path(segment.number), path); !done) return done;
+    auto renamed = disk_.rename(segment_path(segment.number), path);
+    if (!renamed && !renamed.error().is_not_found()) return renamed;
     if (auto done = sync_folder("seg"); !done) return done;
     if (auto done = sync_folder("free"); !done) return done;
     const std::lock_guard guard(mutex_);
@@ -216,7 +244,7 @@ DiskResult<void> Housekeeping::move_away(const Closed& segment) {
 
 DiskResult<void> Housekeeping::sync_folder(const char* folder) {
     auto synced = disk_.sync_directory(folder);
-    if (!synced) {
+    if (!synced && !synced.error().is_temporary()) {
         const std::lock_guard guard(mutex_);
         failure_ = synced.error();
         has_failed_ = true;

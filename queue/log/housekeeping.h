@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -65,10 +66,14 @@ public:
 
     // ---- the helper ----
     [[nodiscard]] bool has_work() const;
-    // Does one thing. False: there is nothing to do.
+    // Does one thing. False: there is nothing to do, or what there is cannot be done now because
+    // file descriptors or memory are missing.
     bool step();
-    // Before the end: writes the digests that are still due, as far as they are quick to have.
-    void finish();
+    // From any thread: the end is near. What takes long is left half done and undone.
+    void hurry() { is_in_a_hurry_ = true; }
+    // At the end: writes the digests that are still due, as long as `has_time` says so. The next
+    // start reads the other segments themselves.
+    void finish(const std::function<bool()>& has_time);
 
 private:
     struct Closed {
@@ -89,6 +94,7 @@ private:
     Disk& disk_;
     const LogOptions& options_;
     const Uuid spool_;
+    std::atomic<bool> is_in_a_hurry_ = false;
 
     mutable std::mutex mutex_;  // of all below
     std::mt19937_64 rng_;

@@ -1,6 +1,7 @@
 #include "queue/log/log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "mta/base/assert.h"
 #include "mta/base/time_format.h"
@@ -25,6 +26,7 @@ constexpr std::uint64_t ids_reserved = 65'536;
 constexpr std::uint32_t space_check_commits = 64;
 constexpr std::uint64_t space_check_bytes = 16u << 20;
 constexpr std::uint64_t compaction_look_commits = 8;
+constexpr std::uint64_t compaction_pause_commits = 64;
 constexpr std::size_t load_batch_messages = 256;
 // STATEs of some recipients are put together into one of all when they are as large as that one, so
 // that no more than twice as much is written, or read back. Fewer bytes are not worth it.
@@ -171,11 +173,12 @@ void Log::submit(Operation operation) {
     pending_->add(std::move(operation));
 }
 
-bool Log::has_work() const { return !pending_->empty(); }
+bool Log::has_work() const { return writing_ || !pending_->empty(); }
 
 std::vector<Operation> Log::take_batch(std::uint64_t& bytes) {
     std::vector<Operation> taken;
-    bytes = Batch::lead_bytes + segments_->dones_to_carry().size() * Batch::carried_bytes;
+    bytes = Batch::lead_bytes;
+    const auto carried = segments_->dones_to_carry().size() * Batch::carried_bytes;
     // A batch also keeps within a segment, so that a segment is as large as it was meant to be.
     const auto bytes_max =
         std::min(options_.batch_bytes_max, options_.segment_bytes - segment_header_bytes);
@@ -184,9 +187,8 @@ std::vector<Operation> Log::take_batch(std::uint64_t& bytes) {
     while (!pending_->empty()) {
         const auto more = Batch::bytes_max(pending_->front(), uploads_, pieces);
         records += Batch::record_count(pending_->front());
-        if (!taken.empty() && (bytes + more > bytes_max || records > options_.batch_records_max)) {
-            break;
-        }
+        const bool is_full = bytes + carried + more > bytes_max;
+        if (!taken.empty() && (is_full || records > options_.batch_records_max)) break;
         bytes += more;
         if (std::holds_alternative<AppendBody>(pending_->front().what)) ++pieces;
         taken.push_back(pending_->take_front());
@@ -205,6 +207,8 @@ DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
     auto started = segments_->start_next(stream, next_lsn_);
     // Closing a segment syncs it.
     if (started) durable_lsn(stream) = next_lsn_ - 1;
+    if (stream == Stream::hot && !segments_->holds_unsynced(stream)) drop_needless();
+    if (!started && segments_->has_sync_failed()) break_down(started.error());
     is_space_check_due_ = true;
     compaction_->look_again();
     return started;
@@ -212,50 +216,88 @@ DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
 
 DiskResult<void> Log::write_batch(Stream stream, Batch& batch) {
     batch.complete(durable_lsn(stream), id_ceiling());
-    if (auto written = segments_->append(stream, batch.bytes()); !written) return written;
+    auto written = segments_->append(stream, batch.bytes());
+    // What a failed write has left must not be taken for what comes in its place.
+    if (!written && stream == Stream::cold) next_lsn_ = batch.last_lsn() + 1;
+    if (!written) return written;
     ++batches_;
     unchecked_bytes_ += batch.bytes().size();
     next_lsn_ = batch.last_lsn() + 1;
-    if (!batch.needs_sync()) {
+    switch (batch.certainty()) {
+        case Batch::Certainty::now: return sync_stream(stream);
+        case Batch::Certainty::soon: is_sync_due_ = true; break;
         // The sync of a large message, in which others wait too, then finds little left to do.
-        segments_->start_writing(stream);
-        return {};
+        case Batch::Certainty::whenever: segments_->start_writing(stream); break;
     }
+    return {};
+}
+
+DiskResult<void> Log::sync_stream(Stream stream) {
     if (auto synced = segments_->sync(stream); !synced) return synced;
     ++syncs_;
-    durable_lsn(stream) = batch.last_lsn();
+    durable_lsn(stream) = next_lsn_ - 1;
+    if (stream == Stream::hot) is_sync_due_ = false;
     return {};
+}
+
+void Log::sync() {
+    if (!is_sync_due_ || is_broken()) return;
+    if (auto synced = sync_stream(Stream::hot); !synced) return break_down(synced.error());
+    drop_needless();
+}
+
+bool Log::prepare() {
+    if (!writing_) {
+        std::uint64_t bytes = 0;
+        auto taken = take_batch(bytes);
+        if (taken.empty()) return false;
+        writing_ =
+            Writing{.operations = std::move(taken), .bytes = bytes, .completions = {}, .batch = {}};
+    }
+    if (writing_->batch) return true;
+    const auto carried = segments_->dones_to_carry().size() * Batch::carried_bytes;
+    if (auto room = make_room(Stream::hot, writing_->bytes + carried); !room) {
+        break_down_or_stall(room.error());
+        return false;
+    }
+    auto batch =
+        std::make_unique<Batch>(Batch::Parts{*segments_, index_, uploads_}, Stream::hot, next_lsn_);
+    for (const auto& mark : segments_->dones_to_carry()) batch->carry(mark);
+    writing_->completions.reserve(writing_->operations.size());
+    for (const auto& operation : writing_->operations) {
+        StoreResult<void> result;
+        if (!batch->add(operation)) {
+            result = std::unexpected(
+                StoreError{StoreError::Kind::not_found, "the message is not in the spool"});
+        }
+        log::answer(operation, result, writing_->completions);
+    }
+    compaction_->earn(batch->discarded_bytes());
+    writing_->batch = std::move(batch);
+    return true;
 }
 
 std::vector<Completion> Log::commit() {
     if (housekeeping_->has_failed()) break_down(*housekeeping_->failure());
-    if (is_broken()) return fail_everything({});
-    std::uint64_t bytes = 0;
-    auto taken = take_batch(bytes);
-    if (taken.empty()) return {};
-    if (auto room = make_room(Stream::hot, bytes); !room) {
-        break_down(room.error());
-        return fail_everything(std::move(taken));
-    }
-    Batch batch({*segments_, index_, uploads_}, Stream::hot, next_lsn_);
-    for (const auto& mark : segments_->dones_to_carry()) batch.carry(mark);
-    std::vector<Completion> completions;
-    completions.reserve(taken.size());
-    for (const auto& operation : taken) {
-        StoreResult<void> result;
-        if (!batch.add(operation)) {
-            result = std::unexpected(
-                StoreError{StoreError::Kind::not_found, "the message is not in the spool"});
-        }
-        log::answer(operation, result, completions);
-    }
+    if (is_broken()) return fail_everything();
+    if (!prepare()) return is_broken() ? fail_everything() : std::vector<Completion>();
+    auto& batch = *writing_->batch;
+    DiskResult<void> written;
     if (!batch.is_empty()) {
-        if (auto written = write_batch(Stream::hot, batch); !written) {
-            break_down(written.error());
-            return fail_everything(std::move(taken));
-        }
+        written = write_batch(Stream::hot, batch);
+    } else if (batch.certainty() == Batch::Certainty::now &&
+               segments_->holds_unsynced(Stream::hot)) {
+        written = sync_stream(Stream::hot);
     }
+    if (!written) {
+        break_down_or_stall(written.error());
+        return is_broken() ? fail_everything() : std::vector<Completion>();
+    }
+    set_stalled(std::nullopt);
     apply(batch);
+    if (!is_sync_due_) drop_needless();
+    auto completions = std::move(writing_->completions);
+    writing_.reset();
     ++commits_;
     if (commits_ % space_check_commits == 0) is_space_check_due_ = true;
     check_space_if_due();
@@ -270,7 +312,8 @@ void Log::check_space_if_due() {
     check_space();
 }
 
-// The batch is certain: what it makes needless may go.
+// The batch is written: from now on its records are those that are read. What they make needless
+// stays until they are certain.
 void Log::apply(Batch& batch) {
     bool has_carried = false;
     for (auto& effect : batch.effects()) {
@@ -306,9 +349,7 @@ void Log::apply_state(MessageId id, const Location& where, bool is_whole,
     if (!before) return;
     segments_->add_live(where.segment, where.bytes);
     const auto drop = [this](const Location& place) {
-        if (place.bytes == 0) return;
-        segments_->drop_live(place.segment, place.bytes);
-        compaction_->earn(place.bytes);
+        if (place.bytes > 0) drop_when_synced(place.segment, place.bytes);
     };
     drop(before->state);
     std::ranges::for_each(before->deltas, drop);
@@ -317,19 +358,24 @@ void Log::apply_state(MessageId id, const Location& where, bool is_whole,
 void Log::apply_done(const DoneMark& mark) {
     const auto message = index_.remove(mark.id);
     if (!message) return;
-    compaction_->earn(message->enqueue.bytes + message->state.bytes);
-    segments_->drop_live(message->enqueue.segment, message->enqueue.bytes);
-    if (message->state.bytes > 0) {
-        segments_->drop_live(message->state.segment, message->state.bytes);
+    drop_when_synced(message->enqueue.segment, message->enqueue.bytes);
+    if (message->state.bytes > 0) drop_when_synced(message->state.segment, message->state.bytes);
+    for (const auto& delta : message->deltas) drop_when_synced(delta.segment, delta.bytes);
+    for (const auto& body : message->bodies) drop_when_synced(body.segment, body.bytes);
+}
+
+void Log::drop_when_synced(std::uint64_t segment, std::uint64_t bytes) {
+    needless_.push_back({.segment = segment, .bytes = bytes});
+}
+
+// What was to make it so is certain.
+void Log::drop_needless() {
+    is_sync_due_ = false;
+    for (const auto& piece : needless_) {
+        segments_->drop_live(piece.segment, piece.bytes);
+        compaction_->earn(piece.bytes);
     }
-    for (const auto& delta : message->deltas) {
-        segments_->drop_live(delta.segment, delta.bytes);
-        compaction_->earn(delta.bytes);
-    }
-    for (const auto& body : message->bodies) {
-        segments_->drop_live(body.segment, body.bytes);
-        compaction_->earn(body.bytes);
-    }
+    needless_.clear();
 }
 
 void Log::apply_copied(MessageId id, const LiveMessage& message) {
@@ -353,30 +399,61 @@ bool Log::tend() {
     recycled_ += gone.size();
     for (const auto number : gone) index_.forget_old_home(number);
     if (!gone.empty()) compaction_->look_again();
-    const bool has_more = compaction_->is_due() && compact();
+    // A batch that could not be written yet has its place in the row of lsns.
+    const bool has_more = !writing_ && compaction_->is_due() && compact();
     return has_more || !gone.empty();
 }
 
 // One turn. True: there may be more.
 bool Log::compact() {
+    if (commits_ < compaction_commit_min_) return false;
     const auto room = compaction_->begin_turn();
-    if (!room) return compaction_->is_due();
-    auto written = make_room(Stream::cold, *room);
-    if (written) {
-        Batch batch({*segments_, index_, uploads_}, Stream::cold, next_lsn_);
-        compaction_->fill(batch);
-        if (!batch.is_empty()) {
-            copied_bytes_ += batch.bytes().size();
-            written = write_batch(Stream::cold, batch);
-        }
-        if (written) apply(batch);
+    if (compaction_->is_disk_busy()) {
+        compaction_->put_off();
+        return false;
     }
-    if (!written) break_down(written.error());
+    if (!room) return compaction_->is_due();
+    // A copy must not be certain before what it is a copy of, and the reports that came with that.
+    sync();
+    if (is_broken()) return false;
+    if (auto made = make_room(Stream::cold, *room); !made) {
+        put_compaction_off(made.error());
+        return false;
+    }
+    Batch batch({*segments_, index_, uploads_}, Stream::cold, next_lsn_);
+    compaction_->fill(batch);
+    if (!batch.is_empty()) {
+        if (auto written = write_batch(Stream::cold, batch); !written) {
+            put_compaction_off(written.error());
+            // Half of a copy must not come back after its message has gone.
+            if (is_broken()) return false;
+            if (auto cut = segments_->cut(Stream::cold); !cut) break_down(cut.error());
+            return false;
+        }
+        copied_bytes_ += batch.bytes().size();
+        apply(batch);
+        drop_needless();
+    }
+    is_compaction_put_off_ = false;
+    if (compaction_->is_disk_busy()) compaction_->put_off();
     check_space_if_due();
-    return written.has_value();
+    return !compaction_->is_disk_busy();
 }
 
-// A BATCH of no records.
+// The disk is full, or something else is missing for now: what is not copied stays where it is.
+void Log::put_compaction_off(const DiskError& error) {
+    const bool may_pass = error.is_no_space() || error.is_temporary();
+    if (!may_pass || segments_->has_sync_failed()) return break_down(error);
+    compaction_->put_off();
+    compaction_commit_min_ = commits_ + compaction_pause_commits;
+    if (std::exchange(is_compaction_put_off_, true)) return;
+    const std::lock_guard guard(refusal_mutex_);
+    notes_.push_back(
+        "nearly empty segments cannot be copied together for now, so they keep their "
+        "room: " +
+        error.text);
+}
+
 DiskResult<void> Log::write_mark(Stream stream, std::uint64_t ceiling) {
     if (!segments_->is_open(stream)) return {};
     Batch mark({*segments_, index_, uploads_}, stream, next_lsn_);
@@ -392,12 +469,12 @@ DiskResult<void> Log::write_mark(Stream stream, std::uint64_t ceiling) {
     return {};
 }
 
-void Log::close() {
-    MTA_ASSERT(pending_->empty());
-    if (std::exchange(is_closed_, true) || is_broken()) return;
+void Log::close(const std::function<bool()>& has_time) {
+    MTA_ASSERT(!has_work() || is_stalled());
+    if (std::exchange(is_closed_, true) || is_broken() || is_stalled()) return;
     // The hot one last: its word about the ids is the newest.
     if (!write_mark(Stream::cold, next_id_) || !write_mark(Stream::hot, next_id_)) return;
-    housekeeping_->finish();
+    housekeeping_->finish(has_time);
 }
 
 bool Log::is_broken() const {
@@ -405,84 +482,39 @@ bool Log::is_broken() const {
     return broken_.has_value();
 }
 
+bool Log::is_stalled() const {
+    const std::lock_guard guard(refusal_mutex_);
+    return stalled_.has_value();
+}
+
 void Log::break_down(const DiskError& error) {
+    is_sync_due_ = false;  // nothing is synced any more
     const std::lock_guard guard(refusal_mutex_);
     if (!broken_) broken_ = to_store_error(error);
 }
 
-std::vector<Completion> Log::fail_everything(std::vector<Operation> taken) {
+void Log::break_down_or_stall(const DiskError& error) {
+    if (!error.is_temporary()) return break_down(error);
+    auto why = to_store_error(error);
+    why.text += ": new mail is refused until that is over";
+    set_stalled(std::move(why));
+}
+
+void Log::set_stalled(std::optional<StoreError> why) {
+    const std::lock_guard guard(refusal_mutex_);
+    if (why && !stalled_) notes_.push_back(why->text);
+    stalled_ = std::move(why);
+}
+
+std::vector<Completion> Log::fail_everything() {
     const StoreResult<void> why = std::unexpected(*refusal());
     std::vector<Completion> completions;
-    for (const auto& operation : taken) log::answer(operation, why, completions);
+    if (writing_) {
+        for (const auto& operation : writing_->operations) log::answer(operation, why, completions);
+        writing_.reset();
+    }
     pending_->answer_all(why, completions);
     return completions;
-}
-
-ReadAnswer Log::answer(const ReadRequest& request) {
-    ReadAnswer answer{.shard = request.shard, .ticket = request.ticket, .what = {}};
-    if (const auto* message = std::get_if<ReadMessage>(&request.what)) {
-        answer.what = reader_->read_message(message->id);
-    } else if (const auto* body = std::get_if<ReadBody>(&request.what)) {
-        answer.what = reader_->read_body(body->id, body->offset, body->length);
-    } else {
-        answer.what = load_next();
-    }
-    return answer;
-}
-
-RecoveryReport Log::report() const {
-    const std::lock_guard guard(report_mutex_);
-    return report_;
-}
-
-std::optional<StoreError> Log::refusal() const {
-    const std::lock_guard guard(refusal_mutex_);
-    return broken_ ? broken_ : no_space_;
-}
-
-void Log::set_space_floors(std::uint32_t free_percent_min, std::uint64_t free_bytes_min) {
-    free_percent_min_ = free_percent_min;
-    free_bytes_min_ = free_bytes_min;
-}
-
-void Log::check_space() {
-    const auto space = disk_.space();
-    std::optional<StoreError> refusal;
-    if (space) {
-        const auto limit =
-            std::max(free_bytes_min_.load(), space->total_bytes / 100 * free_percent_min_);
-        if (space->free_bytes < limit) {
-            refusal = {StoreError::Kind::no_space,
-                       "the disk of the spool " + disk_.root() + " has only " +
-                           mta::format_size(space->free_bytes) + " left, and the limit is " +
-                           mta::format_size(limit) +
-                           ": new mail is refused for now; make room there, or lower "
-                           "[spool] free_percent and free_space"};
-        } else if (space->total_files > 0 && space->free_files < options_.free_files_min) {
-            refusal = {StoreError::Kind::no_space,
-                       "the disk of the spool " + disk_.root() + " has only " +
-                           std::to_string(space->free_files) + " inodes left, and the limit is " +
-                           std::to_string(options_.free_files_min) +
-                           ": new mail is refused for now; remove small files there"};
-        }
-    }
-    const std::lock_guard guard(refusal_mutex_);
-    no_space_ = std::move(refusal);
-}
-
-LogStatistics Log::statistics() const {
-    LogStatistics statistics;
-    statistics.messages = index_.size();
-    statistics.segments = segments_->count();
-    statistics.segment_bytes = segments_->bytes();
-    statistics.live_bytes = segments_->live_bytes();
-    statistics.batches = batches_;
-    statistics.syncs = syncs_;
-    statistics.recycled = recycled_;
-    statistics.copied_bytes = copied_bytes_;
-    statistics.is_loaded = is_loaded_;
-    statistics.damaged_reads = reader_->damaged();
-    return statistics;
 }
 
 }  // namespace queue::log

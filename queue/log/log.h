@@ -2,6 +2,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,6 +40,7 @@ struct Update {
 struct Finish {
     MessageId id = 0;
     std::vector<std::shared_ptr<const Message>> reports;
+    bool is_awaited = false;  // somebody is told when it is certain
 };
 // Completes with what was submitted before it.
 struct Barrier {};
@@ -130,16 +132,26 @@ public:
     // the next becomes part of it.
     void submit(Operation operation);
     [[nodiscard]] bool has_work() const;
-    // Writes and syncs ONE batch from the front of the queue, and returns what became of each of
-    // its operations, in order. After the first error everything fails: the bytes on disk count as
-    // unknown, and only a restart (recovery) tells.
+    // Writes ONE batch from the front of the queue, and returns what became of each of its
+    // operations, in order. Synced before it returns if anybody waits for one of them; what nobody
+    // waits for (STATE, DONE) is certain with a later commit's sync, or that of sync(). After the
+    // first error everything fails: the bytes on disk count as unknown, and only a restart
+    // (recovery) tells. If only file descriptors or memory are missing, nothing is lost: it returns
+    // nothing, and the next commit tries the same again (is_stalled()).
     [[nodiscard]] std::vector<Completion> commit();
+    // The last commit could not write for now; refusal() says why until one can.
+    [[nodiscard]] bool is_stalled() const;
+    // Something is written that a power cut could undo, and sync() would make it certain.
+    [[nodiscard]] bool has_unsynced() const { return is_sync_due_; }
+    void sync();
     // What has to be done besides, a bounded piece of it: copies old mail together, lets go of
     // segments that are not needed. True: there may be more to do.
     bool tend();
     // The closing mark: the next start knows that everything before it was certain, and loses no
-    // ids. Nothing may be submitted afterwards, and the helper must have ended.
-    void close();
+    // ids. Nothing may be submitted afterwards, and the helper must have ended. A stalled log ends
+    // as if it had been killed. What only saves the next start some reading is done as long as
+    // `has_time` says so.
+    void close(const std::function<bool()>& has_time = [] { return true; });
     [[nodiscard]] bool is_broken() const;
 
     // ---- The reader ----
@@ -157,6 +169,8 @@ public:
     [[nodiscard]] Housekeeping& housekeeping() { return *housekeeping_; }
 
     // ---- Anybody ----
+    // What people should know, and what does not stop anything; each once.
+    [[nodiscard]] std::vector<std::string> take_notes();
     [[nodiscard]] MessageId allocate_id() { return next_id_.fetch_add(1); }
     [[nodiscard]] std::optional<StoreError> refusal() const;
     // What the opening found; after read_old_mail() also what that found.
@@ -172,16 +186,23 @@ private:
     StoreResult<Uuid> settle_version(const std::optional<SpoolVersion>& known, Survey& survey);
     void adopt_segments(const Survey& survey);
     void adopt_old_mail(const AdoptOldMail& old);
-    // From the front of the queue, as much as one batch holds; `bytes` gets the room it may need.
+    // From the front of the queue, as much as one batch holds; `bytes` gets the room it may need
+    // beside DONEs that are carried.
     std::vector<Operation> take_batch(std::uint64_t& bytes);
     DiskResult<void> make_room(Stream stream, std::uint64_t bytes);
+    // False: there is nothing to write, or no room for it.
+    bool prepare();
     DiskResult<void> write_batch(Stream stream, Batch& batch);
+    DiskResult<void> sync_stream(Stream stream);
     void apply(Batch& batch);
     // `whole_bytes`: what it takes, or would take, with all recipients.
     void apply_state(MessageId id, const Location& where, bool is_whole, std::uint64_t whole_bytes);
     void apply_done(const DoneMark& mark);
     void apply_copied(MessageId id, const LiveMessage& message);
+    void drop_when_synced(std::uint64_t segment, std::uint64_t bytes);
+    void drop_needless();
     bool compact();
+    void put_compaction_off(const DiskError& error);
     void check_space_if_due();
     DiskResult<void> write_mark(Stream stream, std::uint64_t ceiling);
     [[nodiscard]] std::uint64_t& durable_lsn(Stream stream) {
@@ -189,7 +210,10 @@ private:
     }
     [[nodiscard]] std::uint64_t id_ceiling() const;
     void break_down(const DiskError& error);
-    std::vector<Completion> fail_everything(std::vector<Operation> taken);
+    // Not for what passes: the log is stalled then.
+    void break_down_or_stall(const DiskError& error);
+    void set_stalled(std::optional<StoreError> why);
+    std::vector<Completion> fail_everything();
 
     Disk& disk_;
     const LogOptions options_;
@@ -202,7 +226,9 @@ private:
     std::atomic<MessageId> next_id_ = 1;
     mutable std::mutex refusal_mutex_;
     std::optional<StoreError> broken_;    // under refusal_mutex_, set once
+    std::optional<StoreError> stalled_;   // under refusal_mutex_
     std::optional<StoreError> no_space_;  // under refusal_mutex_
+    std::vector<std::string> notes_;      // under refusal_mutex_
 
     std::unique_ptr<Housekeeping> housekeeping_;
     std::unique_ptr<Segments> segments_;
@@ -212,8 +238,22 @@ private:
     std::unique_ptr<OldMail> old_mail_;
     std::atomic<bool> is_loaded_ = false;
 
+    // What is being written: once it has its place, the batch that is made of it.
+    struct Writing {
+        std::vector<Operation> operations;
+        std::uint64_t bytes = 0;  // the room that they may need
+        std::vector<Completion> completions;
+        std::unique_ptr<Batch> batch;
+    };
+
     // The writer's own.
     std::unique_ptr<Pending> pending_;
+    std::optional<Writing> writing_;  // as long as it cannot be written
+    bool is_sync_due_ = false;
+    // What the hot stream's unsynced records make needless, once they are certain.
+    std::vector<SegmentBytes> needless_;
+    bool is_compaction_put_off_ = false;
+    std::uint64_t compaction_commit_min_ = 0;  // none before that one
     Uploads uploads_;
     std::unique_ptr<Compaction> compaction_;
     std::uint64_t next_lsn_ = 1;

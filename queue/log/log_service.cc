@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -18,6 +19,12 @@ namespace {
 using namespace std::chrono_literals;
 // How often an idle writer looks whether there is room again.
 constexpr auto space_check_interval = 5s;
+// What could not be done for want of descriptors or memory is tried again after so long.
+constexpr auto stall_interval = 100ms;
+// An end may take so long for what is not asked for by anybody.
+constexpr auto end_patience = 400ms;
+// A sync that nobody waits for comes after so many other steps at the latest.
+constexpr unsigned unsynced_steps_max = 8;
 // Threads that read what is queued at start.
 constexpr unsigned load_threads = 2;
 
@@ -40,14 +47,19 @@ private:
 }  // namespace
 
 StoreResult<std::unique_ptr<LogService>> LogService::open(Disk& disk, const LogOptions& options,
-                                                          Mode mode, OnFatal on_fatal) {
+                                                          Mode mode, OnFatal on_fatal,
+                                                          OnNote on_note) {
     auto log = Log::open(disk, options);
     if (!log) return std::unexpected(std::move(log).error());
-    return std::unique_ptr<LogService>(new LogService(std::move(*log), mode, std::move(on_fatal)));
+    return std::unique_ptr<LogService>(
+        new LogService(std::move(*log), mode, std::move(on_fatal), std::move(on_note)));
 }
 
-LogService::LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal)
-    : mode_(mode), on_fatal_(std::move(on_fatal)), log_(std::move(log)) {
+LogService::LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal, OnNote on_note)
+    : mode_(mode),
+      on_fatal_(std::move(on_fatal)),
+      on_note_(std::move(on_note)),
+      log_(std::move(log)) {
     if (mode_ == Mode::steps) return;
     const SignalsBlocked blocked;
     writer_ = std::thread([this] { run_writer(); });
@@ -57,6 +69,8 @@ LogService::LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal)
 }
 
 LogService::~LogService() {
+    const auto until = std::chrono::steady_clock::now() + end_patience;
+    if (mode_ == Mode::threads) log_->housekeeping().hurry();
     const auto end = [](std::mutex& mutex, auto& flag, std::condition_variable& ready) {
         {
             const std::lock_guard guard(mutex);
@@ -72,9 +86,19 @@ LogService::~LogService() {
     for (auto* thread : {&writer_, &reader_, &helper_}) {
         if (thread->joinable()) thread->join();
     }
-    while (write_once()) {
+    finish_writing(until);
+    log_->close([&] { return mode_ == Mode::steps || std::chrono::steady_clock::now() < until; });
+}
+
+// What was asked for. A log that is stalled may have time to come through.
+void LogService::finish_writing(Time until) {
+    for (;;) {
+        while (write_once()) {
+        }
+        if (!log_->is_stalled() || mode_ == Mode::steps) return;
+        if (std::chrono::steady_clock::now() >= until) return;
+        std::this_thread::sleep_for(stall_interval);
     }
-    log_->close();
 }
 
 std::unique_ptr<Store> LogService::make_store(Post post) {
@@ -112,14 +136,18 @@ void LogService::submit_read(ReadRequest request) {
 
 bool LogService::step() {
     MTA_ASSERT(mode_ == Mode::steps);
+    unsynced_steps_ = log_->has_unsynced() ? unsynced_steps_ + 1 : 0;
+    if (unsynced_steps_ > unsynced_steps_max) return sync_once();
     // Tending first: it must not touch what has not been loaded yet.
     return write_once() || tend_once() || log_->housekeeping().step() || find_old_mail() ||
-           read_once();
+           read_once() || sync_once();
 }
 
 bool LogService::find_old_mail() {
-    if (std::exchange(is_old_mail_found_, true)) return false;
+    if (is_old_mail_found_) return false;
     auto found = log_->read_old_mail(load_threads, loads_end_);
+    if (!found && found.error().kind == StoreError::Kind::no_resources) return false;
+    is_old_mail_found_ = true;
     if (found && *found) log_->submit({.shard = 0, .ticket = 0, .what = std::move(**found)});
     if (!found && on_fatal_) on_fatal_(found.error().text);
     return true;
@@ -135,26 +163,37 @@ bool LogService::write_once() {
     for (auto& operation : taken) log_->submit(std::move(operation));
     if (!log_->has_work()) return false;
     post_completions(log_->commit());
-    tell_if_broken();
-    return true;
+    tell();
+    return !log_->is_stalled();
 }
 
-void LogService::tell_if_broken() {
+void LogService::tell() {
+    for (const auto& note : log_->take_notes()) {
+        if (on_note_) on_note_(note);
+    }
     if (!log_->is_broken() || std::exchange(fatal_told_, true) || !on_fatal_) return;
     on_fatal_(log_->refusal()->text);
 }
 
 bool LogService::tend_once() {
     const bool has_more = log_->tend();
-    tell_if_broken();
+    tell();
     return has_more;
+}
+
+bool LogService::sync_once() {
+    if (!log_->has_unsynced()) return false;
+    log_->sync();
+    tell();
+    return true;
 }
 
 bool LogService::read_once() {
     ReadRequest request;
     {
         const std::lock_guard guard(reads_mutex_);
-        auto& from = reads_.empty() && mode_ == Mode::steps ? loads_ : reads_;
+        const bool is_load = mode_ == Mode::steps && is_old_mail_found_ && reads_.empty();
+        auto& from = is_load ? loads_ : reads_;
         if (from.empty()) return false;
         request = std::move(from.front());
         from.pop_front();
@@ -164,31 +203,55 @@ bool LogService::read_once() {
 }
 
 void LogService::run_writer() {
-    for (;;) {
-        {
-            std::unique_lock lock(writes_mutex_);
-            const bool has_more = writes_ready_.wait_for(lock, space_check_interval, [&] {
-                return !writes_.empty() || writes_end_ || is_tending_due_;
-            });
-            if (writes_end_ && writes_.empty()) return;
-            is_tending_due_ = false;
-            if (!has_more) {
-                lock.unlock();
-                log_->check_space();
-                continue;
-            }
-        }
-        for (bool has_more = true; has_more;) {
-            has_more = write_once();
-            has_more = tend_once() || has_more;
-            if (!log_->housekeeping().has_work()) continue;
-            {
-                const std::lock_guard guard(helper_mutex_);
-                is_help_due_ = true;
-            }
-            helper_ready_.notify_one();
-        }
+    while (wait_for_work()) work_until_idle();
+}
+
+bool LogService::wait_for_work() {
+    const auto now = std::chrono::steady_clock::now();
+    auto until = now + (log_->is_stalled() ? Time::duration(stall_interval) : space_check_interval);
+    if (sync_by_) until = std::min(until, *sync_by_);
+    bool is_idle = false;
+    {
+        std::unique_lock lock(writes_mutex_);
+        is_idle = !writes_ready_.wait_until(
+            lock, until, [&] { return !writes_.empty() || writes_end_ || is_tending_due_; });
+        if (writes_end_ && writes_.empty()) return false;
+        is_tending_due_ = false;
     }
+    if (is_idle && !sync_by_ && !log_->is_stalled()) log_->check_space();
+    return true;
+}
+
+// The end waits for what was asked for, not for what is left to be tidied.
+void LogService::work_until_idle() {
+    for (bool has_more = true; has_more;) {
+        has_more = write_once();
+        sync_if_late();
+        if (writes_end_) continue;
+        has_more = tend_once() || has_more;
+        wake_helper_if_needed();
+    }
+}
+
+void LogService::sync_if_late() {
+    if (!log_->has_unsynced()) {
+        sync_by_.reset();
+        return;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (!sync_by_) sync_by_ = now + sync_delay;
+    if (now < *sync_by_) return;
+    sync_once();
+    sync_by_.reset();
+}
+
+void LogService::wake_helper_if_needed() {
+    if (!log_->housekeeping().has_work()) return;
+    {
+        const std::lock_guard guard(helper_mutex_);
+        is_help_due_ = true;
+    }
+    helper_ready_.notify_one();
 }
 
 void LogService::wake_writer() {
@@ -207,12 +270,20 @@ void LogService::run_helper() {
             if (helper_end_) return;
             is_help_due_ = false;
         }
-        while (log_->housekeeping().step()) wake_writer();
+        while (!helper_end_ && log_->housekeeping().step()) wake_writer();
     }
 }
 
 void LogService::run_loader() {
     auto found = log_->read_old_mail(load_threads, loads_end_);
+    while (!found && found.error().kind == StoreError::Kind::no_resources) {
+        {
+            std::unique_lock lock(loads_mutex_);
+            loads_ready_.wait_for(lock, stall_interval, [&] { return loads_end_.load(); });
+            if (loads_end_) return;
+        }
+        found = log_->read_old_mail(load_threads, loads_end_);
+    }
     if (!found && on_fatal_) on_fatal_(found.error().text);
     if (!found || !*found) return;
     submit({.shard = 0, .ticket = 0, .what = std::move(**found)});
@@ -242,7 +313,7 @@ void LogService::run_reader() {
             reads_ready_.wait(lock, [&] { return !reads_.empty() || reads_end_; });
             if (reads_end_) return;
         }
-        while (read_once()) {
+        while (!reads_end_ && read_once()) {
         }
     }
 }

@@ -1,11 +1,13 @@
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,7 +34,12 @@ class Inbox;
 // for tests and the simulation.
 //
 // `disk` must outlive the service, the service must outlive its stores. The destructor writes all
-// that was asked for, then a closing mark.
+// that was asked for, then a closing mark; it takes less than a second, however much there would be
+// to do besides.
+//
+// What nobody waits for is written at once and synced with the next message that comes, or
+// sync_delay later: one sync a message is enough for a client that sends one after the other. In
+// Mode::steps it is synced when there is nothing else to do, or some steps later.
 // What belongs to one thread stands together, whatever that costs in bytes.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 class LogService {
@@ -45,10 +52,13 @@ public:
     // The disk failed: the log takes nothing any more, every caller hears `broken`, and the process
     // should say so and end. Called once, on the writer's thread (or in step()).
     using OnFatal = std::function<void(const std::string& text)>;
+    // What people should know and what stops nothing. On the writer's thread (or in step()).
+    using OnNote = std::function<void(const std::string& text)>;
 
     static StoreResult<std::unique_ptr<LogService>> open(Disk& disk, const LogOptions& options,
                                                          Mode mode = Mode::threads,
-                                                         OnFatal on_fatal = nullptr);
+                                                         OnFatal on_fatal = nullptr,
+                                                         OnNote on_note = nullptr);
     LogService(const LogService&) = delete;
     LogService& operator=(const LogService&) = delete;
     ~LogService();
@@ -61,8 +71,11 @@ public:
     [[nodiscard]] RecoveryReport report() const { return log_->report(); }
     [[nodiscard]] LogStatistics statistics() const { return log_->statistics(); }
 
+    static constexpr std::chrono::milliseconds sync_delay{100};
+
     // Mode::steps: does one batch of writes, or else some tending or housekeeping, or finds the old
-    // mail, or does one read. False: there was nothing to do.
+    // mail, or does one read, or syncs what is not yet. False: there was nothing to do, or nothing
+    // that can be done now (Log::is_stalled).
     bool step();
     // Mode::steps: finds the old mail now.
     bool find_old_mail();
@@ -81,7 +94,9 @@ private:
         std::weak_ptr<Inbox> inbox;
     };
 
-    LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal);
+    using Time = std::chrono::steady_clock::time_point;
+
+    LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal, OnNote on_note);
     void submit(Operation operation);
     void submit_read(ReadRequest request);
     void remove_shard(std::uint32_t shard);
@@ -92,7 +107,14 @@ private:
     bool write_once();
     bool read_once();
     bool tend_once();
-    void tell_if_broken();
+    bool sync_once();
+    // Waits for something to do; false: the end.
+    bool wait_for_work();
+    void work_until_idle();
+    void sync_if_late();
+    void wake_helper_if_needed();
+    void finish_writing(Time until);
+    void tell();
     void wake_writer();
     void post(std::uint32_t shard, std::move_only_function<void(Inbox&)> work);
     void post_completions(std::vector<Completion> completions);
@@ -100,8 +122,12 @@ private:
 
     const Mode mode_;
     OnFatal on_fatal_;
+    OnNote on_note_;
     std::unique_ptr<Log> log_;
-    bool fatal_told_ = false;  // writer's
+    // The writer's.
+    bool fatal_told_ = false;
+    std::optional<Time> sync_by_;  // something is written and not certain
+    unsigned unsynced_steps_ = 0;  // Mode::steps: since then
 
     std::mutex shards_mutex_;  // held while posting, so that none comes after remove_shard()
     std::vector<Shard> shards_;
@@ -110,12 +136,12 @@ private:
     std::condition_variable writes_ready_;
     std::vector<Operation> writes_;
     bool is_tending_due_ = false;
-    bool writes_end_ = false;
+    std::atomic<bool> writes_end_ = false;
 
     std::mutex reads_mutex_;
     std::condition_variable reads_ready_;
     std::deque<ReadRequest> reads_;
-    bool reads_end_ = false;
+    std::atomic<bool> reads_end_ = false;
 
     std::mutex loads_mutex_;
     std::condition_variable loads_ready_;
@@ -126,7 +152,7 @@ private:
     std::mutex helper_mutex_;
     std::condition_variable helper_ready_;
     bool is_help_due_ = false;
-    bool helper_end_ = false;
+    std::atomic<bool> helper_end_ = false;
 
     std::thread writer_;
     std::thread reader_;

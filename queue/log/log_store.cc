@@ -56,8 +56,9 @@ void LogStore::update(MessageId id, StateChanges changes,
 void LogStore::finish(MessageId id, std::vector<std::shared_ptr<const Message>> reports,
                       OnDone on_durable) {
     for (const auto& report : reports) uploads_.erase(report->id);
+    const bool is_awaited = on_durable != nullptr;
     const auto ticket = inbox_->expect_write(id, std::move(on_durable), reports);
-    service_.submit({shard_, ticket, Finish{id, std::move(reports)}});
+    service_.submit({shard_, ticket, Finish{id, std::move(reports), is_awaited}});
 }
 
 void LogStore::when_durable(OnDone on_durable) {

@@ -86,6 +86,24 @@ TEST(Compaction, gives_back_the_room_of_a_queue_that_is_emptied_at_random) {
     EXPECT_LE(spool_bytes(disk), 5 * segment_bytes);
 }
 
+// A message waits here and there between bodies that never came whole.
+TEST(Compaction, gives_back_the_room_of_aborted_uploads) {
+    FakeDisk disk;
+    const auto options = small_options();
+    Spool spool(disk, options);
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "waits")));
+        const auto aborted = spool.store->allocate_id();
+        for (int piece = 0; piece < 3; ++piece) {
+            spool.store->append_body(aborted, std::string(20'000, 'x'), nullptr);
+            spool.run();
+        }
+        spool.store->discard_body(aborted);
+        spool.run();
+        ASSERT_LE(spool_bytes(disk), bound_of(spool.service->statistics(), options)) << i;
+    }
+}
+
 // It fills the disk as new mail does, and where only it writes nobody else would notice.
 TEST(Compaction, looks_at_the_free_space) {
     FakeDisk disk;

@@ -60,7 +60,8 @@ public:
     }
 
     // The change with this number, and with `for_ever` all later ones, fails with `code` (EIO,
-    // ENOSPC). A failing write leaves half of its bytes.
+    // ENOSPC). A failing write leaves half of its bytes. ENOMEM leaves syncs alone: a Disk never
+    // says of one that it may succeed later.
     void fail_at(std::uint64_t call, int code, bool for_ever = false) {
         const std::lock_guard guard(mutex_);
         fail_call_ = call;
@@ -71,6 +72,31 @@ public:
     void refuse_to_move(std::string path) {
         const std::lock_guard guard(mutex_);
         unmovable_ = std::move(path);
+    }
+    // Calls that need a descriptor (create, open, list, sync_directory) are counted, too: `count`
+    // of them from that one on fail with `code` (EMFILE, ENFILE).
+    void refuse_descriptors(std::uint64_t first, std::uint64_t count, int code) {
+        const std::lock_guard guard(mutex_);
+        refuse_first_ = first;
+        refuse_count_ = count;
+        refuse_code_ = code;
+    }
+    [[nodiscard]] std::uint64_t descriptor_calls() const {
+        const std::lock_guard guard(mutex_);
+        return descriptor_calls_;
+    }
+    // A write that would need more than that for all files fails with ENOSPC and changes nothing.
+    void set_capacity(std::uint64_t bytes) {
+        const std::lock_guard guard(mutex_);
+        capacity_bytes_ = bytes;
+    }
+    [[nodiscard]] std::uint64_t used_bytes() const {
+        const std::lock_guard guard(mutex_);
+        return used_bytes_here();
+    }
+    [[nodiscard]] std::uint64_t written_bytes() const {
+        const std::lock_guard guard(mutex_);
+        return written_bytes_;
     }
     // Called before the next read of a file, once, with nothing locked: what another thread might
     // do at that moment.
@@ -129,6 +155,7 @@ public:
 
     DiskResult<std::unique_ptr<DiskFile>> create(const std::string& path) override {
         const std::lock_guard guard(mutex_);
+        if (auto taken = take_descriptor("create", path); !taken) return fail(taken);
         if (auto entered = enter("create", path); !entered) return fail(entered);
         if (seen_.contains(path)) return error(EEXIST, "create", path);
         auto inode = std::make_shared<Inode>();
@@ -138,6 +165,7 @@ public:
     }
     DiskResult<std::unique_ptr<DiskFile>> open(const std::string& path) override {
         const std::lock_guard guard(mutex_);
+        if (auto taken = take_descriptor("open", path); !taken) return fail(taken);
         const auto found = seen_.find(path);
         if (found == seen_.end()) return error(ENOENT, "open", path);
         return std::make_unique<FakeFile>(*this, found->second, path);
@@ -164,6 +192,7 @@ public:
     }
     DiskResult<std::vector<std::string>> list(const std::string& directory) override {
         const std::lock_guard guard(mutex_);
+        if (auto taken = take_descriptor("list", directory); !taken) return fail(taken);
         std::vector<std::string> names;
         for (const auto& [path, inode] : seen_) {
             if (folder_of(path) == directory) names.push_back(path.substr(path.rfind('/') + 1));
@@ -177,6 +206,7 @@ public:
     }
     DiskResult<void> sync_directory(const std::string& directory) override {
         const std::lock_guard guard(mutex_);
+        if (auto taken = take_descriptor("sync_directory", directory); !taken) return taken;
         if (auto entered = enter("sync_directory", directory); !entered) return entered;
         std::vector<NameChange> left;
         for (auto& change : unsynced_names_) {
@@ -253,6 +283,13 @@ private:
 
         DiskResult<void> write(std::uint64_t offset, std::string_view bytes) override {
             const std::lock_guard guard(disk_.mutex_);
+            const auto end = offset + bytes.size();
+            const auto growth = end - std::min<std::uint64_t>(end, inode_->seen.size());
+            const bool is_limited = disk_.capacity_bytes_ != UINT64_MAX;
+            if (is_limited && growth > 0 &&
+                disk_.used_bytes_here() + growth > disk_.capacity_bytes_)
+                return disk_.error(ENOSPC, "write", path_);
+            disk_.written_bytes_ += bytes.size();
             auto entered = disk_.enter("write", path_);
             if (!entered && disk_.is_off()) return entered;
             if (!entered) bytes = bytes.substr(0, bytes.size() / 2);
@@ -309,6 +346,17 @@ private:
     }
     [[nodiscard]] bool is_off() const { return calls_ > off_call_; }
 
+    DiskResult<void> take_descriptor(const std::string& what, const std::string& path) {
+        const auto call = descriptor_calls_++;
+        if (call < refuse_first_ || call - refuse_first_ >= refuse_count_) return {};
+        return error(refuse_code_, what, path);
+    }
+    [[nodiscard]] std::uint64_t used_bytes_here() const {
+        std::uint64_t bytes = 0;
+        for (const auto& [path, inode] : seen_) bytes += inode->seen.size();
+        return bytes;
+    }
+
     // Counts the call; an error if it is to fail.
     DiskResult<void> enter(const std::string& what, const std::string& path) {
         const auto call = calls_++;
@@ -317,7 +365,8 @@ private:
         }
         if (call >= off_call_) return error(EIO, what, path);
         if (call == fail_call_ || (fail_for_ever_ && call > fail_call_)) {
-            return error(fail_code_, what, path);
+            // A failed sync is for good, so a Disk never calls it passing.
+            if (what != "sync" || fail_code_ != ENOMEM) return error(fail_code_, what, path);
         }
         events_.push_back({what, path});
         return {};
@@ -419,6 +468,12 @@ private:
     std::uint64_t off_call_ = UINT64_MAX;
     std::string unmovable_;
     std::function<void()> before_read_;
+    std::uint64_t descriptor_calls_ = 0;
+    std::uint64_t refuse_first_ = UINT64_MAX;
+    std::uint64_t refuse_count_ = 0;
+    int refuse_code_ = 0;
+    std::uint64_t capacity_bytes_ = UINT64_MAX;
+    std::uint64_t written_bytes_ = 0;
     std::shared_ptr<bool> locked_ = std::make_shared<bool>(false);
 };
 

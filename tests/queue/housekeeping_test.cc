@@ -134,6 +134,17 @@ TEST(Housekeeping, a_disk_without_room_for_a_ready_segment_is_no_trouble_yet) {
     EXPECT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "more")));
 }
 
+TEST(Housekeeping, fills_no_segment_when_the_end_is_near) {
+    FakeDisk disk;
+    const auto options = small_options();
+    Housekeeping housekeeping(disk, options, {});
+    housekeeping.want_ready();
+    housekeeping.hurry();
+    while (housekeeping.step()) {
+    }
+    EXPECT_TRUE(disk.files().empty());
+}
+
 TEST(Segments, are_not_used_again_while_somebody_reads_in_them) {
     FakeDisk disk;
     const auto options = small_options();

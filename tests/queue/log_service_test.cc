@@ -1,9 +1,11 @@
 // The log with its threads, on a real file system.
 #include "queue/log/log_service.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -243,6 +245,54 @@ TEST(LogService, a_failing_disk_is_told_to_everybody_once) {
     EXPECT_EQ(store->refusal()->kind, StoreError::Kind::broken);
 }
 
+TEST(LogService, syncs_by_itself_what_nobody_waits_for) {
+    FakeDisk disk;
+    const auto service = open_service(disk);
+    ASSERT_TRUE(service);
+    Loop loop;
+    const auto store = service->make_store(loop.post());
+    bool is_durable = false;
+    const auto id = store->allocate_id();
+    store->enqueue(shared_message(id, "x"), [&](auto) { is_durable = true; });
+    ASSERT_TRUE(loop.run_until([&] { return is_durable; }));
+    store->finish(id, {}, nullptr);
+    EXPECT_TRUE(loop.run_until([&] {
+        const auto cut = disk.after_power_cut(1, FakeDisk::Cut::nothing_unsynced);
+        Spool later(*cut);
+        return later.load().empty();
+    }));
+}
+
+// There is enough to copy for minutes.
+TEST(LogService, a_stop_does_not_wait_for_compaction) {
+    FakeDisk disk;
+    std::vector<MessageId> ids;
+    {
+        auto service = open_service(disk);
+        ASSERT_TRUE(service);
+        Loop loop;
+        auto store = service->make_store(loop.post());
+        std::size_t durable = 0;
+        for (int i = 0; i < 20'000; ++i) {
+            ids.push_back(store->allocate_id());
+            store->enqueue(shared_message(ids.back(), std::string(800, 'x')),
+                           [&](auto) { ++durable; });
+        }
+        ASSERT_TRUE(loop.run_until([&] { return durable == ids.size(); }));
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            if (i % 10 != 0) store->finish(ids[i], {}, nullptr);
+        }
+        ASSERT_TRUE(loop.run_until([&] { return service->statistics().copied_bytes > 0; }));
+        store.reset();
+    }
+    const auto files = disk.files();
+    EXPECT_GT(std::ranges::count_if(files,
+                                    [](const std::string& path) { return path.ends_with(".log"); }),
+              50);
+    Spool spool(disk);
+    EXPECT_EQ(spool.load().size(), ids.size() / 10);
+}
+
 TEST(LogService, a_second_process_is_refused_and_the_first_ones_death_frees_the_spool) {
     const TempFolder folder;
     PosixDisk disk(folder.path());
@@ -302,6 +352,38 @@ TEST(PosixDisk, says_what_failed_and_where) {
     EXPECT_EQ(real.list(""), std::vector<std::string>{"moved"});
     EXPECT_FALSE(real.remove("file"));
     EXPECT_GT(real.space()->total_bytes, 0u);
+}
+
+TEST(PosixDisk, opens_files_from_its_reserve_when_the_process_has_no_descriptors_left) {
+    const TempFolder folder;
+    PosixDisk disk(folder.path());
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    rlimit low = before;
+    low.rlim_cur = 200;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+    const auto lock = disk.lock("LOCK");
+    ASSERT_TRUE(lock);
+    EXPECT_EQ(disk.reserve().held(), DescriptorReserve::held_max);
+    std::vector<int> crowd;
+    for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) crowd.push_back(fd);
+    for (int i = 0; i < 100; ++i) {
+        const auto name = "file" + std::to_string(i);
+        const auto file = disk.create(name);
+        ASSERT_TRUE(file) << file.error().text;
+        EXPECT_TRUE(disk.sync_directory(""));
+        EXPECT_TRUE(disk.list(""));
+        EXPECT_LT(disk.reserve().held(), DescriptorReserve::held_max);
+    }
+    EXPECT_GE(disk.reserve().held(), DescriptorReserve::held_max - 1) << "it has them back";
+    std::vector<std::unique_ptr<DiskFile>> files;
+    for (auto file = disk.open("file1"); file; file = disk.open("file1"))
+        files.push_back(std::move(*file));
+    const auto refused = disk.open("file1");
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is_temporary());
+    for (const int fd : crowd) ::close(fd);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST(PosixDisk, a_file_reads_back_what_was_written) {

@@ -1,6 +1,7 @@
 #include "queue/log/log_store.h"
 
 #include <cerrno>
+#include <set>
 
 #include "tests/queue/log_world.h"
 
@@ -239,6 +240,74 @@ TEST(LogStore, one_sync_serves_all_that_waits) {
     EXPECT_EQ(spool.service->statistics().syncs, syncs + 1);
 }
 
+// Whoever sends one message after the other pays one sync for each.
+TEST(LogStore, what_nobody_waits_for_is_synced_with_the_next_message) {
+    FakeDisk disk;
+    Spool spool(disk);
+    spool.run();
+    const auto syncs = spool.service->statistics().syncs;
+    MessageId before = 0;
+    for (int i = 0; i < 10; ++i) {
+        const auto id = spool.store->allocate_id();
+        std::unique_ptr<FakeDisk> moment;
+        spool.store->enqueue(shared_message(id, "body"), [&](auto result) {
+            EXPECT_TRUE(result);
+            moment = disk.after_power_cut(1, FakeDisk::Cut::nothing_unsynced);
+        });
+        ASSERT_TRUE(spool.service->step());
+        spool.run_posted();
+        ASSERT_TRUE(moment);
+        Spool later(*moment);
+        const auto messages = later.load();
+        EXPECT_TRUE(messages.contains(id));
+        EXPECT_FALSE(messages.contains(before));
+        spool.store->update(id, make_states(1), {});
+        ASSERT_TRUE(spool.service->step());
+        spool.store->finish(id, {}, nullptr);
+        ASSERT_TRUE(spool.service->step());
+        before = id;
+    }
+    EXPECT_EQ(spool.service->statistics().syncs, syncs + 10);
+    spool.run();
+    EXPECT_EQ(spool.service->statistics().syncs, syncs + 11) << "when nothing else is to be done";
+    EXPECT_EQ(spool.service->statistics().live_bytes, 0u);
+}
+
+TEST(LogStore, what_is_not_synced_yet_is_read_and_survives_a_kill_and_not_a_power_cut) {
+    FakeDisk disk;
+    Spool spool(disk);
+    const auto kept = spool.store->allocate_id();
+    const auto gone = spool.store->allocate_id();
+    ASSERT_TRUE(spool.enqueue(shared_message(kept, "kept")));
+    ASSERT_TRUE(spool.enqueue(shared_message(gone, "gone")));
+    const auto report = spool.store->allocate_id();
+    spool.store->update(kept, make_states(1), {});
+    spool.store->finish(gone, {shared_message(report, "report")}, nullptr);
+    std::uint16_t attempts = 0;
+    bool is_report_read = false;
+    spool.store->read(kept, [&](auto stored) { attempts = stored->states[0].attempts; });
+    spool.store->read(report, [&](auto stored) { is_report_read = stored.has_value(); });
+    const auto syncs = spool.service->statistics().syncs;
+    while (!is_report_read) {
+        ASSERT_TRUE(spool.service->step());
+        spool.run_posted();
+    }
+    EXPECT_EQ(attempts, 1);
+    EXPECT_EQ(spool.service->statistics().syncs, syncs);
+    const auto killed = disk.after_power_cut(1, FakeDisk::Cut::everything_unsynced);
+    Spool after_kill(*killed);
+    auto messages = after_kill.load();
+    EXPECT_FALSE(messages.contains(gone));
+    EXPECT_TRUE(messages.contains(report));
+    EXPECT_EQ(messages.at(kept).states[0].attempts, 1);
+    const auto cut = disk.after_power_cut(1, FakeDisk::Cut::nothing_unsynced);
+    Spool after_cut(*cut);
+    messages = after_cut.load();
+    EXPECT_TRUE(messages.contains(gone)) << "and its report will be made again";
+    EXPECT_FALSE(messages.contains(report));
+    EXPECT_EQ(messages.at(kept).states[0].attempts, 0);
+}
+
 TEST(LogStore, refuses_new_mail_while_the_disk_is_nearly_full) {
     FakeDisk disk;
     auto options = small_options();
@@ -459,6 +528,72 @@ TEST(Segments, one_message_that_waits_does_not_hold_the_others_segments) {
     const auto messages = spool.load();
     ASSERT_EQ(messages.size(), 1u) << "a finished message came back";
     EXPECT_TRUE(messages.contains(waiting));
+}
+
+TEST(Segments, none_goes_on_the_strength_of_a_done_that_is_not_certain) {
+    FakeDisk disk;
+    Spool spool(disk);
+    std::vector<MessageId> ids;
+    for (int i = 0; i < 70; ++i) {  // more than the first segment
+        ids.push_back(spool.store->allocate_id());
+        ASSERT_TRUE(spool.enqueue(shared_message(ids.back(), std::string(1000, 'x'))));
+    }
+    const auto before = disk.events().size();
+    for (const auto id : ids) spool.store->finish(id, {}, nullptr);
+    spool.run();
+    const auto events = disk.events();
+    const auto first = events.begin() + static_cast<std::ptrdiff_t>(before);
+    const auto written = std::find_if(
+        first, events.end(), [](const FakeDisk::Event& event) { return event.what == "write"; });
+    const auto moved = std::find_if(first, events.end(), [](const FakeDisk::Event& event) {
+        return event.path == "seg/0000000000000001.log" &&
+               (event.what == "rename" || event.what == "remove");
+    });
+    ASSERT_NE(moved, events.end());
+    ASSERT_LT(written, moved);
+    EXPECT_TRUE(std::any_of(written, moved, [&](const FakeDisk::Event& event) {
+        return event.what == "sync" && event.path == written->path;
+    }));
+}
+
+// A segment that is full of DONEs is not written again and again while their messages' segments
+// are needed for others.
+TEST(Segments, dones_are_carried_only_where_that_costs_little) {
+    FakeDisk disk;
+    auto options = small_options();
+    options.batch_bytes_max = 8u << 20;
+    options.slack_segments = 1000;
+    std::set<MessageId> waiting;
+    {
+        Spool spool(disk, options);
+        std::vector<MessageId> ids;
+        for (int i = 0; i < 4000; ++i) {
+            ids.push_back(spool.store->allocate_id());
+            spool.store->enqueue(shared_message(ids.back(), "x"), nullptr);
+            if (i % 20 == 19) spool.run();
+        }
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            if (i % 2 == 0) {
+                waiting.insert(ids[i]);
+                continue;
+            }
+            ASSERT_TRUE(spool.finish(ids[i]));
+        }
+        const auto before = disk.written_bytes();
+        constexpr std::uint64_t body_bytes = 1000;
+        constexpr std::uint64_t count = 600;
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const auto id = spool.store->allocate_id();
+            ASSERT_TRUE(spool.enqueue(shared_message(id, std::string(body_bytes, 'x'))));
+            ASSERT_TRUE(spool.finish(id));
+        }
+        // Twice: once for the zeros of a segment that is made ready.
+        EXPECT_LT(disk.written_bytes() - before, count * 2 * (body_bytes + 500));
+    }
+    Spool spool(disk, options);
+    const auto messages = spool.load();
+    EXPECT_EQ(messages.size(), waiting.size());
+    for (const auto id : waiting) EXPECT_TRUE(messages.contains(id));
 }
 
 TEST(Segments, a_done_outlives_the_segment_of_its_message) {

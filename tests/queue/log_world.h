@@ -125,8 +125,10 @@ class Spool {
 public:
     // `find_old_mail`: at once, so that report() is whole; otherwise some step() does.
     explicit Spool(Disk& disk, LogOptions options = small_options(), bool find_old_mail = true) {
-        auto opened = LogService::open(disk, options, LogService::Mode::steps,
-                                       [this](const std::string& text) { fatal = text; });
+        auto opened = LogService::open(
+            disk, options, LogService::Mode::steps,
+            [this](const std::string& text) { fatal = text; },
+            [this](const std::string& text) { notes.push_back(text); });
         if (!opened) {
             error = opened.error();
             return;
@@ -201,6 +203,7 @@ public:
 
     std::optional<StoreError> error;  // of opening
     std::string fatal;
+    std::vector<std::string> notes;
     std::unique_ptr<LogService> service;
     std::deque<std::move_only_function<void()>> posted;
     std::unique_ptr<Store> store;
