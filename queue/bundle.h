@@ -20,7 +20,9 @@ struct Bundle {
     std::uint32_t place = nothing;
     std::uint32_t sender = nothing;  // its group (SenderTable), which takes turns with others
     std::uint32_t recipients = 0;
+    std::uint32_t first_recipient = nothing;  // none of its recipients has a lower number
     std::uint32_t next_of_message = nothing;
+    std::uint32_t previous_of_message = nothing;
     std::uint32_t previous = nothing;
     std::uint32_t next = nothing;
     State state = State::routing;

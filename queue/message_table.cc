@@ -8,6 +8,9 @@
 namespace queue {
 namespace {
 
+// All of them take about as much room as one with its record's frame.
+constexpr std::size_t few_recipients = 4;
+
 std::uint32_t seconds_of(mta::Instant instant) {
     return static_cast<std::uint32_t>(std::max<std::int64_t>(mta::to_unix_ms(instant), 0) / 1000);
 }
@@ -75,7 +78,7 @@ std::uint32_t MessageTable::add(const Message& message) {
     const auto index = add_entry(message.id, message.facts.size, recipients.size());
     auto& entry = messages_[index];
     entry.arrival = message.arrival;
-    entry.message_id_hash = hash_of_message_id(message.message_id);
+    entry.set_message_id_hash(hash_of_message_id(message.message_id));
     entry.sender = senders_.add(message.envelope.reverse_path);
     set_requests(entry, message.envelope.requests);
     const auto due = first_due(message.arrival, message.envelope.requests);
@@ -94,7 +97,7 @@ std::uint32_t MessageTable::add(const QueuedMessage& message) {
     const auto index = add_entry(message.id, message.size, recipients.size());
     auto& entry = messages_[index];
     entry.arrival = message.arrival;
-    entry.message_id_hash = message.message_id_hash;
+    entry.set_message_id_hash(message.message_id_hash);
     entry.sender = senders_.add(message.sender);
     set_requests(entry, message.requests);
     for (std::size_t i = 0; i < recipients.size(); ++i) {
@@ -183,22 +186,39 @@ void MessageTable::release_error(RecipientEntry& recipient) {
     if (index != nothing) errors_.release(index);
 }
 
+RecipientState MessageTable::state_of(const RecipientEntry& recipient) const {
+    return {.phase = recipient.phase,
+            .in_doubt = recipient.is_in_doubt,
+            .told_late = recipient.is_told_late,
+            .delay_notices = recipient.delay_notices,
+            .attempts = recipient.attempts,
+            .next_due = recipient.due,
+            .last_attempt = mta::from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000),
+            .last_error = error(recipient)};
+}
+
 std::vector<RecipientState> MessageTable::states(std::uint32_t message) const {
     std::vector<RecipientState> states;
     const auto entries = recipients(message);
     states.reserve(entries.size());
-    for (const auto& entry : entries) {
-        states.push_back(
-            {.phase = entry.phase,
-             .in_doubt = entry.is_in_doubt,
-             .told_late = entry.is_told_late,
-             .delay_notices = entry.delay_notices,
-             .attempts = entry.attempts,
-             .next_due = entry.due,
-             .last_attempt = mta::from_unix_ms(std::int64_t{entry.last_attempt_s} * 1000),
-             .last_error = error(entry)});
-    }
+    for (const auto& entry : entries) states.push_back(state_of(entry));
     return states;
+}
+
+StateChanges MessageTable::changes(std::uint32_t message,
+                                   std::vector<std::uint32_t> numbers) const {
+    const auto entries = recipients(message);
+    if (entries.size() <= few_recipients || 2 * numbers.size() >= entries.size())
+        return states(message);
+    std::ranges::sort(numbers);
+    const auto repeated = std::ranges::unique(numbers);
+    numbers.erase(repeated.begin(), repeated.end());
+    StateChanges changes;
+    changes.recipients = static_cast<std::uint32_t>(entries.size());
+    changes.changes.reserve(numbers.size());
+    for (const auto number : numbers)
+        changes.changes.push_back({number, state_of(entries[number])});
+    return changes;
 }
 
 std::optional<std::uint32_t> MessageTable::find_domain(std::string_view name) const {

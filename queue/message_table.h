@@ -31,11 +31,23 @@ struct MessageEntry {
     std::uint32_t copy = nothing;     // of the message in RAM, while there is one
     std::uint32_t sender = nothing;   // the null sender; otherwise in the table's senders()
     std::uint32_t size_kib : 21 = 0;  // rounded up, and no more than size_kib_max
-    std::uint32_t reports_under_way : 10 = 0;
+    std::uint32_t message_id_low : 11 = 0;
+    // Each recipient comes to his end once, and hears of lateness once: two for each are the most.
+    std::uint32_t reports_under_way : 17 = 0;
     std::uint32_t has_requests : 1 = 0;  // MessageTable::requests()
-    std::uint32_t message_id_hash = 0;   // hash_of_message_id()
+    std::uint32_t message_id_high : 14 = 0;
 
     static constexpr std::uint32_t size_kib_max = (1u << 21) - 1;
+    // The lower bits of hash_of_message_id(). A hit is to be checked in any case.
+    static constexpr std::uint32_t message_id_hash_bits = 25;
+    void set_message_id_hash(std::uint32_t hash) {
+        message_id_low = hash & ((1u << 11) - 1);
+        message_id_high = (hash >> 11) & ((1u << 14) - 1);
+    }
+    [[nodiscard]] bool has_message_id_hash(std::uint32_t hash) const {
+        const auto known = static_cast<std::uint32_t>(message_id_high) << 11 | message_id_low;
+        return known == (hash & ((1u << message_id_hash_bits) - 1));
+    }
     [[nodiscard]] bool is_null_sender() const { return sender == nothing; }
 };
 
@@ -114,6 +126,10 @@ public:
     [[nodiscard]] const mta::DeliveryError& error(const RecipientEntry& recipient) const;
     // As the store keeps it.
     [[nodiscard]] std::vector<RecipientState> states(std::uint32_t message) const;
+    // Of these recipients (in any order). All of them if they are few, or if most have changed:
+    // that is then the one record that counts.
+    [[nodiscard]] StateChanges changes(std::uint32_t message,
+                                       std::vector<std::uint32_t> numbers) const;
 
     // What its sender asked for; as a rule nothing.
     [[nodiscard]] const Requests& requests(const MessageEntry& message) const;
@@ -152,6 +168,7 @@ private:
     RecipientEntry& start_recipient(const MessageEntry& entry, std::size_t number,
                                     const std::string& domain);
     void count_recipient(MessageEntry& entry, const RecipientEntry& recipient);
+    [[nodiscard]] RecipientState state_of(const RecipientEntry& recipient) const;
     void set_requests(MessageEntry& entry, const Requests& requests);
     void release_error(RecipientEntry& recipient);
 

@@ -34,6 +34,9 @@ namespace queue {
 // who wants to be told that a message is late is told so once, besides the usual delay notices.
 //
 // After anything was changed about a message's recipients the caller calls rearm() for it, once.
+//
+// Each firing of a message's timer is a walk over its recipients, so the timers of those with very
+// many are coarse: a tenth of a second for ten thousand.
 class Scheduler {
 public:
     // The lifetime of the route that a domain takes, if it has one of its own.
@@ -79,6 +82,9 @@ public:
     void examine(std::uint32_t message, mta::Instant now, Work& work);
     [[nodiscard]] std::optional<mta::Instant> next_wakeup() const { return wheel_.next(); }
     void rearm(std::uint32_t message);
+    // The same when nobody but these recipients has changed, without a look at the others. The
+    // timer may then come for nothing, never too late.
+    void rearm(std::uint32_t message, std::span<const std::uint32_t> numbers);
     // Every open recipient has a timer or an owner. For tests: a walk over the queue. Empty: fine;
     // otherwise what is wrong.
     [[nodiscard]] std::string check() const;
@@ -130,6 +136,7 @@ public:
 
 private:
     void note_new_domains();
+    [[nodiscard]] static mta::Instant timer_for(const MessageEntry& message, mta::Instant event);
     [[nodiscard]] mta::Millis lifetime(const MessageEntry& message,
                                        const RecipientEntry& recipient) const;
     [[nodiscard]] mta::Instant next_due(const MessageEntry& message,

@@ -355,7 +355,7 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
                     core_.table().set_error(recipient, error);
                 next_due = recipient.due;
             }
-            core_.scheduler.rearm(message);
+            core_.scheduler.rearm(message, delivery->recipients);
         }
         delivery->bundle = queue::nothing;
         core_.event(Postponed{delivery->id, destination.name(), error, next_due});

@@ -83,26 +83,23 @@ void Deliveries::start(std::uint32_t site) {
 }
 
 void Deliveries::read(const DeliveryPtr& delivery) {
-    core_.ports.store.read(delivery->id, [this, waiting = std::weak_ptr(delivery),
-                                          alive = std::weak_ptr(core_.is_alive)](auto stored) {
+    parts_.copies.read(delivery->id, [this, waiting = std::weak_ptr(delivery)](const auto& read) {
         const auto reading = waiting.lock();
-        if (alive.expired() || !reading || reading->bundle == queue::nothing) return;
-        on_read(reading, std::move(stored));
+        if (reading && reading->bundle != queue::nothing) on_read(reading, read);
     });
 }
 
-void Deliveries::on_read(const DeliveryPtr& delivery,
-                         queue::StoreResult<queue::StoredMessage> stored) {
+void Deliveries::on_read(const DeliveryPtr& delivery, const MessageCopies::ReadResult& read) {
     core_.request_tick();
     const auto kept = delivery->connection;
     if (kept != queue::nothing) work_of(kept).reserved = nullptr;
-    if (stored) {
-        delivery->content = std::move(stored->message);
+    if (read) {
+        delivery->content = *read;
         connect(delivery);
         return;
     }
     if (kept != queue::nothing) pool_.park(kept);
-    end_unreadable(delivery, stored.error());
+    end_unreadable(delivery, read.error());
 }
 
 void Deliveries::connect(const DeliveryPtr& delivery) {

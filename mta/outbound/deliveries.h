@@ -213,7 +213,7 @@ private:
 
     [[nodiscard]] DeliveryPtr make(std::uint32_t site);
     void read(const DeliveryPtr& delivery);
-    void on_read(const DeliveryPtr& delivery, queue::StoreResult<queue::StoredMessage> stored);
+    void on_read(const DeliveryPtr& delivery, const MessageCopies::ReadResult& read);
     void connect(const DeliveryPtr& delivery);
     void set_unconnected(Delivery& delivery, bool is_unconnected);
 

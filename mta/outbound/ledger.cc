@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "mta/base/assert.h"
@@ -31,6 +32,7 @@ void Ledger::settle(std::uint32_t message, const std::shared_ptr<const queue::Me
     if (outcomes.empty()) return;
     Job job{.id = core_.table().message(message).id, .content = content};
     for (const auto& outcome : outcomes) {
+        job.changed.push_back(outcome.recipient);
         RecipientRef who{.id = job.id,
                          .recipient = outcome.recipient,
                          .destination = destination,
@@ -49,7 +51,7 @@ void Ledger::settle(std::uint32_t message, const std::shared_ptr<const queue::Me
     const bool is_to_be_reported = is_ordered && gathered_.count(entry.id) > 0;
     if (is_to_be_reported || are_all_gathered(entry)) job.failures = take_gathered(entry);
     if (job.failures.empty() && job.relayed.empty()) {
-        commit(message, {});
+        commit(message, std::move(job.changed), {});
     } else {
         begin(message, std::move(job));
     }
@@ -129,7 +131,7 @@ void Ledger::commit(std::uint32_t message) {
     if (are_all_gathered(core_.table().message(message))) {
         report_gathered(message);
     } else {
-        commit(message, {});
+        commit(message, Reports{});
     }
 }
 
@@ -244,6 +246,7 @@ void Ledger::send_late_notice(std::uint32_t message) {
         auto reason = handlers_.reason_of(recipient);
         reason.status = {4, 4, 7};
         core_.scheduler.count_delay_notice(entry, recipient, now);
+        job.changed.push_back(number);
         job.delays.push_back({.recipient = number,
                               .error = std::move(reason),
                               .last_attempt = last_attempt_of(recipient),
@@ -281,6 +284,15 @@ bool Ledger::is_relay_reported(const queue::MessageEntry& message,
     return by.trace || (by.mode == ByMode::notify && !outcome.is_deliver_by_passed_on);
 }
 
+// Recipients of whom the store has to hear.
+std::vector<std::uint32_t> Ledger::changed_of(const Job& job) {
+    auto numbers = job.changed;
+    for (const auto* outcomes : {&job.failures, &job.delays})
+        for (const auto& outcome : *outcomes)
+            numbers.push_back(static_cast<std::uint32_t>(outcome.recipient));
+    return numbers;
+}
+
 // The report at once, if the head of the body is at hand, in the same step as the rest; otherwise
 // what is certain now, and the rest with the report.
 void Ledger::begin(std::uint32_t message, Job job) {
@@ -291,7 +303,7 @@ void Ledger::begin(std::uint32_t message, Job job) {
         finish(std::move(job), content->body);
         return;
     }
-    commit(message, {});
+    commit(message, changed_of(job), {});
     if (job.content) {
         read_head(std::move(job));
     } else {
@@ -301,14 +313,12 @@ void Ledger::begin(std::uint32_t message, Job job) {
 
 void Ledger::read_content(Job job) {
     const auto id = job.id;
-    core_.ports.store.read(id, [this, alive = std::weak_ptr(core_.is_alive), job = std::move(job)](
-                                   queue::StoreResult<queue::StoredMessage> stored) mutable {
-        if (alive.expired()) return;
-        if (!stored) {
-            give_up_reports(std::move(job), stored.error());
+    copies_.read(id, [this, job = std::move(job)](const MessageCopies::ReadResult& read) mutable {
+        if (!read) {
+            give_up_reports(std::move(job), read.error());
             return;
         }
-        job.content = stored->message;
+        job.content = *read;
         if (job.content->is_body_inline()) {
             const auto content = job.content;
             finish(std::move(job), content->body);
@@ -352,7 +362,7 @@ void Ledger::finish(Job job, std::string_view head) {
     make(job, ReportKind::failure, head, reports);
     make(job, ReportKind::relayed, head, reports);
     make(job, ReportKind::delay, head, reports);
-    commit(*message, std::move(reports));
+    commit(*message, changed_of(job), std::move(reports));
     core_.request_tick();
 }
 
@@ -427,9 +437,10 @@ void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
     auto& entry = core_.table().message(*message);
     --entry.reports_under_way;
     if (note_unreadable(*message, error)) return;
+    auto changed = changed_of(job);
     // The store is in trouble: the report is made later.
     for (auto& failure : job.failures) gather(entry, std::move(failure));
-    commit(*message, {});
+    commit(*message, std::move(changed), {});
 }
 
 bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& error,
@@ -447,6 +458,13 @@ bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& err
 }
 
 void Ledger::commit(std::uint32_t message, Reports reports) {
+    std::vector<std::uint32_t> all(core_.table().message(message).recipient_count);
+    std::iota(all.begin(), all.end(), 0U);
+    core_.scheduler.rearm(message);
+    commit(message, std::move(all), std::move(reports));
+}
+
+void Ledger::commit(std::uint32_t message, std::vector<std::uint32_t> numbers, Reports reports) {
     auto& entry = core_.table().message(message);
     const auto id = entry.id;
     if (entry.open_count == 0 && entry.reports_under_way == 0) {
@@ -457,9 +475,10 @@ void Ledger::commit(std::uint32_t message, Reports reports) {
         // A report that waits for others is not being made yet: it reads the message then.
         const bool is_reporting = entry.reports_under_way > 1 ||
                                   (entry.reports_under_way == 1 && gathered_.count(id) == 0);
-        if (entry.first_bundle == queue::nothing && !is_reporting) copies_.drop(message);
-        core_.scheduler.rearm(message);
-        core_.ports.store.update(id, core_.table().states(message), reports);
+        copies_.release(message, is_reporting);
+        core_.scheduler.rearm(message, numbers);
+        auto changes = core_.table().changes(message, std::move(numbers));
+        core_.ports.store.update(id, std::move(changes), reports);
     }
     for (auto& report : reports) handlers_.on_report(std::move(report));
 }

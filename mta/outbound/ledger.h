@@ -82,6 +82,9 @@ public:
     void commit(std::uint32_t message);
     // The same; `reports` in the same step. They are mail to be delivered then.
     void commit(std::uint32_t message, std::vector<std::shared_ptr<const queue::Message>> reports);
+    // The same when only these recipients have changed: costs nothing for the others.
+    void commit(std::uint32_t message, std::vector<std::uint32_t> numbers,
+                std::vector<std::shared_ptr<const queue::Message>> reports);
     // Has them made, and says so to whom it concerns.
     [[nodiscard]] std::vector<std::shared_ptr<const queue::Message>> make_reports(
         const ReportRequest& request);
@@ -111,6 +114,7 @@ private:
     struct Job {
         queue::MessageId id = 0;
         std::shared_ptr<const queue::Message> content;
+        std::vector<std::uint32_t> changed;  // recipients; the store is told with the reports
         std::vector<RecipientOutcome> failures;
         std::vector<RecipientOutcome> relayed;
         std::vector<RecipientOutcome> delays;
@@ -130,6 +134,7 @@ private:
     [[nodiscard]] bool are_all_gathered(const queue::MessageEntry& entry) const;
     [[nodiscard]] bool is_under_way(std::uint32_t message) const;
     void report_gathered(std::uint32_t message);
+    [[nodiscard]] static std::vector<std::uint32_t> changed_of(const Job& job);
     void begin(std::uint32_t message, Job job);
     void read_content(Job job);
     void read_head(Job job);

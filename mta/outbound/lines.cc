@@ -15,13 +15,37 @@ namespace {
 // Messages looked at in one turn of the loop.
 constexpr std::uint32_t walk_slice = 20'000;
 
+// From so many recipients on, a message's bundles are found by an index.
+constexpr std::uint32_t many_recipients = 32;
+
 }  // namespace
+
+template <class Visit>
+void Lines::for_each_of(std::uint32_t bundle, const Visit& visit) const {
+    const auto& of = core_.bundles[bundle];
+    const auto recipients = core_.table().recipients(of.message);
+    auto left = of.recipients;
+    for (auto number = of.first_recipient; left > 0 && number < recipients.size(); ++number) {
+        if (recipients[number].bundle != bundle) continue;
+        --left;
+        if (!visit(recipients[number], number)) return;
+    }
+}
+
+void Lines::enter(std::uint32_t bundle, queue::RecipientEntry& recipient, std::uint32_t number) {
+    auto& entered = core_.bundles[bundle];
+    recipient.bundle = bundle;
+    ++entered.recipients;
+    entered.first_recipient = std::min(entered.first_recipient, number);
+}
 
 void Lines::line_up_due(std::uint32_t message) {
     const auto now = core_.now();
     auto& table = core_.table();
     const auto source = router_->source_of(table.message(message));
-    for (auto& recipient : table.recipients(message)) {
+    const auto recipients = table.recipients(message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        auto& recipient = recipients[number];
         if (!recipient.is_waiting() || recipient.due > now) continue;
         const auto site = router_->site_for(recipient.domain, source);
         const auto state = site ? State::lined_up : State::routing;
@@ -37,8 +61,7 @@ void Lines::line_up_due(std::uint32_t message) {
                 router_->park(recipient.domain, bundle);
             }
         }
-        recipient.bundle = bundle;
-        ++core_.bundles[bundle].recipients;
+        enter(bundle, recipient, number);
         if (site) sites_.refresh(*site);
     }
 }
@@ -55,12 +78,14 @@ void Lines::on_routed(std::uint32_t domain) {
                                  ? queue::nothing
                                  : find(message, State::lined_up, *site);
         if (present != queue::nothing) {
-            move_recipients(bundle, present, 0, std::numeric_limits<std::size_t>::max());
+            move_recipients(bundle, present, std::numeric_limits<std::size_t>::max());
             remove(bundle);
             continue;
         }
+        unfile(bundle);
         core_.bundles[bundle].state = State::lined_up;
         core_.bundles[bundle].place = *site;
+        file(bundle);
         sites_[*site].destination.line_up(core_.bundles, bundle);
         sites_.refresh(*site);
     }
@@ -84,22 +109,26 @@ std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
         const auto message = core_.bundles[first].message;
         taken = add(message, State::delivering, site);
         core_.bundles[taken].is_retry = core_.bundles[first].is_retry;
-        move_recipients(first, taken, 0, recipients_max);
+        move_recipients(first, taken, recipients_max);
     } else {
         destination.leave(core_.bundles, first);
+        unfile(first);
         core_.bundles[first].state = State::delivering;
     }
-    for (auto& recipient : core_.table().recipients(core_.bundles[taken].message))
-        if (recipient.bundle == taken) recipient.is_delivering = true;
+    for_each_of(taken, [](queue::RecipientEntry& recipient, std::uint32_t) {
+        recipient.is_delivering = true;
+        return true;
+    });
     return taken;
 }
 
 std::vector<std::uint32_t> Lines::recipients_of(std::uint32_t bundle) const {
     std::vector<std::uint32_t> numbers;
     numbers.reserve(core_.bundles[bundle].recipients);
-    const auto recipients = core_.table().recipients(core_.bundles[bundle].message);
-    for (std::uint32_t number = 0; number < recipients.size(); ++number)
-        if (recipients[number].bundle == bundle) numbers.push_back(number);
+    for_each_of(bundle, [&](const queue::RecipientEntry&, std::uint32_t number) {
+        numbers.push_back(number);
+        return true;
+    });
     return numbers;
 }
 
@@ -109,14 +138,16 @@ void Lines::put_back(std::uint32_t bundle, Place place) {
     const auto site = returned.place;
     const auto message = returned.message;
     auto left = returned.recipients;
-    for (auto& recipient : core_.table().recipients(message)) {
-        if (recipient.bundle != bundle) continue;
+    const auto numbers = recipients_of(bundle);
+    for (const auto number : numbers) {
+        auto& recipient = core_.table().recipient(core_.table().message(message), number);
         recipient.is_delivering = false;
         if (leave_if_moved(message, recipient, site)) --left;
     }
-    core_.scheduler.rearm(message);
+    core_.scheduler.rearm(message, numbers);
     if (left == 0) return;  // and the bundle is gone
     returned.state = State::lined_up;
+    file(bundle);
     if (place == Place::first) {
         sites_[site].destination.line_up_first(core_.bundles, bundle);
     } else {
@@ -145,14 +176,10 @@ void Lines::put_back_others(std::uint32_t bundle, std::span<const std::uint32_t>
     const auto message = core_.bundles[bundle].message;
     const auto rest = add(message, State::delivering, core_.bundles[bundle].place);
     core_.bundles[rest].is_retry = core_.bundles[bundle].is_retry;
-    const auto recipients = core_.table().recipients(message);
-    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
-        if (recipients[number].bundle != bundle) continue;
-        if (!std::ranges::binary_search(kept, number)) {
-            recipients[number].bundle = rest;
-            ++core_.bundles[rest].recipients;
-        }
-    }
+    for_each_of(bundle, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
+        if (!std::ranges::binary_search(kept, number)) enter(rest, recipient, number);
+        return true;
+    });
     core_.bundles[bundle].recipients -= core_.bundles[rest].recipients;
     put_back(rest);
 }
@@ -203,12 +230,32 @@ void Lines::reroute(std::uint32_t message) {
 }
 
 std::uint32_t Lines::find(std::uint32_t message, State state, std::uint32_t place) const {
-    for (auto bundle = core_.table().message(message).first_bundle; bundle != queue::nothing;
+    const auto& entry = core_.table().message(message);
+    if (entry.recipient_count >= many_recipients) {
+        const auto found = filed_.find({message, place, state});
+        return found == filed_.end() ? queue::nothing : found->second;
+    }
+    for (auto bundle = entry.first_bundle; bundle != queue::nothing;
          bundle = core_.bundles[bundle].next_of_message) {
         const auto& found = core_.bundles[bundle];
         if (found.state == state && found.place == place && !found.is_of_one) return bundle;
     }
     return queue::nothing;
+}
+
+// If there are two of a kind (one was put back), one of them is enough to be found.
+void Lines::file(std::uint32_t bundle) {
+    const auto& filed = core_.bundles[bundle];
+    const auto& entry = core_.table().message(filed.message);
+    if (filed.state == State::delivering || entry.recipient_count < many_recipients) return;
+    filed_.try_emplace({filed.message, filed.place, filed.state}, bundle);
+}
+
+void Lines::unfile(std::uint32_t bundle) {
+    const auto& filed = core_.bundles[bundle];
+    if (core_.table().message(filed.message).recipient_count < many_recipients) return;
+    const auto found = filed_.find({filed.message, filed.place, filed.state});
+    if (found != filed_.end() && found->second == bundle) filed_.erase(found);
 }
 
 std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place) {
@@ -221,14 +268,22 @@ std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place
     bundle.place = place;
     bundle.state = state;
     bundle.next_of_message = entry.first_bundle;
-    entry.first_bundle = core_.bundles.add(bundle);
-    return entry.first_bundle;
+    const auto index = core_.bundles.add(bundle);
+    if (entry.first_bundle != queue::nothing)
+        core_.bundles[entry.first_bundle].previous_of_message = index;
+    entry.first_bundle = index;
+    file(index);
+    return index;
 }
 
 void Lines::remove(std::uint32_t bundle) {
-    auto* link = &core_.table().message(core_.bundles[bundle].message).first_bundle;
-    while (*link != bundle) link = &core_.bundles[*link].next_of_message;
-    *link = core_.bundles[bundle].next_of_message;
+    unfile(bundle);
+    const auto& gone = core_.bundles[bundle];
+    const auto next = gone.next_of_message;
+    const auto previous = gone.previous_of_message;
+    if (next != queue::nothing) core_.bundles[next].previous_of_message = previous;
+    (previous == queue::nothing ? core_.table().message(gone.message).first_bundle
+                                : core_.bundles[previous].next_of_message) = next;
     core_.bundles.remove(bundle);
 }
 
@@ -243,18 +298,16 @@ void Lines::leave_line(std::uint32_t bundle) {
     }
 }
 
-void Lines::move_recipients(std::uint32_t from, std::uint32_t to, std::size_t skip,
-                            std::size_t count) {
-    std::size_t seen = 0;
+void Lines::move_recipients(std::uint32_t from, std::uint32_t to, std::size_t count) {
     std::uint32_t moved = 0;
-    for (auto& recipient : core_.table().recipients(core_.bundles[from].message)) {
-        if (recipient.bundle != from || seen++ < skip) continue;
-        if (moved == count) break;
-        recipient.bundle = to;
+    for_each_of(from, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
+        core_.bundles[from].first_recipient = number;
+        if (moved == count) return false;
+        enter(to, recipient, number);
         ++moved;
-    }
+        return true;
+    });
     core_.bundles[from].recipients -= moved;
-    core_.bundles[to].recipients += moved;
 }
 
 }  // namespace mta::outbound

@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "mta/outbound/core.h"
@@ -66,12 +68,36 @@ private:
     bool leave_if_moved(std::uint32_t message, queue::RecipientEntry& recipient,
                         std::uint32_t site);
     void reroute(std::uint32_t message);
+    void file(std::uint32_t bundle);
+    void unfile(std::uint32_t bundle);
     void remove(std::uint32_t bundle);
     void leave_line(std::uint32_t bundle);
-    void move_recipients(std::uint32_t from, std::uint32_t to, std::size_t skip, std::size_t count);
+    // The first `count` of them.
+    void move_recipients(std::uint32_t from, std::uint32_t to, std::size_t count);
+    void enter(std::uint32_t bundle, queue::RecipientEntry& recipient, std::uint32_t number);
+    // Calls `visit` for each of a bundle's recipients in the envelope's order; nobody else's are
+    // looked at but those between them. False: enough.
+    template <class Visit>
+    void for_each_of(std::uint32_t bundle, const Visit& visit) const;
+
+    // Where a bundle waits.
+    struct Spot {
+        std::uint32_t message = 0;
+        std::uint32_t place = 0;
+        queue::Bundle::State state = queue::Bundle::State::routing;
+        bool operator==(const Spot&) const = default;
+    };
+    struct SpotHash {
+        std::size_t operator()(const Spot& spot) const {
+            const auto whole = std::uint64_t{spot.message} << 32 | spot.place;
+            return std::hash<std::uint64_t>{}((whole + static_cast<unsigned>(spot.state)) *
+                                              0x9e3779b97f4a7c15);
+        }
+    };
 
     Core& core_;
     SiteTable& sites_;
+    std::unordered_map<Spot, std::uint32_t, SpotHash> filed_;  // of messages with many recipients
     Router* router_ = nullptr;
     std::vector<std::uint32_t> moved_;     // domains, for the next walk
     std::vector<bool> walked_for_;         // of the walk under way, by domain

@@ -1,16 +1,23 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <unordered_map>
+#include <vector>
 
 #include "mta/outbound/core.h"
 #include "queue/message.h"
 #include "queue/slab.h"
+#include "queue/store.h"
 
 namespace mta::outbound {
 
-// Messages kept in RAM from their arrival until their first attempt, so that the common case reads
-// nothing back. Beyond `delivery.memory_bytes_max` the oldest are let go: what waits behind a slow
-// destination is read from the store when its turn comes, and costs the others no room.
+// Messages in RAM: each once, for all of its deliveries. New mail from its arrival until its first
+// attempt, so that the common case reads nothing back; what was read back, as long as some of it is
+// in line or under way; and messages with very many recipients, of which some are always about to
+// be tried, as long as there is room. Beyond `delivery.memory_bytes_max` the oldest are let go:
+// what waits behind a slow destination is read from the store when its turn comes, and costs the
+// others no room.
 class MessageCopies {
 public:
     explicit MessageCopies(Core& core) : core_(core) {}
@@ -18,19 +25,31 @@ public:
     void keep(std::uint32_t message, std::shared_ptr<const queue::Message> copy);
     // Null: only the store has it.
     [[nodiscard]] std::shared_ptr<const queue::Message> get(std::uint32_t message) const;
+    // From the store. Whoever asks while it is being read gets the same copy.
+    using ReadResult = queue::StoreResult<std::shared_ptr<const queue::Message>>;
+    using OnRead = std::move_only_function<void(const ReadResult&)>;
+    void read(queue::MessageId id, OnRead on_read);
+    // Not kept any more, unless it is needed or will be soon. `is_reporting`: for a report that is
+    // being made.
+    void release(std::uint32_t message, bool is_reporting);
     void drop(std::uint32_t message);
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
 private:
     struct Copy {
         std::shared_ptr<const queue::Message> message;
+        std::uint64_t bytes = 0;
         std::uint32_t owner = queue::nothing;
         std::uint32_t older = queue::nothing;
         std::uint32_t newer = queue::nothing;
     };
 
+    void on_read(queue::MessageId id, queue::StoreResult<queue::StoredMessage> stored);
+    [[nodiscard]] static bool is_needed(const queue::MessageEntry& entry, bool is_reporting);
+
     Core& core_;
     queue::Slab<Copy> copies_;
+    std::unordered_map<queue::MessageId, std::vector<OnRead>> reads_;  // under way
     std::uint32_t oldest_ = queue::nothing;
     std::uint32_t newest_ = queue::nothing;
     std::uint64_t bytes_ = 0;

@@ -134,7 +134,7 @@ private:
                (!filter_.arrived_after || entry.arrival > *filter_.arrived_after) &&
                (!filter_.larger_than || entry.size_kib > size_kib_larger_) &&
                entry.size_kib < size_kib_smaller_ &&
-               (filter_.message_id.empty() || entry.message_id_hash == message_id_hash_) &&
+               (filter_.message_id.empty() || entry.has_message_id_hash(message_id_hash_)) &&
                (!filter_.sender || is_sender(table_.sender(entry)));
     }
     [[nodiscard]] bool is_sender(std::string_view sender) const {
@@ -145,7 +145,7 @@ private:
     }
     // True also if it does not matter: then every recipient is meant.
     [[nodiscard]] bool mentions(const queue::MessageEntry& entry) const {
-        return filter_.mention.empty() || entry.message_id_hash == mention_hash_ ||
+        return filter_.mention.empty() || entry.has_message_id_hash(mention_hash_) ||
                equals_ignoring_case(table_.sender(entry), filter_.mention);
     }
 

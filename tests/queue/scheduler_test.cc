@@ -345,5 +345,34 @@ TEST_F(SchedulerTest, a_new_policy_counts_for_old_mail) {
     EXPECT_EQ(work_until(start + 30s), Seen{"expired " + std::to_string(index)});
 }
 
+// Nobody is waited for longer, though only those are looked at who have changed.
+TEST_F(SchedulerTest, of_a_message_with_many_recipients_the_timer_never_comes_too_late) {
+    std::vector<Recipient> recipients;
+    for (int i = 0; i < 500; ++i) recipients.push_back(to("d" + std::to_string(i) + ".example"));
+    const auto index = add(std::move(recipients));
+    auto& table = scheduler.table();
+    const auto& entry = table.message(index);
+    ASSERT_EQ(work_until(now), std::vector<std::string>{"due 0"});
+    for (std::uint32_t number = 0; number < 500; ++number)
+        scheduler.defer(entry, table.recipient(entry, number), later, now);
+    scheduler.rearm(index);
+    std::mt19937 rng(1);
+    for (int step = 0; step < 300; ++step) {
+        now += Millis{rng() % 60'000};
+        std::vector<std::uint32_t> changed;
+        if (work_until(now).empty()) {
+            changed = {static_cast<std::uint32_t>(rng() % 500)};
+        } else {
+            for (std::uint32_t number = 0; number < 500; ++number)
+                if (table.recipient(entry, number).due <= now) changed.push_back(number);
+            scheduler.rearm(index);
+        }
+        for (const auto number : changed)
+            scheduler.defer(entry, table.recipient(entry, number), later, now);
+        scheduler.rearm(index, changed);
+        ASSERT_EQ(scheduler.check(), "");
+    }
+}
+
 }  // namespace
 }  // namespace queue
