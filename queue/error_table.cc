@@ -1,53 +1,158 @@
 #include "queue/error_table.h"
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
-#include <string_view>
+#include <utility>
 
 namespace queue {
 namespace {
 
-std::size_t hash_of(const mta::DeliveryError& error) {
-    const auto numbers = (std::size_t{error.status.klass} << 48) ^
-                         (std::size_t{error.status.subject} << 32) ^
-                         (std::size_t{error.status.detail} << 16) ^ error.reply_code;
+// Stands in a shape for a word of the answer's own.
+constexpr char gap = '\x01';
+
+std::uint64_t hash_of(const mta::DeliveryError& error) {
+    const auto numbers = (std::uint64_t{error.status.klass} << 48) ^
+                         (std::uint64_t{error.status.subject} << 32) ^
+                         (std::uint64_t{error.status.detail} << 16) ^ error.reply_code;
     const std::hash<std::string_view> hash;
     return hash(error.text) * 31 + hash(error.remote) * 17 + numbers;
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool ends_word(char c) { return c == ' ' || c == '\n'; }
+
+struct Parts {
+    std::string shape;
+    std::string own;  // each word with a zero behind; empty: the shape is the whole text
+};
+
+Parts take_apart(std::string_view text) {
+    // What could be taken for a gap or an end is kept as it is.
+    if (text.find('\0') != text.npos || text.find(gap) != text.npos) return {std::string(text), ""};
+    Parts parts;
+    while (!text.empty()) {
+        const auto* const end = std::ranges::find_if(text, ends_word);
+        const auto word = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+        if (std::ranges::any_of(word, is_digit)) {
+            parts.shape += gap;
+            parts.own.append(word).push_back('\0');
+        } else {
+            parts.shape += word;
+        }
+        text.remove_prefix(word.size());
+        if (text.empty()) break;
+        parts.shape += text.front();
+        text.remove_prefix(1);
+    }
+    return parts;
+}
+
+std::string put_together(const std::string& shape, std::string_view own) {
+    if (own.empty()) return shape;
+    std::string text;
+    text.reserve(shape.size() + own.size());
+    for (const char c : shape) {
+        if (c != gap) {
+            text += c;
+            continue;
+        }
+        const auto word = own.substr(0, own.find('\0'));
+        text += word;
+        own.remove_prefix(word.size() + 1);
+    }
+    return text;
+}
+
+// What the allocator gives for so many, with its own.
+constexpr std::size_t allocated(std::size_t bytes) {
+    return bytes == 0 ? 0 : std::max<std::size_t>((bytes + 8 + 15) / 16 * 16, 32);
+}
+
 }  // namespace
 
-// The entry, its texts, and the node in the index.
-std::size_t ErrorTable::bytes_of(const mta::DeliveryError& error) {
-    constexpr std::size_t index_node_bytes = 48;
-    return sizeof(Entry) + index_node_bytes + error.text.size() + error.remote.size();
+// ---- Texts ----
+
+std::size_t TextTable::bytes_of(const std::string& text) {
+    constexpr std::size_t index_node_bytes = 56;
+    return sizeof(Entry) + index_node_bytes + allocated(text.size());
+}
+
+std::uint32_t TextTable::intern(std::string_view text) {
+    const auto known = by_text_.find(text);
+    if (known != by_text_.end()) {
+        ++entries_[known->second].uses;
+        return known->second;
+    }
+    const auto index = entries_.add({std::string(text), 1});
+    by_text_.emplace(entries_[index].text, index);
+    bytes_ += bytes_of(entries_[index].text);
+    return index;
+}
+
+void TextTable::release(std::uint32_t index) {
+    auto& entry = entries_[index];
+    if (--entry.uses > 0) return;
+    bytes_ -= bytes_of(entry.text);
+    by_text_.erase(entry.text);
+    entries_.remove(index);
+}
+
+// ---- Answers ----
+
+std::size_t ErrorTable::bytes_of(const Entry& entry) {
+    constexpr std::size_t index_bytes = 8;
+    return sizeof(Entry) + index_bytes + allocated(entry.own_bytes);
 }
 
 std::uint32_t ErrorTable::intern(const mta::DeliveryError& error) {
     const auto hash = hash_of(error);
-    const auto [first, last] = by_hash_.equal_range(hash);
-    const auto known = std::find_if(
-        first, last, [&](const auto& entry) { return entries_[entry.second].error == error; });
-    std::uint32_t index = nothing;
-    if (known != last) {
-        index = known->second;
-    } else {
-        index = entries_.add({error, 0});
-        by_hash_.emplace(hash, index);
-        bytes_ += bytes_of(error);
+    const auto hash_at = [this](std::uint32_t index) { return entries_[index].hash; };
+    const auto known = by_hash_.find(hash, hash_at);
+    if (known != nothing && (*this)[known] == error) {
+        ++entries_[known].uses;
+        return known;
     }
-    ++entries_[index].uses;
+    const auto [shape, own] = take_apart(error.text);
+    const auto index = entries_.add();
+    auto& entry = entries_[index];
+    entry.hash = hash;
+    entry.uses = 1;
+    entry.shape = texts_.intern(shape);
+    entry.remote = texts_.intern(error.remote);
+    entry.status = error.status;
+    entry.reply_code = error.reply_code;
+    entry.scope = error.scope;
+    if (!own.empty()) {
+        entry.own = std::make_unique_for_overwrite<char[]>(own.size());
+        std::memcpy(entry.own.get(), own.data(), own.size());
+        entry.own_bytes = static_cast<std::uint16_t>(own.size());
+    }
+    entry.is_indexed = known == nothing;
+    if (entry.is_indexed) by_hash_.add(hash, index, hash_at);
+    bytes_ += bytes_of(entry);
     return index;
 }
 
 void ErrorTable::release(std::uint32_t index) {
     auto& entry = entries_[index];
     if (--entry.uses > 0) return;
-    bytes_ -= bytes_of(entry.error);
-    const auto [first, last] = by_hash_.equal_range(hash_of(entry.error));
-    by_hash_.erase(
-        std::find_if(first, last, [&](const auto& node) { return node.second == index; }));
+    bytes_ -= bytes_of(entry);
+    if (entry.is_indexed) {
+        by_hash_.remove(entry.hash, [this](std::uint32_t other) { return entries_[other].hash; });
+    }
+    texts_.release(entry.shape);
+    texts_.release(entry.remote);
     entries_.remove(index);
+}
+
+mta::DeliveryError ErrorTable::operator[](std::uint32_t index) const {
+    const auto& entry = entries_[index];
+    return {.status = entry.status,
+            .scope = entry.scope,
+            .reply_code = entry.reply_code,
+            .text = put_together(texts_[entry.shape], {entry.own.get(), entry.own_bytes}),
+            .remote = texts_[entry.remote]};
 }
 
 }  // namespace queue

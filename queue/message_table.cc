@@ -176,9 +176,8 @@ void MessageTable::intern_error(RecipientEntry& recipient, const mta::DeliveryEr
     recipient.error = index;
 }
 
-const mta::DeliveryError& MessageTable::error(const RecipientEntry& recipient) const {
-    static const mta::DeliveryError none;
-    return recipient.error == nothing ? none : errors_[recipient.error];
+mta::DeliveryError MessageTable::error(const RecipientEntry& recipient) const {
+    return recipient.error == nothing ? mta::DeliveryError{} : errors_[recipient.error];
 }
 
 void MessageTable::release_error(RecipientEntry& recipient) {

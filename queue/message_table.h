@@ -123,7 +123,14 @@ public:
     void set_phase(MessageEntry& message, RecipientEntry& recipient, RecipientPhase phase);
     void set_error(RecipientEntry& recipient, const mta::DeliveryError& error);
     // Empty if there was none.
-    [[nodiscard]] const mta::DeliveryError& error(const RecipientEntry& recipient) const;
+    [[nodiscard]] mta::DeliveryError error(const RecipientEntry& recipient) const;
+    // Only of those who have one.
+    [[nodiscard]] mta::Scope error_scope(const RecipientEntry& recipient) const {
+        return errors_.scope(recipient.error);
+    }
+    [[nodiscard]] const void* error_identity(const RecipientEntry& recipient) const {
+        return errors_.identity(recipient.error);
+    }
     // As the store keeps it.
     [[nodiscard]] std::vector<RecipientState> states(std::uint32_t message) const;
     // Of these recipients (in any order). All of them if they are few, or if most have changed:

@@ -97,8 +97,9 @@ bool Grouping::add(const MessageHit& hit, std::size_t /*shard*/) {
                 count(group_of(hit.sender.data(), [&] { return hit.sender; }), hit, recipient);
                 break;
             case GroupBy::reason:
-                count(group_of(recipient.error, [&] { return reason_group(recipient.error); }), hit,
-                      recipient);
+                count(group_of(recipient.error_identity,
+                               [&] { return reason_group(recipient.error); }),
+                      hit, recipient);
                 break;
             case GroupBy::state: {
                 const auto name = to_string(recipient.state);

@@ -43,7 +43,7 @@ public:
 
     struct Handlers {
         // Why a recipient has come to nothing so far.
-        std::function<const DeliveryError&(const queue::RecipientEntry&)> reason_of;
+        std::function<DeliveryError(const queue::RecipientEntry&)> reason_of;
         // What he waits for is down, and so is everything else that waits for it.
         std::function<bool(const queue::RecipientEntry&)> waits_for_outage;
         // Too early for a notice about him, for a reason that is not the sender's.

@@ -84,9 +84,12 @@ bool Ledger::is_under_way(std::uint32_t message) const {
     return std::ranges::any_of(core_.table().recipients(message), is_one);
 }
 
-void Ledger::report_gathered(std::uint32_t message) {
+void Ledger::report_gathered(std::uint32_t message, std::vector<std::uint32_t> changed) {
     auto& entry = core_.table().message(message);
-    Job job{.id = entry.id, .content = copies_.get(message), .failures = take_gathered(entry)};
+    Job job{.id = entry.id,
+            .content = copies_.get(message),
+            .changed = std::move(changed),
+            .failures = take_gathered(entry)};
     begin(message, std::move(job));
 }
 
@@ -97,7 +100,7 @@ void Ledger::tick() {
         const auto message = core_.table().find(*id);
         MTA_ASSERT(message);
         if (is_under_way(*message) && gathered_.put_off(*id, core_.now())) continue;
-        report_gathered(*message);
+        report_gathered(*message, {});
     }
 }
 
@@ -127,9 +130,15 @@ void Ledger::resume(std::uint32_t message) {
     }
 }
 
+std::vector<std::uint32_t> Ledger::all_of(std::uint32_t message) const {
+    std::vector<std::uint32_t> all(core_.scheduler.table().message(message).recipient_count);
+    std::iota(all.begin(), all.end(), 0U);
+    return all;
+}
+
 void Ledger::commit(std::uint32_t message) {
     if (are_all_gathered(core_.table().message(message))) {
-        report_gathered(message);
+        report_gathered(message, all_of(message));
     } else {
         commit(message, Reports{});
     }
@@ -458,10 +467,8 @@ bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& err
 }
 
 void Ledger::commit(std::uint32_t message, Reports reports) {
-    std::vector<std::uint32_t> all(core_.table().message(message).recipient_count);
-    std::iota(all.begin(), all.end(), 0U);
     core_.scheduler.rearm(message);
-    commit(message, std::move(all), std::move(reports));
+    commit(message, all_of(message), std::move(reports));
 }
 
 void Ledger::commit(std::uint32_t message, std::vector<std::uint32_t> numbers, Reports reports) {

@@ -64,7 +64,7 @@ public:
                            const std::shared_ptr<const queue::Message>& content)>
             on_damaged;
         // Why a recipient has come to nothing so far.
-        std::function<const DeliveryError&(const queue::RecipientEntry&)> reason_of;
+        std::function<DeliveryError(const queue::RecipientEntry&)> reason_of;
         // Its destination, or its domain's DNS, is down.
         std::function<bool(const queue::RecipientEntry&)> waits_for_outage;
     };
@@ -133,7 +133,9 @@ private:
     [[nodiscard]] std::vector<RecipientOutcome> take_gathered(queue::MessageEntry& entry);
     [[nodiscard]] bool are_all_gathered(const queue::MessageEntry& entry) const;
     [[nodiscard]] bool is_under_way(std::uint32_t message) const;
-    void report_gathered(std::uint32_t message);
+    // `changed`: other recipients of whom the store has to hear.
+    void report_gathered(std::uint32_t message, std::vector<std::uint32_t> changed);
+    [[nodiscard]] std::vector<std::uint32_t> all_of(std::uint32_t message) const;
     [[nodiscard]] static std::vector<std::uint32_t> changed_of(const Job& job);
     void begin(std::uint32_t message, Job job);
     void read_content(Job job);

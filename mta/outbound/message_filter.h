@@ -60,6 +60,7 @@ struct RecipientHit {
     std::uint16_t attempts = 0;
     ViewState state = ViewState::queued;
     const DeliveryError* error = nullptr;  // as RecipientView::last_error; null: none so far
+    const void* error_identity = nullptr;  // the same for the same error, during one scan
     // Only with ScanRange::with_details:
     std::string_view domain;
     std::string_view destination;         // empty: not routed yet

@@ -39,22 +39,19 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
                [this](std::uint32_t message, const auto& content) {
                    fail_open(message, content, std::nullopt, "the message was damaged on our disk");
                },
-           .reason_of = [this](const auto& recipient) -> const DeliveryError& {
-               return reason_or_default(recipient);
-           },
+           .reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
            .waits_for_outage =
                [this](const auto& recipient) { return waits_for_outage(recipient); }}),
       deliveries(core, {sites, addresses, lines, ledger, copies}),
-      delay_notices(core, ledger, copies,
-                    {.reason_of = [this](const auto& recipient) -> const DeliveryError& {
-                         return reason_or_default(recipient);
-                     },
-                     .waits_for_outage =
-                         [this](const auto& recipient) { return waits_for_outage(recipient); },
-                     .is_too_early =
-                         [this](const auto& message, const auto& recipient) {
-                             return hours_notice_not_before(message, recipient) > core.now();
-                         }}),
+      delay_notices(
+          core, ledger, copies,
+          {.reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
+           .waits_for_outage =
+               [this](const auto& recipient) { return waits_for_outage(recipient); },
+           .is_too_early =
+               [this](const auto& message, const auto& recipient) {
+                   return hours_notice_not_before(message, recipient) > core.now();
+               }}),
       wake_ups(core, router,
                {.wake = [this](std::uint32_t domain) { wake_domain(domain, true); },
                 .make_due = [this](std::uint32_t message,
@@ -180,12 +177,10 @@ void QueueManager::Impl::expire(std::uint32_t message) {
     }
 }
 
-const DeliveryError& QueueManager::Impl::reason_or_default(
-    const queue::RecipientEntry& recipient) const {
+DeliveryError QueueManager::Impl::reason_or_default(const queue::RecipientEntry& recipient) const {
     static const DeliveryError untried{
         .status = {4, 4, 7}, .scope = Scope::message, .text = "it could not be delivered so far"};
-    const auto* reason = reason_of(recipient);
-    return reason != nullptr ? *reason : untried;
+    return reason_of(recipient).value_or(untried);
 }
 
 // Sites take turns, one delivery each, as long as there are connections to be had.

@@ -75,9 +75,11 @@ struct QueueManager::Impl {
     // Of what it waits for; null: it is in no line.
     [[nodiscard]] const queue::Health* health_of(const queue::RecipientEntry& recipient) const;
     // Why a recipient came to nothing so far: its own last error, else its destination's.
-    [[nodiscard]] const DeliveryError* reason_of(const queue::RecipientEntry& recipient) const;
-    [[nodiscard]] const DeliveryError& reason_or_default(
+    [[nodiscard]] std::optional<DeliveryError> reason_of(
         const queue::RecipientEntry& recipient) const;
+    // The same for the same reason; null: there is none.
+    [[nodiscard]] const void* reason_identity(const queue::RecipientEntry& recipient) const;
+    [[nodiscard]] DeliveryError reason_or_default(const queue::RecipientEntry& recipient) const;
     [[nodiscard]] MessageView view_of(std::uint32_t message) const;
     [[nodiscard]] RecipientView view_of(const queue::MessageEntry& message,
                                         const queue::RecipientEntry& recipient) const;

@@ -24,10 +24,18 @@ const queue::Health* QueueManager::Impl::health_of(const queue::RecipientEntry& 
                : &sites[bundle.place].destination.health();
 }
 
-const DeliveryError* QueueManager::Impl::reason_of(const queue::RecipientEntry& recipient) const {
+std::optional<DeliveryError> QueueManager::Impl::reason_of(
+    const queue::RecipientEntry& recipient) const {
+    const auto* const health = health_of(recipient);
+    if (health != nullptr && !health->is_up()) return health->last_error();
+    if (recipient.error != queue::nothing) return core.scheduler.table().error(recipient);
+    return std::nullopt;
+}
+
+const void* QueueManager::Impl::reason_identity(const queue::RecipientEntry& recipient) const {
     const auto* const health = health_of(recipient);
     if (health != nullptr && !health->is_up()) return &health->last_error();
-    if (recipient.error != queue::nothing) return &core.scheduler.table().error(recipient);
+    if (recipient.error != queue::nothing) return core.scheduler.table().error_identity(recipient);
     return nullptr;
 }
 
@@ -118,7 +126,7 @@ RecipientView QueueManager::Impl::view_of(const queue::MessageEntry& message,
     view.expires = core.scheduler.expiry(message, recipient);
     if (recipient.last_attempt_s != 0)
         view.last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
-    if (const auto* reason = reason_of(recipient)) view.last_error = *reason;
+    if (auto reason = reason_of(recipient)) view.last_error = std::move(*reason);
     if (const auto* const site = site_of(message, recipient)) view.destination = site->plan.name;
     describe_wait(message, recipient, view);
     if (recipient.is_waiting()) view.next_attempt = recipient.due;

@@ -1,6 +1,7 @@
 // Questions about many messages: a walk over what is in memory.
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -109,6 +110,7 @@ public:
         const auto& entry = table_.message(message);
         if (entry.id == 0 || !matches(entry)) return true;
         hits_.clear();
+        if (reasons_.size() > reasons_max) reasons_.clear();
         const bool is_mentioned = mentions(entry);
         const auto recipients = table_.recipients(message);
         for (std::uint32_t number = 0; number < recipients.size(); ++number) {
@@ -171,22 +173,33 @@ private:
             hosts_.of(site, [&] { return contains_ignoring_case(site->plan.name, host_); })) {
             return true;
         }
-        const auto* const error = impl_.reason_of(recipient);
-        return error != nullptr &&
-               remotes_.of(error, [&] { return contains_ignoring_case(error->remote, host_); });
+        const auto* const reason = impl_.reason_identity(recipient);
+        return reason != nullptr && remotes_.of(reason, [&] {
+            return contains_ignoring_case(impl_.reason_of(recipient)->remote, host_);
+        });
     }
     [[nodiscard]] bool was_told(const queue::RecipientEntry& recipient) {
-        const auto* const error = impl_.reason_of(recipient);
-        return error != nullptr &&
-               replies_.of(error, [&] { return contains_ignoring_case(reply_of(*error), reply_); });
+        const auto* const reason = impl_.reason_identity(recipient);
+        return reason != nullptr && replies_.of(reason, [&] {
+            return contains_ignoring_case(reply_of(*impl_.reason_of(recipient)), reply_);
+        });
+    }
+
+    // What many share is put together once.
+    [[nodiscard]] const DeliveryError* reason_of(const queue::RecipientEntry& recipient) {
+        const auto* const identity = impl_.reason_identity(recipient);
+        if (identity == nullptr) return nullptr;
+        const auto [known, is_new] = reasons_.try_emplace(identity);
+        if (is_new) known->second = *impl_.reason_of(recipient);
+        return &known->second;
     }
 
     [[nodiscard]] RecipientHit hit_of(const queue::MessageEntry& entry,
-                                      const queue::RecipientEntry& recipient,
-                                      bool with_details) const {
+                                      const queue::RecipientEntry& recipient, bool with_details) {
         RecipientHit hit{.attempts = recipient.attempts,
                          .state = state_of(recipient),
-                         .error = impl_.reason_of(recipient),
+                         .error = reason_of(recipient),
+                         .error_identity = impl_.reason_identity(recipient),
                          .domain = {},
                          .destination = {},
                          .next_attempt = std::nullopt,
@@ -221,6 +234,8 @@ private:
     Verdicts remotes_;
     Verdicts replies_;
     std::vector<RecipientHit> hits_;
+    static constexpr std::size_t reasons_max = 1000;
+    std::unordered_map<const void*, DeliveryError> reasons_;  // by identity
 };
 
 std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const ScanRange& range,

@@ -14,7 +14,7 @@ Trouble trouble_of(const queue::MessageTable& table, const queue::RecipientEntry
     if (recipient.phase == queue::RecipientPhase::held) return Trouble::held;
     if (recipient.is_in_doubt) return Trouble::in_doubt;
     if (recipient.error == queue::nothing) return Trouble::none;
-    switch (table.error(recipient).scope) {
+    switch (table.error_scope(recipient)) {
         case Scope::domain: return Trouble::dns;
         case Scope::host: return Trouble::connection;
         case Scope::recipient:

@@ -29,9 +29,15 @@ const DeliveryError also_greylisted{
 
 void fill(Grouping& grouping) {
     const RecipientHit first[] = {
-        {.error = &greylisted, .domain = "a.example", .destination = "mx.a"},
+        {.error = &greylisted,
+         .error_identity = &greylisted,
+         .domain = "a.example",
+         .destination = "mx.a"},
         {.state = ViewState::held, .domain = "b.example", .next_attempt = start + 2h},
-        {.error = &also_greylisted, .domain = "a.example", .next_attempt = start + 1h}};
+        {.error = &also_greylisted,
+         .error_identity = &also_greylisted,
+         .domain = "a.example",
+         .next_attempt = start + 1h}};
     const RecipientHit second[] = {{.domain = "a.example", .destination = "mx.a"}};
     grouping.begin_turn();
     grouping.add({1, start + 1h, 1024, "ann@us", first}, 0);
@@ -118,7 +124,8 @@ TEST(Grouping, asks_for_a_pause_after_so_many_names_and_goes_on_where_it_was) {
     std::vector<std::size_t> turns = {0};
     grouping.begin_turn();
     for (std::size_t i = 0; i < errors.size(); ++i) {
-        const RecipientHit hit{.error = &errors[i], .domain = "a.example"};
+        const RecipientHit hit{
+            .error = &errors[i], .error_identity = &errors[i], .domain = "a.example"};
         ++turns.back();
         if (grouping.add({i + 1, start, 1024, "", {&hit, 1}}, 0)) continue;
         turns.push_back(0);
@@ -128,7 +135,8 @@ TEST(Grouping, asks_for_a_pause_after_so_many_names_and_goes_on_where_it_was) {
     EXPECT_EQ(grouping.totals().messages, errors.size());
     EXPECT_EQ(grouping.size(), 7u);
     for (int i = 0; i < 1000; ++i) {
-        const RecipientHit hit{.error = &errors[0], .domain = "a.example"};
+        const RecipientHit hit{
+            .error = &errors[0], .error_identity = &errors[0], .domain = "a.example"};
         EXPECT_TRUE(grouping.add({errors.size() + 1, start, 1024, "", {&hit, 1}}, 0));
     }
 }

@@ -119,14 +119,16 @@ std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const 
         std::vector<RecipientHit> hits;
         for (const auto& recipient : message.recipients) {
             if (!may_match(filter, message, recipient)) continue;
-            hits.push_back({.number = recipient.number,
-                            .attempts = recipient.attempts,
-                            .state = recipient.state,
-                            .error = recipient.last_error ? &*recipient.last_error : nullptr,
-                            .domain = recipient.domain,
-                            .destination = recipient.destination,
-                            .next_attempt = recipient.next_attempt,
-                            .is_for_later = recipient.reason == WaitReason::future_release});
+            hits.push_back(
+                {.number = recipient.number,
+                 .attempts = recipient.attempts,
+                 .state = recipient.state,
+                 .error = recipient.last_error ? &*recipient.last_error : nullptr,
+                 .error_identity = recipient.last_error ? &*recipient.last_error : nullptr,
+                 .domain = recipient.domain,
+                 .destination = recipient.destination,
+                 .next_attempt = recipient.next_attempt,
+                 .is_for_later = recipient.reason == WaitReason::future_release});
         }
         ++impl_->queue->scanned;
         if (hits.empty()) continue;

@@ -1,5 +1,7 @@
 #include "queue/error_table.h"
 
+#include <vector>
+
 #include <gtest/gtest.h>
 
 namespace queue {
@@ -31,6 +33,46 @@ TEST(ErrorTable, forgets_them_with_their_last_use) {
     table.release(first);
     EXPECT_EQ(table.size(), 0u);
     EXPECT_EQ(table.bytes(), empty);
+}
+
+// As large providers say it: with an id of its own in each.
+mta::DeliveryError said_with_id(int number) {
+    const auto id = std::to_string(7'000'000 + number * 17);
+    return {.status = {4, 2, 1},
+            .scope = mta::Scope::recipient,
+            .reply_code = 450,
+            .text = "4.2.1 The user you are trying to contact is receiving mail at a rate that\n" +
+                    std::string("4.2.1 prevents additional messages. Please resend later. ") + id +
+                    "a.12 - gsmtp",
+            .remote = "mx.them.example [192.0.2.1]:25"};
+}
+
+TEST(ErrorTable, gives_back_what_was_said_whatever_is_in_it) {
+    ErrorTable table;
+    const std::string zeros("a\0b 1\x01 2", 9);
+    for (const auto& text : {std::string(), std::string(" "), std::string("1"), std::string("a1 "),
+                             std::string(" 1  2\n3\n"), std::string("busy"), std::string("x\x01 1"),
+                             zeros, std::string(200, '7'), said_with_id(1).text}) {
+        const auto index = table.intern(said(text));
+        EXPECT_EQ(table[index], said(text));
+        EXPECT_EQ(table.intern(said(text)), index) << text;
+        EXPECT_EQ(table.scope(index), mta::Scope::recipient);
+    }
+}
+
+TEST(ErrorTable, keeps_of_answers_that_differ_in_an_id_the_id) {
+    ErrorTable table;
+    const auto empty = table.bytes();
+    std::vector<std::uint32_t> indices;
+    constexpr int count = 1000;
+    for (int i = 0; i < count; ++i) indices.push_back(table.intern(said_with_id(i)));
+    EXPECT_EQ(table.size(), static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i)
+        EXPECT_EQ(table[indices[static_cast<std::size_t>(i)]], said_with_id(i));
+    EXPECT_LT(table.bytes() / count, 120u) << "and not the 370 that it would take as it is";
+    for (const auto index : indices) table.release(index);
+    EXPECT_EQ(table.bytes(), empty);
+    EXPECT_EQ(table.size(), 0u);
 }
 
 }  // namespace
