@@ -10,6 +10,7 @@
 #include <map>
 #include <utility>
 
+#include "conf/spelling.h"
 #include "conf/values.h"
 
 namespace conf {
@@ -229,6 +230,21 @@ Parsed<std::optional<IpFamilies>> parse_own_families(std::string_view text) {
     return parse_ip_families(text);
 }
 
+Parsed<mta::SmtpKeyword> parse_keyword(std::string_view text) {
+    if (const auto keyword = mta::parse_smtp_keyword(text)) return *keyword;
+    const std::vector<std::string> names(mta::smtp_keyword_names.begin(),
+                                         mta::smtp_keyword_names.end());
+    std::string upper(text);
+    std::ranges::transform(upper, upper.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    std::string what = "must be a keyword of EHLO: ";
+    for (const auto& name : names) what += (&name == &names.front() ? "" : ", ") + name;
+    if (const auto near = nearest(upper, names); !near.empty())
+        what += "; did you mean " + in_quotes(near) + "?";
+    return std::unexpected(std::move(what));
+}
+
 void read_site(Reader reader, std::vector<Site>& sites) {
     Site site;
     read_list(reader, "match", parse_site_name, site.match);
@@ -248,6 +264,9 @@ void read_site(Reader reader, std::vector<Site>& sites) {
     read_rate("message_rate", site.message_rate);
     read_rate("connection_rate", site.connection_rate);
     read_one(reader, "ip", parse_own_families, site.ip);
+    std::vector<mta::SmtpKeyword> without;
+    read_list(reader, "without", parse_keyword, without);
+    for (const auto keyword : without) site.without.add(keyword);
     for (const auto& name : site.match) {
         const auto has_name = [&name](const Site& other) {
             return std::ranges::find(other.match, name) != other.match.end();

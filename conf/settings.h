@@ -11,6 +11,7 @@
 #include "mta/base/ip_address.h"
 #include "mta/base/log.h"
 #include "mta/base/rate.h"
+#include "mta/base/smtp_keyword.h"
 #include "mta/base/time.h"
 
 namespace conf {
@@ -100,6 +101,7 @@ struct Site {
     std::optional<mta::Rate> message_rate;
     std::optional<mta::Rate> connection_rate;
     std::optional<IpFamilies> ip;
+    mta::SmtpKeywords without = {};  // not to be used, though EHLO offers them
     bool operator==(const Site&) const = default;
 };
 

@@ -30,7 +30,36 @@ bool is_broken_off(const smtp::ClientSession::TransactionEnded& outcome, std::si
     return std::ranges::binary_search(outcome.broken_off, recipient);
 }
 
+bool is_of_host(const Result<void>& result) {
+    return !result && result.error().scope == Scope::host;
+}
+
+// The server has said something about the message or a recipient.
+bool was_answered(const smtp::ClientSession::TransactionEnded& outcome) {
+    const auto& results = outcome.recipients;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        const bool has_reply = results[i] || results[i].error().reply_code != 0;
+        if (has_reply && !is_of_host(results[i]) && !is_broken_off(outcome, i)) return true;
+    }
+    return false;
+}
+
 }  // namespace
+
+// Whether what the server announces and may not know is to blame, and nothing was taken. What it
+// tells of that is remembered for the host.
+bool Deliveries::is_to_be_tried_without(const Delivery& delivery,
+                                        const smtp::ClientSession::TransactionEnded& outcome,
+                                        std::uint32_t connection) {
+    if (outcome.suspect) {
+        const bool is_new =
+            keywords_.suspect(delivery.host, *outcome.suspect, delivery.id, core_.now());
+        return is_new && !outcome.in_doubt;
+    }
+    keywords_.conclude(delivery.host, pool_[connection].target().without, delivery.id,
+                       was_answered(outcome), core_.now());
+    return false;
+}
 
 // What they tell of the address, the host and the source. True: the source is suspended with this.
 bool Deliveries::note_answers(const smtp::ClientSession::TransactionEnded& outcome,
@@ -38,20 +67,12 @@ bool Deliveries::note_answers(const smtp::ClientSession::TransactionEnded& outco
     const auto is_refusal = [](const auto& result) {
         return !result && smtp::is_about_our_address(result.error());
     };
-    const auto is_of_host = [](const auto& result) {
-        return !result && result.error().scope == Scope::host;
-    };
     const auto& results = outcome.recipients;
     const auto refusal = std::ranges::find_if(results, is_refusal);
     const bool is_source_refused =
         refusal != results.end() && suspend_source(connection, refusal->error());
     const auto trouble = std::ranges::find_if(results, is_of_host);
-    bool is_answered = false;
-    for (std::size_t i = 0; i < results.size() && !is_answered; ++i) {
-        const bool has_reply = results[i] || results[i].error().reply_code != 0;
-        is_answered = has_reply && !is_of_host(results[i]) && !is_broken_off(outcome, i);
-    }
-    if (is_answered) {
+    if (was_answered(outcome)) {
         pool_.note_success(connection);
     } else if (!outcome.broken_off.empty()) {
         // A stop breaks sessions that are well.
@@ -247,6 +268,20 @@ void Deliveries::settle_all(const DeliveryPtr& delivery, std::span<const Outcome
                          parts_.sites[delivery->site].destination.name(), outcomes);
 }
 
+// The refusal is that a keyword is missing, this recipient has met that before, and the destination
+// has lacked it for long enough.
+bool Deliveries::is_lacking_for_good(const Delivery& delivery, std::size_t i) {
+    const auto& refusal = *delivery.refusals[i];
+    if (!smtp::is_missing_keyword(refusal)) return false;
+    const bool is_believed = parts_.sites[delivery.site].missing.add(refusal, core_.now());
+    auto& table = core_.table();
+    const auto& recipient =
+        table.recipient(table.message(delivery.message), delivery.recipients[i]);
+    const auto& former = table.error(recipient);
+    return is_believed && smtp::is_missing_keyword(former) &&
+           former.status.detail == refusal.status.detail;
+}
+
 // No host is left, or none may be asked now: whoever has been answered is charged, the others are
 // not.
 void Deliveries::give_up(const DeliveryPtr& delivery) {
@@ -259,7 +294,8 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
     std::vector<Outcome> outcomes;
     for (std::size_t i = 0; i < delivery->recipients.size(); ++i) {
         const auto number = delivery->recipients[i];
-        if (const auto& refusal = delivery->refusals[i]) {
+        if (auto& refusal = delivery->refusals[i]) {
+            if (is_lacking_for_good(*delivery, i)) refusal->status.klass = 5;
             const auto kind =
                 refusal->is_permanent() ? Outcome::Kind::failed : Outcome::Kind::deferred;
             outcomes.push_back({number, kind, &*refusal});

@@ -25,7 +25,7 @@ smtp::ClientOptions options_for(const conf::Settings& settings, const Connection
     options.timeouts.data_command = delivery.data_command_timeout;
     options.timeouts.data_block = delivery.data_block_timeout;
     options.timeouts.final_dot = delivery.final_dot_timeout;
-    options.chunking = target.use_chunking;
+    options.without = target.without;
     return options;
 }
 
@@ -95,7 +95,7 @@ void Connection::on_connected(
     stream_->start({.on_read =
                         [this](std::string_view bytes) {
                             if (tap_) tap_->received(core_.now(), bytes);
-                            session_.on_bytes(core_.now(), bytes);
+                            session_.on_bytes(core_.now(), bytes, stream_->backlog_bytes() == 0);
                             pump();
                         },
                     .on_drained = [this] { pump(); },

@@ -45,7 +45,7 @@ public:
     struct Target {
         std::string host;  // a name, or empty if only the address is known
         Endpoint endpoint;
-        bool use_chunking = true;
+        SmtpKeywords without;  // not to be used, though the host may offer them
         // Where it comes from: a [[source]]; empty and nothing: the system's choice.
         std::string source;
         std::optional<IpAddress> source_address = std::nullopt;

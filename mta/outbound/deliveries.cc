@@ -11,7 +11,8 @@
 namespace mta::outbound {
 namespace {
 
-// A kept connection that was gone, and a BDAT that was not understood: neither can come twice.
+// A kept connection that was gone, a BDAT that was not understood, and a keyword that is tried
+// without: none of them can come twice.
 constexpr std::uint32_t fresh_starts_max = 3;
 
 }  // namespace
@@ -191,6 +192,7 @@ void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection)
     const auto& capabilities = open.capabilities();
     if (capabilities.recipients_max != 0 || capabilities.recipient_domains_max != 0)
         fit_to_limits(*delivery, capabilities);
+    parts_.sites[delivery->site].missing.clear(capabilities);
     delivery->may_send = false;
     delivery->was_offered = true;
     delivery->connection = connection;
@@ -219,10 +221,16 @@ void Deliveries::on_transaction_end(std::uint32_t connection,
         end_unreadable(delivery, *ended.unreadable);
     } else if (ended.outcome.chunking_refused || ended.outcome.never_began) {
         if (ended.outcome.chunking_refused)
-            parts_.sites[delivery->site].hosts_without_chunking.insert(delivery->host);
+            keywords_.distrust(delivery->host, SmtpKeyword::chunking, core_.now());
+        start_afresh(delivery, connection);
+    } else if (is_to_be_tried_without(*delivery, ended.outcome, connection)) {
         start_afresh(delivery, connection);
     } else {
-        ++delivery->sessions;
+        // A host that lacks a keyword was not asked.
+        const bool was_asked = std::ranges::any_of(
+            ended.outcome.recipients,
+            [](const auto& result) { return result || !smtp::is_missing_keyword(result.error()); });
+        if (was_asked) ++delivery->sessions;
         judge(delivery, ended.outcome, connection);
     }
 }
@@ -279,7 +287,15 @@ void Deliveries::start_afresh(const DeliveryPtr& delivery, std::uint32_t connect
         end(delivery, How::unknown);
         return;
     }
-    delivery->is_planned = false;
+    const auto& hosts = delivery->hosts;
+    const auto here = std::ranges::find(hosts, delivery->host, &conf::NextHopHost::host);
+    if (has_been_answered(*delivery) && delivery->is_planned && here != hosts.end()) {
+        // By the hosts before this one: it goes on here.
+        delivery->next_host = static_cast<std::size_t>(here - hosts.begin());
+        std::erase(delivery->asked, pool_[connection].target().endpoint);
+    } else {
+        delivery->is_planned = false;
+    }
     go_on_after(delivery, connection);
 }
 

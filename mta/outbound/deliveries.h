@@ -12,6 +12,7 @@
 #include "mta/outbound/address_health.h"
 #include "mta/outbound/connection_pool.h"
 #include "mta/outbound/core.h"
+#include "mta/outbound/host_keywords.h"
 #include "mta/outbound/host_limits.h"
 #include "mta/outbound/ledger.h"
 #include "mta/outbound/lines.h"
@@ -54,6 +55,11 @@ namespace mta::outbound {
 //   DNS, for good (no such host at all)        a failure of the message, by MX; of a static route's
 //                                              hosts: the operator's mistake, as host level
 //   a kept connection that was gone            nothing happened: a new connection, once
+//   PIPELINING or CHUNKING that may not work   nothing is charged unless it is in doubt: a new
+//                                              connection without it (HostKeywords)
+//   the host lacks a keyword that the message  the next host; then charged. 5.6.x if the message
+//   needs (8BITMIME, SMTPUTF8, BINARYMIME)     has met this before and the destination has lacked
+//                                              it for an hour (MissingKeywords)
 //
 // An attempt tries at most delivery.addresses_per_attempt_max addresses and 2 sessions, of those in
 // which EHLO was answered. Addresses that are unwell are passed over; if there is no other, the
@@ -267,7 +273,14 @@ private:
                     const DeliveryError& error);
     void transact(const DeliveryPtr& delivery, std::uint32_t connection);
     void start_afresh(const DeliveryPtr& delivery, std::uint32_t connection);
+    // By some host, in this attempt; one that lacks a keyword does that without a session.
+    [[nodiscard]] static bool has_been_answered(const Delivery& delivery) {
+        return delivery.sessions > 0 || delivery.heard > Heard::nothing;
+    }
     void go_on_after(const DeliveryPtr& delivery, std::uint32_t connection);
+    [[nodiscard]] bool is_to_be_tried_without(const Delivery& delivery,
+                                              const smtp::ClientSession::TransactionEnded& outcome,
+                                              std::uint32_t connection);
     [[nodiscard]] bool note_answers(const smtp::ClientSession::TransactionEnded& outcome,
                                     std::uint32_t connection);
     [[nodiscard]] static Heard heard_of(const DeliveryError& error, bool is_broken_off);
@@ -292,6 +305,7 @@ private:
     // Of an attempt that fails only if it `has_failed` to speak to any host.
     [[nodiscard]] static How how_of(const Delivery& delivery, bool has_failed = false);
     void note_asked(const Delivery& delivery, How how);
+    [[nodiscard]] bool is_lacking_for_good(const Delivery& delivery, std::size_t i);
     void settle(Delivery& delivery, std::span<const Outcome> outcomes);
     void settle_all(const DeliveryPtr& delivery, std::span<const Outcome> outcomes, How how);
     void give_up(const DeliveryPtr& delivery);
@@ -307,6 +321,7 @@ private:
     std::vector<Work> work_;  // by connection
     std::uint32_t unconnected_ = 0;
     HostLimits hosts_;
+    HostKeywords keywords_;
     std::unordered_map<std::uint32_t, std::weak_ptr<Delivery>> waiting_for_host_;  // by site
     TimerWheel expiries_;                               // of those, by site
     std::vector<HostLimits::HostPtr> hosts_with_room_;  // perhaps; the next tick looks

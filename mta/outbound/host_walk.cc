@@ -47,14 +47,15 @@ void Deliveries::walk(const DeliveryPtr& delivery) {
         delivery->takes_unwell = delivery->is_probe();
         delivery->pass = delivery->purpose == Purpose::ordered_probe ? Pass::all : Pass::others;
         delivery->has_passed_over = false;
-        if (delivery->sessions == 0) delivery->asked.clear();
+        const bool was_answered = has_been_answered(*delivery);
+        if (!was_answered) delivery->asked.clear();
         delivery->asked_before = 0;
         // What was found on a former way is of its hosts.
         delivery->full.reset();
         delivery->full_host = 0;
         delivery->least_bad.reset();
         // The host of a kept connection has had its say.
-        if (delivery->sessions > 0 && !delivery->only_v4) {
+        if (was_answered && !delivery->only_v4) {
             std::erase_if(delivery->hosts,
                           [&](const auto& host) { return host.host == delivery->host; });
         }
@@ -376,9 +377,10 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     const auto& host = delivery->host;
     auto& site = parts_.sites[delivery->site];
     const bool is_address = IpAddress::parse(host) || dns::address_of_literal(host);
-    Connection::Target target{.host = is_address ? std::string{} : host,
-                              .endpoint = endpoint,
-                              .use_chunking = !site.hosts_without_chunking.contains(host)};
+    Connection::Target target{
+        .host = is_address ? std::string{} : host,
+        .endpoint = endpoint,
+        .without = site.limits.without | keywords_.without(host, core_.now())};
     const bool is_v6 = endpoint.address.is_v6();
     const auto& members = core_.sources.members(site.plan.source);
     if (const auto* source = site.sources.next(members, is_v6, core_.now())) {

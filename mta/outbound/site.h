@@ -3,7 +3,6 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +15,7 @@
 #include "mta/outbound/core.h"
 #include "mta/outbound/delivery_hours.h"
 #include "mta/outbound/hint.h"
+#include "mta/outbound/missing_keywords.h"
 #include "mta/outbound/site_limits.h"
 #include "mta/outbound/site_sources.h"
 #include "queue/destination.h"
@@ -81,7 +81,7 @@ struct Site {
     bool is_waiting_for_host = false;
     // One has waited, and its host is as full as before: one at a time goes to look for room.
     bool knows_full_host = false;
-    std::set<std::string, std::less<>> hosts_without_chunking;
+    MissingKeywords missing;
     struct KnownAddress {
         std::string host;
         Endpoint endpoint;

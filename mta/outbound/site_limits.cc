@@ -22,7 +22,8 @@ SiteLimits site_limits(const conf::Settings& settings, SiteRule rule) {
                       .recipients_per_transaction_max = delivery.recipients_per_transaction_max,
                       .message_rate = std::nullopt,
                       .connection_rate = std::nullopt,
-                      .ip = delivery.ip};
+                      .ip = delivery.ip,
+                      .without = {}};
     if (!rule) return limits;
     const auto& site = settings.sites.at(*rule);
     limits.connections_max = site.connections_max.value_or(limits.connections_max);
@@ -33,6 +34,7 @@ SiteLimits site_limits(const conf::Settings& settings, SiteRule rule) {
     limits.message_rate = site.message_rate;
     limits.connection_rate = site.connection_rate;
     limits.ip = site.ip.value_or(limits.ip);
+    limits.without = site.without;
     return limits;
 }
 

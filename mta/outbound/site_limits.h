@@ -16,6 +16,7 @@ struct SiteLimits {
     std::optional<Rate> message_rate;
     std::optional<Rate> connection_rate;
     conf::IpFamilies ip = conf::IpFamilies::v6_first;
+    SmtpKeywords without;  // not to be used with its hosts
 };
 
 // `rule`: the index of a [[site]]; nothing: none matches.

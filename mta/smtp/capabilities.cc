@@ -103,6 +103,25 @@ void read_line(std::string_view line, Capabilities& out) {
 
 }  // namespace
 
+void Capabilities::remove(SmtpKeywords keywords) {
+    const auto clear = [&](SmtpKeyword keyword, bool& flag) {
+        if (keywords.has(keyword)) flag = false;
+    };
+    clear(SmtpKeyword::pipelining, pipelining);
+    clear(SmtpKeyword::eight_bit_mime, eight_bit_mime);
+    clear(SmtpKeyword::smtputf8, smtputf8);
+    clear(SmtpKeyword::dsn, dsn);
+    clear(SmtpKeyword::chunking, chunking);
+    clear(SmtpKeyword::binary_mime, binary_mime);
+    clear(SmtpKeyword::size, size);
+    clear(SmtpKeyword::mt_priority, mt_priority);
+    clear(SmtpKeyword::deliver_by, deliver_by);
+    if (keywords.has(SmtpKeyword::size)) size_bytes_max = 0;
+    if (keywords.has(SmtpKeyword::deliver_by)) deliver_by_min_s = 0;
+    if (keywords.has(SmtpKeyword::limits))
+        recipients_max = transactions_max = recipient_domains_max = 0;
+}
+
 Capabilities parse_capabilities(const Reply& ehlo_reply) {
     Capabilities capabilities;
     for (std::size_t i = 1; i < ehlo_reply.lines.size(); ++i) {

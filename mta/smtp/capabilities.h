@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "mta/base/smtp_keyword.h"
 #include "mta/smtp/reply.h"
 
 namespace mta::smtp {
@@ -31,6 +32,8 @@ struct Capabilities {
     std::uint32_t transactions_max = 0;
     std::uint32_t recipient_domains_max = 0;
 
+    // As if the server had not announced them.
+    void remove(SmtpKeywords keywords);
     bool operator==(const Capabilities&) const = default;
 };
 

@@ -33,8 +33,9 @@ void ClientSession::on_connected(Instant now) {
     rearm(now);
 }
 
-void ClientSession::on_bytes(Instant now, std::string_view bytes) {
+void ClientSession::on_bytes(Instant now, std::string_view bytes, bool is_all_sent) {
     MTA_ASSERT(state_ != State::idle);
+    is_all_sent_ = is_all_sent;
     while (!bytes.empty() && state_ != State::ended) {
         const auto reply = parser_.feed(bytes);
         if (!reply && state_ == State::quitting) return end(EndReason::quit, {}, {});
@@ -78,7 +79,7 @@ TransactionNumber ClientSession::start(Instant now, Transaction transaction) {
     Running& running = running_.emplace_back();
     const auto number = running.number = ++last_number_;
     running.transaction = std::move(transaction);
-    running.plan = plan_transaction(running.transaction, capabilities_, options_.chunking, now);
+    running.plan = plan_transaction(running.transaction, capabilities_, now);
     running.errors.resize(running.transaction.envelope.recipients.size());
     ready_due_ = true;
     if (running.plan.error) {
@@ -162,12 +163,18 @@ void ClientSession::on_reply(Instant now, const Reply& reply) {
     settle(now);
 }
 
-// Before we had asked, or in the middle of a body. A no to the body is as good as one behind it;
-// but the rest of it would have to be sent to nobody's use, so the session is over.
+// Before we had asked, or in the middle of a body, or right behind 354. A no to the body is as good
+// as one behind it; but the rest of it would have to be sent to nobody's use, so the session is
+// over.
 void ClientSession::on_unasked_reply(const Reply& reply) {
     const bool is_no = reply.first_digit() >= 4;
-    if (is_no && !running_.empty() && running_.front().body == BodyPhase::pulling &&
-        awaited_.empty()) {
+    const bool is_pulling =
+        !running_.empty() && awaited_.empty() && running_.front().body == BodyPhase::pulling;
+    // All of it is in the output and none of it has left.
+    const bool has_whole_body = !running_.empty() && !awaited_.empty() &&
+                                awaited_.front().question == Question::body &&
+                                !running_.front().plan.uses_bdat;
+    if (is_no && (is_pulling || has_whole_body)) {
         return fail([&](Stage at) { return error_from_reply(at, reply); }, {.is_refusal = true});
     }
     fail([&](Stage at) { return error_from_unexpected(at, reply); },
@@ -181,8 +188,13 @@ void ClientSession::answer(const Awaited& awaited, const Reply& reply) {
         case Question::helo: return on_hello_reply(awaited.question, reply);
         case Question::rset:
             if (reply.first_digit() == 2) return;
+            // A body that has left with it may have been taken.
+            if (is_in_doubt(*awaited.running)) {
+                awaited.running->is_reset_refused = true;
+                return;
+            }
             return fail([&](Stage) { return error_from_reply(Stage::rset, reply); },
-                        {.is_refusal = true, .is_in_step = true});
+                        {.is_in_step = true, .needs_new_connection = true});
         case Question::mail: return on_mail_reply(*awaited.running, reply);
         case Question::rcpt: return on_rcpt_reply(awaited, reply);
         case Question::data: return on_data_reply(*awaited.running, reply);
@@ -204,6 +216,7 @@ void ClientSession::on_hello_reply(Question question, const Reply& reply) {
 
 void ClientSession::after_hello(const Reply& reply, bool is_esmtp) {
     capabilities_ = is_esmtp ? parse_capabilities(reply) : Capabilities{};
+    capabilities_.remove(options_.without);
     state_ = State::open;
     was_ready_ = true;
     ready_due_ = true;
@@ -216,6 +229,11 @@ void ClientSession::on_mail_reply(Running& running, const Reply& reply) {
         return;
     }
     if (reply.first_digit() == 3) return fail_unexpected(reply);
+    if (running.is_reset_refused) {
+        // What was said behind it may have been taken.
+        return fail([&](Stage at) { return error_from_unexpected(at, reply); },
+                    {.needs_new_connection = true});
+    }
     running.is_refused = true;
     refuse_rest(running, error_from_reply(Stage::mail, reply));
     if (running.step == Step::none) return;  // the rest was said: its replies mean nothing now
@@ -268,6 +286,7 @@ void ClientSession::on_body_reply(const Awaited& awaited, const Reply& reply) {
     Running& running = *awaited.running;
     const bool is_last = awaited.question == Question::body;
     running.is_answered = true;
+    has_bdat_answer_ = has_bdat_answer_ || running.plan.uses_bdat;
     if (reply.first_digit() == 3) return fail_unexpected(reply);
     if (reply.first_digit() == 2) {
         if (!is_last) return;
@@ -284,6 +303,12 @@ void ClientSession::on_body_reply(const Awaited& awaited, const Reply& reply) {
             return fail([&](Stage) { return error_from_reply(Stage::ehlo, reply); },
                         {.is_refusal = true, .chunking_refused = true});
         }
+    } else if (reply.code == 552 || !is_all_sent_) {
+        // It may have been said in the middle of the body (552: as soon as that is too large), with
+        // another reply to come at the final dot, or to every line. What is asked behind it could
+        // get that one.
+        return fail([&](Stage at) { return error_from_reply(at, reply); },
+                    {.is_refusal = true, .is_in_step = running_.size() == 1});
     } else {
         running.has_open_mail = false;
     }

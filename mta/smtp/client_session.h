@@ -34,11 +34,10 @@ struct ClientOptions {
     std::string ehlo_name;  // a host name or address literal: printable ASCII without spaces
     std::string remote;     // goes into DeliveryError::remote
     ClientTimeouts timeouts;
-    // Off: not used though the server offers it. Without `ehlo` HELO is all that is tried, for a
-    // host that hangs up on EHLO.
+    // Off: HELO is all that is tried, for a host that hangs up on EHLO.
     bool ehlo = true;
-    bool pipelining = true;
-    bool chunking = true;
+    // Not used though the server offers them.
+    SmtpKeywords without;
 };
 
 // The client side of one SMTP connection, without the connection: one after the other it carries
@@ -94,14 +93,20 @@ public:
         // has Scope::recipient; all others have Scope::message.
         std::vector<std::size_t> suspects;
         // The connection had served before, and was gone before it answered anything about this
-        // transaction (the server's idle timeout, as a rule): it says nothing about the host. Try
-        // at once on a new connection, nothing is to be charged. So is what was said behind a
-        // transaction that broke the session.
+        // transaction (the server's idle timeout, as a rule), or refused RSET: it says nothing
+        // about the host. Try at once on a new connection, nothing is to be charged. So is what was
+        // said behind a transaction that broke the session, or ended it with a refusal.
         bool never_began = false;
         // The session ended before the answer because the server had offered CHUNKING and then did
-        // not know BDAT; nothing was taken. Try at once on a new connection with
-        // ClientOptions::chunking off, and remember it for this host.
+        // not know BDAT; nothing was taken. Try at once on a new connection
+        // ClientOptions::without it, and remember it for this host.
         bool chunking_refused = false;
+        // The connection broke, timed out or went out of step in the first transaction that made
+        // use of this keyword: PIPELINING, with several commands under way, or CHUNKING, at BDAT.
+        // Perhaps the server only claims to know it. Unless `in_doubt`, nothing was taken.
+        std::optional<SmtpKeyword> suspect = std::nullopt;
+        // Of PIPELINING and CHUNKING, those that were used.
+        SmtpKeywords used = {};
         // NOTIFY, RET, ENVID and ORCPT went with it. If not, a recipient that is good and has
         // NOTIFY=SUCCESS is owed a `relayed` DSN by us (RFC 3461 section 5.2.2).
         bool dsn_passed_on = false;
@@ -110,7 +115,8 @@ public:
 
     enum class EndReason : std::uint8_t {
         quit,         // ours; `error` is empty
-        idle_closed,  // the server hung up on us while nothing was under way: no failure
+        idle_closed,  // the server hung up on us while nothing was under way, or refused RSET: no
+                      // failure
         message,      // the host is up; the transaction under way, if there was one, says why
         failed,       // a failure of the host: `error` has it
     };
@@ -123,7 +129,9 @@ public:
     explicit ClientSession(ClientOptions options);
 
     void on_connected(Instant now);
-    void on_bytes(Instant now, std::string_view bytes);
+    // `is_all_sent`: what take_output() has given has left. A no to a body of which it has not was
+    // said before the server had the body.
+    void on_bytes(Instant now, std::string_view bytes, bool is_all_sent = true);
     // Nothing happens if `now` is before the deadline.
     void on_deadline(Instant now);
     // `reason`: of the system, empty for an orderly close.
@@ -131,7 +139,7 @@ public:
 
     [[nodiscard]] bool can_start() const;
     // What the server cannot take is answered at once, without a byte to it: SMTPUTF8 needed
-    // (5.6.7), 8BITMIME or BINARYMIME needed (5.6.3, 5.6.1), too large (5.3.4), an address or
+    // (4.6.7), 8BITMIME or BINARYMIME needed (4.6.3, 4.6.1), too large (5.3.4), an address or
     // parameter that must not be written (5.1.3, 5.1.7). `transaction.body` has to stay valid until
     // TransactionEnded.
     TransactionNumber start(Instant now, Transaction transaction);
@@ -195,7 +203,8 @@ private:
         BodyPhase body = BodyPhase::waiting;
         bool is_refused = false;  // by MAIL, or its body by a reply to a piece of it
         bool is_answered = false;
-        bool has_open_mail = false;  // the server is in the middle of it: RSET before the next
+        bool has_open_mail = false;     // the server is in the middle of it: RSET before the next
+        bool is_reset_refused = false;  // and yet the body has left: the reply to MAIL decides
         Reply final_reply;
 
         [[nodiscard]] bool is_over() const {
@@ -225,6 +234,7 @@ private:
         bool may_be_stale = false;  // as an idle connection ends
         bool is_in_step = false;    // QUIT may still be said
         bool chunking_refused = false;
+        bool needs_new_connection = false;  // the first one under way never began
     };
 
     // Replies.
@@ -257,7 +267,8 @@ private:
     void fail_unexpected(const Reply& reply);
     void end(EndReason reason, DeliveryError error, Failure failure);
 
-    [[nodiscard]] bool pipelines() const { return options_.pipelining && capabilities_.pipelining; }
+    [[nodiscard]] bool pipelines() const { return capabilities_.pipelining; }
+    [[nodiscard]] std::optional<SmtpKeyword> suspect(const Failure& failure) const;
     [[nodiscard]] Stage stage() const;
     [[nodiscard]] Stage stage_of(const Running& running) const;
     [[nodiscard]] bool is_in_doubt(const Running& running) const;
@@ -277,10 +288,12 @@ private:
     TransactionNumber last_number_ = 0;
     std::uint32_t mails_said_ = 0;
     bool has_served_ = false;  // a transaction has ended with an answer
+    bool has_bdat_answer_ = false;
     bool needs_reset_ = false;
     bool ready_due_ = false;
     bool quit_wanted_ = false;
     bool was_ready_ = false;
+    bool is_all_sent_ = true;
     std::string output_;
     std::deque<Event> events_;
     std::optional<Instant> deadline_;

@@ -43,6 +43,8 @@ void ClientSession::finish_transaction(Running& running, TransactionEnded ended)
     ended.number = running.number;
     ended.dsn_passed_on = running.plan.passes_dsn_on;
     ended.deliver_by_passed_on = running.plan.passes_deliver_by_on;
+    if (pipelines()) ended.used.add(SmtpKeyword::pipelining);
+    if (running.plan.uses_bdat) ended.used.add(SmtpKeyword::chunking);
     bool has_accepted = false;
     for (auto& error : running.errors) {
         if (error) {
@@ -70,17 +72,23 @@ void ClientSession::fail_unexpected(const Reply& reply) {
 void ClientSession::fail(const ErrorAt& error_at, Failure failure) {
     DeliveryError error = with_remote(error_at(stage()));
     const bool had_served = has_served_;
-    bool is_stale = failure.may_be_stale && state_ == State::open;
+    const auto suspected = suspect(failure);
+    bool is_stale = (failure.may_be_stale || failure.needs_new_connection) && state_ == State::open;
     for (bool is_first = true; !running_.empty(); is_first = false) {
         Running& running = running_.front();
-        const bool in_doubt = !failure.is_refusal && is_in_doubt(running);
-        const bool is_innocent = is_first ? failure.may_be_stale && had_served : is_break(error);
-        const bool never_began =
-            is_innocent && !running.is_answered && !running.is_over() && !in_doubt;
+        const bool has_no_mail = is_first && failure.needs_new_connection;
+        const bool in_doubt = !failure.is_refusal && !has_no_mail && is_in_doubt(running);
+        // The first one is the reason, unless the connection was stale.
+        const bool is_innocent =
+            is_first ? failure.may_be_stale && had_served : error.scope != Scope::host;
+        const bool never_began = !running.is_over() && !in_doubt &&
+                                 (has_no_mail || (is_innocent && !running.is_answered));
         if (!never_began) is_stale = false;
+        const bool is_suspicious = !never_began && !running.is_over();
         TransactionEnded ended{.in_doubt = in_doubt,
                                .never_began = never_began,
-                               .chunking_refused = failure.chunking_refused};
+                               .chunking_refused = failure.chunking_refused,
+                               .suspect = is_suspicious ? suspected : std::nullopt};
         auto own_error = error_at(stage_of(running));
         if (is_break(own_error) && !never_began) {
             break_off(running, std::move(own_error), ended);
@@ -128,6 +136,22 @@ std::vector<std::size_t> ClientSession::suspects_of(const Running& running) cons
         if (awaited.running == &running && awaited.question == Question::rcpt)
             suspects.push_back(awaited.recipient);
     return suspects;
+}
+
+// What a server that only claims to know it breaks at: the first use of it, if that got no answer.
+std::optional<SmtpKeyword> ClientSession::suspect(const Failure& failure) const {
+    if (failure.is_refusal || failure.needs_new_connection) return std::nullopt;
+    if (awaited_handed_out_ == 0 || awaited_.front().running == nullptr) return std::nullopt;
+    const auto& [question, running, recipient] = awaited_.front();
+    // One that loses what comes behind a command has answered that command; a host that says
+    // nothing hangs.
+    if (!failure.may_be_stale && !running->is_answered) return std::nullopt;
+    const bool is_body = question == Question::chunk || question == Question::body;
+    if (is_body && running->plan.uses_bdat) {
+        return has_bdat_answer_ ? std::nullopt : std::optional(SmtpKeyword::chunking);
+    }
+    if (!pipelines() || has_served_ || awaited_handed_out_ < 2) return std::nullopt;
+    return SmtpKeyword::pipelining;
 }
 
 Stage ClientSession::stage() const {

@@ -98,12 +98,10 @@ std::string orcpt_in_ascii(std::string_view orcpt) {
 
 class Planner {
 public:
-    Planner(const Transaction& transaction, const Capabilities& capabilities, bool use_chunking,
-            Instant now)
+    Planner(const Transaction& transaction, const Capabilities& capabilities, Instant now)
         : envelope_(transaction.envelope),
           facts_(transaction.facts),
           capabilities_(capabilities),
-          use_chunking_(use_chunking),
           now_(now),
           reverse_path_(in_ascii_if_possible(envelope_.reverse_path)),
           says_smtputf8_(capabilities.smtputf8 && wants_smtputf8()) {}
@@ -112,7 +110,7 @@ public:
         TransactionPlan plan;
         plan.error = obstacle();
         if (plan.error) return plan;
-        plan.uses_bdat = use_chunking_ && capabilities_.chunking;
+        plan.uses_bdat = capabilities_.chunking;
         if (plan.uses_bdat) {
             plan.encoding = is_binary() ? BodyEncoding::raw : BodyEncoding::lines;
         }
@@ -124,6 +122,15 @@ public:
             plan.recipients.push_back(rcpt_command(recipient));
         }
         return plan;
+    }
+
+    [[nodiscard]] Conversion conversion() const {
+        if (message_needs_smtputf8() && !capabilities_.smtputf8) return Conversion::impossible;
+        const bool takes_binary = capabilities_.binary_mime && capabilities_.chunking;
+        const bool takes_8bit = capabilities_.eight_bit_mime || says_smtputf8_;
+        if (is_binary() ? takes_binary : takes_8bit || !facts_.has_8bit)
+            return Conversion::not_needed;
+        return facts_.header_has_8bit ? Conversion::impossible : Conversion::possible;
     }
 
 private:
@@ -150,23 +157,7 @@ private:
             return local_error({5, 5, 4}, Scope::message,
                                "the envelope id (ENVID) has characters that cannot be sent");
         }
-        if (message_needs_smtputf8() && !capabilities_.smtputf8) {
-            return local_error({5, 6, 7}, Scope::message,
-                               "the message has international (UTF-8) addresses, which the "
-                               "recipient's mail server does not support (no SMTPUTF8)");
-        }
-        if (is_binary() &&
-            !(capabilities_.binary_mime && capabilities_.chunking && use_chunking_)) {
-            return local_error({5, 6, 1}, Scope::message,
-                               "the message is binary, which the recipient's mail server does not "
-                               "support (no BINARYMIME)");
-        }
-        if (facts_.has_8bit && !is_binary() && !capabilities_.eight_bit_mime && !says_smtputf8_) {
-            return local_error({5, 6, 3}, Scope::message,
-                               "the message has characters that are not ASCII, which the "
-                               "recipient's mail server does not support (no 8BITMIME); sent in "
-                               "quoted-printable or base64 it can be delivered");
-        }
+        if (auto missing = missing_keyword()) return missing;
         if (capabilities_.size_bytes_max != 0 && facts_.size > capabilities_.size_bytes_max) {
             return local_error({5, 3, 4}, Scope::message,
                                "the message has " + format_size(facts_.size) +
@@ -174,6 +165,24 @@ private:
                                    format_size(capabilities_.size_bytes_max));
         }
         return obstacle_of_deliver_by();
+    }
+
+    [[nodiscard]] std::optional<DeliveryError> missing_keyword() const {
+        const auto conversion = this->conversion();
+        if (conversion == Conversion::not_needed) return std::nullopt;
+        if (message_needs_smtputf8() && !capabilities_.smtputf8) {
+            return local_error({4, 6, 7}, Scope::message,
+                               "the message has international (UTF-8) addresses, which the "
+                               "recipient's mail server does not support (no SMTPUTF8)");
+        }
+        std::string text = is_binary() ? "the message is binary, which the recipient's mail server "
+                                         "does not support (no BINARYMIME)"
+                                       : "the message has characters that are not ASCII, which the "
+                                         "recipient's mail server does not support (no 8BITMIME)";
+        if (conversion == Conversion::possible)
+            text += "; sent in quoted-printable or base64 it can be delivered";
+        const std::uint16_t detail = is_binary() ? 1 : 3;
+        return local_error({4, 6, detail}, Scope::message, std::move(text));
     }
 
     [[nodiscard]] std::optional<DeliveryError> obstacle_of_deliver_by() const {
@@ -253,7 +262,7 @@ private:
         }
         if (!is_ascii(address) && !capabilities_.smtputf8) {
             return std::unexpected(
-                local_error({5, 6, 7}, Scope::recipient,
+                local_error({4, 6, 7}, Scope::message,
                             "the address is international (UTF-8), which the recipient's mail "
                             "server does not support (no SMTPUTF8)"));
         }
@@ -273,7 +282,6 @@ private:
     const Envelope& envelope_;
     const BodyFacts& facts_;
     const Capabilities& capabilities_;
-    bool use_chunking_;
     Instant now_;
     std::string reverse_path_;
     bool says_smtputf8_;
@@ -282,9 +290,19 @@ private:
 }  // namespace
 
 TransactionPlan plan_transaction(const Transaction& transaction, const Capabilities& capabilities,
-                                 bool use_chunking, Instant now) {
+                                 Instant now) {
     MTA_ASSERT(!transaction.envelope.recipients.empty());
-    return Planner(transaction, capabilities, use_chunking, now).plan();
+    return Planner(transaction, capabilities, now).plan();
+}
+
+Conversion conversion_for(const Transaction& transaction, const Capabilities& capabilities) {
+    return Planner(transaction, capabilities, Instant{}).conversion();
+}
+
+bool is_missing_keyword(const DeliveryError& error) {
+    const auto detail = error.status.detail;
+    return error.reply_code == 0 && error.status.subject == 6 &&
+           (detail == 1 || detail == 3 || detail == 7);
 }
 
 }  // namespace mta::smtp

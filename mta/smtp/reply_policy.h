@@ -18,6 +18,7 @@
 //   said last: one mailbox, or one message that makes a content filter drop the line, must not hold
 //   up the mail of others. A RCPT is to blame only if it is the only one that was not answered; a
 //   break while several were outstanding is the message's. (421 comes with its own status.)
+// - A refused RSET is charged to nobody: the message goes over a new connection.
 // - 552 on RCPT counts as 452 (RFC 5321 section 4.5.3.1.10): retry.
 // - A 5xx greeting or EHLO reply says nothing about any message, and often enough it is a block
 // list's

@@ -71,7 +71,7 @@ std::set<std::string> known() {
 
 TEST(KnownKeys, are_all_there) {
     const auto keys = known();
-    EXPECT_EQ(keys.size(), 78u);
+    EXPECT_EQ(keys.size(), 79u);
     for (const auto* key : {"hostname", "spool.path", "listener.tls", "route.password_file",
                             "retry.delay_notices", "admin.socket", "log.level"}) {
         EXPECT_TRUE(keys.contains(key)) << key;
@@ -114,9 +114,9 @@ TEST(Documents, all_keys_but_those_of_routes_sites_and_certificates_are_shown_as
                     "route.domain", "route.hosts", "route.lifetime", "route.tls", "route.username",
                     "route.password_file", "site.match", "site.max_connections",
                     "site.max_messages_per_connection", "site.recipients_per_transaction",
-                    "site.message_rate", "site.connection_rate", "site.ip", "route.source",
-                    "source.name", "source.address", "source.ehlo", "source.senders", "source.pool",
-                    "source.weight", "admin.metrics"));
+                    "site.message_rate", "site.connection_rate", "site.ip", "site.without",
+                    "route.source", "source.name", "source.address", "source.ehlo",
+                    "source.senders", "source.pool", "source.weight", "admin.metrics"));
 }
 
 // The man page's sentences say "Default: 10." or "Default:" and the value in the lines behind it.

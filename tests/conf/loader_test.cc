@@ -89,6 +89,7 @@ recipients_per_transaction = 33
 message_rate = "100/min"
 connection_rate = "2/s"
 ip = "v4"
+without = ["PIPELINING", "8bitmime", "MT-PRIORITY"]
 [[site]]
 match = ["slow.example"]
 message_rate = "30/h"
@@ -179,7 +180,9 @@ level = "debug"
                    33,
                    mta::Rate{100, 60s},
                    mta::Rate{2, 1s},
-                   IpFamilies::v4},
+                   IpFamilies::v4,
+                   {mta::SmtpKeyword::pipelining, mta::SmtpKeyword::eight_bit_mime,
+                    mta::SmtpKeyword::mt_priority}},
                   {{"slow.example"}, {}, {}, {}, mta::Rate{30, 3600s}, {}, {}}},
         .sources = {{"mail1",
                      "office",
@@ -565,6 +568,10 @@ const MistakeCase mistake_cases[] = {
      "\"v4\""},
     {"families_of_a_site", "[[site]]\nmatch = [\"*\"]\nip = 4\n",
      "posthouse.toml:3:6: site[0].ip = 4: must be a text in quotes"},
+    {"unknown_keyword", "[[site]]\nmatch = [\"*\"]\nwithout = [\"DSN\", \"PIPELINNG\"]\n",
+     "posthouse.toml:3:19: site[0].without[1] = \"PIPELINNG\": must be a keyword of EHLO: "
+     "PIPELINING, 8BITMIME, SMTPUTF8, DSN, CHUNKING, BINARYMIME, SIZE, MT-PRIORITY, DELIVERBY, "
+     "LIMITS; did you mean \"PIPELINING\"?"},
     {"unknown_key_of_a_site", "[[site]]\nmatch = [\"*\"]\nmax_connection = 1\n",
      "posthouse.toml:3:1: site.max_connection: unknown key; did you mean \"max_connections\"?"},
     {"level", "[log]\nlevel = \"loud\"\n",

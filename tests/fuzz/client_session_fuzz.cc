@@ -2,10 +2,10 @@
 // chooses the options; then come segments: a byte of what the driver does before, a byte of length,
 // the bytes that the server sends.
 //
-// Held: every transaction ends exactly once, in order, and before the session does; the session
-// ends once, and nothing comes after; whoever is told "accepted" is told so by a 2xx; what leaves
-// has no bare CR or LF and nothing of it comes from the server; the same bytes cut otherwise give
-// the same events.
+// Held: what is switched off is not used, and only what was used is suspected; every transaction
+// ends exactly once, in order, and before the session does; the session ends once, and nothing
+// comes after; whoever is told "accepted" is told so by a 2xx; what leaves has no bare CR or LF and
+// nothing of it comes from the server; the same bytes cut otherwise give the same events.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -51,11 +51,11 @@ public:
 
 private:
     static ClientOptions options(std::uint8_t choices) {
-        return {.ehlo_name = "mx.us.example",
-                .remote = "mx.them.example",
-                .ehlo = (choices & 1) == 0,
-                .pipelining = (choices & 2) == 0,
-                .chunking = (choices & 4) == 0};
+        ClientOptions options{
+            .ehlo_name = "mx.us.example", .remote = "mx.them.example", .ehlo = (choices & 1) == 0};
+        if ((choices & 2) != 0) options.without.add(mta::SmtpKeyword::pipelining);
+        if ((choices & 4) != 0) options.without.add(mta::SmtpKeyword::chunking);
+        return options;
     }
 
     void act(std::uint8_t action) {
@@ -123,6 +123,11 @@ private:
         MTA_ASSERT(has_accepted == (end.reply_code / 100 == 2));
         MTA_ASSERT(!(has_accepted && (end.in_doubt || end.never_began)));
         MTA_ASSERT(!(end.in_doubt && end.never_began));
+        // Only what was used is suspected, and not by what began on a connection that was gone.
+        MTA_ASSERT(!end.suspect || (end.used.has(*end.suspect) && !end.never_began));
+        MTA_ASSERT(!end.suspect || !has_accepted);
+        MTA_ASSERT(!end.used.has(mta::SmtpKeyword::pipelining) || (choices_ & 3) == 0);
+        MTA_ASSERT(!end.used.has(mta::SmtpKeyword::chunking) || (choices_ & 5) == 0);
         story_ += std::to_string(end.reply_code) + (end.in_doubt ? "?" : "!");
     }
 

@@ -50,5 +50,34 @@ TEST(BrokenSession, what_was_said_behind_the_message_that_breaks_the_session_nev
     EXPECT_TRUE(dialogue.ended.at(1).never_began);
 }
 
+TEST(BrokenSession, a_no_that_may_have_come_before_the_final_dot_ends_the_session) {
+    struct Row {
+        std::string_view reply;
+        bool is_all_sent;
+        bool is_over;
+    };
+    for (const auto& row :
+         {Row{"552 5.3.4 too large\r\n", true, true}, Row{"554 5.6.0 virus\r\n", false, true},
+          Row{"554 5.6.0 virus\r\n", true, false}}) {
+        for (const bool has_next : {true, false}) {
+            ClientDialogue dialogue;
+            dialogue.greets(pipelining);
+            dialogue.start(transaction_for());
+            dialogue.says("250 a\r\n250 b\r\n354 c\r\n");
+            if (has_next) dialogue.start(transaction_for());
+            dialogue.session.on_bytes(dialogue.now, row.reply, row.is_all_sent);
+            EXPECT_EQ(dialogue.pump(), row.is_over && !has_next ? "QUIT\r\n" : "");
+            const auto& refused = dialogue.ended.at(0);
+            EXPECT_TRUE(refused.recipients.at(0).error().is_permanent());
+            EXPECT_FALSE(refused.in_doubt || refused.never_began || refused.suspect);
+            EXPECT_TRUE(refused.broken_off.empty());
+            EXPECT_EQ(dialogue.session.has_ended(), row.is_over);
+            if (!row.is_over || !has_next) continue;
+            EXPECT_TRUE(dialogue.ended.at(1).never_began);
+            EXPECT_FALSE(dialogue.ended[1].in_doubt);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace mta::smtp

@@ -289,6 +289,20 @@ const Dialogue dialogues[] = {
      MAIL RCPT_B "DATA\r\n",
      {{"250 ok\r\n250 ok\r\n354 go\r\n", "hello\r\n.\r\n"}, {"250 ok\r\n250 ok\r\n", ""}},
      {"ready", "ended 1: ok", "ready", "over message 4.5.0 message"}},
+    {"a_no_right_behind_354_counts_and_the_body_stays_here",
+     "220 hi\r\n",
+     pipelining,
+     one,
+     MAIL RCPT_B "DATA\r\n",
+     {{"250 ok\r\n250 ok\r\n354 go\r\n552 5.3.4 too large\r\n", ""}},
+     {"ready", "ended 1: 5.3.4 message 552", "over message 5.3.4 message 552"}},
+    {"a_no_right_behind_354_without_pipelining",
+     "220 hi\r\n",
+     "250 mx\r\n",
+     one,
+     MAIL,
+     {{"250 ok\r\n", RCPT_B}, {"250 ok\r\n", "DATA\r\n"}, {"354 go\r\n452 4.3.1 full\r\n", ""}},
+     {"ready", "ended 1: 4.3.1 message 452", "over message 4.3.1 message 452"}},
     {"a_yes_before_the_final_dot_is_none",
      "220 hi\r\n",
      pipelining,
@@ -394,7 +408,7 @@ TEST(ClientSession, a_host_that_hangs_up_before_ready_has_failed) {
 }
 
 TEST(ClientSession, extensions_are_not_used_where_they_are_switched_off) {
-    ClientDialogue dialogue({.pipelining = false, .chunking = false});
+    ClientDialogue dialogue({.without = {SmtpKeyword::pipelining, SmtpKeyword::chunking}});
     dialogue.greets(chunking);
     EXPECT_EQ(dialogue.start(transaction_for()), MAIL);
     EXPECT_EQ(dialogue.says("250 ok\r\n"), RCPT_B);
@@ -546,16 +560,44 @@ TEST(ClientSession, says_rset_only_where_the_server_is_in_the_middle_of_a_transa
     }
 }
 
-TEST(ClientSession, a_refused_rset_is_the_hosts_failure) {
-    ClientDialogue dialogue;
-    dialogue.greets(pipelining);
-    dialogue.start(transaction_for());
-    dialogue.says("250 ok\r\n550 5.1.1 no\r\n554 no\r\n");
-    EXPECT_EQ(dialogue.start(transaction_for()), "RSET\r\n" MAIL RCPT_B "DATA\r\n");
-    dialogue.take_events();
-    EXPECT_EQ(dialogue.says("500 what?\r\n"), "QUIT\r\n");
-    EXPECT_THAT(dialogue.take_events(),
-                ElementsAre("ended 2: 4.5.2 host 500", "over failed 4.5.2 host 500"));
+TEST(ClientSession, a_refused_rset_is_nobodys_failure_and_wants_a_new_connection) {
+    for (const auto reply : {"500 what?\r\n", "450 not now\r\n", "354 what?\r\n"}) {
+        ClientDialogue dialogue;
+        dialogue.greets(pipelining);
+        dialogue.start(transaction_for());
+        dialogue.says("250 ok\r\n550 5.1.1 no\r\n554 no\r\n");
+        EXPECT_EQ(dialogue.start(transaction_for()), "RSET\r\n" MAIL RCPT_B "DATA\r\n");
+        dialogue.take_events();
+        EXPECT_EQ(dialogue.says(reply), "QUIT\r\n");
+        const auto events = dialogue.take_events();
+        ASSERT_EQ(events.size(), 2u);
+        EXPECT_THAT(events[0], HasSubstr("never began"));
+        EXPECT_THAT(events[1], HasSubstr("over idle_closed"));
+        EXPECT_EQ(dialogue.ended.back().suspect, std::nullopt);
+    }
+}
+
+TEST(ClientSession, a_refused_rset_in_front_of_a_whole_message_leaves_it_to_the_reply_to_mail) {
+    for (const bool is_taken : {true, false}) {
+        ClientDialogue dialogue;
+        dialogue.greets(chunking);
+        dialogue.start(transaction_for());
+        dialogue.start(transaction_for({"c@them.example"}));
+        dialogue.says("250 a\r\n250 b\r\n554 5.6.0 virus\r\n");
+        dialogue.take_events();
+        dialogue.says("500 what?\r\n");
+        EXPECT_THAT(dialogue.take_events(), IsEmpty());
+        if (is_taken) {
+            dialogue.says("250 a\r\n250 b\r\n250 c\r\n");
+            EXPECT_THAT(dialogue.take_events(), ElementsAre("ended 2: ok", "ready"));
+        } else {
+            dialogue.says("503 nested\r\n503 no\r\n503 no\r\n");
+            const auto events = dialogue.take_events();
+            ASSERT_EQ(events.size(), 2u);
+            EXPECT_THAT(events[0], HasSubstr("never began"));
+            EXPECT_THAT(events[1], HasSubstr("over idle_closed"));
+        }
+    }
 }
 
 TEST(ClientSession, the_next_mail_leaves_with_the_final_dot) {
@@ -635,7 +677,7 @@ TEST(ClientSession, a_transaction_answered_without_the_server_ends_in_its_turn) 
     EXPECT_THAT(dialogue.take_events(), ElementsAre("ready"));
     dialogue.says("250 ok\r\n");
     EXPECT_THAT(dialogue.take_events(),
-                ElementsAre("ended 1: ok", "ended 2: 5.6.7 message", "ready"));
+                ElementsAre("ended 1: ok", "ended 2: 4.6.7 message", "ready"));
 }
 
 TEST(ClientSession, what_cannot_be_said_is_not_said) {
