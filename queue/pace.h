@@ -39,10 +39,10 @@ public:
 private:
     struct Steady {
         std::vector<std::uint32_t> senders;  // whose sessions broke, each once
-        std::uint32_t breaks;
+        std::uint32_t breaks = 0;
     };
     struct Slowed {
-        std::uint32_t pauses;
+        std::uint32_t pauses = 0;
         mta::Instant next_start;
     };
 
