@@ -7,6 +7,16 @@
 
 namespace queue {
 
+// The states of a Pace.
+struct PaceSteady {
+    std::vector<std::uint32_t> senders;  // whose sessions broke, each once
+    std::uint32_t breaks = 0;
+};
+struct PaceSlowed {
+    std::uint32_t pauses = 0;
+    mta::Instant next_start;
+};
+
 // How fast a destination gets connections that is up (it answers EHLO), but breaks sessions: with
 // 421, by hanging up or by saying nothing more.
 //
@@ -37,14 +47,8 @@ public:
     [[nodiscard]] mta::Instant next_start() const;
 
 private:
-    struct Steady {
-        std::vector<std::uint32_t> senders;  // whose sessions broke, each once
-        std::uint32_t breaks = 0;
-    };
-    struct Slowed {
-        std::uint32_t pauses = 0;
-        mta::Instant next_start;
-    };
+    using Steady = PaceSteady;
+    using Slowed = PaceSlowed;
 
     std::variant<Steady, Slowed> state_;
 };
