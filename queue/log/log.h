@@ -96,6 +96,7 @@ struct LogStatistics {
     std::uint64_t copied_bytes = 0;   // by compaction, since start
     bool is_loaded = false;           // what was queued at start has been found
     std::uint64_t damaged_reads = 0;  // since start; the bytes are in quarantine/
+    std::uint64_t damages_met = 0;    // of RecoveryReport::damages_met
 };
 
 class Batch;
@@ -202,6 +203,7 @@ private:
     void drop_when_synced(std::uint64_t segment, std::uint64_t bytes);
     void drop_needless();
     bool compact();
+    void tell_uncopied(SegmentBytes left);
     void put_compaction_off(const DiskError& error);
     void check_space_if_due();
     DiskResult<void> write_mark(Stream stream, std::uint64_t ceiling);
