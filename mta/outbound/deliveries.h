@@ -1,11 +1,13 @@
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "dns/resolver.h"
@@ -89,6 +91,11 @@ public:
         MessageCopies& copies;
     };
     Deliveries(Core& core, Parts parts);
+
+    // While others wait for its place a first attempt has so long for its answer (SiteTable),
+    static constexpr Millis patience{5'000};
+    // and a probe so long.
+    static constexpr Millis probe_patience{30'000};
 
     [[nodiscard]] ConnectionPool& pool() { return pool_; }
     [[nodiscard]] const ConnectionPool& pool() const { return pool_; }
@@ -200,7 +207,8 @@ private:
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;
         std::uint32_t connection = queue::nothing;
-        bool is_unconnected = false;  // counted as such
+        bool is_unconnected = false;    // counted as such
+        std::optional<Standing> trial;  // its connection is one, in the site's standing
         // What it has taken from the site's rates and not used yet.
         bool may_send = true;
         bool may_connect = false;
@@ -222,6 +230,22 @@ private:
     void on_read(const DeliveryPtr& delivery, const MessageCopies::ReadResult& read);
     void connect(const DeliveryPtr& delivery);
     void set_unconnected(Delivery& delivery, bool is_unconnected);
+    void begin_trial(const DeliveryPtr& delivery);
+    void end_trial(Delivery& delivery);
+    // By when they began; some of them are over.
+    struct Trial {
+        Instant begun;
+        std::weak_ptr<Delivery> delivery;
+        bool has_all_its_time = false;  // whoever else was silent and waits
+    };
+    using Trials = std::deque<Trial>;
+    [[nodiscard]] static bool is_over(const Trial& trial);
+    [[nodiscard]] bool is_wanted(const Trial& trial) const;
+    void break_trials_off();
+    [[nodiscard]] std::optional<std::size_t> first_wanted(const Trials& trials) const;
+    void break_off_overdue(Trials& trials, Millis time);
+    void break_off(const DeliveryPtr& delivery, Millis time);
+    [[nodiscard]] std::optional<Instant> next_break_off() const;
 
     void walk(const DeliveryPtr& delivery);
     [[nodiscard]] Result<std::vector<conf::NextHopHost>> plan_hosts(const Delivery& delivery);
@@ -320,6 +344,8 @@ private:
     std::vector<DeliveryPtr> all_;
     std::vector<Work> work_;  // by connection
     std::uint32_t unconnected_ = 0;
+    Trials first_attempts_;
+    Trials probes_;
     HostLimits hosts_;
     HostKeywords keywords_;
     std::unordered_map<std::uint32_t, std::weak_ptr<Delivery>> waiting_for_host_;  // by site
