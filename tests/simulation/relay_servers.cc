@@ -55,6 +55,7 @@ void RelayWorld::make_servers() {
     flap("branch.example", 24h);
     flap_dns();
     connector_.on_connect = [this](const std::string& group) { on_connect(group); };
+    resolver_.on_ask = [this](const std::string& name) { note_tried(name); };
 }
 
 void RelayWorld::make_backup_hosts() {
