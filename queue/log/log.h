@@ -116,7 +116,7 @@ struct SpoolVersion;
 //   the loader    read_old_mail, load_next
 //   the helper    housekeeping()
 //   anybody       allocate_id, refusal, report, statistics, check_space
-class Log {
+class Log {  // NOLINT(clang-analyzer-optin.performance.Padding): sorted by role
 public:
     // Takes the lock, looks through the spool, starts a new segment: from now on new mail can be
     // written. What was queued before is the loader's to find. The error's text says what to do.
