@@ -207,7 +207,7 @@ DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
     auto started = segments_->start_next(stream, next_lsn_);
     // Closing a segment syncs it.
     if (started) durable_lsn(stream) = next_lsn_ - 1;
-    if (stream == Stream::hot && !segments_->holds_unsynced(stream)) drop_needless();
+    if (stream == Stream::hot && !segments_->holds_unsynced(stream)) drop_needless(true);
     if (!started && segments_->has_sync_failed()) break_down(started.error());
     is_space_check_due_ = true;
     compaction_->look_again();
@@ -243,7 +243,7 @@ DiskResult<void> Log::sync_stream(Stream stream) {
 void Log::sync() {
     if (!is_sync_due_ || is_broken()) return;
     if (auto synced = sync_stream(Stream::hot); !synced) return break_down(synced.error());
-    drop_needless();
+    drop_needless(true);
 }
 
 bool Log::prepare() {
@@ -295,7 +295,7 @@ std::vector<Completion> Log::commit() {
     }
     set_stalled(std::nullopt);
     apply(batch);
-    if (!is_sync_due_) drop_needless();
+    if (!is_sync_due_) drop_needless(true);
     auto completions = std::move(writing_->completions);
     writing_.reset();
     ++commits_;
@@ -369,11 +369,11 @@ void Log::drop_when_synced(std::uint64_t segment, std::uint64_t bytes) {
 }
 
 // What was to make it so is certain.
-void Log::drop_needless() {
+void Log::drop_needless(bool earns) {
     is_sync_due_ = false;
     for (const auto& piece : needless_) {
         segments_->drop_live(piece.segment, piece.bytes);
-        compaction_->earn(piece.bytes);
+        if (earns) compaction_->earn(piece.bytes);
     }
     needless_.clear();
 }
@@ -432,7 +432,7 @@ bool Log::compact() {
         }
         copied_bytes_ += batch.bytes().size();
         apply(batch);
-        drop_needless();
+        drop_needless(false);
     }
     is_compaction_put_off_ = false;
     if (compaction_->is_disk_busy()) compaction_->put_off();

@@ -200,7 +200,8 @@ private:
     void apply_done(const DoneMark& mark);
     void apply_copied(MessageId id, const LiveMessage& message);
     void drop_when_synced(std::uint64_t segment, std::uint64_t bytes);
-    void drop_needless();
+    // `earns`: not after a copy, or copying would pay for itself without end.
+    void drop_needless(bool earns);
     bool compact();
     void put_compaction_off(const DiskError& error);
     void check_space_if_due();
