@@ -129,13 +129,13 @@ bool Deliveries::can_reach(Delivery& delivery, const IpAddress& address) const {
     const auto& site = parts_.sites[delivery.site];
     if (delivery.only_v4 && address.is_v6()) return false;
     const std::string family = address.is_v6() ? "IPv6" : "IPv4";
+    const auto excluded = address.is_v6() ? conf::IpFamilies::v4 : conf::IpFamilies::v6;
+    const bool is_named = site.plan.is_static && IpAddress::parse(delivery.host);
     std::string why;
     if (!core_.sources.can_reach(site.plan.source, address)) {
         why = "the source " + site.plan.source + " has no " + family +
               " address from which to reach " + address.to_string();
-    } else if (site.plan.is_static && IpAddress::parse(delivery.host)) {
-        return true;  // the operator's own choice
-    } else if (site.limits.ip == (address.is_v6() ? conf::IpFamilies::v4 : conf::IpFamilies::v6)) {
+    } else if (!is_named && site.limits.ip == excluded) {  // else it is the operator's choice
         why = address.to_string() + " is not used: the configuration excludes " + family +
               " here (ip)";
     } else {
