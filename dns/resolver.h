@@ -66,8 +66,8 @@ enum class Freshness : std::uint8_t {
 // Many retries at once cost one question for each name in this time.
 inline constexpr mta::Millis retry_pause{5'000};
 
-// Who has named a host: the DNS, or the administrator, in a static route. For a route's hosts the
-// system's hosts file is asked before the DNS, as for any program of this machine; never for MX
+// The origin of a host name: the DNS, or the administrator, in a static route. For a route's hosts
+// the system's hosts file is asked before the DNS, as for any program of this machine; never for MX
 // hosts, which are not the administrator's.
 enum class HostOf : std::uint8_t { mx, route };
 

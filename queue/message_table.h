@@ -32,7 +32,7 @@ struct MessageEntry {
     std::uint32_t sender = nothing;   // the null sender; otherwise in the table's senders()
     std::uint32_t size_kib : 21 = 0;  // rounded up, and no more than size_kib_max
     std::uint32_t message_id_low : 11 = 0;
-    // Each recipient comes to his end once, and hears of lateness once: two for each are the most.
+    // Each recipient ends once and is reported late once, so two reports for each are the most.
     std::uint32_t reports_under_way : 17 = 0;
     std::uint32_t has_requests : 1 = 0;  // MessageTable::requests()
     std::uint32_t message_id_high : 14 = 0;

@@ -117,7 +117,7 @@ void TcpListener::refuse(int socket, const Endpoint& remote, std::string_view wo
         }
         return;
     }
-    // A client that waits for the greeting, as it should, hears it and no reset.
+    // A client that waits for the greeting, as it should, receives the reply and no reset.
     static_cast<void>(::send(socket, words.data(), words.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
     ::close(socket);
 }

@@ -26,7 +26,7 @@ class TcpListener {
 public:
     struct Handlers {
         std::move_only_function<void(std::unique_ptr<TcpStream>)> on_connection;
-        // Asked first: what the client hears instead of being served; empty: it is welcome. The
+        // Asked first: the reply that turns the client away; empty: it is served. The
         // bytes stay valid until the next call. A refused connection costs little, since nothing is
         // made of it; it lingers while few sockets do, and is closed at once otherwise. Null:
         // all are welcome.

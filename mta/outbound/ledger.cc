@@ -293,7 +293,7 @@ bool Ledger::is_relay_reported(const queue::MessageEntry& message,
     return by.trace || (by.mode == ByMode::notify && !outcome.is_deliver_by_passed_on);
 }
 
-// Recipients of whom the store has to hear.
+// The recipients whose states the store must be told.
 std::vector<std::uint32_t> Ledger::changed_of(const Job& job) {
     auto numbers = job.changed;
     for (const auto* outcomes : {&job.failures, &job.delays})

@@ -133,7 +133,7 @@ private:
     [[nodiscard]] std::vector<RecipientOutcome> take_gathered(queue::MessageEntry& entry);
     [[nodiscard]] bool are_all_gathered(const queue::MessageEntry& entry) const;
     [[nodiscard]] bool is_under_way(std::uint32_t message) const;
-    // `changed`: other recipients of whom the store has to hear.
+    // `changed`: other recipients whose states the store must be told.
     void report_gathered(std::uint32_t message, std::vector<std::uint32_t> changed);
     [[nodiscard]] std::vector<std::uint32_t> all_of(std::uint32_t message) const;
     [[nodiscard]] static std::vector<std::uint32_t> changed_of(const Job& job);

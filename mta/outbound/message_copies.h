@@ -25,7 +25,7 @@ public:
     void keep(std::uint32_t message, std::shared_ptr<const queue::Message> copy);
     // Null: only the store has it.
     [[nodiscard]] std::shared_ptr<const queue::Message> get(std::uint32_t message) const;
-    // From the store. Whoever asks while it is being read gets the same copy.
+    // From the store. Callers that ask during the read get the same copy.
     using ReadResult = queue::StoreResult<std::shared_ptr<const queue::Message>>;
     using OnRead = std::move_only_function<void(const ReadResult&)>;
     void read(queue::MessageId id, OnRead on_read);

@@ -59,7 +59,7 @@ void ClientSession::finish_transaction(Running& running, TransactionEnded ended)
         ended.reply_code = running.final_reply.code;
         ended.reply = text_of(running.final_reply);
     }
-    // Whoever is behind it has said RSET already where it could be needed.
+    // A transaction behind it has already sent RSET where one could be needed.
     if (running_.size() == 1 && running.has_open_mail) needs_reset_ = true;
     has_served_ = has_served_ || running.is_answered;
     events_.emplace_back(std::move(ended));
@@ -114,7 +114,7 @@ void ClientSession::end(EndReason reason, DeliveryError error, Failure failure) 
     events_.emplace_back(SessionEnded{reason, std::move(error)});
 }
 
-// Some of these may have an answer already; the others hear of the break.
+// Some of these may have an answer already; the others get the break as theirs.
 void ClientSession::break_off(Running& running, DeliveryError error,
                               TransactionEnded& ended) const {
     if (!ended.in_doubt) ended.suspects = suspects_of(running);
