@@ -17,6 +17,8 @@ namespace queue {
 // message. At most message_id_max: a thousand messages a second for 8,900 years.
 using MessageId = std::uint64_t;
 inline constexpr MessageId message_id_max = (MessageId{1} << 48) - 1;
+// More than the configuration lets a client name, and what a MessageTable can hold.
+inline constexpr std::size_t recipients_max = 65'535;
 
 // For people, logs and the "250 queued as": Crockford's base 32 in lower case, at least 6 digits
 // ("00001z").
@@ -127,6 +129,9 @@ struct QueuedMessage {
     std::string sender;      // reverse-path; empty: the null sender
     Requests requests = {};
     std::uint32_t message_id_hash = 0;  // hash_of_message_id()
+    // What of it is lost, in words, if it cannot be delivered any more. Empty: it is whole, as far
+    // as was seen.
+    std::string damage = {};
     std::vector<QueuedRecipient> recipients;
 };
 

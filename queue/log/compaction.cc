@@ -43,7 +43,7 @@ bool Compaction::choose() {
 }
 
 void Compaction::end_victim() {
-    segments_.note_compacted(victim_->number);
+    ended_ = {.segment = victim_->number, .bytes = segments_.note_compacted(victim_->number)};
     leave_victim();
 }
 
@@ -219,6 +219,13 @@ void Compaction::fill(Batch& batch) {
 void Compaction::start_moving(MessageId id) {
     auto enqueue = reader_.read_enqueue(id);
     if (!enqueue) return give_up(id, enqueue.error());
+    const bool has_all_pieces = std::ranges::all_of(enqueue->chunks, [this](const ChunkRef& chunk) {
+        return segments_.contains(chunk.segment);
+    });
+    if (!has_all_pieces) {
+        unmovable_.insert(id);
+        return;
+    }
     moving_ = Moving{.message = {std::move(*enqueue), {}}, .next = 0, .turn_end = 0, .written = {}};
 }
 

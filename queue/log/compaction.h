@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "queue/log/batch.h"
@@ -46,6 +47,10 @@ public:
     // Reads on, and gathers what must be copied: the room that it takes. Nothing: nothing to copy
     // in this turn; is_due() says whether to come again.
     [[nodiscard]] std::optional<std::uint64_t> begin_turn();
+    // After a turn that came to the end of a segment: its live bytes that were not copied.
+    [[nodiscard]] std::optional<SegmentBytes> take_ended() {
+        return std::exchange(ended_, std::nullopt);
+    }
     void fill(Batch& batch);
     // What this turn read or was going to write cannot be had now: the segment is taken anew later,
     // and what was paid for copying the rest of it is given back.
@@ -110,6 +115,7 @@ private:
     std::uint64_t window_at_ = 0;
     std::uint64_t read_bytes_ = 0;             // this turn
     std::unordered_set<MessageId> unmovable_;  // of this victim: damaged
+    std::optional<SegmentBytes> ended_;
     std::optional<Moving> moving_;
 
     // This turn's.

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "mta/base/assert.h"
+#include "mta/base/limits.h"
 #include "queue/log/bytes.h"
 #include "queue/log/crc32c.h"
+#include "queue/log/digest_check.h"
 
 namespace queue::log {
 namespace {
@@ -101,6 +103,14 @@ std::optional<DigestHead> Digest::parse_head(std::string_view bytes) {
     head.origin.first_lsn = in.take<std::uint64_t>();
     head.origin.previous = in.take<std::uint64_t>();
     head.origin.previous_end = in.take<std::uint64_t>();
+    // Numbers that no relay writes must not make others wrap.
+    const bool is_sound =
+        head.end >= segment_header_bytes && head.end <= UINT32_MAX && head.lsn_max <= lsn_max &&
+        head.id_max <= message_id_max && head.id_ceiling <= id_ceiling_max &&
+        head.origin.first_lsn <= lsn_max && head.pinned_bytes <= head.end &&
+        (head.origin.previous == 0 || (head.origin.previous_end >= segment_header_bytes &&
+                                       head.origin.previous_end <= UINT32_MAX));
+    if (!is_sound) return std::nullopt;
     return head;
 }
 
@@ -117,14 +127,16 @@ std::optional<Digest> Digest::parse(std::string bytes) {
     ByteReader strings(std::string_view(digest.bytes_).substr(head_bytes, string_bytes));
     for (std::uint32_t i = 0; i < count && strings.ok(); ++i) {
         digest.strings_.push_back(strings.take_string());
+        if (digest.strings_.back().size() > mta::limits::command_line_bytes_max) strings.fail();
     }
     digest.entries_begin_ = head_bytes + string_bytes;
-    if (!strings.ok()) return std::nullopt;
+    if (!strings.ok() || digest.bytes_.size() > UINT32_MAX) return std::nullopt;
+    const auto entries = std::string_view(digest.bytes_).substr(digest.entries_begin_);
+    if (!are_entries_sound(entries, digest.strings_.size())) return std::nullopt;
     return digest;
 }
 
-// The bytes checked out against their checksum, so their counts are believed; MTA_ASSERT in get_at
-// stands behind that.
+// The entries were checked in parse(), or made here.
 void Digest::for_each(const std::function<void(const Peek&)>& visit) const {
     const std::string_view bytes = bytes_;
     for (auto at = entries_begin_; at < bytes.size(); at += entry_bytes(bytes, at)) {

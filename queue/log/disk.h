@@ -17,7 +17,8 @@ struct DiskError {
 
     [[nodiscard]] bool is_no_space() const;  // ENOSPC, EDQUOT
     [[nodiscard]] bool is_not_found() const;
-    [[nodiscard]] bool is_busy() const;  // lock(): somebody else holds it
+    [[nodiscard]] bool is_busy() const;    // lock(): somebody else holds it
+    [[nodiscard]] bool is_denied() const;  // this user may not: EACCES, EPERM, EROFS
     // Not now: file descriptors or memory are missing (EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR).
     // Nothing is wrong with the disk; the same call may succeed later. Never the error of a sync.
     [[nodiscard]] bool is_temporary() const;

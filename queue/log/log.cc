@@ -69,7 +69,7 @@ StoreResult<void> Log::start() {
     // Before anything is touched: it may be a newer posthouse's.
     const auto known = read_version(disk_);
     if (!known) return std::unexpected(known.error());
-    auto survey = survey_spool(disk_, options_);
+    auto survey = survey_spool(disk_, options_, *known);
     if (!survey) return std::unexpected(std::move(survey).error());
     auto spool = settle_version(*known, *survey);
     if (!spool) return std::unexpected(std::move(spool).error());
@@ -78,30 +78,32 @@ StoreResult<void> Log::start() {
     reader_ = std::make_unique<LogReader>(disk_, index_, *segments_);
     compaction_ = std::make_unique<Compaction>(*segments_, index_, *reader_);
     adopt_segments(*survey);
+    const bool has_cold = survey->tails[static_cast<std::size_t>(Stream::cold)].number != 0;
     old_mail_ = std::make_unique<OldMail>(disk_, std::move(*survey));
-    if (auto started = segments_->start_next(Stream::hot, next_lsn_); !started) {
-        return std::unexpected(to_store_error(started.error()));
-    }
-    // No id is given away before it is certain that no later start gives it again.
-    if (auto marked = write_mark(Stream::hot, id_ceiling()); !marked) {
-        return std::unexpected(to_store_error(marked.error()));
+    // The new segment of a stream says that the one before was certain, and where it ends. No id is
+    // given away before it is certain that no later start gives it again.
+    for (const auto stream : {Stream::cold, Stream::hot}) {
+        if (stream == Stream::cold && !has_cold) continue;
+        auto started = segments_->start_next(stream, next_lsn_);
+        if (started) started = write_mark(stream, id_ceiling());
+        if (!started) return std::unexpected(to_store_error(started.error()));
     }
     check_space();
     return {};
 }
 
-// VERSION is the word for people and for a newer format; the spool's identity is in each segment
-// too, so a lost file is made again.
+// The spool's identity is in each segment too, so a lost VERSION is made again.
 StoreResult<Uuid> Log::settle_version(const std::optional<SpoolVersion>& known, Survey& survey) {
-    const bool is_right = known && (!survey.has_spool || known->spool == survey.spool);
+    const bool is_right = known && known->spool == survey.spool;
     if (is_right && known->version == format_version) return known->spool;
-    const auto spool = is_right           ? known->spool
-                       : survey.has_spool ? survey.spool
-                                          : make_uuid(options_.random_seed);
+    const auto spool = survey.spool ? *survey.spool : make_uuid(options_.random_seed);
     // An older one is raised before anything is written that an older posthouse cannot read.
-    if (survey.has_spool && !is_right) {
-        survey.report.notes.emplace_back(
-            "VERSION was missing or not this spool's; it is written anew");
+    if (survey.spool && !is_right) {
+        survey.report.notes.push_back(
+            std::string(known ? "VERSION named a spool that no segment is of"
+                              : "VERSION was missing or damaged") +
+            "; it is written anew with the uuid of " + std::to_string(survey.own_segments) +
+            " segments: " + format_uuid(spool));
     }
     if (auto written = write_version(disk_, {.spool = spool}); !written) {
         return std::unexpected(written.error());
@@ -412,7 +414,10 @@ bool Log::compact() {
         compaction_->put_off();
         return false;
     }
-    if (!room) return compaction_->is_due();
+    if (!room) {
+        if (const auto ended = compaction_->take_ended()) tell_uncopied(*ended);
+        return compaction_->is_due();
+    }
     // A copy must not be certain before what it is a copy of, and the reports that came with that.
     sync();
     if (is_broken()) return false;
@@ -438,6 +443,16 @@ bool Log::compact() {
     if (compaction_->is_disk_busy()) compaction_->put_off();
     check_space_if_due();
     return !compaction_->is_disk_busy();
+}
+
+// What neither dies with the next sync nor belongs to a body that is still coming in is damaged.
+void Log::tell_uncopied(SegmentBytes left) {
+    const auto take_off = [&left](const SegmentBytes& piece) {
+        if (piece.segment == left.segment) left.bytes -= piece.bytes;
+    };
+    std::ranges::for_each(needless_, take_off);
+    for (const auto& [id, upload] : uploads_) std::ranges::for_each(upload.bodies, take_off);
+    if (left.bytes > 0) reader_->keep_uncopied(left.segment, left.bytes);
 }
 
 // The disk is full, or something else is missing for now: what is not copied stays where it is.
@@ -475,35 +490,6 @@ void Log::close(const std::function<bool()>& has_time) {
     // The hot one last: its word about the ids is the newest.
     if (!write_mark(Stream::cold, next_id_) || !write_mark(Stream::hot, next_id_)) return;
     housekeeping_->finish(has_time);
-}
-
-bool Log::is_broken() const {
-    const std::lock_guard guard(refusal_mutex_);
-    return broken_.has_value();
-}
-
-bool Log::is_stalled() const {
-    const std::lock_guard guard(refusal_mutex_);
-    return stalled_.has_value();
-}
-
-void Log::break_down(const DiskError& error) {
-    is_sync_due_ = false;  // nothing is synced any more
-    const std::lock_guard guard(refusal_mutex_);
-    if (!broken_) broken_ = to_store_error(error);
-}
-
-void Log::break_down_or_stall(const DiskError& error) {
-    if (!error.is_temporary()) return break_down(error);
-    auto why = to_store_error(error);
-    why.text += ": new mail is refused until that is over";
-    set_stalled(std::move(why));
-}
-
-void Log::set_stalled(std::optional<StoreError> why) {
-    const std::lock_guard guard(refusal_mutex_);
-    if (why && !stalled_) notes_.push_back(why->text);
-    stalled_ = std::move(why);
 }
 
 std::vector<Completion> Log::fail_everything() {

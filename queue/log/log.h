@@ -96,6 +96,7 @@ struct LogStatistics {
     std::uint64_t copied_bytes = 0;   // by compaction, since start
     bool is_loaded = false;           // what was queued at start has been found
     std::uint64_t damaged_reads = 0;  // since start; the bytes are in quarantine/
+    std::uint64_t damages_met = 0;    // of RecoveryReport::damages_met
 };
 
 class Batch;
@@ -203,6 +204,7 @@ private:
     // `earns`: not after a copy, or copying would pay for itself without end.
     void drop_needless(bool earns);
     bool compact();
+    void tell_uncopied(SegmentBytes left);
     void put_compaction_off(const DiskError& error);
     void check_space_if_due();
     DiskResult<void> write_mark(Stream stream, std::uint64_t ceiling);

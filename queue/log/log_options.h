@@ -54,6 +54,7 @@ struct RecoveryReport {
     std::uint64_t torn_tail_offset = 0;
     std::uint64_t unfinished_bodies = 0;  // chunks of messages that never arrived whole; dropped
     std::vector<std::string> notes;       // other things that people may want to know
+    std::vector<Damage> damages_met;      // since the start, in reading; only grows
 };
 
 }  // namespace queue::log

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "queue/log/crc32c.h"
+#include "queue/log/salvage.h"
 #include "queue/log/spool_folder.h"
 
 namespace queue::log {
@@ -34,9 +35,30 @@ StoreError LogReader::damage(const Location& where, std::string_view bytes) {
     if (kept_.contains(place)) return error;
     const auto path = quarantine(disk_, quarantine_name(where.segment, where.offset), bytes);
     if (path) kept_.insert(place);
+    if (met_places_.insert(place).second) {
+        met_.push_back({.segment = where.segment,
+                        .offset = where.offset,
+                        .bytes = where.bytes,
+                        .what = "a record that does not match its checksum any more",
+                        .quarantine_path = path ? *path : std::string()});
+    }
     error.text += path ? "; its bytes are kept in " + disk_.root() + "/" + *path
                        : "; its bytes could not be copied: " + path.error().text;
     return error;
+}
+
+void LogReader::keep_uncopied(std::uint64_t segment, std::uint64_t bytes) {
+    const std::lock_guard guard(kept_mutex_);
+    if (!met_places_.insert({segment, 0}).second) return;
+    met_.push_back({.segment = segment,
+                    .bytes = bytes,
+                    .what = "mail that could not be copied to another segment; this one is kept",
+                    .quarantine_path = ""});
+}
+
+std::vector<RecoveryReport::Damage> LogReader::damages() const {
+    const std::lock_guard guard(kept_mutex_);
+    return met_;
 }
 
 StoreResult<LogReader::Loaded> LogReader::read_record(const Location& where, RecordType type) {
@@ -84,17 +106,34 @@ StoreResult<EnqueuePayload> LogReader::read_enqueue_at(MessageId id, const Locat
 }
 
 StoreResult<StoredMessage> LogReader::read_once(MessageId id, const LiveMessage& live) {
-    auto enqueue = read_enqueue_at(id, live.enqueue);
-    if (!enqueue) return std::unexpected(std::move(enqueue).error());
+    auto message = read_envelope(id, live.enqueue);
+    if (!message) return std::unexpected(std::move(message).error());
     StoredMessage stored;
-    stored.states = first_states(enqueue->message);
-    stored.message = std::make_shared<const Message>(std::move(enqueue->message));
+    stored.states = first_states(*message);
+    stored.message = std::make_shared<const Message>(std::move(*message));
     // Damaged ones are kept and counted, and no reason to keep the message back.
     const auto states = read_all_states(id, live, Damaged::passed_over);
     if (!states) return std::unexpected(states.error());
     for (const auto& state : *states) [[maybe_unused]]
         const bool is_ours = state.changes.apply_to(stored.states);
     return stored;
+}
+
+// The message, or its envelope alone if only the body is damaged: a later read of the body reports
+// the damage, and the sender is known then.
+StoreResult<Message> LogReader::read_envelope(MessageId id, const Location& where) {
+    auto enqueue = read_enqueue_at(id, where);
+    if (enqueue) return std::move(enqueue->message);
+    auto error = std::move(enqueue).error();
+    if (error.kind != StoreError::Kind::corrupt) return std::unexpected(std::move(error));
+    const auto segment = segments_.find(where.segment);
+    const auto bytes =
+        segment ? segment->read(where.offset, where.bytes) : std::unexpected(DiskError{});
+    if (!bytes && bytes.error().is_temporary())
+        return std::unexpected(to_store_error(bytes.error()));
+    auto salvaged = bytes ? salvage_enqueue(*bytes, segment->generation()) : std::nullopt;
+    if (salvaged && salvaged->enqueue.message.id == id) return std::move(salvaged->enqueue.message);
+    return std::unexpected(std::move(error));
 }
 
 StoreResult<LogReader::State> LogReader::read_state(MessageId id, const Location& where) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "queue/log/index.h"
+#include "queue/log/log_options.h"
 #include "queue/log/payload.h"
 #include "queue/log/segments.h"
 #include "queue/store.h"
@@ -42,8 +43,13 @@ public:
     StoreResult<std::vector<RecipientState>> read_states(MessageId id);
     StoreResult<std::string> read_chunk(MessageId id, const ChunkRef& chunk);
 
+    // Compaction could not copy all that is needed out of a segment.
+    void keep_uncopied(std::uint64_t segment, std::uint64_t bytes);
+
     // Reads that met damage.
     [[nodiscard]] std::uint64_t damaged() const { return damaged_; }
+    // Where it was met, each place once; only grows.
+    [[nodiscard]] std::vector<RecoveryReport::Damage> damages() const;
 
 private:
     struct Loaded {
@@ -78,6 +84,7 @@ private:
     StoreResult<Loaded> read_piece(MessageId id, const ChunkRef& chunk);
     StoreResult<Loaded> read_record(const Location& where, RecordType type);
     StoreResult<StoredMessage> read_once(MessageId id, const LiveMessage& live);
+    StoreResult<Message> read_envelope(MessageId id, const Location& where);
     struct State {
         std::uint64_t lsn = 0;
         StateChanges changes;
@@ -94,10 +101,12 @@ private:
     const Index& index_;
     const Segments& segments_;
     std::atomic<std::uint64_t> damaged_ = 0;
-    std::mutex kept_mutex_;
+    mutable std::mutex kept_mutex_;
     std::set<std::pair<std::uint64_t, std::uint32_t>> kept_;  // segment and offset
     std::mutex layouts_mutex_;
     std::deque<std::shared_ptr<const Layout>> layouts_;  // the one read last in front
+    std::set<std::pair<std::uint64_t, std::uint32_t>> met_places_;
+    std::vector<RecoveryReport::Damage> met_;
 };
 
 }  // namespace queue::log

@@ -1,4 +1,4 @@
-// What readers and onlookers ask the log, from any thread.
+// What readers and onlookers ask the log, from any thread, and whether it refuses mail.
 #include <algorithm>
 #include <utility>
 
@@ -24,7 +24,38 @@ ReadAnswer Log::answer(const ReadRequest& request) {
 
 RecoveryReport Log::report() const {
     const std::lock_guard guard(report_mutex_);
-    return report_;
+    auto report = report_;
+    report.damages_met = reader_->damages();
+    return report;
+}
+
+bool Log::is_broken() const {
+    const std::lock_guard guard(refusal_mutex_);
+    return broken_.has_value();
+}
+
+bool Log::is_stalled() const {
+    const std::lock_guard guard(refusal_mutex_);
+    return stalled_.has_value();
+}
+
+void Log::break_down(const DiskError& error) {
+    is_sync_due_ = false;  // nothing is synced any more
+    const std::lock_guard guard(refusal_mutex_);
+    if (!broken_) broken_ = to_store_error(error);
+}
+
+void Log::break_down_or_stall(const DiskError& error) {
+    if (!error.is_temporary()) return break_down(error);
+    auto why = to_store_error(error);
+    why.text += ": new mail is refused until that is over";
+    set_stalled(std::move(why));
+}
+
+void Log::set_stalled(std::optional<StoreError> why) {
+    const std::lock_guard guard(refusal_mutex_);
+    if (why && !stalled_) notes_.push_back(why->text);
+    stalled_ = std::move(why);
 }
 
 std::optional<StoreError> Log::refusal() const {
@@ -80,6 +111,7 @@ LogStatistics Log::statistics() const {
     statistics.copied_bytes = copied_bytes_;
     statistics.is_loaded = is_loaded_;
     statistics.damaged_reads = reader_->damaged();
+    statistics.damages_met = reader_->damages().size();
     return statistics;
 }
 

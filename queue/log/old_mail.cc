@@ -13,10 +13,12 @@ namespace queue::log {
 
 bool OldMail::read(unsigned threads, const std::atomic<bool>& stop) {
     if (!read_digests(threads, stop)) return false;
+    for (const auto& digest : digests_) numbers_.insert(digest.head().number);
     collect_dones(stop);
     collect_messages(stop);
     collect_states(stop);
     if (stop) return false;
+    check_file_ends();
     check_bodies();
     count();
     if (stop) return false;
@@ -29,12 +31,14 @@ bool OldMail::read(unsigned threads, const std::atomic<bool>& stop) {
 
 StoreResult<Digest> OldMail::digest_of(Survey::Segment& segment, RecoveryReport& report) {
     if (segment.digest) return std::move(*segment.digest);
+    if (segment.is_unreadable) return pinned_digest(segment.header);
     if (auto digest = read_digest(disk_, segment.header)) {
         report.records += digest->head().records;
         return std::move(*digest);
     }
     auto read = read_segment(disk_, segment.header, segment.end, report);
     if (!read) return std::unexpected(std::move(read).error());
+    segment.damaged = std::move(read->damaged);
     // Damage must be told at each start until somebody has seen to it.
     if (!read->has_damage && read->digest.head().pinned_bytes == 0) put_digest(disk_, read->digest);
     return std::move(read->digest);
@@ -100,6 +104,7 @@ void OldMail::collect_messages(const std::atomic<bool>& stop) {
     for (std::uint32_t number = 0; number < digests_.size() && !stop; ++number) {
         digests_[number].for_each([&](const Digest::Peek& peek) {
             if (peek.type != RecordType::enqueue || done_.contains(peek.id)) return;
+            if (is_new_number(peek)) return;
             auto* known = find(peek.id);
             if (known == nullptr) {
                 const auto slot = found_.add({.id = peek.id});
@@ -111,7 +116,13 @@ void OldMail::collect_messages(const std::atomic<bool>& stop) {
                 old_homes_.push_back({peek.id, is_newer
                                                    ? digests_[known->enqueue_digest].head().number
                                                    : peek.where.segment});
-                if (!is_newer) return;
+                if (is_newer) {
+                    older_copies_.push_back(
+                        {peek.id, known->enqueue_lsn, known->enqueue_digest, known->enqueue_at});
+                } else {
+                    older_copies_.push_back({peek.id, peek.lsn, number, peek.at});
+                    return;
+                }
             }
             known->enqueue_lsn = peek.lsn;
             known->enqueue_digest = number;
@@ -184,7 +195,63 @@ mta::Instant OldMail::due_of(std::uint32_t slot) const {
     return due;
 }
 
-// A message whose pieces are not all there is not delivered.
+// An id that is going to be given to new mail, though it stands on disk already: no relay writes
+// that, and two messages cannot have it. Kept where it is.
+bool OldMail::is_new_number(const Digest::Peek& peek) {
+    if (peek.id < survey_.next_id) return false;
+    survey_.report.damages.push_back(
+        {.segment = peek.where.segment,
+         .offset = peek.where.offset,
+         .bytes = peek.where.bytes,
+         .what = "message " + format_id(peek.id) + " has an id that was never given away",
+         .quarantine_path = ""});
+    counts_.push_back({peek.where.segment, peek.where.bytes, {}});
+    return true;
+}
+
+// A digest may tell of more than is left of its segment.
+void OldMail::check_file_ends() {
+    for (std::size_t i = 0; i < digests_.size(); ++i) {
+        const auto& segment = survey_.segments[i];
+        for (const auto id : segment.damaged) damaged_[id] = "its body is damaged";
+        const auto end = digests_[i].head().end;
+        if (segment.is_unreadable || segment.file_bytes >= end) continue;
+        survey_.report.damages.push_back({.segment = segment.header.number,
+                                          .offset = segment.file_bytes,
+                                          .bytes = end - segment.file_bytes,
+                                          .what = "the file ends before its records do",
+                                          .quarantine_path = ""});
+        for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+            const auto& found = found_[slot];
+            if (found.id == 0 || found.enqueue_digest != i) continue;
+            const auto where = place_of(found.enqueue_digest, found.enqueue_at);
+            if (std::uint64_t{where.offset} + where.bytes > segment.file_bytes)
+                damaged_[found.id] = "its file was cut off";
+        }
+    }
+}
+
+// The copy with the highest lsn that has all its pieces.
+bool OldMail::use_older_copy(Found& found, const std::function<bool(const Found&)>& is_whole) {
+    std::optional<Found> best;
+    for (const auto& copy : older_copies_) {
+        if (copy.id != found.id || (best && copy.lsn < best->enqueue_lsn)) continue;
+        auto other = found;
+        other.enqueue_lsn = copy.lsn;
+        other.enqueue_digest = copy.digest;
+        other.enqueue_at = copy.at;
+        const bool has_same_recipients =
+            digests_[copy.digest].recipients_at(copy.at) ==
+            digests_[found.enqueue_digest].recipients_at(found.enqueue_at);
+        if (has_same_recipients && is_whole(other)) best = other;
+    }
+    if (!best) return false;
+    old_homes_.push_back({found.id, digests_[found.enqueue_digest].head().number});
+    found = *best;
+    return true;
+}
+
+// A message whose pieces are not all there cannot be delivered.
 void OldMail::check_bodies() {
     std::unordered_map<std::uint64_t, MessageId> pieces;  // by segment's place and offset
     std::unordered_map<std::uint64_t, std::uint64_t> places;
@@ -193,9 +260,11 @@ void OldMail::check_bodies() {
         const auto place = places.try_emplace(segment, places.size()).first->second;
         return place << 32 | offset;
     };
-    for (const auto& digest : digests_) {
-        digest.for_each([&](const Digest::Peek& peek) {
+    for (std::size_t i = 0; i < digests_.size(); ++i) {
+        const auto file_bytes = survey_.segments[i].file_bytes;
+        digests_[i].for_each([&](const Digest::Peek& peek) {
             if (peek.type != RecordType::body) return;
+            if (std::uint64_t{peek.where.offset} + peek.where.bytes > file_bytes) return;
             if (find(peek.id) != nullptr) {
                 pieces[key(peek.where.segment, peek.where.offset)] = peek.id;
             } else if (!done_.contains(peek.id)) {
@@ -204,23 +273,18 @@ void OldMail::check_bodies() {
         });
     }
     survey_.report.unfinished_bodies = unfinished.size();
-    std::vector<MessageId> broken;
-    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
-        const auto& found = found_[slot];
+    const auto is_whole = [&](const Found& found) {
         const auto chunks = digests_[found.enqueue_digest].chunks_at(found.enqueue_at);
-        const bool is_whole = std::ranges::all_of(chunks, [&](const ChunkRef& chunk) {
+        return std::ranges::all_of(chunks, [&](const ChunkRef& chunk) {
             const auto piece = pieces.find(key(chunk.segment, chunk.offset));
             return piece != pieces.end() && piece->second == found.id;
         });
-        if (is_whole) continue;
-        quarantine_message(found, chunks);
-        broken.push_back(found.id);
-    }
-    for (const auto id : broken) {
-        const auto id_of = [this](std::uint32_t other) { return found_[other].id; };
-        const auto slot = by_id_.find(id, id_of);
-        by_id_.remove(id, id_of);
-        found_.remove(slot);
+    };
+    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+        auto& found = found_[slot];
+        if (found.id == 0 || is_whole(found) || use_older_copy(found, is_whole)) continue;
+        damaged_.try_emplace(found.id, "parts of its body are lost");
+        quarantine_message(found, digests_[found.enqueue_digest].chunks_at(found.enqueue_at));
     }
 }
 
@@ -260,6 +324,7 @@ Location OldMail::place_of(std::uint32_t digest, std::uint32_t at) const {
 std::vector<SegmentBytes> OldMail::bodies_of(const Found& found) const {
     std::vector<SegmentBytes> bodies;
     for (const auto& chunk : digests_[found.enqueue_digest].chunks_at(found.enqueue_at)) {
+        if (!numbers_.contains(chunk.segment)) continue;  // lost
         if (bodies.empty() || bodies.back().segment != chunk.segment) {
             bodies.push_back({.segment = chunk.segment, .bytes = 0});
         }
@@ -347,6 +412,8 @@ std::vector<QueuedMessage> OldMail::next(std::size_t count_max) {
                 entry.message.recipients[r].state = std::move(states[r]);
             }
         }
+        if (const auto damage = damaged_.find(found.id); damage != damaged_.end())
+            entry.message.damage = damage->second;
         messages.push_back(std::move(entry.message));
     }
     return messages;

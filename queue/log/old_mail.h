@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "queue/log/digest.h"
@@ -65,12 +68,23 @@ private:
         std::uint64_t segment = 0;
     };
 
+    // An older copy of an ENQ, as long as nobody knows whether the newest one is whole.
+    struct OlderCopy {
+        MessageId id = 0;
+        std::uint64_t lsn = 0;
+        std::uint32_t digest = 0;
+        std::uint32_t at = 0;
+    };
+
     bool read_digests(unsigned threads, const std::atomic<bool>& stop);
     StoreResult<Digest> digest_of(Survey::Segment& segment, RecoveryReport& report);
     void collect_dones(const std::atomic<bool>& stop);
     void collect_messages(const std::atomic<bool>& stop);
     void collect_states(const std::atomic<bool>& stop);
+    [[nodiscard]] bool is_new_number(const Digest::Peek& peek);
+    void check_file_ends();
     void check_bodies();
+    bool use_older_copy(Found& found, const std::function<bool(const Found&)>& is_whole);
     void count();
     void sort_by_due();
     [[nodiscard]] Location place_of(std::uint32_t digest, std::uint32_t at) const;
@@ -91,6 +105,10 @@ private:
     std::vector<Delta> deltas_;  // by slot and lsn
     IdIndex by_id_;
     std::vector<OldHome> old_homes_;
+    std::vector<OlderCopy> older_copies_;
+    std::unordered_set<std::uint64_t> numbers_;  // of the segments
+    // Messages that cannot be delivered any more, and why.
+    std::unordered_map<MessageId, std::string> damaged_;
     std::vector<SegmentCount> counts_;
     std::vector<std::uint32_t> order_;  // of found_
     std::size_t handed_over_ = 0;

@@ -5,6 +5,8 @@
 
 #include "mta/base/limits.h"
 #include "queue/log/bytes.h"
+#include "queue/log/record.h"
+#include "queue/log/segment_header.h"
 
 namespace queue::log {
 namespace {
@@ -43,8 +45,18 @@ std::uint8_t flags_of(const Message& message) {
 void put_instant(std::string& out, mta::Instant instant) {
     put(out, static_cast<std::uint64_t>(mta::to_unix_ms(instant)));
 }
-mta::Instant take_instant(ByteReader& in) {
+// From 1970 to 10889: so that a lifetime may be added to it.
+constexpr mta::Instant sane_min{};
+constexpr mta::Instant sane_max{mta::Millis{(std::int64_t{1} << 48) - 1}};
+
+bool is_sane(mta::Instant instant) { return instant >= sane_min && instant <= sane_max; }
+
+mta::Instant take_any_instant(ByteReader& in) {
     return mta::from_unix_ms(static_cast<std::int64_t>(in.take<std::uint64_t>()));
+}
+// Another one becomes the nearest sane one.
+mta::Instant take_instant(ByteReader& in) {
+    return std::clamp(take_any_instant(in), sane_min, sane_max);
 }
 
 // An enumerator from its number, which must be at most `last`.
@@ -110,16 +122,27 @@ RecipientState take_state(ByteReader& in) {
     state.last_error.status.klass = in.take<std::uint16_t>();
     state.last_error.status.subject = in.take<std::uint16_t>();
     state.last_error.status.detail = in.take<std::uint16_t>();
-    state.last_error.text = in.take_string();
-    state.last_error.remote = in.take_string();
+    state.last_error.text = in.take_string().substr(0, mta::limits::kept_reply_bytes_max);
+    state.last_error.remote = in.take_string().substr(0, kept_remote_bytes_max);
     return state;
 }
 
-// From 1970 to 10889: so that a lifetime may be added to it.
-constexpr mta::Instant sane_min{};
-constexpr mta::Instant sane_max{mta::Millis{(std::int64_t{1} << 48) - 1}};
+// No string of an envelope is longer than the line that it came in, so that the code that uses it,
+// above all that which makes reports, need not handle longer ones.
+bool has_sane_strings(const Message& message) {
+    const auto is_sane = [](std::string_view text) {
+        return text.size() <= mta::limits::command_line_bytes_max;
+    };
+    const auto& envelope = message.envelope;
+    return is_sane(envelope.reverse_path) && is_sane(envelope.envid) &&
+           is_sane(message.message_id) &&
+           std::ranges::all_of(envelope.recipients, [&](const Recipient& recipient) {
+               return is_sane(recipient.address) && is_sane(recipient.domain) &&
+                      is_sane(recipient.orcpt);
+           });
+}
 
-bool is_sane(mta::Instant instant) { return instant >= sane_min && instant <= sane_max; }
+bool is_id(MessageId id) { return id != 0 && id <= message_id_max; }
 
 }  // namespace
 
@@ -153,8 +176,8 @@ std::optional<mta::Requests> parse_requests(std::string_view bytes) {
     requests.priority = static_cast<std::int8_t>(in.take<std::uint8_t>());
     const auto by = in.take<std::uint8_t>();
     const auto mode = by & by_mode_bits;
-    requests.release = take_instant(in);
-    requests.deliver_by.at = take_instant(in);
+    requests.release = take_any_instant(in);
+    requests.deliver_by.at = take_any_instant(in);
     if (!in.ok() || requests.priority < mta::priority_min ||
         requests.priority > mta::priority_max ||
         mode > std::to_underlying(mta::ByMode::give_back) || !is_sane(requests.release) ||
@@ -230,7 +253,7 @@ std::optional<EnqueuePayload> parse_enqueue(std::string_view payload) {
         if (!requests) return std::nullopt;
         message.envelope.requests = *requests;
     }
-    if (!in.ok() || message.id == 0 || message.id > message_id_max) return std::nullopt;
+    if (!in.ok() || !is_id(message.id) || !has_sane_strings(message)) return std::nullopt;
     message.body = in.take_bytes(in.left());
     if (!is_consistent(enqueue, (flags & flag_body_inline) != 0)) return std::nullopt;
     return enqueue;
@@ -260,7 +283,7 @@ std::optional<BodyPayload> parse_body(std::string_view payload) {
     body.id = in.take<std::uint64_t>();
     body.index = in.take<std::uint32_t>();
     in.take<std::uint32_t>();
-    if (!in.ok() || body.id == 0) return std::nullopt;
+    if (!in.ok() || !is_id(body.id)) return std::nullopt;
     body.chunk = in.take_bytes(in.left());
     return body;
 }
@@ -305,7 +328,7 @@ std::optional<StatePayload> parse_state(std::string_view payload, std::uint16_t 
         if (number >= recipients || (i > 0 && number <= changes.back().recipient)) in.fail();
         changes.push_back({number, take_state(in)});
     }
-    if (!in.ok() || in.left() != 0 || state.id == 0) return std::nullopt;
+    if (!in.ok() || in.left() != 0 || !is_id(state.id)) return std::nullopt;
     return state;
 }
 
@@ -329,7 +352,7 @@ std::optional<DonePayload> parse_done(std::string_view payload) {
     DonePayload done;
     done.id = in.take<std::uint64_t>();
     done.home = in.take<std::uint64_t>();
-    if (!in.ok() || in.left() != 0 || done.id == 0) return std::nullopt;
+    if (!in.ok() || in.left() != 0 || !is_id(done.id)) return std::nullopt;
     return done;
 }
 
@@ -353,7 +376,15 @@ std::optional<BatchPayload> parse_batch(std::string_view payload) {
     batch.origin.first_lsn = in.take<std::uint64_t>();
     batch.origin.previous = in.take<std::uint64_t>();
     batch.origin.previous_end = in.take<std::uint64_t>();
-    if (!in.ok() || in.left() != 0 || stream >= stream_count) return std::nullopt;
+    if (!in.ok() || in.left() != 0 || stream >= stream_count || batch.durable_lsn > lsn_max ||
+        batch.id_ceiling > id_ceiling_max || batch.origin.first_lsn > lsn_max) {
+        return std::nullopt;
+    }
+    // Offsets have 32 bits.
+    if (batch.origin.previous != 0 && (batch.origin.previous_end < segment_header_bytes ||
+                                       batch.origin.previous_end > UINT32_MAX)) {
+        return std::nullopt;
+    }
     batch.origin.stream = static_cast<Stream>(stream);
     return batch;
 }

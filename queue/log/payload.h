@@ -85,6 +85,8 @@ struct SegmentOrigin {
     std::uint64_t previous_end = 0;  // where the records of that one end; all before it was synced
     bool operator==(const SegmentOrigin&) const = default;
 };
+// Above it no ids are left to give.
+inline constexpr std::uint64_t id_ceiling_max = message_id_max + 1;
 struct BatchPayload {
     std::uint32_t count = 0;        // records that follow in the same write
     std::uint64_t durable_lsn = 0;  // of this stream everything up to here was synced before

@@ -1,6 +1,7 @@
 #include "queue/log/posix_disk.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -18,9 +20,29 @@
 namespace queue::log {
 namespace {
 
+// The user's name, or the number of one that has none.
+std::string name_of(uid_t user) {
+    std::array<char, 4096> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr)
+        return found->pw_name;
+    return "user " + std::to_string(user);
+}
+
+// Whose file it is that this user may not touch, and what to do.
+std::string denial_words(const std::string& path) {
+    const auto user = ::geteuid();
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0 || status.st_uid == user) return {};
+    return ". It belongs to " + name_of(status.st_uid) + ", and this is " + name_of(user) +
+           ": chown " + name_of(user) + " " + path;
+}
+
 std::unexpected<DiskError> failed(int code, const std::string& what, const std::string& path) {
-    return std::unexpected(DiskError{
-        code, "cannot " + what + " " + path + ": " + std::generic_category().message(code)});
+    auto text = "cannot " + what + " " + path + ": " + std::generic_category().message(code);
+    if (code == EACCES || code == EPERM) text += denial_words(path);
+    return std::unexpected(DiskError{code, std::move(text)});
 }
 
 bool is_out_of_descriptors(int code) { return code == EMFILE || code == ENFILE; }
@@ -167,6 +189,7 @@ private:
 bool DiskError::is_no_space() const { return code == ENOSPC || code == EDQUOT; }
 bool DiskError::is_not_found() const { return code == ENOENT; }
 bool DiskError::is_busy() const { return code == EWOULDBLOCK; }
+bool DiskError::is_denied() const { return code == EACCES || code == EPERM || code == EROFS; }
 bool DiskError::is_temporary() const {
     return code == EMFILE || code == ENFILE || code == ENOMEM || code == EAGAIN || code == EINTR;
 }
@@ -302,6 +325,19 @@ DiskResult<std::unique_ptr<Disk::Lock>> PosixDisk::lock(const std::string& path)
     }
     reserve_->fill();
     return std::make_unique<PosixLock>(std::move(fd), reserve_);
+}
+
+std::optional<std::string> PosixDisk::foreign_owner() const {
+    struct stat status{};
+    if (::stat(root_.c_str(), &status) != 0 || status.st_uid == ::geteuid()) return std::nullopt;
+    return name_of(status.st_uid);
+}
+
+std::string foreign_owner_words(const PosixDisk& disk, const std::string& owner,
+                                const std::string& command) {
+    return "the spool " + disk.root() + " belongs to " + owner + ", and this is " +
+           name_of(::geteuid()) + ", whose files " + owner + " could not open: run it as " + owner +
+           " (runuser -u " + owner + " -- posthouse " + command + " ...)";
 }
 
 std::uint64_t system_random() {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,10 @@ public:
     [[nodiscard]] const SyncTimes& sync_times() const { return *sync_times_; }
     [[nodiscard]] const DescriptorReserve& reserve() const { return *reserve_; }
 
+    // The user to whom the folder belongs, if that is not the one that runs: what this one writes
+    // there, that one could not open later. Nothing: it is ours, or it does not exist yet.
+    [[nodiscard]] std::optional<std::string> foreign_owner() const;
+
     // Touches nothing; `root` need not exist yet.
     explicit PosixDisk(std::string root, Access access = Access::read_write)
         : root_(std::move(root)), access_(access) {}
@@ -79,6 +84,9 @@ private:
     std::shared_ptr<SyncTimes> sync_times_ = std::make_shared<SyncTimes>();  // shared with files
 };
 
+// What to do about it, in words; `command`: what was called, such as "serve".
+[[nodiscard]] std::string foreign_owner_words(const PosixDisk& disk, const std::string& owner,
+                                              const std::string& command);
 // From the system's random source; for LogOptions::random_seed.
 [[nodiscard]] std::uint64_t system_random();
 

@@ -37,7 +37,7 @@ void end_record(std::string& out, std::size_t begin, Generation generation, Reco
     out.append(aligned(out.size()) - out.size(), '\0');
 }
 
-std::optional<Record> parse_record(std::string_view bytes, Generation generation) {
+std::optional<Record> parse_frame(std::string_view bytes, Generation generation) {
     if (bytes.size() < record_header_bytes) return std::nullopt;
     // The tag first: it tells leftovers and mail from records without reading what may be
     // megabytes.
@@ -45,16 +45,24 @@ std::optional<Record> parse_record(std::string_view bytes, Generation generation
     const auto length = get_at<std::uint32_t>(bytes, at_length);
     if (length > payload_bytes_max) return std::nullopt;
     if (aligned(record_header_bytes + length) > bytes.size()) return std::nullopt;
-    const auto covered = bytes.substr(at_length, record_header_bytes - at_length + length);
-    if (crc32c(covered, generation.seed()) != get_at<std::uint32_t>(bytes, at_crc)) {
-        return std::nullopt;
-    }
     Record record;
     record.type = static_cast<RecordType>(get_at<std::uint8_t>(bytes, at_type));
     record.flags = get_at<std::uint8_t>(bytes, at_flags);
     record.version = get_at<std::uint16_t>(bytes, at_version);
     record.lsn = get_at<std::uint64_t>(bytes, at_lsn);
+    if (record.lsn == 0 || record.lsn > lsn_max) return std::nullopt;
     record.payload = bytes.substr(record_header_bytes, length);
+    return record;
+}
+
+std::optional<Record> parse_record(std::string_view bytes, Generation generation) {
+    const auto record = parse_frame(bytes, generation);
+    if (!record) return std::nullopt;
+    const auto covered =
+        bytes.substr(at_length, record_header_bytes - at_length + record->payload.size());
+    if (crc32c(covered, generation.seed()) != get_at<std::uint32_t>(bytes, at_crc)) {
+        return std::nullopt;
+    }
     return record;
 }
 

@@ -19,6 +19,8 @@ inline constexpr std::size_t record_alignment = 8;
 // Larger than any ENQ: 50,000 recipients (the most that the configuration takes), each with the
 // longest address, domain and ORCPT that fit a command line, make 200 MB.
 inline constexpr std::uint32_t payload_bytes_max = 256u << 20;
+// From 1; what says more is no record, so that numbers never wrap.
+inline constexpr std::uint64_t lsn_max = (std::uint64_t{1} << 62) - 1;
 
 enum class RecordType : std::uint8_t { enqueue = 1, body = 2, state = 3, done = 4, batch = 5 };
 
@@ -57,6 +59,9 @@ struct Record {
 void end_record(std::string& out, std::size_t begin, Generation generation, RecordType type,
                 std::uint64_t lsn);
 
+// What the header that starts `bytes` says, whatever the checksum says; nothing if it has not the
+// segment's tag, or the record does not fit `bytes`.
+[[nodiscard]] std::optional<Record> parse_frame(std::string_view bytes, Generation generation);
 // The record that starts `bytes`, or nothing if there is none that is whole and unhurt.
 [[nodiscard]] std::optional<Record> parse_record(std::string_view bytes, Generation generation);
 

@@ -9,6 +9,8 @@
 #include "queue/log/disk.h"
 #include "queue/log/log_options.h"
 #include "queue/log/segment_header.h"
+#include "queue/log/segment_reading.h"
+#include "queue/log/spool_folder.h"
 #include "queue/store.h"
 
 namespace queue::log {
@@ -25,6 +27,10 @@ struct Survey {
         std::uint64_t file_bytes = 0;
         // Of the last segments, which have been read as a whole.
         std::optional<Digest> digest;
+        std::vector<MessageId> damaged;  // as in ReadSegment
+        // Its file cannot be opened, and no digest tells what is in it: it stays as it is, and the
+        // next start tries again.
+        bool is_unreadable = false;
     };
     std::vector<Segment> segments;  // by number
     struct Tail {
@@ -33,31 +39,22 @@ struct Survey {
     };
     std::array<Tail, stream_count> tails;
     std::vector<std::string> free_paths;
-    std::uint64_t number_max = 0;  // of any segment, quarantined or not
+    std::uint64_t number_max = 0;  // no new segment gets this number or a lower one
     std::uint64_t next_lsn = 1;
     std::uint64_t next_id = 1;
-    Uuid spool{};
-    bool has_spool = false;
+    std::optional<Uuid> spool;  // nothing: there is neither a VERSION nor a segment
+    std::size_t own_segments = 0;
     RecoveryReport report;
 };
 
 // Looks through a spool whose lock we hold. Afterwards the last segment of each stream is cut at
-// the end of its records and synced; a new one must be started, since writing on behind a hole has
-// lost data elsewhere. May be cut short and done again at any point.
+// the end of its records, and what is read in it is certain; a new one must be started, since
+// writing on behind a hole has lost data elsewhere. May be cut short and done again at any point.
 //
 // Damage is copied to quarantine/, reported, and stepped over. The only errors are a disk that does
-// not answer and a newer format.
-[[nodiscard]] StoreResult<Survey> survey_spool(Disk& disk, const LogOptions& options);
-
-// All of a segment's records, as far as they count, and what is damaged in it, quarantined and
-// added to `report`. `end`: as in Survey::Segment; 0 finds the end.
-struct ReadSegment {
-    Digest digest;
-    bool has_damage = false;
-    bool is_torn = false;
-    std::uint64_t file_bytes = 0;
-};
-[[nodiscard]] StoreResult<ReadSegment> read_segment(Disk& disk, const SegmentHeader& header,
-                                                    std::uint64_t end, RecoveryReport& report);
+// not answer, a segment that this user may not open, too few descriptors or memory, and a newer
+// format. `version`: what VERSION says.
+[[nodiscard]] StoreResult<Survey> survey_spool(Disk& disk, const LogOptions& options,
+                                               const std::optional<SpoolVersion>& version);
 
 }  // namespace queue::log

@@ -12,6 +12,8 @@ namespace queue::log {
 
 inline constexpr std::size_t segment_header_bytes = 4096;
 inline constexpr std::uint16_t format_version = 2;
+// From 1. A file with another number in its name is none of the log's.
+inline constexpr std::uint64_t segment_number_max = 0xffffffff;
 
 using Uuid = std::array<std::uint8_t, 16>;
 

@@ -1,7 +1,9 @@
 #include "queue/log/segment_scan.h"
 
 #include <algorithm>
+#include <deque>
 #include <optional>
+#include <utility>
 
 #include "queue/log/bytes.h"
 #include "queue/log/payload.h"
@@ -53,10 +55,34 @@ std::uint64_t lsn_max_behind(std::string_view bytes, std::optional<Found> found,
     return lsn;
 }
 
+constexpr std::size_t at_record_length = 4;
+constexpr std::size_t at_record_type = 8;
+constexpr std::size_t at_record_tag = 12;
+constexpr std::size_t at_record_lsn = 16;
+
 bool has_tag(std::string_view bytes, std::uint64_t offset, Generation generation) {
-    constexpr std::size_t at_tag = 12;
     return offset + record_header_bytes <= bytes.size() &&
-           get_at<std::uint32_t>(bytes, offset + at_tag) == generation.tag();
+           get_at<std::uint32_t>(bytes, offset + at_record_tag) == generation.tag();
+}
+
+// What was written at `offset` of a closed segment behind its last good record, in bytes; 0:
+// nothing was. The tag may be what is damaged: then the record's lsn tells it from what the file
+// held in an earlier life, where all lsns were lower.
+std::uint64_t broken_record_bytes(std::string_view bytes, std::uint64_t offset,
+                                  Generation generation, std::uint64_t lsn_next,
+                                  std::uint64_t later_lsn) {
+    if (offset + record_header_bytes > bytes.size()) return 0;
+    const auto type = get_at<std::uint8_t>(bytes, offset + at_record_type);
+    const auto lsn = get_at<std::uint64_t>(bytes, offset + at_record_lsn);
+    const bool has_its_lsn = lsn_next != 0 && lsn >= lsn_next && lsn < later_lsn && type >= 1 &&
+                             type <= std::to_underlying(RecordType::batch);
+    if (!has_tag(bytes, offset, generation) && !has_its_lsn) return 0;
+    const auto left = bytes.size() - offset;
+    const auto length = get_at<std::uint32_t>(bytes, offset + at_record_length);
+    const auto claimed = aligned(record_header_bytes + std::uint64_t{length});
+    if (length <= payload_bytes_max && claimed <= left) return claimed;
+    const auto last = bytes.find_last_not_of('\0');
+    return std::min<std::uint64_t>(aligned(last + 1 - offset), left);
 }
 
 // May it stand behind the record before, whose lsn is one less than `lsn_next`? The other stream
@@ -70,10 +96,13 @@ bool is_next(const Record& record, std::uint64_t lsn_next, bool after_hole) {
 }  // namespace
 
 SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
-                         std::uint64_t end_known, const OnRecord& on_record) {
-    const bool is_last = end_known == 0;
-    if (!is_last) bytes = bytes.substr(0, end_known);
+                         std::uint64_t end_known, const OnRecord& on_record,
+                         std::uint64_t later_lsn) {
+    const bool is_end_known = end_known != 0;
+    const bool is_last = !is_end_known && later_lsn == 0;
+    if (is_end_known) bytes = bytes.substr(0, end_known);
     SegmentScan scan;
+    std::deque<std::pair<std::uint64_t, std::uint64_t>> uncertain;  // lsn, offset
     std::uint64_t at = segment_header_bytes;
     std::uint64_t lsn_next = 0;  // not known yet
     bool after_hole = false;
@@ -81,9 +110,13 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
         const auto record = parse_record(bytes.substr(at), header.generation);
         if (record && is_next(*record, lsn_next, after_hole)) {
             on_record(at, *record);
-            if (!scan.origin && record->type == RecordType::batch) {
-                if (const auto batch = parse_batch(record->payload)) scan.origin = batch->origin;
+            if (const auto batch = record->type == RecordType::batch ? parse_batch(record->payload)
+                                                                     : std::nullopt) {
+                if (!scan.origin) scan.origin = batch->origin;
+                while (!uncertain.empty() && uncertain.front().first <= batch->durable_lsn)
+                    uncertain.pop_front();
             }
+            if (is_last) uncertain.emplace_back(record->lsn, at);
             ++scan.records;
             scan.lsn_max = record->lsn;
             lsn_next = record->lsn + 1;
@@ -97,13 +130,20 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
             scan.lsn_max = std::max(scan.lsn_max, lsn_max_behind(bytes, next, header.generation));
             break;
         }
-        const auto hole_end = next ? next->offset : bytes.size();
+        auto hole_end = next ? next->offset : bytes.size();
+        if (!next && !is_end_known) {
+            const auto broken =
+                broken_record_bytes(bytes, at, header.generation, lsn_next, later_lsn);
+            if (broken == 0) break;
+            hole_end = at + broken;
+        }
         scan.damages.push_back({at, hole_end - at});
         at = hole_end;
         after_hole = true;
     }
     scan.end = at;
-    if (!is_last && bytes.size() < end_known) {
+    scan.certain_end = uncertain.empty() ? at : uncertain.front().second;
+    if (is_end_known && bytes.size() < end_known) {
         scan.damages.push_back({bytes.size(), end_known - bytes.size()});
     }
     return scan;

@@ -18,6 +18,10 @@ namespace queue::log {
 // not check out is damage if some BATCH behind it says that it was certain (its durable_lsn reaches
 // there); otherwise it belongs to the writes that were under way when the power went, of which
 // nobody was told: the records end there, and what may lie behind is none.
+//
+// Where the successor is lost, any later segment of the stream proves as much, but for where the
+// records end: behind the last record that checks out, what has this segment's tag, or a header as
+// its next record would have, is damage too.
 struct SegmentScan {
     struct Hole {
         std::uint64_t offset = 0;
@@ -30,14 +34,20 @@ struct SegmentScan {
     std::uint64_t records = 0;
     // As a BATCH says; nothing: there is none that checks out.
     std::optional<SegmentOrigin> origin;
+    // Where the first record begins of which no BATCH says that it was certain; `end` if there is
+    // none.
+    std::uint64_t certain_end = segment_header_bytes;
 };
 
 using OnRecord = std::function<void(std::uint64_t offset, const Record& record)>;
 
 // `bytes`: the whole segment, its header included; shorter than `end_known` if the file was cut.
 // `end_known`: where the records of a closed segment end; 0: it is the last one, or nobody knows.
+// `later_lsn`: only with an end that is not known: the first lsn of a later segment of its stream;
+// 0: there is no later one.
 // on_record gets what counts, in order; its payload points into `bytes`.
 [[nodiscard]] SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
-                                       std::uint64_t end_known, const OnRecord& on_record);
+                                       std::uint64_t end_known, const OnRecord& on_record,
+                                       std::uint64_t later_lsn = 0);
 
 }  // namespace queue::log

@@ -289,10 +289,11 @@ std::optional<Segments::Victim> Segments::choose_victim() const {
     return best;
 }
 
-void Segments::note_compacted(std::uint64_t number) {
-    if (const auto use = uses_.find(number); use != uses_.end()) {
-        use->second.live_after_compaction = use->second.live_bytes;
-    }
+std::uint64_t Segments::note_compacted(std::uint64_t number) {
+    const auto use = uses_.find(number);
+    if (use == uses_.end()) return 0;
+    use->second.live_after_compaction = use->second.live_bytes;
+    return use->second.live_bytes;
 }
 
 std::shared_ptr<SegmentFile> Segments::find(std::uint64_t number) const {

@@ -132,8 +132,8 @@ public:
     // live and it is not among the youngest; or all of them take more than twice what is live, and
     // some segments. A walk over all segments.
     [[nodiscard]] std::optional<Victim> choose_victim() const;
-    // All that could be copied out of it was.
-    void note_compacted(std::uint64_t number);
+    // All that could be copied out of it was. Returns the live bytes that are left in it.
+    std::uint64_t note_compacted(std::uint64_t number);
 
     // ---- for all threads ----
     // Nothing: no such segment (any more).

@@ -1,6 +1,7 @@
 #include "queue/log/spool_folder.h"
 
 #include <charconv>
+#include <map>
 
 namespace queue::log {
 namespace {
@@ -72,6 +73,21 @@ StoreResult<std::optional<SpoolVersion>> read_version(Disk& disk) {
     const auto uuid = uuid_text ? parse_uuid(*uuid_text) : std::nullopt;
     if (!uuid) return std::nullopt;
     return SpoolVersion{static_cast<std::uint16_t>(version), *uuid};
+}
+
+std::optional<Uuid> own_spool(const std::optional<SpoolVersion>& version,
+                              const std::vector<SegmentHeader>& segments) {
+    std::map<Uuid, std::size_t> counts;
+    for (const auto& segment : segments) ++counts[segment.spool];
+    if (version && (segments.empty() || counts.contains(version->spool))) return version->spool;
+    std::optional<Uuid> own;
+    for (const auto& segment : segments)
+        if (!own || counts[segment.spool] > counts[*own]) own = segment.spool;
+    return own;
+}
+
+std::string stranger_words(const Uuid& uuid) {
+    return "a segment of another spool (uuid " + format_uuid(uuid) + ")";
 }
 
 StoreResult<void> write_version(Disk& disk, const SpoolVersion& version) {

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "queue/log/disk.h"
 #include "queue/log/segment_header.h"
@@ -23,6 +24,13 @@ struct SpoolVersion {
 // Nothing: there is none, or nobody can read it. An error: a newer posthouse's spool.
 [[nodiscard]] StoreResult<std::optional<SpoolVersion>> read_version(Disk& disk);
 [[nodiscard]] StoreResult<void> write_version(Disk& disk, const SpoolVersion& version);
+// Which spool the folder is, of whose segments these are the headers, by number: VERSION decides.
+// Without a VERSION that can be read, and where no segment has its uuid, the uuid that most
+// segments have decides; of several, that of the segment with the lowest number. Nothing: there is
+// neither a VERSION nor a segment.
+[[nodiscard]] std::optional<Uuid> own_spool(const std::optional<SpoolVersion>& version,
+                                            const std::vector<SegmentHeader>& segments);
+[[nodiscard]] std::string stranger_words(const Uuid& uuid);
 [[nodiscard]] StoreError newer_version_error(const Disk& disk, unsigned version);
 
 // Keeps bytes in quarantine/<name>, synced, replacing what was there by that name. Returns the

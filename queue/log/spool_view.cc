@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <utility>
 
 #include "queue/log/bytes.h"
@@ -60,25 +61,32 @@ std::optional<SegmentOrigin> origin_of(DiskFile& file, Generation generation) {
 // What seg/ holds at one moment.
 struct SpoolView::Listing {
     std::map<std::uint64_t, SegmentHeader> headers;
-    std::map<std::uint64_t, std::uint64_t> ends;  // as the successor tells
-    std::map<std::uint64_t, Stream> streams;      // of those with a record
+    std::map<std::uint64_t, std::uint64_t> ends;     // as the successor tells
+    std::map<std::uint64_t, SegmentOrigin> origins;  // of those with a record
     std::map<std::uint64_t, std::uint64_t> sizes;
     std::vector<SpoolProblem> problems;
     std::vector<std::string> notes;
     bool has_missed = false;  // a name that was gone when it was opened
 
     void note_origin(std::uint64_t number, const std::optional<SegmentOrigin>& origin) {
-        if (!origin) return;
-        streams[number] = origin->stream;
-        if (origin->previous != 0 && origin->previous < number)
-            ends[origin->previous] = origin->previous_end;
+        if (origin) origins[number] = *origin;
     }
-    [[nodiscard]] bool is_newest_of_its_stream(std::uint64_t number) const {
-        const auto own = streams.find(number);
-        if (own == streams.end()) return true;
-        for (auto later = std::next(own); later != streams.end(); ++later)
-            if (later->second == own->second) return false;
-        return true;
+    void settle_ends() {
+        for (const auto& [number, origin] : origins) {
+            const auto previous = origins.find(origin.previous);
+            const bool is_other =
+                previous != origins.end() && previous->second.stream != origin.stream;
+            if (origin.previous != 0 && origin.previous < number && !is_other)
+                ends[origin.previous] = origin.previous_end;
+        }
+    }
+    // The first lsn of the next segment of its stream; 0: there is none, or nobody knows.
+    [[nodiscard]] std::uint64_t later_lsn(std::uint64_t number) const {
+        const auto own = origins.find(number);
+        if (own == origins.end()) return 0;
+        for (auto later = std::next(own); later != origins.end(); ++later)
+            if (later->second.stream == own->second.stream) return later->second.first_lsn;
+        return 0;
     }
 };
 
@@ -102,10 +110,10 @@ StoreResult<std::unique_ptr<SpoolView>> SpoolView::open(Disk& disk, Options opti
         if (!names.error().is_not_found()) return std::unexpected(to_store_error(names.error()));
         return failure(StoreError::Kind::not_found, "there is no spool in " + disk.root());
     }
-    if (const auto version = read_version(disk); !version) {
-        return std::unexpected(version.error());
-    }
+    const auto version = read_version(disk);
+    if (!version) return std::unexpected(version.error());
     std::unique_ptr<SpoolView> view(new SpoolView(disk, std::move(options)));
+    view->version_ = *version;
     if (auto looked = view->look(); !looked) return std::unexpected(std::move(looked).error());
     // It was the caller's for this call only; a later read may have to look again.
     view->options_.on_progress = nullptr;
@@ -159,7 +167,10 @@ StoreResult<SpoolView::Listing> SpoolView::list() {
             listing.has_missed = true;
             continue;
         }
-        if (!file) return std::unexpected(to_store_error(file.error()));
+        if (!file) {
+            listing.problems.push_back({segment_path(*number), 0, 0, file.error().text});
+            continue;
+        }
         const auto bytes = (*file)->read(0, segment_header_bytes);
         const auto header = bytes ? parse_header(*bytes) : std::nullopt;
         const auto size = (*file)->size().value_or(0);
@@ -177,7 +188,27 @@ StoreResult<SpoolView::Listing> SpoolView::list() {
         listing.sizes[*number] = size;
         listing.note_origin(*number, origin_of(**file, header->generation));
     }
+    set_strangers_aside(listing);
+    listing.settle_ends();
     return listing;
+}
+
+// As a start would.
+void SpoolView::set_strangers_aside(Listing& listing) const {
+    const auto values = std::views::values(listing.headers);
+    const std::vector<SegmentHeader> headers(values.begin(), values.end());
+    const auto own = own_spool(version_, headers);
+    for (const auto& header : headers) {
+        if (header.spool == own) continue;
+        listing.problems.push_back({segment_path(header.number), 0, listing.sizes[header.number],
+                                    stranger_words(header.spool) + "; this one's uuid is " +
+                                        format_uuid(own.value_or(Uuid{})) +
+                                        ": nothing in it is shown",
+                                    true});
+        listing.headers.erase(header.number);
+        listing.sizes.erase(header.number);
+        listing.origins.erase(header.number);
+    }
 }
 
 // True: something that was read is not there any more.
@@ -237,7 +268,8 @@ SpoolView::Scanned SpoolView::scan_bytes(const std::string& bytes, const Segment
     // Who has a successor was cut at its end before. Of the others one or more may still be
     // written to.
     const auto end_known = known_end == listing.ends.end() ? 0 : known_end->second;
-    const auto scan = scan_segment(bytes, header, end_known, on_record);
+    const auto later_lsn = end_known == 0 ? listing.later_lsn(header.number) : 0;
+    const auto scan = scan_segment(bytes, header, end_known, on_record, later_lsn);
     segment.end = scan.end;
     segment.records = scan.records;
     segment.is_open = end_known == 0;
@@ -247,15 +279,10 @@ SpoolView::Scanned SpoolView::scan_bytes(const std::string& bytes, const Segment
                                         ? "records that do not match their checksum"
                                         : "the file ends before its records do"});
     }
-    if (!scan.is_torn) return scanned;
-    if (listing.is_newest_of_its_stream(header.number)) {
-        segment.notes.push_back(
-            path + ": the last write, from byte " + std::to_string(scan.end) +
-            " on, is not whole: it is under way, or was when the relay was cut off; nobody was "
-            "told that it is safe");
-    } else {
-        segment.problems.push_back(
-            {path, scan.end, bytes.size() - scan.end, "records that do not match their checksum"});
+    if (scan.is_torn) {
+        segment.notes.push_back(path + ": the last write, from byte " + std::to_string(scan.end) +
+                                " on, is not whole: it is under way, or was when the relay was cut "
+                                "off; no 250 was sent");
     }
     return scanned;
 }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 #include "queue/log/disk.h"
 #include "queue/log/payload.h"
 #include "queue/log/segment_header.h"
+#include "queue/log/spool_folder.h"
 #include "queue/message.h"
 #include "queue/store.h"
 
@@ -22,6 +24,7 @@ struct SpoolProblem {
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
     std::string what;
+    bool is_stranger = false;  // a segment of another spool
 };
 
 // A message with all that the spool knows of it.
@@ -115,6 +118,7 @@ private:
     SpoolView(Disk& disk, Options options) : disk_(disk), options_(std::move(options)) {}
     StoreResult<void> look();
     StoreResult<Listing> list();
+    void set_strangers_aside(Listing& listing) const;
     bool forget_vanished(const Listing& listing);
     StoreResult<bool> scan(std::uint64_t number, const Listing& listing);
     Scanned scan_bytes(const std::string& bytes, const SegmentHeader& header,
@@ -135,6 +139,7 @@ private:
 
     Disk& disk_;
     Options options_;
+    std::optional<SpoolVersion> version_;
     std::map<std::uint64_t, Segment> segments_;  // by number
     std::unordered_map<MessageId, Entry> entries_;
     std::vector<SpoolEvent> history_;

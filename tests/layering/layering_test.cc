@@ -62,13 +62,13 @@ const std::map<std::string, Names> edge_headers = {
 };
 
 // The C++ library has no ".h"; these are the system's.
-const Names system_headers = {"arpa/inet.h",    "errno.h",        "fcntl.h",      "netdb.h",
-                              "netinet/in.h",   "malloc.h",       "grp.h",        "netinet/tcp.h",
-                              "poll.h",         "pthread.h",      "signal.h",     "sys/file.h",
-                              "sys/ioctl.h",    "sys/mman.h",     "sys/prctl.h",  "sys/random.h",
-                              "sys/resource.h", "sys/signalfd.h", "sys/socket.h", "sys/stat.h",
-                              "sys/statvfs.h",  "sys/types.h",    "sys/uio.h",    "sys/un.h",
-                              "sys/wait.h",     "termios.h",      "time.h",       "unistd.h"};
+const Names system_headers = {
+    "arpa/inet.h", "errno.h",       "fcntl.h",        "netdb.h",        "netinet/in.h",
+    "malloc.h",    "grp.h",         "netinet/tcp.h",  "pwd.h",          "poll.h",
+    "pthread.h",   "signal.h",      "sys/file.h",     "sys/ioctl.h",    "sys/mman.h",
+    "sys/prctl.h", "sys/random.h",  "sys/resource.h", "sys/signalfd.h", "sys/socket.h",
+    "sys/stat.h",  "sys/statvfs.h", "sys/types.h",    "sys/uio.h",      "sys/un.h",
+    "sys/wait.h",  "termios.h",     "time.h",         "unistd.h"};
 
 // Files that are no source, by folder.
 const std::map<std::string, Names> other_files = {

@@ -104,6 +104,12 @@ public:
         const std::lock_guard guard(mutex_);
         before_read_ = std::move(meanwhile);
     }
+    // Every attempt to open that file fails with `code`; no code: it works again.
+    void refuse_to_open(std::string path, int code) {
+        const std::lock_guard guard(mutex_);
+        unopenable_ = code == 0 ? std::string() : std::move(path);
+        open_code_ = code;
+    }
     // From that change on everything fails and changes nothing: the machine is off.
     void cut_power_at(std::uint64_t call) {
         const std::lock_guard guard(mutex_);
@@ -168,6 +174,7 @@ public:
         if (auto taken = take_descriptor("open", path); !taken) return fail(taken);
         const auto found = seen_.find(path);
         if (found == seen_.end()) return error(ENOENT, "open", path);
+        if (path == unopenable_) return error(open_code_, "open", path);
         return std::make_unique<FakeFile>(*this, found->second, path);
     }
     DiskResult<void> rename(const std::string& from, const std::string& to) override {
@@ -305,7 +312,12 @@ private:
         }
         DiskResult<void> sync() override {
             const std::lock_guard guard(disk_.mutex_);
-            if (auto entered = disk_.enter("sync", path_); !entered) return entered;
+            if (auto entered = disk_.enter("sync", path_); !entered) {
+                // As in the kernel: the pages stay to be read, count as clean, and no later sync
+                // writes them.
+                if (!disk_.is_off()) inode_->unsynced.clear();
+                return entered;
+            }
             // Not a copy of all that is seen: a large file is synced often.
             for (const auto& change : inode_->unsynced) apply(inode_->synced, change);
             inode_->unsynced.clear();
@@ -474,6 +486,8 @@ private:
     int refuse_code_ = 0;
     std::uint64_t capacity_bytes_ = UINT64_MAX;
     std::uint64_t written_bytes_ = 0;
+    std::string unopenable_;
+    int open_code_ = 0;
     std::shared_ptr<bool> locked_ = std::make_shared<bool>(false);
 };
 

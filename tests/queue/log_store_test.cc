@@ -413,14 +413,14 @@ TEST(LogStore, damage_found_in_reading_is_quarantined_and_told) {
     ASSERT_TRUE(spool.enqueue(shared_message(id, "find this body")));
     const std::string path = "seg/0000000000000001.log";
     auto bytes = disk.content(path);
-    bytes[bytes.find("find this body")] = 'F';
+    bytes[bytes.find("sender" + std::to_string(id))] = 'S';
     disk.put(path, bytes);
     const auto stored = spool.read(id);
     ASSERT_FALSE(stored);
     EXPECT_EQ(stored.error().kind, StoreError::Kind::corrupt);
     const std::string kept = "quarantine/0000000000000001-0000000000001090.bytes";
     EXPECT_NE(stored.error().text.find(kept), std::string::npos) << stored.error().text;
-    EXPECT_NE(disk.content(kept).find("Find this body"), std::string::npos);
+    EXPECT_NE(disk.content(kept).find("Sender"), std::string::npos);
     EXPECT_EQ(spool.service->statistics().damaged_reads, 1u);
 }
 
@@ -459,7 +459,7 @@ TEST(LogStore, damage_that_is_met_again_is_told_once) {
     ASSERT_TRUE(spool.enqueue(shared_message(id, "find this body")));
     const std::string path = "seg/0000000000000001.log";
     auto bytes = disk.content(path);
-    bytes[bytes.find("find this body")] = 'F';
+    bytes[bytes.find("sender" + std::to_string(id))] = 'S';
     disk.put(path, bytes);
     // Not kept yet, so not told for good either.
     disk.fail_at(disk.calls(), ENOSPC, true);

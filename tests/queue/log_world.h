@@ -164,6 +164,7 @@ public:
         EXPECT_TRUE(was_last);
         std::map<MessageId, StoredMessage> messages;
         for (const auto& queued : all) {
+            if (!queued.damage.empty()) damaged[queued.id] = queued.damage;
             auto stored = read(queued.id);
             if (!stored) continue;  // damaged
             expect_equal(queued, to_queued(*stored));
@@ -204,6 +205,7 @@ public:
     std::optional<StoreError> error;  // of opening
     std::string fatal;
     std::vector<std::string> notes;
+    std::map<MessageId, std::string> damaged;  // of load()
     std::unique_ptr<LogService> service;
     std::deque<std::move_only_function<void()>> posted;
     std::unique_ptr<Store> store;

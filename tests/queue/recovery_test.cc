@@ -330,7 +330,7 @@ TEST(Recovery, a_segment_by_a_wrong_name_or_of_another_spool_is_set_aside) {
     EXPECT_EQ(small.disk->content("seg/notes.txt"), "hello");
 }
 
-TEST(Recovery, a_message_that_lacks_a_part_of_its_body_is_quarantined) {
+TEST(Recovery, a_message_that_lacks_a_part_of_its_body_is_kept_and_handed_over_as_damaged) {
     FakeDisk disk;
     MessageId id = 0;
     MessageId other = 0;
@@ -347,7 +347,9 @@ TEST(Recovery, a_message_that_lacks_a_part_of_its_body_is_quarantined) {
     flip(disk, first_segment, (offsets[1] + 500) * 8);
     Spool spool(disk);
     const auto messages = spool.load();
-    EXPECT_FALSE(messages.contains(id));
+    EXPECT_EQ(spool.damaged,
+              (std::map<MessageId, std::string>{{id, "parts of its body are lost"}}));
+    EXPECT_TRUE(messages.contains(id)) << "its sender is to be told";
     EXPECT_TRUE(messages.contains(other));
     const auto& damages = spool.service->report().damages;
     ASSERT_EQ(damages.size(), 2u);
