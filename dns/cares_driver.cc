@@ -94,7 +94,17 @@ void CaresDriver::reconfigure(CaresOptions options) {
 std::vector<mta::Endpoint> CaresDriver::servers() const { return options_.servers; }
 
 void CaresDriver::ask(const Question& question, Effort effort, OnAnswer on_answer) {
-    MTA_ASSERT(mta::is_valid_domain(question.name));
+    if (!mta::is_valid_domain(question.name)) {
+        // Only a spool that another program wrote can hold such a name.
+        loop_.at_turn_end([on_answer = std::move(on_answer),
+                           alive = std::weak_ptr(alive_)]() mutable {
+            if (alive.expired()) return;
+            on_answer(
+                {std::unexpected(LookupError{Kind::no_such_domain, "the name is no domain name"}),
+                 {}});
+        });
+        return;
+    }
     if (in_flight_.size() < options_.in_flight_max) {
         start({question, effort, std::move(on_answer)});
     } else if (waiting_.size() < options_.waiting_max) {

@@ -445,11 +445,16 @@ void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
     if (!message) return;
     auto& entry = core_.table().message(*message);
     --entry.reports_under_way;
-    if (note_unreadable(*message, error)) return;
     auto changed = changed_of(job);
-    // The store is in trouble: the report is made later.
     for (auto& failure : job.failures) gather(entry, std::move(failure));
-    commit(*message, std::move(changed), {});
+    // The store is in trouble: the report is made later.
+    if (!note_unreadable(*message, error)) return commit(*message, std::move(changed), {});
+    // All that are open may have been given up before.
+    const auto left = core_.table().find(job.id);
+    if (!left || gathered_.count(job.id) == 0) return;
+    Job known{.id = job.id, .content = remembered(*left)};
+    known.failures = take_gathered(core_.table().message(*left));
+    begin(*left, std::move(known));
 }
 
 bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& error,
@@ -458,11 +463,7 @@ bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& err
     // Not found: only a fault of ours explains that, since a message that is in the table is
     // unfinished. It may still be there at the next look or the next start.
     if (error.kind != queue::StoreError::Kind::corrupt) return false;
-    if (content) {
-        handlers_.on_damaged(message, content);
-    } else {
-        handlers_.on_lost(message);
-    }
+    return_damaged(message, content);
     return true;
 }
 

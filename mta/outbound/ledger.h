@@ -57,11 +57,11 @@ public:
     struct Handlers {
         // A report was handed to the store; it is now mail to be delivered.
         std::function<void(std::shared_ptr<const queue::Message>)> on_report;
-        // The store has lost the message: out with it, wherever it is.
-        std::function<void(std::uint32_t message)> on_lost;
-        // Its body is damaged, its envelope is this: whoever still waits for it fails.
+        // It is damaged, and its envelope is this: the recipients that are open fail, with this
+        // reason.
         std::function<void(std::uint32_t message,
-                           const std::shared_ptr<const queue::Message>& content)>
+                           const std::shared_ptr<const queue::Message>& content,
+                           const std::string& reason)>
             on_damaged;
         // Why a recipient has come to nothing so far.
         std::function<DeliveryError(const queue::RecipientEntry&)> reason_of;
@@ -91,9 +91,10 @@ public:
     // Out of the queue without the store's being told.
     void drop(std::uint32_t message);
     // The store cannot give the message back, or its body (`content` is the rest then). True: it is
-    // damaged and on its way out of the queue. If its envelope is unreadable, so that nobody can be
-    // told, the store keeps it, and only the next start tries again. False: the message stays in
-    // the queue and is to be read again later, even if the store says that it has no such message.
+    // damaged and on its way out of the queue, and its sender is told; if its envelope is
+    // unreadable too, in a report that names what the queue remembers: the recipients' domains.
+    // False: the message stays in the queue and is to be read again later, even if the store says
+    // that it has no such message.
     bool note_unreadable(std::uint32_t message, const queue::StoreError& error,
                          const std::shared_ptr<const queue::Message>& content = nullptr);
 
@@ -122,6 +123,8 @@ private:
 
     [[nodiscard]] bool is_wanted(const queue::MessageEntry& message,
                                  const queue::RecipientEntry& recipient, ReportKind kind) const;
+    // As much of a message's envelope as is in memory; for the recipients' local parts stands "?".
+    [[nodiscard]] std::shared_ptr<const queue::Message> remembered(std::uint32_t message) const;
     [[nodiscard]] bool is_relay_reported(const queue::MessageEntry& message,
                                          const queue::RecipientEntry& recipient,
                                          const Outcome& outcome) const;
@@ -141,6 +144,8 @@ private:
     void read_content(Job job);
     void read_head(Job job);
     void finish(Job job, std::string_view head);
+    void return_damaged(std::uint32_t message,
+                        const std::shared_ptr<const queue::Message>& content);
     void give_up_reports(Job job, const queue::StoreError& error);
     void make(const Job& job, ReportKind kind, std::string_view head,
               std::vector<std::shared_ptr<const queue::Message>>& reports);

@@ -34,10 +34,9 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
           core, copies,
           {.on_report =
                [this](std::shared_ptr<const queue::Message> report) { accept(std::move(report)); },
-           .on_lost = [this](std::uint32_t message) { forget(message); },
            .on_damaged =
-               [this](std::uint32_t message, const auto& content) {
-                   fail_open(message, content, std::nullopt, "the message was damaged on our disk");
+               [this](std::uint32_t message, const auto& content, const std::string& reason) {
+                   fail_open(message, content, std::nullopt, reason);
                },
            .reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
            .waits_for_outage =
@@ -263,17 +262,7 @@ void QueueManager::forget(queue::MessageId id) {
     if (const auto message = impl_->core.table().find(id)) impl_->forget(*message);
 }
 
-void QueueManager::load(const queue::QueuedMessage& queued) {
-    const auto message = impl_->core.scheduler.add(queued);
-    impl_->core.request_tick();
-    if (impl_->core.table().message(message).open_count == 0) {
-        // The end came between the last state and its removal.
-        impl_->ledger.commit(message);
-    } else {
-        impl_->ledger.resume(message);
-        impl_->core.scheduler.rearm(message);
-    }
-}
+void QueueManager::load(const queue::QueuedMessage& queued) { impl_->load(queued); }
 
 void QueueManager::restore(Hints hints) {
     for (const auto& hint : hints)

@@ -35,6 +35,10 @@ struct QueueManager::Impl {
     ~Impl() { core.is_alive.reset(); }
 
     void accept(std::shared_ptr<const queue::Message> message);
+    void load(const queue::QueuedMessage& queued);
+    void return_damaged(queue::MessageId id, const std::string& damage);
+    void return_unloadable(queue::MessageId id);
+    void report_unloadable(const queue::StoredMessage& stored);
     void forget(std::uint32_t message);
     void fail_parked(std::uint32_t domain, const DeliveryError& error);
     void tick();

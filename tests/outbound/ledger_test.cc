@@ -259,6 +259,26 @@ TEST(Ledger, a_report_that_the_store_gives_no_message_for_is_made_later_without_
               1);
 }
 
+TEST(Ledger, a_message_found_damaged_when_its_report_is_due_is_reported_with_what_is_known) {
+    for (const bool is_other_open : {true, false}) {
+        World world;
+        world.settings.delivery.memory_bytes_max = 0;
+        world.serve("them.example").reply = always("RCPT", "550 5.1.1 no");
+        world.serve("other.example", "192.0.2.7").reply = always("RCPT", "450 later");
+        const auto id = world.send({.to = {"bob@them.example", "ann@other.example"}});
+        world.run_for(5s);
+        world.store.read_error = {queue::StoreError::Kind::corrupt, "checksum"};
+        if (!is_other_open) world.manager().cancel(id, RecipientNumbers{{1}});
+        world.run_for(2min);
+        ASSERT_EQ(world.reports.size(), 1u) << is_other_open;
+        const auto& outcomes = world.reports[0].outcomes;
+        ASSERT_EQ(outcomes.size(), is_other_open ? 2u : 1u);
+        EXPECT_EQ(outcomes[0].error.status, (EnhancedStatus{5, 1, 1})) << "why is still known";
+        EXPECT_FALSE(world.store.kept.contains(id));
+        EXPECT_EQ(world.manager().check(), "");
+    }
+}
+
 // ---- GatheredFailures ----
 
 RecipientOutcome failure_of(std::size_t recipient, std::string text = "no") {

@@ -566,7 +566,8 @@ TEST(QueueManager, a_damaged_message_of_the_null_sender_is_done_without_a_report
     EXPECT_EQ(world.manager().counters().messages, 0u);
 }
 
-TEST(QueueManager, a_message_that_the_store_has_lost_leaves_the_queue_with_an_event) {
+// The queue remembers the sender and the recipients' domains.
+TEST(QueueManager, the_sender_of_a_message_whose_envelope_is_damaged_is_told) {
     World world;
     world.settings.delivery.memory_bytes_max = 0;
     auto& server = world.serve("them.example");
@@ -574,10 +575,13 @@ TEST(QueueManager, a_message_that_the_store_has_lost_leaves_the_queue_with_an_ev
     world.store.read_error = {queue::StoreError::Kind::corrupt, "checksum"};
     world.run_for(1s);
     EXPECT_TRUE(world.has("unreadable " + std::to_string(id)));
-    EXPECT_EQ(world.manager().counters().messages, 0u);
-    world.run_for(48h);
-    EXPECT_EQ(world.store.reads, 1) << "not tried again";
-    EXPECT_TRUE(world.store.kept.contains(id)) << "nobody was told, so nothing is given up";
+    ASSERT_EQ(world.reports.size(), 1u);
+    ASSERT_EQ(world.reports[0].outcomes.size(), 1u);
+    EXPECT_EQ(world.reports[0].outcomes[0].error.status, (EnhancedStatus{5, 3, 0}));
+    EXPECT_EQ(world.reports[0].outcomes[0].error.text,
+              "the message was damaged on our disk, and the recipient's address with it: only the "
+              "domain is known");
+    EXPECT_FALSE(world.store.kept.contains(id)) << "finished together with its report";
     world.store.read_error.reset();
     world.send();
     world.run_for(1s);
@@ -598,6 +602,59 @@ TEST(QueueManager, a_message_that_the_store_does_not_find_is_told_of_and_tried_a
     world.store.read_error.reset();
     world.run_for(3h);
     EXPECT_EQ(server.received.size(), 1u);
+    EXPECT_EQ(world.manager().counters().messages, 0u);
+}
+
+queue::QueuedMessage queued_again(World& world, queue::MessageId id) {
+    const auto& kept = world.store.kept.at(id);
+    return queue::to_queued({kept.message, kept.states});
+}
+
+std::shared_ptr<queue::Message> stored_message(queue::MessageId id, std::size_t recipients) {
+    auto message = std::make_shared<queue::Message>();
+    message->id = id;
+    message->envelope.reverse_path = "ann@office.example";
+    for (std::size_t i = 0; i < recipients; ++i)
+        message->envelope.recipients.push_back({"a" + std::to_string(i) + "@them.example",
+                                                "them.example", queue::notify_unspecified, ""});
+    message->body = "Subject: hello\r\n\r\nhello\r\n";
+    message->facts.size = message->body.size();
+    return message;
+}
+
+TEST(QueueManager, the_sender_of_a_message_that_was_found_damaged_at_the_start_is_told) {
+    World world;
+    auto& server = world.serve("them.example");
+    world.store.add(stored_message(100, 2));
+    auto queued = queued_again(world, 100);
+    queued.damage = "parts of its body are lost";
+    world.manager().load(queued);
+    world.run_for(1min);
+    EXPECT_TRUE(server.received.empty());
+    ASSERT_EQ(world.reports.size(), 1u);
+    ASSERT_EQ(world.reports[0].outcomes.size(), 2u);
+    EXPECT_EQ(world.reports[0].outcomes[0].error.status, (EnhancedStatus{5, 3, 0}));
+    EXPECT_FALSE(world.store.kept.contains(100));
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST(QueueManager, a_stored_message_with_more_recipients_than_it_can_have_is_returned) {
+    World world;
+    world.store.add(stored_message(100, 70'000));
+    world.manager().load(queued_again(world, 100));
+    world.run_for(1s);
+    ASSERT_EQ(world.reports.size(), 1u);
+    EXPECT_EQ(world.reports[0].outcomes.size(), 70'000u);
+    EXPECT_FALSE(world.store.kept.contains(100));
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST(QueueManager, a_stored_message_without_recipients_is_finished) {
+    World world;
+    world.store.add(stored_message(100, 0));
+    world.manager().load(queued_again(world, 100));
+    world.run_for(1s);
+    EXPECT_FALSE(world.store.kept.contains(100));
     EXPECT_EQ(world.manager().counters().messages, 0u);
 }
 
