@@ -113,6 +113,7 @@ public:
     std::expected<ReadMessage, std::string> read(const json& object) {
         out_.arrival = time(object, "arrived").value_or(now_);
         read_sender(object);
+        read_about(object);
         read_options(object);
         read_requests(object);
         const auto& recipients = member_of(object, "recipients");
@@ -188,6 +189,13 @@ private:
         if (const auto parsed = address(text, "the sender")) {
             out_.envelope.reverse_path = parsed->text();
         }
+    }
+
+    void read_about(const json& object) {
+        if (member_of(object, "about").is_null()) return;
+        const auto id = queue::parse_id(text_of(object, "about"));
+        if (!id) return complain("\"about\" must be a queue id");
+        out_.about = *id;
     }
 
     void read_options(const json& object) {

@@ -30,6 +30,7 @@ struct ReadMessage {
     bool has_states = false;                    // some state differs from that of new mail
     Instant arrival;
     std::size_t recipients_done = 0;  // that were left out
+    queue::MessageId about = 0;       // a report: the message that it is about
 };
 // `now`: the arrival unless the file tells it. The error is a sentence. Members that it does not
 // know are ignored.

@@ -1,36 +1,21 @@
 #include "mta/cli/spool_command.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "mta/cli/interrupt.h"
 #include "mta/cli/spool_import.h"
 #include "mta/cli/spool_reading.h"
 #include "queue/log/posix_disk.h"
 
 namespace mta::cli {
-namespace {
-
-// What root writes into the spool of the service's user, the service cannot open afterwards.
-bool belongs_to_another(const std::string& path) {
-    struct stat status{};
-    return ::stat(path.c_str(), &status) == 0 && status.st_uid != ::geteuid();
-}
-
-}  // namespace
 
 int run_spool(const std::string& path, const conf::Settings& settings, const Invocation& invocation,
               CommandIo& io) {
     using queue::log::PosixDisk;
     const auto& request = invocation.spool;
     if (request.action == SpoolAction::import_files) {
-        if (belongs_to_another(path)) {
-            return fail(io, "the spool " + path +
-                                " belongs to another user: import as that user, such as sudo -u "
-                                "posthouse posthouse spool import FOLDER");
-        }
-        Interrupt interrupt;
         PosixDisk disk(path);
+        if (const auto owner = disk.foreign_owner())
+            return fail(io, queue::log::foreign_owner_words(disk, *owner, "spool import"));
+        Interrupt interrupt;
         queue::log::LogOptions options;
         options.segment_bytes = settings.spool.segment_bytes;
         options.free_percent_min = settings.spool.free_percent_min;

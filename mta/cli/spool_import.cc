@@ -69,9 +69,12 @@ private:
     struct Pending {
         std::string stem;
         queue::MessageId id = 0;
+        bool is_last = true;  // of its file's parts
         std::optional<queue::StoreResult<void>> result;
     };
 
+    Complaint take_part(const std::string& stem, const ReadMessage& read, std::size_t first,
+                        std::size_t count, bool is_last);
     Complaint read_body(const std::string& path, queue::Message& message);
     Complaint pass_body(std::ifstream& file, bool adds_cr, queue::Message& message);
     Complaint give_to_store(queue::MessageId id, std::string& body);
@@ -113,23 +116,42 @@ void Importer::take(const std::string& stem) {
         if (!request_.keep) rename(stem);
         return;
     }
+    // More recipients than a message can have make several messages of it.
+    const auto count = read->envelope.recipients.size();
+    for (std::size_t first = 0; first < count; first += queue::recipients_max) {
+        const auto size = std::min(count - first, queue::recipients_max);
+        const bool is_last = first + size == count;
+        if (const auto complaint = take_part(stem, *read, first, size, is_last))
+            return refuse(leaf(stem + ".eml"), *complaint);
+    }
+    if (group_.size() >= group_messages_max || group_bytes_ >= group_bytes_max) finish_group();
+}
+
+Complaint Importer::take_part(const std::string& stem, const ReadMessage& read, std::size_t first,
+                              std::size_t count, bool is_last) {
+    const auto part_of = [&](const auto& all) {
+        const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+        return std::vector(begin, begin + static_cast<std::ptrdiff_t>(count));
+    };
     auto message = std::make_shared<queue::Message>();
     message->id = spool_.store().allocate_id();
-    message->arrival = read->arrival;
-    message->envelope = std::move(read->envelope);
+    message->arrival = read.arrival;
+    message->about = read.about;
+    message->envelope = read.envelope;
+    message->envelope.recipients = part_of(read.envelope.recipients);
     has_pieces_ = false;
     if (const auto complaint = read_body(stem + ".eml", *message)) {
         if (has_pieces_) spool_.store().discard_body(message->id);
-        return refuse(leaf(stem + ".eml"), *complaint);
+        return complaint;
     }
     const auto id = message->id;
     group_bytes_ += message->body.size();
-    group_.push_back(std::make_unique<Pending>(Pending{stem, id, std::nullopt}));
+    group_.push_back(std::make_unique<Pending>(Pending{stem, id, is_last, std::nullopt}));
     spool_.store().enqueue(std::move(message), [pending = group_.back().get()](auto result) {
         pending->result = std::move(result);
     });
-    if (read->has_states) spool_.store().update(id, std::move(read->states), {});
-    if (group_.size() >= group_messages_max || group_bytes_ >= group_bytes_max) finish_group();
+    if (read.has_states) spool_.store().update(id, part_of(read.states), {});
+    return std::nullopt;
 }
 
 void Importer::finish_group() {
@@ -137,7 +159,7 @@ void Importer::finish_group() {
     for (const auto& pending : group_) {
         if (pending->result && *pending->result) {
             ++imported_;
-            if (!request_.keep) rename(pending->stem);
+            if (!request_.keep && pending->is_last && !is_broken_) rename(pending->stem);
             continue;
         }
         is_broken_ = true;

@@ -29,6 +29,9 @@ std::unique_ptr<queue::log::SpoolView> open_view(queue::log::Disk& disk, Command
 
 void warn_of_problems(const queue::log::SpoolView& view, CommandIo& io) {
     if (view.problems().empty()) return;
+    for (const auto& problem : view.problems())
+        if (problem.is_stranger)
+            io.err << "posthouse: " << problem.path << " is " << printable(problem.what) << '\n';
     io.err << "posthouse: the spool is damaged (" << plural(view.problems().size(), "place")
            << "), so there may be more than is shown; posthouse spool verify says where\n";
 }

@@ -161,6 +161,8 @@ admin::Response Daemon::answer(const admin::Request& request) {
 
 std::expected<void, Daemon::Problems> Daemon::open_spool() {
     disk_ = std::make_unique<queue::log::PosixDisk>(settings_->spool.path);
+    if (const auto owner = disk_->foreign_owner())
+        return std::unexpected(Problems{foreign_owner_words(*disk_, *owner, "serve")});
     auto opened = queue::log::LogService::open(
         *disk_, log_options(settings_->spool), queue::log::LogService::Mode::threads,
         [this](const std::string& text) { alarm_.raise(text); },
@@ -173,16 +175,20 @@ std::expected<void, Daemon::Problems> Daemon::open_spool() {
 void Daemon::report_recovery() {
     auto& shard = main_shard();
     const auto report = spool_->report();
-    for (; damages_told_ < report.damages.size(); ++damages_told_) {
-        const auto& damage = report.damages[damages_told_];
-        shard.log().write(shard.now(), Level::error,
-                          LogLine("spool_damage")
-                              .with("segment", damage.segment)
-                              .with("offset", damage.offset)
-                              .with("bytes", damage.bytes)
-                              .with("what", damage.what)
-                              .with("kept_in", damage.quarantine_path));
-    }
+    const auto tell = [&shard](const auto& damages, std::size_t& told) {
+        for (; told < damages.size(); ++told) {
+            const auto& damage = damages[told];
+            shard.log().write(shard.now(), Level::error,
+                              LogLine("spool_damage")
+                                  .with("segment", damage.segment)
+                                  .with("offset", damage.offset)
+                                  .with("bytes", damage.bytes)
+                                  .with("what", damage.what)
+                                  .with("kept_in", damage.quarantine_path));
+        }
+    };
+    tell(report.damages, damages_told_);
+    tell(report.damages_met, damages_met_told_);
     for (; notes_told_ < report.notes.size(); ++notes_told_) {
         shard.log().write(shard.now(), Level::warning,
                           LogLine("spool_note").with("text", report.notes[notes_told_]));
@@ -210,6 +216,7 @@ void Daemon::on_loaded(std::size_t messages) {
 
 void Daemon::keep_hints() {
     auto& shard = main_shard();
+    if (spool_->statistics().damages_met > damages_met_told_) report_recovery();
     const auto problem = hint_file_->problem();
     if (problem.empty()) {
         is_hint_problem_told_ = false;

@@ -67,6 +67,7 @@ private:
 
     std::uint64_t descriptors_ = 0;
     std::size_t damages_told_ = 0;
+    std::size_t damages_met_told_ = 0;
     std::size_t notes_told_ = 0;
     std::string config_path_;
     SettingsPtr settings_;

@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
+#include <string>
 
 #include <gmock/gmock.h>
 
@@ -113,6 +115,36 @@ TEST_F(SpoolCommands, import_waits_for_room) {
     auto options = queue::log::small_options();
     EXPECT_EQ(run_spool_import(disk, options, request(), [] { return false; }, io_), exit_failed);
     EXPECT_EQ(imported_files(), 0);
+}
+
+TEST_F(SpoolCommands, import_makes_several_messages_of_more_recipients_than_one_can_have) {
+    put("many.eml", "Subject: all of you\r\n\r\nhello\r\n");
+    std::string recipients;
+    for (int i = 0; i < 70'000; ++i)
+        recipients += (i == 0 ? "\"a" : ", \"a") + std::to_string(i) + "@them.example\"";
+    put("many.json", R"({"sender": "a@us.example", "recipients": [)" + recipients + "]}");
+    FakeDisk disk;
+    EXPECT_EQ(import(disk), exit_fine) << err_.str();
+    EXPECT_EQ(imported_files(), 1);
+    queue::log::Spool spool(disk);
+    std::set<std::string> addresses;
+    for (const auto& [id, stored] : spool.load()) {
+        EXPECT_LE(stored.message->envelope.recipients.size(), queue::recipients_max);
+        for (const auto& recipient : stored.message->envelope.recipients)
+            addresses.insert(recipient.address);
+    }
+    EXPECT_EQ(addresses.size(), 70'000u);
+}
+
+TEST_F(SpoolCommands, import_keeps_what_a_report_is_about) {
+    put("report.eml", "Subject: undelivered\r\n\r\nsorry\r\n");
+    put("report.json", R"({"sender": "", "recipients": ["a@us.example"], "about": "00001z"})");
+    FakeDisk disk;
+    EXPECT_EQ(import(disk), exit_fine) << err_.str();
+    queue::log::Spool spool(disk);
+    const auto messages = spool.load();
+    ASSERT_EQ(messages.size(), 1u);
+    EXPECT_EQ(messages.begin()->second.message->about, queue::parse_id("00001z"));
 }
 
 TEST_F(SpoolCommands, ls_knows_everybody_of_a_domain_and_all_below_one) {
