@@ -217,7 +217,7 @@ def test_above_the_floor_again_mail_is_taken_again(small_disk, folder):
 
 
 class Crowd:
-    """Clients that come until nobody is let in any more, and stay."""
+    """Clients of several machines of ours that come until nobody is let in any more, and stay."""
 
     def __init__(self, port):
         self.port, self.served = port, []
@@ -226,7 +226,7 @@ class Crowd:
         turned_away = 0
         while turned_away < 5 and len(self.served) < 200:
             try:
-                wire = Wire(self.port, timeout=1)
+                wire = Wire(self.port, source=f"127.0.0.{2 + len(self.served) % 3}", timeout=1)
             except ConnectionRefusedError:
                 raise AssertionError("the relay is gone") from None
             if _greets(wire):
@@ -252,7 +252,8 @@ def _greets(wire):
 def crowded(folder):
     """A relay with 48 descriptors and mail to deliver, and the crowd that takes all of them."""
     with Account(folder / "account") as account, Hops(account) as hops:
-        relay = Relay(folder / "spool", hops.routes(), ["prlimit", "--nofile=48:48"])
+        networks = {"networks": ["127.0.0.0/8"]}
+        relay = Relay(folder / "spool", hops.routes(), ["prlimit", "--nofile=48:48"], relay=networks)
         try:
             relay.start()
             load.send(relay.port, DESCRIPTOR_PLAN, range(60), account, sessions=6)
@@ -283,7 +284,7 @@ def test_without_descriptors_nothing_is_lost(crowded, folder):
     """Who is in is answered; when the crowd has gone everything goes on. Should the spool itself find no descriptor,
     the relay says so and ends, as with any other failure of the disk; mail is safe then, too."""
     relay = crowded
-    assert 10 < len(relay.crowd.served) < 48
+    assert 10 < len(relay.crowd.served) < 24  # the rest is the spool's, the deliveries' and the administrator's
     reply = send_for_want_of_descriptors(relay)
     assert reply and reply[:3] in ("250", "451", "452"), reply
     relay.crowd.leave()
@@ -308,4 +309,5 @@ def test_a_crowd_leaves_the_spool_its_descriptors(crowded):
 
 
 def test_the_log_says_that_clients_are_turned_away(crowded):
-    assert re.search(r"descriptor|421 4\.3\.2", crowded.log()), crowded.log()[-2000:]
+    until(lambda: re.search(r"connections_refused count=\d+ too_many=\d+", crowded.log()), lambda: crowded.log()[-2000:])
+    assert "open files that this process may have" in crowded.log()
