@@ -276,14 +276,15 @@ def test_queue_why_status_and_flush_tell_the_story(relay, receiver):
 
 
 def test_the_id_of_the_250_is_that_of_the_queue_and_of_the_received_line(relay, receiver):
-    posthouse = relay([route("peer.test", receiver.port)])
+    posthouse = relay([route("peer.test", receiver.port)], retry={"schedule": ["1h"], "max_interval": "1h"})
     receiver.script["RCPT"] = replies("450 4.2.1 busy", None)
     with posthouse.wire() as wire:
         wire.hello()
         wire.envelope()
         reply = wire.data(mail.compose(mail.BODIES["plain"], ident="named")[0] + b".\r\n")
     ident = re.fullmatch(r"250 2\.0\.0 queued as (\w+)", reply.strip())[1]
-    assert posthouse.wait_for_queued("bob@peer.test")[0]["id"] == ident
+    queued, _ = posthouse.wait_for_queued("bob@peer.test", lambda recipient: recipient["attempts"] == 1)
+    assert queued["id"] == ident
     posthouse.flush()
     received = receiver.wait_for_ident("named").content.split(b"X-Test-Id", 1)[0].decode()
     assert f" id {ident}" in received
