@@ -309,5 +309,6 @@ def test_a_crowd_leaves_the_spool_its_descriptors(crowded):
 
 
 def test_the_log_says_that_clients_are_turned_away(crowded):
-    until(lambda: re.search(r"connections_refused count=\d+ too_many=\d+", crowded.log()), lambda: crowded.log()[-2000:])
+    turned_away = r"accepting_paused reason=\"too many open files|connections_refused count=\d+ too_many=\d+"
+    until(lambda: re.search(turned_away, crowded.log()), lambda: crowded.log()[-2000:])
     assert "open files that this process may have" in crowded.log()
