@@ -26,8 +26,8 @@ def disk_folder():
     shutil.rmtree(name)
 
 
-def kill_often(folder, plan, kills, rng):
-    """Kills under load; then everything may end. The verdict, and what was said."""
+def kill_often(folder, plan, kills, rng, while_dead=lambda relay, account: None):
+    """Kills under load; then everything may end. The verdict, what was said, and what is in quarantine."""
     path = folder / "account"
     account = Account(path)
     with Hops(account) as hops:
@@ -43,6 +43,7 @@ def kill_often(folder, plan, kills, rng):
                 relay.kill()
                 account.note("K", "kill")
                 assert load.is_running(), load.child.log()
+                while_dead(relay, account)
                 if kill == kills // 2:
                     hops.switch_on()
                 (relay.launch if rng.random() < 0.2 and kill + 1 < kills else relay.start)()
@@ -63,10 +64,7 @@ def kill_often(folder, plan, kills, rng):
             log = relay.log()[-20000:]
             relay.discard()
     account.close()
-    verdict = Judge(parse(path.read_text(errors="replace")), plan).judge()
-    if quarantined:
-        verdict.wrong.append(f"a kill is no damage, and yet there is {quarantined} in quarantine")
-    return verdict, log
+    return Judge(parse(path.read_text(errors="replace")), plan).judge(), log, quarantined
 
 
 def test_kill_9_at_any_moment(request, disk_folder, results, seed):
@@ -79,7 +77,10 @@ def test_kill_9_at_any_moment(request, disk_folder, results, seed):
         plan_seed = seed + campaign.done
         folder = disk_folder / str(campaign.done)
         folder.mkdir()
-        verdict, log = kill_often(folder, Plan(plan_seed, SMALL_SIZES), count, random.Random(plan_seed))
+        verdict, log, quarantined = kill_often(
+            folder, Plan(plan_seed, SMALL_SIZES), count, random.Random(plan_seed)
+        )
+        assert not quarantined, "a kill is no damage"
         assert verdict.is_good, f"{verdict}\n{log}"
         assert verdict.acknowledged > 10 * count, f"the load was too light to mean much: {verdict}"
         campaign.note(verdict, count, plan=plan_seed)

@@ -18,6 +18,8 @@ KINDS = {"ok": 66, "later1": 6, "later2": 5, "dot1": 5, "no": 8, "off": 10}
 SIZES = {(200, 3_000): 60, (3_000, 30_000): 28, (30_000, 120_000): 7, (140_000, 500_000): 5}
 SMALL_SIZES = {(200, 3_000): 80, (3_000, 12_000): 18, (140_000, 300_000): 2}
 RECIPIENTS = {(1, 1): 60, (2, 5): 32, (6, 20): 8}
+# Every so many messages one has a thousand recipients, as many as the relay takes, with all fates mixed.
+CROWD_EVERY, CROWD = 300, 1000
 
 
 def _choose(source, weights):
@@ -48,6 +50,8 @@ class Plan:
     def message(self, number):
         source = random.Random(f"{self.seed}/{number}")
         count = source.randint(*_choose(source, RECIPIENTS))
+        if number % CROWD_EVERY == CROWD_EVERY // 3:
+            count = CROWD
         recipients = []
         for index in range(count):
             kind = _choose(source, KINDS)
