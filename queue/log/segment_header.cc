@@ -59,6 +59,9 @@ std::optional<SegmentHeader> parse_header(std::string_view bytes) {
     for (auto& byte : header.spool) byte = in.take<std::uint8_t>();
     header.number = in.take<std::uint64_t>();
     header.generation.value = in.take<std::uint64_t>();
+    // A newer posthouse may number its segments otherwise: the caller reports its version.
+    const bool is_numbered = header.number != 0 && header.number <= segment_number_max;
+    if (!is_numbered && header.version <= format_version) return std::nullopt;
     return header;
 }
 

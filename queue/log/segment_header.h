@@ -28,8 +28,9 @@ struct SegmentHeader {
 };
 
 [[nodiscard]] std::string format_header(const SegmentHeader& header);
-// Nothing if the bytes are no header, or a damaged one. The version may be a newer one: then only
-// `version` and `number` mean anything.
+// Nothing if the bytes are no header, a damaged one, or one with a number that no segment has. The
+// version may be a newer one: then only `version` and `number` mean anything,
+// whatever the number.
 [[nodiscard]] std::optional<SegmentHeader> parse_header(std::string_view bytes);
 
 // "seg/00000000000000ff.log" and back.

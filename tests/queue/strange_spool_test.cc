@@ -113,6 +113,27 @@ TEST(StrangeSpool, files_with_numbers_that_no_segment_has_stop_nothing_and_use_u
     }
 }
 
+TEST(StrangeSpool, a_segment_of_this_spool_with_a_number_that_no_segment_has_is_not_believed) {
+    for (const auto number : {std::uint64_t{0}, segment_number_max + 1, UINT64_MAX}) {
+        SCOPED_TRACE(number);
+        ThreeLives lives;
+        auto bytes = lives.disk->content(first_segment);
+        auto header = *parse_header(bytes);
+        header.number = number;
+        bytes.replace(0, segment_header_bytes, format_header(header));
+        lives.disk->erase(first_segment);
+        lives.disk->put(segment_path(number), bytes);
+        const auto view = SpoolView::open(*lives.disk, {});
+        ASSERT_TRUE(view);
+        EXPECT_EQ((*view)->messages(true).size(), 2u);
+        EXPECT_EQ((*view)->problems().size(), 1u);
+        Spool spool(*lives.disk);
+        ASSERT_FALSE(spool.error) << spool.error->text;
+        EXPECT_EQ(spool.load().size(), 2u);
+        EXPECT_EQ(lives.disk->content("quarantine/" + segment_file_name(number)), bytes);
+    }
+}
+
 TEST(StrangeSpool, two_damaged_segments_by_one_name_are_both_kept) {
     ThreeLives lives;
     lives.disk->put("quarantine/0000000000000002.log", "an earlier one");
