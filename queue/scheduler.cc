@@ -15,6 +15,8 @@ using mta::Millis;
 constexpr Millis stall_first{15'000};
 // A twentieth of it is two seconds (last_attempt_margin()).
 constexpr Millis given_back_span_min{40'000};
+// Retries and postponements are counted apart.
+constexpr std::uint32_t stall_steps = 1u << 16;
 
 // So few are walked over rather than thought about.
 constexpr std::uint32_t few_recipients = 16;
@@ -33,7 +35,11 @@ void count(Number& number) {
 }  // namespace
 
 Scheduler::Scheduler(RetryPolicy policy, LifetimeOf lifetime_of, std::uint64_t seed, Instant now)
-    : policy_(std::move(policy)), lifetime_of_(std::move(lifetime_of)), rng_(seed), wheel_(now) {}
+    : policy_(std::move(policy)),
+      lifetime_of_(std::move(lifetime_of)),
+      seed_(seed),
+      rng_(seed),
+      wheel_(now) {}
 
 void Scheduler::set_policy(RetryPolicy policy) {
     policy_ = std::move(policy);
@@ -221,15 +227,17 @@ void Scheduler::defer(const MessageEntry& message, RecipientEntry& recipient,
     recipient.stalls = 0;
     recipient.last_attempt_s = seconds_of(now);
     table_.set_error(recipient, error);
-    auto delay = retry_delay(policy_, recipient.attempts, jitter());
-    if (hint) delay = hinted_delay(policy_, *hint, delay, jitter());
+    const auto spread = spread_of(message, recipient.attempts);
+    auto delay = retry_delay(policy_, recipient.attempts, spread);
+    if (hint) delay = hinted_delay(policy_, *hint, delay, spread);
     recipient.due = next_due(message, recipient, now, delay);
 }
 
 void Scheduler::postpone(const MessageEntry& message, RecipientEntry& recipient, Instant now) {
     count(recipient.stalls);
+    const auto spread = spread_of(message, stall_steps + recipient.stalls);
     const auto delay =
-        exponential_delay(stall_first, policy_.max_interval, recipient.stalls, jitter());
+        exponential_delay(stall_first, policy_.max_interval, recipient.stalls, spread);
     recipient.due = next_due(message, recipient, now, delay);
 }
 
@@ -244,6 +252,15 @@ void Scheduler::conclude(MessageEntry& message, RecipientEntry& recipient, Recip
         count_attempt(recipient, now);
     if (error != nullptr) table_.set_error(recipient, *error);
     table_.set_phase(message, recipient, phase);
+}
+
+// SplitMix64, by Vigna.
+double Scheduler::spread_of(const MessageEntry& message, std::uint32_t step) const {
+    auto x = seed_ + message.id * 0x9e3779b97f4a7c15 + step * 0xd1b54a32d192ed03;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+    x ^= x >> 31;
+    return static_cast<double>(x >> 11) / static_cast<double>(std::uint64_t{1} << 52) - 1;
 }
 
 double Scheduler::jitter() { return std::uniform_real_distribution<double>(-1, 1)(rng_); }

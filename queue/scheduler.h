@@ -33,6 +33,9 @@ namespace queue {
 // and its lifetime begins then; what is to be given up at a time of the sender's expires then; one
 // who wants to be told that a message is late is told so once, besides the usual delay notices.
 //
+// Retries are spread by message: recipients that are deferred together come back together, as one
+// bundle for each destination.
+//
 // After anything was changed about a message's recipients the caller calls rearm() for it, once.
 //
 // Each firing of a message's timer is a walk over its recipients, so the timers of those with very
@@ -137,6 +140,8 @@ public:
 private:
     void note_new_domains();
     [[nodiscard]] static mta::Instant timer_for(const MessageEntry& message, mta::Instant event);
+    // In [-1, 1]; the same for all recipients of a message that have come as far (`step`).
+    [[nodiscard]] double spread_of(const MessageEntry& message, std::uint32_t step) const;
     [[nodiscard]] mta::Millis lifetime(const MessageEntry& message,
                                        const RecipientEntry& recipient) const;
     [[nodiscard]] mta::Instant next_due(const MessageEntry& message,
@@ -154,6 +159,7 @@ private:
     RetryPolicy policy_;
     LifetimeOf lifetime_of_;
     NoticeNotBefore notice_not_before_;
+    std::uint64_t seed_;
     std::mt19937_64 rng_;
     MessageTable table_;
     mta::TimerWheel wheel_;

@@ -1,6 +1,8 @@
 #include "queue/scheduler.h"
 
+#include <map>
 #include <random>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -372,6 +374,41 @@ TEST_F(SchedulerTest, of_a_message_with_many_recipients_the_timer_never_comes_to
         scheduler.rearm(index, changed);
         ASSERT_EQ(scheduler.check(), "");
     }
+}
+
+TEST(Scheduler, recipients_that_are_deferred_together_come_back_together) {
+    auto spread = policy;
+    spread.jitter_percent = 10;
+    Scheduler scheduler(spread, [](std::string_view) { return std::nullopt; }, 1, start);
+    std::set<Instant> first_retries;
+    for (MessageId id = 1; id <= 100; ++id) {
+        Message mail;
+        mail.id = id;
+        mail.arrival = start;
+        mail.envelope.recipients.assign(30, {"x@them.example", "them.example", 0, {}});
+        const auto index = scheduler.add(mail);
+        const auto& entry = scheduler.table().message(index);
+        const auto dues_after = [&](const auto& change) {
+            std::set<Instant> dues;
+            for (auto& recipient : scheduler.table().recipients(index)) {
+                change(recipient);
+                dues.insert(recipient.due);
+            }
+            EXPECT_EQ(dues.size(), 1u);
+            return *dues.begin();
+        };
+        const auto due = dues_after([&](auto& to) { scheduler.defer(entry, to, later, start); });
+        EXPECT_GE(due, start + 54s);
+        EXPECT_LE(due, start + 66s);
+        first_retries.insert(due);
+        const auto hinted =
+            dues_after([&](auto& to) { scheduler.defer(entry, to, later, start, 5min); });
+        EXPECT_GE(hinted, start + 5min) << "not earlier than was asked for";
+        dues_after([&](auto& to) { scheduler.postpone(entry, to, start); });
+    }
+    EXPECT_GE(first_retries.size(), 95u) << "messages are spread";
+    EXPECT_LT(*first_retries.begin(), start + 56s);
+    EXPECT_GT(*first_retries.rbegin(), start + 64s);
 }
 
 }  // namespace
