@@ -8,6 +8,9 @@ namespace {
 
 using mta::Millis;
 
+// By how much the wait that a remote asks for may exceed the schedule's.
+constexpr Millis beyond_schedule_max{3'600'000};
+
 Millis spread(Millis delay, std::uint32_t percent, double jitter) {
     const auto share = static_cast<double>(delay.count()) * percent / 100;
     return std::max(Millis{1}, delay + Millis{static_cast<Millis::rep>(share * jitter)});
@@ -34,15 +37,21 @@ Millis retry_delay(const RetryPolicy& policy, std::uint32_t attempts, double jit
 
 Millis hinted_delay(const RetryPolicy& policy, Millis hint, Millis scheduled, double jitter) {
     constexpr Millis hinted_min{30'000};
-    constexpr Millis beyond_schedule_max{3'600'000};
     // Never earlier than what was asked for.
     const auto wanted = spread(hint, policy.jitter_percent, std::abs(jitter));
     return std::clamp(wanted, std::max(hinted_min, scheduled / 4), scheduled + beyond_schedule_max);
 }
 
+Millis longest_wait(const RetryPolicy& policy) {
+    auto longest = policy.max_interval;
+    for (const auto wait : policy.schedule) longest = std::max(longest, wait);
+    return spread(longest, policy.jitter_percent, 1) + beyond_schedule_max;
+}
+
 Millis last_attempt_margin(Millis lifetime) { return std::min(Millis{60'000}, lifetime / 20); }
 
 mta::Instant next_attempt(mta::Instant now, Millis delay, mta::Instant expiry, Millis lifetime) {
+    if (now >= expiry) return now + delay;
     const auto last = expiry - last_attempt_margin(lifetime);
     if (now >= last) return expiry;
     return std::min(now + delay, last);

@@ -29,13 +29,17 @@ struct RetryPolicy {
 [[nodiscard]] mta::Millis hinted_delay(const RetryPolicy& policy, mta::Millis hint,
                                        mta::Millis scheduled, double jitter);
 
+// No wait that this schedule makes is longer, hints and jitter included.
+[[nodiscard]] mta::Millis longest_wait(const RetryPolicy& policy);
+
 // The last attempt before a message expires is made this long before it, so that it is not bounced
 // without having been tried at the end (a retry that would come after the expiry is clipped).
 // Nothing of a short life is lost: at most a twentieth of `lifetime`.
 [[nodiscard]] mta::Millis last_attempt_margin(mta::Millis lifetime);
 
 // The next attempt of a message that expires at `expiry`: now + delay, clipped; the expiry itself
-// when even the last attempt is behind us.
+// when even the last attempt is behind us. What has outlived its expiry (nobody could try it) waits
+// its delay.
 [[nodiscard]] mta::Instant next_attempt(mta::Instant now, mta::Millis delay, mta::Instant expiry,
                                         mta::Millis lifetime);
 

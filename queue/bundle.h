@@ -25,6 +25,9 @@ struct Bundle {
     std::uint32_t previous_of_message = nothing;
     std::uint32_t previous = nothing;
     std::uint32_t next = nothing;
+    // Of its place, when it came there: how many attempts had failed. If there are more now, what
+    // it waits for was tried in vain meanwhile.
+    std::uint32_t failures_seen = 0;
     State state = State::routing;
     // Which of the sender's lines it stands in.
     std::int8_t priority = 0;

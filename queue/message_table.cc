@@ -15,6 +15,9 @@ std::uint32_t seconds_of(mta::Instant instant) {
     return static_cast<std::uint32_t>(std::max<std::int64_t>(mta::to_unix_ms(instant), 0) / 1000);
 }
 
+// Every value of Notify together: what RecipientEntry::notify has room for.
+constexpr std::uint8_t notify_all = 0x0f;
+
 void take_over(RecipientEntry& entry, const RecipientState& state) {
     entry.due = state.next_due;
     entry.last_attempt_s = seconds_of(state.last_attempt);
@@ -85,7 +88,7 @@ std::uint32_t MessageTable::add(const Message& message) {
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         auto& recipient = start_recipient(entry, i, recipients[i].domain);
         recipient.address_hash = hash_of_address(recipients[i].address, recipients[i].domain);
-        recipient.notify = recipients[i].notify;
+        recipient.notify = recipients[i].notify & notify_all;
         recipient.due = due;
         count_recipient(entry, recipient);
     }
@@ -104,7 +107,7 @@ std::uint32_t MessageTable::add(const QueuedMessage& message) {
         const auto& state = recipients[i].state;
         auto& recipient = start_recipient(entry, i, recipients[i].domain);
         recipient.address_hash = recipients[i].address_hash;
-        recipient.notify = recipients[i].notify;
+        recipient.notify = recipients[i].notify & notify_all;
         take_over(recipient, state);
         if (state.last_error.status.klass != 0) set_error(recipient, state.last_error);
         count_recipient(entry, recipient);

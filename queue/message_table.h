@@ -59,7 +59,10 @@ struct RecipientEntry {
     std::uint32_t error = nothing;  // the last one, interned
     std::uint32_t bundle = nothing;
     std::uint32_t last_attempt_s = 0;  // Unix time; 0: none
-    std::uint8_t notify = 0;
+    std::uint8_t notify : 4 = 0;
+    // An attempt for it, or for what it waited for, has failed in this process's life and since the
+    // clock last leapt (Scheduler).
+    bool is_tried : 1 = false;
     std::uint8_t delay_notices = 0;
     std::uint8_t stalls = 0;  // attempts in a row that came to nothing without being charged
     RecipientPhase phase : 3 = RecipientPhase::pending;

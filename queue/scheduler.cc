@@ -15,6 +15,10 @@ using mta::Millis;
 constexpr Millis stall_first{15'000};
 // A twentieth of it is two seconds (last_attempt_margin()).
 constexpr Millis given_back_span_min{40'000};
+// What waits in a line and has outlived its expiry is looked at this often: perhaps its destination
+// was tried meanwhile. Messages take it in turns, over `overdue_spread` more.
+constexpr Millis overdue_check{30'000};
+constexpr Millis overdue_spread{60'000};
 // Retries and postponements are counted apart.
 constexpr std::uint32_t stall_steps = 1u << 16;
 
@@ -39,6 +43,7 @@ Scheduler::Scheduler(RetryPolicy policy, LifetimeOf lifetime_of, std::uint64_t s
       lifetime_of_(std::move(lifetime_of)),
       seed_(seed),
       rng_(seed),
+      now_(now),
       wheel_(now) {}
 
 void Scheduler::set_policy(RetryPolicy policy) {
@@ -47,8 +52,26 @@ void Scheduler::set_policy(RetryPolicy policy) {
         auto& domain = table_.domain(i);
         if (!domain.name.empty()) domain.lifetime = lifetime_of_(domain.name);
     }
-    for (std::uint32_t i = 0; i < table_.message_index_end(); ++i)
-        if (table_.message(i).id != 0) rearm(i);
+    for (std::uint32_t i = 0; i < table_.message_index_end(); ++i) {
+        const auto& entry = table_.message(i);
+        if (entry.id == 0) continue;
+        // A lifetime that has become shorter brings the last attempt with it.
+        for (auto& recipient : table_.recipients(i)) {
+            const auto last = std::max(expiry(entry, recipient), now_);
+            recipient.due = std::min(recipient.due.get(), last);
+        }
+        rearm(i);
+    }
+}
+
+void Scheduler::follow_leap(Instant now) {
+    is_leaping_ = false;
+    now_ = std::max(now_, now);
+    for (std::uint32_t i = 0; i < table_.message_index_end(); ++i) {
+        if (table_.message(i).id == 0) continue;
+        for (auto& recipient : table_.recipients(i)) recipient.is_tried = false;
+        rearm(i);
+    }
 }
 
 std::uint32_t Scheduler::add(const Message& message) {
@@ -57,10 +80,29 @@ std::uint32_t Scheduler::add(const Message& message) {
     return index;
 }
 
-std::uint32_t Scheduler::add(const QueuedMessage& message) {
+std::uint32_t Scheduler::add(const QueuedMessage& message, Instant now) {
+    now_ = std::max(now_, now);
     const auto index = table_.add(message);
     note_new_domains();
+    correct_times(index);
     return index;
+}
+
+void Scheduler::correct_times(std::uint32_t message) {
+    auto& entry = table_.message(message);
+    const Instant arrival = entry.arrival;
+    entry.arrival = std::min(arrival, now_);
+    const auto release = table_.requests(entry).release;
+    const auto latest_due = now_ + longest_wait(policy_);
+    for (auto& recipient : table_.recipients(message)) {
+        recipient.last_attempt_s = std::min(recipient.last_attempt_s, seconds_of(now_));
+        const bool waits_for_release = recipient.attempts == 0 && recipient.due == release;
+        const bool is_of_arrival = recipient.due == arrival && arrival > now_;
+        if (!waits_for_release && (recipient.due > latest_due || is_of_arrival))
+            recipient.due = now_;
+        const auto last = std::max(expiry(entry, recipient), now_);
+        recipient.due = std::min(recipient.due.get(), last);
+    }
 }
 
 void Scheduler::note_new_domains() {
@@ -75,6 +117,7 @@ void Scheduler::remove(std::uint32_t message) {
 
 void Scheduler::tick(Instant now, Work& work) {
     fired_.clear();
+    now_ = std::max(now_, now);
     wheel_.advance(now, fired_);
     for (const auto message : fired_) examine(message, now, work);
 }
@@ -146,8 +189,14 @@ std::string Scheduler::check() const {
                     return name + ": waits for a report that nobody makes";
                 continue;
             }
-            // Delay notices may come late when what they were put off for is over.
-            auto at = expiry(entry, recipient);
+            // Delay notices may come late when what they were put off for is over, and so does the
+            // end of what has outlived its expiry in a line: it is looked at now and then.
+            const auto end = gives_up_at(entry, recipient);
+            if (!end && recipient.phase == RecipientPhase::held) continue;
+            const auto looked_at = now_ + overdue_check + overdue_spread;
+            auto at = end.value_or(Instant::max());
+            if (recipient.bundle != nothing && expiry(entry, recipient) <= now_)
+                at = at <= now_ ? looked_at : std::min(at, looked_at);
             if (recipient.is_waiting()) at = std::min(at, recipient.due.get());
             if (!wheel_.is_set(i)) return name + ": a recipient without timer and owner";
             if (wheel_.time_of(i) > timer_for(entry, at))
@@ -199,12 +248,30 @@ bool Scheduler::is_late(const MessageEntry& message, mta::ByMode mode, Instant n
 
 bool Scheduler::has_expired(const MessageEntry& message, const RecipientEntry& recipient,
                             Instant now) const {
-    return recipient.is_open() && !recipient.is_delivering && !recipient.is_reported &&
-           now >= expiry(message, recipient);
+    if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported) return false;
+    return now >= expiry(message, recipient) &&
+           (is_tried(recipient) || is_late(message, mta::ByMode::give_back, now));
+}
+
+// In this process's life, and since the clock leapt.
+bool Scheduler::is_tried(const RecipientEntry& recipient) const {
+    if (is_leaping_) return false;
+    if (recipient.is_tried) return true;
+    return recipient.bundle != nothing && has_failed_ && has_failed_(recipient);
+}
+
+std::optional<Instant> Scheduler::gives_up_at(const MessageEntry& message,
+                                              const RecipientEntry& recipient) const {
+    const auto end = expiry(message, recipient);
+    if (end > now_ || is_tried(recipient)) return end;
+    const auto& by = table_.requests(message).deliver_by;
+    return by.mode == mta::ByMode::give_back ? std::optional(by.at) : std::nullopt;
 }
 
 bool Scheduler::is_delay_notice_due(const MessageEntry& message, const RecipientEntry& recipient,
                                     Instant now) const {
+    // Whose lifetime is over hears of that next.
+    if (now >= expiry(message, recipient)) return false;
     const auto at = next_notice(message, recipient);
     return at && now >= *at;
 }
@@ -225,6 +292,7 @@ void Scheduler::defer(const MessageEntry& message, RecipientEntry& recipient,
                       const mta::DeliveryError& error, Instant now, std::optional<Millis> hint) {
     count(recipient.attempts);
     recipient.stalls = 0;
+    recipient.is_tried = true;
     recipient.last_attempt_s = seconds_of(now);
     table_.set_error(recipient, error);
     const auto spread = spread_of(message, recipient.attempts);
@@ -308,9 +376,17 @@ std::optional<Instant> Scheduler::next_event(const MessageEntry& message,
                                              const RecipientEntry& recipient) const {
     if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported)
         return std::nullopt;
-    auto next = expiry(message, recipient);
-    if (recipient.is_waiting()) next = std::min(next, recipient.due.get());
-    if (const auto notice = next_notice(message, recipient)) next = std::min(next, *notice);
+    auto next = gives_up_at(message, recipient);
+    const auto consider = [&next](std::optional<Instant> at) {
+        if (at && (!next || *at < *next)) next = at;
+    };
+    if (recipient.is_waiting()) consider(recipient.due.get());
+    if (expiry(message, recipient) > now_) {
+        consider(next_notice(message, recipient));
+    } else if (recipient.bundle != nothing && !is_tried(recipient)) {
+        constexpr auto turns = static_cast<std::uint64_t>(overdue_spread.count());
+        consider(now_ + overdue_check + Millis{static_cast<Millis::rep>(message.id * 127 % turns)});
+    }
     return next;
 }
 

@@ -29,12 +29,24 @@ namespace queue {
 //   done        not open
 // Expiry and delay notices run in the first two and in `held`; a delivery under way is let end.
 //
-// Of what few senders ask for (mta::Requests): mail that is held for its release waits until then,
-// and its lifetime begins then; what is to be given up at a time of the sender's expires then; one
-// who wants to be told that a message is late is told so once, besides the usual delay notices.
+// Nothing expires by time alone. A recipient whose lifetime is over is given up only if it was
+// tried in vain in this process's life, and since the clock last leapt: by an attempt of its own,
+// or by one of its destination or its domain's DNS while it waited for that (HasFailed). What comes
+// from a relay that was off for days, from a backup or from an import is due at once then, and
+// expires with the failure of that attempt; what waits for its destination's hours, for its turn or
+// for an operator goes on waiting. Only a time that its sender set (DELIVERBY with by-mode R) holds
+// whether it was tried or not.
+//
+// Times that a wrong clock has made are put right when mail is loaded: an arrival or a last attempt
+// in the future becomes now, and so does a next attempt farther away than the schedule could put it
+// (longest_wait()).
 //
 // Retries are spread by message: recipients that are deferred together come back together, as one
 // bundle for each destination.
+//
+// Of what few senders ask for (mta::Requests): mail that is held for its release waits until then,
+// and its lifetime begins then; what is to be given up at a time of the sender's expires then; one
+// who wants to be told that a message is late is told so once, besides the usual delay notices.
 //
 // After anything was changed about a message's recipients the caller calls rearm() for it, once.
 //
@@ -49,6 +61,10 @@ public:
     using NoticeNotBefore =
         std::function<mta::Instant(const MessageEntry& message, const RecipientEntry& recipient)>;
 
+    // Of a recipient in a bundle: whether an attempt of what that waits for has failed since it is
+    // there. Null: none ever has.
+    using HasFailed = std::function<bool(const RecipientEntry& recipient)>;
+
     Scheduler(RetryPolicy policy, LifetimeOf lifetime_of, std::uint64_t seed, mta::Instant now);
 
     [[nodiscard]] MessageTable& table() { return table_; }
@@ -61,6 +77,7 @@ public:
     void set_notice_not_before(NoticeNotBefore not_before) {
         notice_not_before_ = std::move(not_before);
     }
+    void set_has_failed(HasFailed has_failed) { has_failed_ = std::move(has_failed); }
     [[nodiscard]] const RetryPolicy& policy() const { return policy_; }
 
     // ---- Messages ----
@@ -68,7 +85,7 @@ public:
     // New mail is due at once. Its timer is not armed yet: rearm().
     std::uint32_t add(const Message& message);
     // Mail that was queued before.
-    std::uint32_t add(const QueuedMessage& message);
+    std::uint32_t add(const QueuedMessage& message, mta::Instant now);
     void remove(std::uint32_t message);
 
     // ---- Time ----
@@ -88,12 +105,17 @@ public:
     // The same when nobody but these recipients has changed, without a look at the others. The
     // timer may then come for nothing, never too late.
     void rearm(std::uint32_t message, std::span<const std::uint32_t> numbers);
+    // The clock has leapt forward: whatever was tried before counts no more, nor does what ends
+    // because of the leap, between these two calls. The second one costs a walk over the queue.
+    void begin_leap() { is_leaping_ = true; }
+    void follow_leap(mta::Instant now);
     // Every open recipient has a timer or an owner. For tests: a walk over the queue. Empty: fine;
     // otherwise what is wrong.
     [[nodiscard]] std::string check() const;
 
     [[nodiscard]] mta::Instant expiry(const MessageEntry& message,
                                       const RecipientEntry& recipient) const;
+    // Its lifetime is over, and it may be given up for that.
     [[nodiscard]] bool has_expired(const MessageEntry& message, const RecipientEntry& recipient,
                                    mta::Instant now) const;
     [[nodiscard]] bool is_delay_notice_due(const MessageEntry& message,
@@ -133,6 +155,11 @@ public:
     void conclude(MessageEntry& message, RecipientEntry& recipient, RecipientPhase phase,
                   const mta::DeliveryError* error, mta::Instant now);
 
+    // When it will be given up if nothing changes. Nothing: it has outlived its expiry untried, and
+    // waits for an attempt.
+    [[nodiscard]] std::optional<mta::Instant> gives_up_at(const MessageEntry& message,
+                                                          const RecipientEntry& recipient) const;
+
     // In [-1, 1].
     [[nodiscard]] double jitter();
     [[nodiscard]] std::mt19937_64& rng() { return rng_; }
@@ -140,6 +167,8 @@ public:
 private:
     void note_new_domains();
     [[nodiscard]] static mta::Instant timer_for(const MessageEntry& message, mta::Instant event);
+    void correct_times(std::uint32_t message);
+    [[nodiscard]] bool is_tried(const RecipientEntry& recipient) const;
     // In [-1, 1]; the same for all recipients of a message that have come as far (`step`).
     [[nodiscard]] double spread_of(const MessageEntry& message, std::uint32_t step) const;
     [[nodiscard]] mta::Millis lifetime(const MessageEntry& message,
@@ -159,8 +188,11 @@ private:
     RetryPolicy policy_;
     LifetimeOf lifetime_of_;
     NoticeNotBefore notice_not_before_;
+    HasFailed has_failed_;
     std::uint64_t seed_;
     std::mt19937_64 rng_;
+    mta::Instant now_;  // as of the last call that said so
+    bool is_leaping_ = false;
     MessageTable table_;
     mta::TimerWheel wheel_;
     std::vector<std::uint32_t> fired_;

@@ -319,7 +319,12 @@ void add_recipient(Lines& lines, const outbound::MessageView& message, std::size
     add_attempts(lines, message, number, now);
     if (view.reason != WaitReason::report && view.reason != WaitReason::not_waiting) {
         const bool is_report = message.message && message.message->envelope.reverse_path.empty();
-        lines.push_back("  If it stays like this, it is given up " + when(view.expires, now) +
+        // It is given up only when an attempt in this process's life has failed.
+        const auto end = view.expires > now
+                             ? "  If it stays like this, it is given up " + when(view.expires, now)
+                             : "  Its lifetime is over: it is given up when one more attempt has "
+                               "failed";
+        lines.push_back(end +
                         (is_report ? ", and nobody is told." : ", and the sender gets a report."));
     }
     if (const auto words = advice(view, queue::format_id(message.id)); !words.empty())

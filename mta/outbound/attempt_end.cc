@@ -142,6 +142,7 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
             sorted.left.push_back(number);
             sorted.refusals.push_back(std::move(delivery.refusals[i]));
             delivery.host_error = error;
+            ++parts_.sites[delivery.site].failed_attempts;
         } else if (goes_to_next_host) {
             sorted.left.push_back(number);
             sorted.refusals.emplace_back(error);
@@ -218,6 +219,8 @@ void Deliveries::note_host_failure(Delivery& delivery, const DeliveryError& erro
         core_.history.note(delivery.message,
                            {.recipient = number, .at = core_.now(), .error = error});
     }
+    // The spool's failure is no attempt.
+    if (error.scope != Scope::message) ++parts_.sites[delivery.site].failed_attempts;
     core_.event(HostFailed{delivery.id, parts_.sites[delivery.site].destination.name(), error});
 }
 

@@ -127,6 +127,8 @@ bool DelayNotices::is_to_be_told(const queue::MessageEntry& message,
                                  const queue::RecipientEntry& recipient) const {
     if (!core_.scheduler.may_get_delay_notice(message, recipient)) return false;
     if (handlers_.is_too_early(message, recipient)) return false;
+    // It has its last attempt before it, and its sender hears of that.
+    if (core_.now() >= core_.scheduler.expiry(message, recipient)) return false;
     const auto& ages = core_.scheduler.policy().delay_notices;
     const auto age = core_.now() - core_.scheduler.life_begin(message);
     if (age >= ages[recipient.delay_notices]) return true;

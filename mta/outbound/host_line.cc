@@ -72,9 +72,13 @@ void Deliveries::watch_expiry(const Delivery& delivery) {
     auto first = Instant::max();
     for (const auto number : delivery.recipients) {
         const auto& recipient = core_.table().recipient(entry, number);
-        first = std::min(first, core_.scheduler.expiry(entry, recipient));
+        first = std::min(first, core_.scheduler.gives_up_at(entry, recipient).value_or(first));
     }
-    expiries_.set(delivery.site, first);
+    if (first == Instant::max()) {
+        expiries_.clear(delivery.site);
+    } else {
+        expiries_.set(delivery.site, first);
+    }
 }
 
 void Deliveries::put_back_expired() {

@@ -259,7 +259,8 @@ bool Deliveries::has_expired(const Delivery& delivery) const {
     const auto& entry = core_.table().message(delivery.message);
     return std::ranges::any_of(delivery.recipients, [&](std::uint32_t number) {
         const auto& recipient = core_.table().recipient(entry, number);
-        return core_.scheduler.expiry(entry, recipient) <= core_.now();
+        const auto end = core_.scheduler.gives_up_at(entry, recipient);
+        return end && *end <= core_.now();
     });
 }
 
@@ -346,7 +347,8 @@ bool Deliveries::is_pause_too_long(const Delivery& delivery) {
     if (allowed_at <= core_.now()) return false;
     const auto& entry = core_.table().message(delivery.message);
     return std::ranges::any_of(delivery.recipients, [&](std::uint32_t number) {
-        return core_.scheduler.expiry(entry, core_.table().recipient(entry, number)) <= allowed_at;
+        const auto& recipient = core_.table().recipient(entry, number);
+        return core_.scheduler.gives_up_at(entry, recipient).value_or(Instant::max()) <= allowed_at;
     });
 }
 

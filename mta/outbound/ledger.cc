@@ -124,6 +124,7 @@ void Ledger::resume(std::uint32_t message) {
                {.recipient = number,
                 .error = error,
                 .last_attempt = last_attempt_of(recipient),
+                .attempts = recipient.attempts,
                 .has_expired = was_out_of_time && error.reply_code / 100 != 5,
                 .is_in_doubt = recipient.is_in_doubt},
                Millis{0});
@@ -239,6 +240,7 @@ void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const 
     job.failures.push_back({.recipient = outcome.recipient,
                             .error = std::move(error),
                             .last_attempt = last_attempt_of(recipient),
+                            .attempts = recipient.attempts,
                             .has_expired = has_expired,
                             .is_in_doubt = recipient.is_in_doubt});
 }

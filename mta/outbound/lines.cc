@@ -85,15 +85,34 @@ void Lines::on_routed(std::uint32_t domain) {
         unfile(bundle);
         core_.bundles[bundle].state = State::lined_up;
         core_.bundles[bundle].place = *site;
+        core_.bundles[bundle].failures_seen = failures_at(State::lined_up, *site);
         file(bundle);
         sites_[*site].destination.line_up(core_.bundles, bundle);
         sites_.refresh(*site);
     }
 }
 
+bool Lines::has_failed(const queue::RecipientEntry& recipient) const {
+    const auto& bundle = core_.bundles[recipient.bundle];
+    return bundle.failures_seen != failures_at(bundle.state, bundle.place);
+}
+
+std::uint32_t Lines::failures_at(State state, std::uint32_t place) const {
+    return state == State::routing ? router_->failures_of(place) : sites_[place].failed_attempts;
+}
+
+void Lines::follow_leap() {
+    for (std::uint32_t index = 0; index < core_.bundles.index_end(); ++index) {
+        auto& bundle = core_.bundles[index];
+        if (bundle.message == queue::nothing) continue;  // a free one
+        bundle.failures_seen = failures_at(bundle.state, bundle.place);
+    }
+}
+
 void Lines::leave(std::uint32_t message, queue::RecipientEntry& recipient) {
+    if (recipient.bundle == queue::nothing) return;
+    recipient.is_tried = recipient.is_tried || has_failed(recipient);
     const auto bundle = std::exchange(recipient.bundle, queue::nothing);
-    if (bundle == queue::nothing) return;
     MTA_ASSERT(core_.bundles[bundle].message == message);
     recipient.is_delivering = false;
     if (--core_.bundles[bundle].recipients > 0) return;
@@ -109,6 +128,7 @@ std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
         const auto message = core_.bundles[first].message;
         taken = add(message, State::delivering, site);
         core_.bundles[taken].is_retry = core_.bundles[first].is_retry;
+        core_.bundles[taken].failures_seen = core_.bundles[first].failures_seen;
         move_recipients(first, taken, recipients_max);
     } else {
         destination.leave(core_.bundles, first);
@@ -176,6 +196,7 @@ void Lines::put_back_others(std::uint32_t bundle, std::span<const std::uint32_t>
     const auto message = core_.bundles[bundle].message;
     const auto rest = add(message, State::delivering, core_.bundles[bundle].place);
     core_.bundles[rest].is_retry = core_.bundles[bundle].is_retry;
+    core_.bundles[rest].failures_seen = core_.bundles[bundle].failures_seen;
     for_each_of(bundle, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
         if (!std::ranges::binary_search(kept, number)) enter(rest, recipient, number);
         return true;
@@ -267,6 +288,7 @@ std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place
     bundle.is_huge = entry.size_kib > queue::huge_kib_min;
     bundle.place = place;
     bundle.state = state;
+    bundle.failures_seen = failures_at(state, place);
     bundle.next_of_message = entry.first_bundle;
     const auto index = core_.bundles.add(bundle);
     if (entry.first_bundle != queue::nothing)

@@ -33,6 +33,12 @@ public:
     // become empty is gone.
     void leave(std::uint32_t message, queue::RecipientEntry& recipient);
 
+    // Of a recipient in a bundle: since that came to its place, an attempt there has failed (of the
+    // DNS for its domain, or of its site).
+    [[nodiscard]] bool has_failed(const queue::RecipientEntry& recipient) const;
+    // The clock has leapt: what failed before counts no more.
+    void follow_leap();
+
     // The site's next bundle for a delivery, with at most `recipients_max` recipients: the others
     // keep their place in line.
     [[nodiscard]] std::uint32_t take(std::uint32_t site, std::size_t recipients_max);
@@ -70,6 +76,7 @@ private:
     void reroute(std::uint32_t message);
     void file(std::uint32_t bundle);
     void unfile(std::uint32_t bundle);
+    [[nodiscard]] std::uint32_t failures_at(queue::Bundle::State state, std::uint32_t place) const;
     void remove(std::uint32_t bundle);
     void leave_line(std::uint32_t bundle);
     // The first `count` of them.

@@ -10,7 +10,7 @@ void QueueManager::Impl::load(const queue::QueuedMessage& queued) {
     const auto count = queued.recipients.size();
     if (count == 0) return core.ports.store.finish(queued.id, {}, nullptr);  // no recipient is left
     if (count > queue::recipients_max) return return_unloadable(queued.id);
-    const auto message = core.scheduler.add(queued);
+    const auto message = core.scheduler.add(queued, core.now());
     core.request_tick();
     if (core.table().message(message).open_count == 0) {
         // The end came between the last state and its removal.

@@ -17,6 +17,13 @@ queue::RetryPolicy retry_policy(const conf::Retry& retry) {
             .delay_notices = retry.delay_notices};
 }
 
+namespace {
+
+// The driver is late by more than this: the clock has leapt, or the machine slept.
+constexpr Millis leap_min{60'000};
+
+}  // namespace
+
 QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed)
     : core(
           std::move(settings), ports, std::move(hooks),
@@ -56,6 +63,8 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
                 .make_due = [this](std::uint32_t message,
                                    const auto& domains) { make_due(message, domains); }}) {
     lines.set_router(router);
+    core.scheduler.set_has_failed(
+        [this](const auto& recipient) { return lines.has_failed(recipient); });
     core.scheduler.set_notice_not_before([this](const auto& message, const auto& recipient) {
         return std::max(hours_notice_not_before(message, recipient),
                         delay_notices.not_before(core.table().sender(message)));
@@ -112,10 +121,14 @@ void QueueManager::Impl::fail_parked(std::uint32_t domain, const DeliveryError& 
 
 void QueueManager::Impl::tick() {
     core.is_tick_requested = false;
+    const auto expected = next_wakeup();
+    const bool has_leapt = expected && core.now() > *expected + leap_min;
+    if (has_leapt) core.scheduler.begin_leap();
     deliveries.tick();
     sites.tick();
     for (const auto site : sites.take_closed()) deliveries.pool().close_idle(site);
     router.tick();
+    if (has_leapt) follow_leap();
     if (!core.is_draining) {
         wake_ups.tick();
         lines.tick();
@@ -127,6 +140,13 @@ void QueueManager::Impl::tick() {
         dispatch();
     }
     router.note_unused(core.table().take_unused_domains());
+}
+
+// Deadlines of what was under way have passed with the leap, and have been served by now: that was
+// no attempt either.
+void QueueManager::Impl::follow_leap() {
+    lines.follow_leap();
+    core.scheduler.follow_leap(core.now());
 }
 
 // Messages may leave the queue on the way, and their indices be used again: each list is gone

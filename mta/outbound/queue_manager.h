@@ -37,7 +37,9 @@ namespace mta::outbound {
 //
 // It is free of sockets, files and clocks: it reaches the world through three ports and is driven
 // from outside.
-//   - Hooks::now is the driver's clock reading, the same throughout a turn of its loop.
+//   - Hooks::now is the driver's clock reading, the same throughout a turn of its loop. It never
+//     goes back. When it leaps ahead (a minute and more beyond next_wakeup()), mail whose lifetime
+//     ends with that is tried once more before it is given up, as after a restart.
 //   - Whenever something was left to be done (by an entry point or by a port's callback) it calls
 //     Hooks::request_tick once; the driver then calls tick() before its turn ends. All deliveries
 //     are started there, and what is finished is destroyed there.
@@ -77,7 +79,8 @@ public:
     // The commit failed and nobody was told 250: the message is dropped; a transaction before its
     // final dot is broken off. Does nothing if the id is not known.
     void forget(queue::MessageId id);
-    // From Store::load(). What was pending keeps its due time; what has expired is reported.
+    // From Store::load(). What was pending keeps its due time. What has outlived its lifetime is
+    // due now, and given up when that attempt fails.
     void load(const queue::QueuedMessage& message);
 
     // What a former process knew of troubles (hints()). Before any mail comes.

@@ -42,6 +42,7 @@ struct QueueManager::Impl {
     void forget(std::uint32_t message);
     void fail_parked(std::uint32_t domain, const DeliveryError& error);
     void tick();
+    void follow_leap();
     void serve(const queue::Scheduler::Work& work);
     void serve_delayed(std::uint32_t message);
     void expire(std::uint32_t message);

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -20,6 +21,8 @@ struct RecipientOutcome {
     // `remote`.
     DeliveryError error;
     Instant last_attempt;  // Instant{}: none
+    // Answers of remotes about this message or recipient, refusals and deferrals.
+    std::uint32_t attempts = 0;
     bool has_expired = false;
     bool is_in_doubt = false;
 };

@@ -104,6 +104,10 @@ bool Router::is_static(std::uint32_t domain) const {
     return routes_.find(core_.table().domain(domain).name) != nullptr;
 }
 
+std::uint32_t Router::failures_of(std::uint32_t domain) const {
+    return domain < entries_.size() && entries_[domain] ? entries_[domain]->failed_look_ups : 0;
+}
+
 void Router::apply_settings() {
     routed_by_ = core_.settings;
     routes_ = RouteTable(routed_by_->routes);
@@ -211,6 +215,7 @@ void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& a
         handlers_.on_unroutable(domain, hosts.error());
         if (!former.empty()) handlers_.on_moved(domain);
     } else {
+        ++known.failed_look_ups;
         const auto was_probe = known.health.is_probing();
         const bool went_down = known.health.on_failure(
             {hosts.error(), was_probe, known.health.successes(), core_.scheduler.jitter()}, now,

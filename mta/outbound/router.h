@@ -64,6 +64,8 @@ public:
     // All of them.
     [[nodiscard]] std::vector<std::uint32_t> sites_of(std::uint32_t domain) const;
     [[nodiscard]] bool is_static(std::uint32_t domain) const;
+    // How many look-ups of the domain have failed.
+    [[nodiscard]] std::uint32_t failures_of(std::uint32_t domain) const;
 
     // After core.settings was replaced: every domain is routed anew at its next attempt.
     void apply_settings();
@@ -100,6 +102,7 @@ private:
         Instant valid_until;
         queue::Health health;  // of the DNS for it
         queue::BundleLine line;
+        std::uint32_t failed_look_ups = 0;
         LookUp look_up = LookUp::none;
         bool is_in_no_room_line = false;  // whatever look_up has become meanwhile
     };

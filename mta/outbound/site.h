@@ -76,6 +76,9 @@ struct Site {
     std::uint32_t connections = 0;    // on the way, at work, idle, closing
     std::uint32_t unconnected = 0;    // deliveries that have yet to open one
     std::uint32_t domains = 0;        // that are routed here
+    // Attempts, of all kinds, in which a host could not be spoken to: what waits here knows by it
+    // whether it was tried for meanwhile.
+    std::uint32_t failed_attempts = 0;
     bool is_in_ring = false;
     // A delivery of its own waits for room at a host: nobody else needs to look there before.
     bool is_waiting_for_host = false;

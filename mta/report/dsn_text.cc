@@ -134,13 +134,17 @@ std::string quote(const RecipientOutcome& outcome) {
 
 std::string too_old(const ReportRequest& request, const RecipientOutcome& outcome,
                     const std::string& domain) {
-    const auto age = in_words(request.now - request.original.arrival);
-    if (outcome.error.reply_code == 0) {
-        return "We tried for " + age + " and could not deliver the message. " +
-               explain(outcome.error, domain).what;
+    // How long it was here, which is not how long it was tried: the relay may have been off.
+    auto words = "The message has waited for " + in_words(request.now - request.original.arrival);
+    if (outcome.error.reply_code == 0 || outcome.attempts == 0) {
+        words += " and could not be delivered. ";
+    } else {
+        words += ", and the mail server of " + domain + " put it off at ";
+        words += outcome.attempts == 1
+                     ? "the one attempt that was made. "
+                     : "each of " + std::to_string(outcome.attempts) + " attempts. ";
     }
-    return "We tried for " + age + ", and the mail server of " + domain +
-           " put us off every time. " + explain(outcome.error, domain).what;
+    return words + explain(outcome.error, domain).what;
 }
 
 // One of the sender's other messages: which it is, to whom, why it waits and how long it may.

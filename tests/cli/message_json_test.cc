@@ -67,6 +67,15 @@ TEST(MessageJson, takes_a_recipient_that_is_named_several_times_once) {
     EXPECT_EQ(read->states[0].attempts, 3u);
 }
 
+TEST(MessageJson, an_arrival_in_the_future_becomes_now) {
+    const auto read = read_message(
+        R"({"sender": "", "recipients": ["b@them.example"], "arrived": "2026-11-20T12:00:00Z"})",
+        now);
+    ASSERT_TRUE(read) << read.error();
+    EXPECT_EQ(read->arrival, now);
+    EXPECT_EQ(read->states[0].next_due, now);
+}
+
 TEST(MessageJson, leaves_out_recipients_that_are_done) {
     const auto text = to_json(queue::log::make_message(63, ""), queue::log::make_states(1)).dump();
     const auto read = read_message(text, now);

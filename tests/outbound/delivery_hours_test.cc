@@ -165,14 +165,21 @@ TEST_F(HoursTest, retries_that_come_due_outside_wait_and_are_not_used_up) {
     EXPECT_EQ(view(id).attempts, attempts + 1);
 }
 
-TEST_F(HoursTest, mail_expires_while_it_waits_for_them) {
+TEST_F(HoursTest, mail_whose_lifetime_ends_outside_of_them_is_tried_at_their_beginning) {
     world.settings.routes[0].lifetime = 6h;
     send();
-    world.run_until(at(6h - 1s));
+    world.run_until(at(10h - 1s));
     EXPECT_EQ(world.count("expired"), 0u);
-    world.run_until(at(6h + 1s));
-    EXPECT_EQ(world.count("expired"), 1u);
-    EXPECT_EQ(world.connector.tried.size(), 1u) << "the report's delivery is all";
+    EXPECT_TRUE(world.connector.tried.empty());
+    world.run_until(at(10h + 1s));
+    EXPECT_EQ(server.received.size(), 1u);
+    server.is_refusing = true;
+    world.run_until(at(24h));
+    send();
+    world.run_until(at(34h - 1s));
+    EXPECT_EQ(world.count("expired"), 0u);
+    world.run_until(at(34h + 2min));
+    EXPECT_EQ(world.count("expired"), 1u) << "it could not be reached then";
 }
 
 TEST_F(HoursTest, who_names_the_mail_opens_them_once_for_what_waits) {

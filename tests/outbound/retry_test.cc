@@ -385,25 +385,18 @@ TEST(Retry, what_was_pending_keeps_its_due_time_over_a_restart) {
     EXPECT_EQ(server.received.size(), 1u);
 }
 
-TEST(Retry, what_came_due_or_expired_while_the_relay_was_off_is_served_at_once) {
+TEST(Retry, what_came_due_while_the_relay_was_off_is_served_at_once) {
     World world;
     auto& server = world.serve("them.example");
-    world.serve("office.example", "192.0.2.9");
     world.run_for(6 * 24h);
     auto late = std::make_shared<queue::Message>(*world.message());
     late->arrival = world.agenda.now() - 1h;
-    auto dead = std::make_shared<queue::Message>(*world.message());
-    dead->arrival = world.start;
     queue::RecipientState state;
     state.next_due = world.start + 1h;
-    for (const auto& message : {late, dead}) {
-        world.store.add(message);
-        world.manager().load(queue::to_queued({message, {state}}));
-    }
+    world.store.add(late);
+    world.manager().load(queue::to_queued({late, {state}}));
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
-    EXPECT_EQ(world.count("expired"), 1u);
-    EXPECT_EQ(world.reports.size(), 1u);
 }
 
 TEST(Retry, done_recipients_are_not_retried_after_a_restart) {

@@ -92,21 +92,29 @@ TEST_F(RouterTest, hosts_of_a_probe_a_retry_and_an_order_are_asked_for_anew) {
     EXPECT_EQ(greylisted.resolver.wanted.back(), Freshness::retry);
 }
 
+// Of mail that was tried before: other mail waits for its answer.
 TEST_F(RouterTest, a_look_up_under_way_never_delays_expiry) {
     world.settings.retry.lifetime = 10min;
+    world.resolver.mx["them.example"] =
+        world::FakeResolver::error("SERVFAIL", dns::LookupError::Kind::server_failure);
+    world.send();
+    world.run_for(1s);
     world.serve("them.example");
     world.resolver.delay = 1h;
-    world.send();
-    world.run_for(10min + 1s);
+    world.run_for(10min - 2s);
+    EXPECT_FALSE(world.has("expired"));
+    world.run_for(2s);
     EXPECT_TRUE(world.has("expired bob@them.example")) << "while the MX was asked for";
 }
 
 TEST_F(RouterTest, the_look_up_of_a_host_never_delays_expiry) {
     world.settings.retry.lifetime = 10min;
-    world.serve("them.example");
-    world.resolver.host_delay = 1h;
+    world.serve("them.example").is_refusing = true;
     world.send();
-    world.run_for(10min - 1s);
+    world.run_for(1s);
+    world.server("192.0.2.1").is_refusing = false;
+    world.resolver.host_delay = 1h;
+    world.run_for(10min - 2s);
     EXPECT_FALSE(world.has("expired"));
     world.run_for(10s);
     EXPECT_TRUE(world.has("expired bob@them.example"));
@@ -167,9 +175,12 @@ TEST_F(RouterTest, an_answer_makes_room_for_the_next_domain_at_once) {
 
 TEST_F(RouterTest, mail_that_waits_for_room_expires_on_time) {
     world.settings.retry.lifetime = 10min;
-    world.resolver.mx["them.example"] = world::FakeResolver::error("too many", overloaded);
+    world.resolver.mx["them.example"] =
+        world::FakeResolver::error("SERVFAIL", dns::LookupError::Kind::server_failure);
     world.send();
-    world.run_for(10min + 1s);
+    world.run_for(1s);
+    world.resolver.mx["them.example"] = world::FakeResolver::error("too many", overloaded);
+    world.run_for(10min);
     EXPECT_TRUE(world.has("expired bob@them.example"));
     EXPECT_EQ(world.manager().check(), "");
 }

@@ -45,6 +45,14 @@ public:
         node.mapped()();
     }
     void set_now(Instant now) { now_ = std::max(now_, now); }
+    // The clock leaps, and the world goes on as before: what was planned comes as long after now.
+    void leap(Millis by) {
+        now_ += by;
+        std::map<std::pair<Instant, std::uint64_t>, Action> moved;
+        for (auto& [key, action] : actions_)
+            moved.emplace(std::pair{key.first + by, key.second}, std::move(action));
+        actions_ = std::move(moved);
+    }
 
 private:
     Instant now_ = mta::from_unix_ms(1'790'000'000'000);
@@ -163,6 +171,7 @@ public:
     void look_up_mx(const std::string& domain, dns::Freshness freshness, OnMx on_answer) override {
         asked.push_back(domain + " MX");
         wanted.push_back(freshness);
+        if (on_ask) on_ask(domain);
         agenda_.later(delay, [this, domain, done = std::move(on_answer)]() mutable {
             const auto found = mx.find(domain);
             done(found == mx.end() ? error("no such domain", Kind::no_such_domain) : found->second);
@@ -171,6 +180,7 @@ public:
     void look_up_addresses(const std::string& host, dns::HostOf of, dns::Freshness freshness,
                            OnAddresses on_answer) override {
         asked.push_back(host + " A");
+        if (on_ask) on_ask(host);
         asked_of.push_back(of);
         wanted.push_back(freshness);
         agenda_.later(host_delay.value_or(delay),
@@ -207,6 +217,7 @@ public:
     std::vector<std::string> asked;
     std::vector<dns::Freshness> wanted;  // by each of those
     std::vector<dns::HostOf> asked_of;   // by each of those about addresses
+    std::function<void(const std::string& name)> on_ask;
     Millis delay{5};
     std::optional<Millis> host_delay;  // of hosts' addresses; nothing: the same
 

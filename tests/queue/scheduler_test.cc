@@ -41,7 +41,8 @@ protected:
         message.envelope.reverse_path = from;
         message.envelope.recipients = std::move(recipients);
         const auto index = scheduler.add(
-            to_queued({std::make_shared<const Message>(message), {states.begin(), states.end()}}));
+            to_queued({std::make_shared<const Message>(message), {states.begin(), states.end()}}),
+            now);
         scheduler.rearm(index);
         return index;
     }
@@ -111,7 +112,10 @@ TEST_F(SchedulerTest, expiry_runs_in_every_place_but_a_delivery) {
     entry(index, 2).bundle = 8;
     entry(index, 2).is_delivering = true;
     entry(index, 3).due = start + 47h;
-    for (auto& recipient : scheduler.table().recipients(index)) recipient.delay_notices = 2;
+    for (auto& recipient : scheduler.table().recipients(index)) {
+        recipient.delay_notices = 2;
+        recipient.is_tried = true;
+    }
     scheduler.rearm(index);
     work_until(start + 47h);
     scheduler.rearm(index);
@@ -281,7 +285,7 @@ TEST_F(SchedulerTest, a_sender_who_wants_to_know_is_told_once_that_it_is_late) {
 TEST_F(SchedulerTest, what_was_told_is_known_after_a_restart) {
     RecipientState told;
     told.told_late = true;
-    told.next_due = start + 47h;
+    told.next_due = start + 4h;
     const std::vector<RecipientState> states = {told};
     const auto index = add({to("them.example")},
                            {.deliver_by = {mta::ByMode::notify, false, start + 1h}}, "a@b", states);
@@ -373,6 +377,132 @@ TEST_F(SchedulerTest, of_a_message_with_many_recipients_the_timer_never_comes_to
             scheduler.defer(entry, table.recipient(entry, number), later, now);
         scheduler.rearm(index, changed);
         ASSERT_EQ(scheduler.check(), "");
+    }
+}
+
+TEST_F(SchedulerTest, what_was_not_tried_in_this_life_is_due_at_its_expiry_and_does_not_expire) {
+    const auto index = add({to("them.example")});
+    entry(index).due = start + 48h;
+    entry(index).delay_notices = 2;
+    scheduler.rearm(index);
+    EXPECT_TRUE(work_until(start + 48h - 1ms).empty());
+    EXPECT_EQ(work_until(start + 48h), Seen{"due " + std::to_string(index)});
+    EXPECT_FALSE(scheduler.has_expired(message(index), entry(index), now));
+    EXPECT_EQ(scheduler.gives_up_at(message(index), entry(index)), std::nullopt);
+    scheduler.defer(message(index), entry(index), later, now);
+    EXPECT_TRUE(scheduler.has_expired(message(index), entry(index), now)) << "that was its last";
+}
+
+TEST_F(SchedulerTest, what_has_outlived_its_life_while_the_relay_was_off_is_due_at_once) {
+    RecipientState state;
+    state.attempts = 9;
+    state.next_due = start + 47h;
+    state.last_attempt = start + 43h;
+    const std::vector<RecipientState> states = {state};
+    Message mail;
+    mail.id = 1;
+    mail.arrival = start;
+    mail.envelope.reverse_path = "a@b";
+    mail.envelope.recipients = {to("them.example")};
+    now = start + 6 * 24h;
+    const auto index =
+        scheduler.add(to_queued({std::make_shared<const Message>(mail), states}), now);
+    scheduler.rearm(index);
+    EXPECT_EQ(work_until(now), Seen{"due " + std::to_string(index)}) << "and no delay notice";
+    // The message cannot be read: the attempt is put off, and not at once again.
+    scheduler.postpone(message(index), entry(index), now);
+    scheduler.rearm(index);
+    EXPECT_FALSE(scheduler.has_expired(message(index), entry(index), now));
+    EXPECT_TRUE(work_until(now + 10s).empty());
+    EXPECT_EQ(work_until(now + 20s), Seen{"due " + std::to_string(index)});
+    scheduler.rearm(index);
+    EXPECT_EQ(scheduler.check(), "");
+}
+
+TEST_F(SchedulerTest, what_waits_in_a_line_beyond_its_life_expires_once_that_has_failed) {
+    bool has_failed = false;
+    scheduler.set_has_failed([&](const RecipientEntry& recipient) {
+        EXPECT_EQ(recipient.bundle, 7u);
+        return has_failed;
+    });
+    // A time of its sender's that is still to come does not change that.
+    const Requests by_then = {.deliver_by = {mta::ByMode::give_back, false, start + 30 * 24h}};
+    for (const auto& requests : {Requests{}, by_then}) {
+        const auto index = add({to("them.example")}, requests);
+        entry(index).delay_notices = 2;
+        entry(index).bundle = 7;
+        scheduler.rearm(index);
+    }
+    EXPECT_TRUE(work_until(start + 6 * 24h).empty());
+    EXPECT_EQ(scheduler.check(), "");
+    has_failed = true;
+    EXPECT_EQ(scheduler.check(), "");
+    EXPECT_EQ(work_until(now + 2min).size(), 2u);
+    EXPECT_TRUE(scheduler.has_expired(message(0), entry(0), now));
+    EXPECT_TRUE(scheduler.has_expired(message(1), entry(1), now));
+}
+
+TEST_F(SchedulerTest, what_is_held_and_was_never_tried_waits_for_its_release) {
+    const auto index = add({to("them.example")});
+    entry(index).delay_notices = 2;
+    scheduler.table().set_phase(message(index), entry(index), RecipientPhase::held);
+    scheduler.rearm(index);
+    EXPECT_TRUE(work_until(start + 60 * 24h).empty());
+    EXPECT_EQ(scheduler.next_wakeup(), std::nullopt) << "nothing is polled";
+    EXPECT_EQ(scheduler.check(), "");
+}
+
+TEST_F(SchedulerTest, a_leap_of_the_clock_makes_all_that_was_tried_untried) {
+    const auto index = add({to("them.example")});
+    work_until(now);
+    scheduler.defer(message(index), entry(index), later, now);
+    scheduler.rearm(index);
+    now = start + 10 * 24h;
+    scheduler.follow_leap(now);
+    EXPECT_EQ(work_until(now), Seen{"due " + std::to_string(index)});
+    scheduler.defer(message(index), entry(index), later, now);
+    EXPECT_TRUE(scheduler.has_expired(message(index), entry(index), now));
+}
+
+TEST_F(SchedulerTest, times_that_a_wrong_clock_has_made_are_put_right_when_mail_is_loaded) {
+    struct Row {
+        const char* name;
+        Millis arrival;  // these from now on
+        RecipientState state;
+        Requests requests;
+        Millis due;
+    };
+    const auto made_by = [](std::uint16_t attempts, Millis due, Millis last_attempt) {
+        RecipientState made;
+        made.attempts = attempts;
+        made.next_due = start + due;
+        made.last_attempt = start + last_attempt;
+        return made;
+    };
+    for (const auto& row : std::vector<Row>{
+             {"a usual retry", -1h, made_by(3, 4h, -1min), {}, 4h},
+             {"a retry that a hint has put off", -1h, made_by(3, 5h, -1min), {}, 5h},
+             {"a retry from when the clock was two days ahead", -1h, made_by(3, 52h, 48h), {}, 0h},
+             {"new mail from then", 48h, made_by(0, 48h, -1000h), {}, 0h},
+             {"the same of a smaller error", 2h, made_by(0, 2h, -1000h), {}, 0h},
+             {"a retry of such mail", 2h, made_by(1, 2h + 1min, 2h), {}, 2h + 1min},
+             {"what is to be released later",
+              -1h,
+              made_by(0, 72h, -1000h),
+              {.release = start + 72h},
+              72h}}) {
+        SCOPED_TRACE(row.name);
+        Message mail;
+        mail.id = ++last_id;
+        mail.arrival = start + row.arrival;
+        mail.envelope.requests = row.requests;
+        mail.envelope.recipients = {to("branch.example")};
+        const auto index =
+            scheduler.add(to_queued({std::make_shared<const Message>(mail), {row.state}}), start);
+        EXPECT_EQ(entry(index).due, start + row.due);
+        EXPECT_LE(message(index).arrival.get(), start);
+        EXPECT_LE(entry(index).last_attempt_s, 1000u * 3600);
+        EXPECT_LE(scheduler.expiry(message(index), entry(index)), start + 30 * 24h + 72h);
     }
 }
 

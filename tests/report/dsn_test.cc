@@ -163,8 +163,8 @@ Case expired_unreachable() {
                               .text = "connection refused",
                               .remote = ""};
     test.outcomes[0].has_expired = true;
-    test.words = {"We tried for 5 days", "The mail server of them.example could not be reached",
-                  "connection refused"};
+    test.words = {"The message has waited for 5 days and could not be delivered",
+                  "The mail server of them.example could not be reached", "connection refused"};
     test.fields = {{{"Status", "5.4.1"}, {"Original-Recipient", "rfc822; Bob+list@them.example"}}};
     return test;
 }
@@ -426,7 +426,10 @@ Case two_recipients() {
     test.outcomes.push_back(refused(1, {4, 0, 0}, 451, "try later"));
     test.outcomes[1].has_expired = true;
     test.outcomes[1].is_in_doubt = true;
-    test.words.emplace_back("put us off every time");
+    test.outcomes[1].attempts = 12;
+    test.words.emplace_back(
+        "has waited for 5 days, and the mail server of there.example put it "
+        "off at each of 12 attempts.");
     test.words.emplace_back("it may have arrived all the same");
     test.fields.push_back({{"Status", "5.4.7"}, {"Diagnostic-Code", "smtp; 451 try later"}});
     return test;
@@ -505,6 +508,26 @@ TEST(Dsn, another_mime_reader_finds_in_it_what_we_meant) {
     EXPECT_EQ(::pclose(pipe), 0) << said;
     EXPECT_THAT(said, HasSubstr("checked " + std::to_string(all_cases().size())));
     if (!HasFailure()) std::filesystem::remove_all(folder);
+}
+
+TEST(Dsn, claims_no_attempts_but_those_that_were_made) {
+    struct Row {
+        std::uint32_t attempts;
+        std::string words;
+    };
+    for (const auto& row : std::vector<Row>{{0, "waited for 5 days and could not be delivered."},
+                                            {1, "put it off at the one attempt that was made."},
+                                            {7, "put it off at each of 7 attempts."}}) {
+        auto test = user_unknown();
+        test.outcomes = {refused(0, {4, 2, 2}, 452, "4.2.2 Mailbox full")};
+        test.outcomes[0].has_expired = true;
+        test.outcomes[0].attempts = row.attempts;
+        auto body = dsns_of(test).at(0)->body;
+        for (auto at = body.find("\r\n  "); at != std::string::npos; at = body.find("\r\n  "))
+            body.replace(at, 4, " ");
+        EXPECT_THAT(body, HasSubstr(row.words));
+        EXPECT_THAT(body, Not(HasSubstr("We tried")));
+    }
 }
 
 TEST(Dsn, tells_machines_what_the_sender_had_asked_for) {

@@ -67,7 +67,11 @@ TEST(Pain, mail_is_stuck_for_days_despite_its_maximum_age) {
          hold},
         {"in doubt",
          [](World& w) { w.serve("them.example").reply = always(".", "take and close"); }},
-        {"outside of its hours", [](World& w) { add_route(w, {{20 * 60, 21 * 60}}); },
+        {"outside of its hours, in which it was tried",
+         [](World& w) {
+             add_route(w, {{11 * 60, 13 * 60}});
+             w.server("10.0.0.1").reply = always("RCPT", "450 no");
+         },
          "bob@branch.example"},
         {"a delivery under way, again and again",
          [](World& w) { w.serve("them.example").reply = always("MAIL", "hang"); }},

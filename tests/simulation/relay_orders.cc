@@ -78,6 +78,17 @@ void RelayWorld::order() {
     is_tick_requested_ = true;
 }
 
+// What was held and not tried since a restart would wait for ever.
+void RelayWorld::release_all() {
+    if (!manager_ || !is_loaded_) {
+        agenda_.later(1h, [this] { release_all(); });
+        return;
+    }
+    const auto ids = number_of_;
+    for (const auto& [id, number] : ids) order_about(Order::release, id, std::nullopt);
+    is_tick_requested_ = true;
+}
+
 // ETRN, of a domain or a tree: only what is kept here to be fetched is woken.
 void RelayWorld::order_wake(const std::string& domain) {
     using Kind = mta::WakeUp::Kind;
@@ -211,6 +222,7 @@ void RelayWorld::reload() {
 
 std::vector<mta::DailyWindow> RelayWorld::invent_hours() {
     if (!chance(40)) return {};
+    has_hours_ = true;
     return {{22 * 60, 6 * 60}, {12 * 60, 12 * 60 + 30}};
 }
 

@@ -33,6 +33,9 @@ inline constexpr Millis named_max = 1h + attempt_duration_max;
 inline std::uint64_t connects_max(int messages) {
     return 50'000 + 10 * static_cast<std::uint64_t>(messages);
 }
+// The relay is off for so long at most, and its clock leaps so far.
+inline constexpr Millis off_max = 6 * 24h;
+inline constexpr Millis leap_max = 10 * 24h;
 // FUTURERELEASE and DELIVERBY reach no farther.
 inline constexpr Millis request_reach = 24h;
 

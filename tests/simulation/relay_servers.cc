@@ -55,6 +55,7 @@ void RelayWorld::make_servers() {
     flap("branch.example", 24h);
     flap_dns();
     connector_.on_connect = [this](const std::string& group) { on_connect(group); };
+    resolver_.on_ask = [this](const std::string& name) { note_tried(name); };
 }
 
 void RelayWorld::make_backup_hosts() {
@@ -182,13 +183,15 @@ void RelayWorld::come_back() {
             fate.order == Order::none && end > agenda_.now() + 2 * found_within)
             waited_for_away_.insert(key);
     }
-    agenda_.later(found_within + 1min, [this, off = off_time_] { check_back(off); });
+    agenda_.later(found_within + 1min,
+                  [this, off = off_time_, life = life_] { check_back(off, life); });
 }
 
-void RelayWorld::check_back(Millis off_time) {
-    // The relay itself was off: it is asked again.
-    if (off_time != off_time_) {
-        agenda_.later(6h, [this, off = off_time_] { check_back(off); });
+void RelayWorld::check_back(Millis off_time, std::uint64_t life) {
+    // The relay itself is off, was off for a part of the time, or its clock has leapt: it is asked
+    // again.
+    if (!manager_ || life != life_ || off_time != off_time_) {
+        agenda_.later(6h, [this, off = off_time_, life = life_] { check_back(off, life); });
         return;
     }
     const auto back = start_ + away_for;

@@ -47,6 +47,7 @@ void RelayWorld::add_sources() {
 
 void RelayWorld::start() {
     ++life_;
+    nothing_tried_before_ = agenda_.now();
     recent_.clear();
     former_.clear();
     circuits_.start(agenda_.now(), hints_);
@@ -121,9 +122,26 @@ void RelayWorld::crash() {
     crashed_at_ = agenda_.now();
     stop();
     disk_ = std::move(left);
-    const auto off = chance(50) ? pick_time(10s) : pick_time(3h);
+    const auto off = chance(50) ? pick_time(10s) : pick_time(chance(80) ? Millis{3h} : off_max);
     off_time_ += off;
     agenda_.later(off, [this] { start(); });
+}
+
+// The machine has booted without a clock, or its time server errs. All else goes on as before.
+void RelayWorld::leap() {
+    const auto by = 2min + pick_time(leap_max);
+    agenda_.leap(by);
+    off_time_ += by;
+    nothing_tried_before_ = agenda_.now();
+    // What is compared with the world's time, not with the relay's, comes along.
+    start_ += by;
+    crashed_at_ += by;
+    for (auto& [key, fate] : fates_) {
+        if (fate.delivered > 0) fate.last_delivered += by;
+        if (fate.ordered_at != Instant{}) fate.ordered_at += by;
+    }
+    for (auto& [until, settings] : former_) until += by;
+    is_tick_requested_ = true;
 }
 
 void RelayWorld::restart_in_order() {
@@ -258,12 +276,16 @@ void RelayWorld::run() {
         agenda_.later(pick_time(3 * 24h), [this] { crash(); });
     if (chance(50)) agenda_.later(pick_time(3 * 24h), [this] { restart_in_order(); });
 
+    for (auto leaps = chance(30) ? 1 + pick(2) : 0; leaps > 0; --leaps)
+        agenda_.later(pick_time(3 * 24h), [this] { leap(); });
+
     plan_orders();
+    agenda_.later(mail_comes_for + settings_.retry.lifetime + 1s, [this] { release_all(); });
 
     // A report about a recipient of the longest life, with all its own life, and the crashes.
     const auto end = start_ + mail_comes_for + settings_.retry.lifetime * 2 +
                      settings_.retry.bounce_lifetime + request_reach + 4 * 24h;
-    while (agenda_.now() < end && !testing::Test::HasFailure()) {
+    while (agenda_.now() < end + off_time_ && !testing::Test::HasFailure()) {
         ASSERT_LT(connector_.last(), connects_max(messages)) << "a storm of connections";
         const auto wakeup = manager_ ? manager_->next_wakeup() : std::nullopt;
         const auto action = agenda_.next();

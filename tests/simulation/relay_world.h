@@ -84,8 +84,11 @@ private:
     std::optional<std::string> greylist(const std::string& command);
     void flap(const std::string& group, Millis period);
     void flap_dns();
+    void leap();
+    void note_tried(const std::string& name);
+    [[nodiscard]] bool was_tried(const Fate& fate) const;
     void come_back();
-    void check_back(Millis off_time);
+    void check_back(Millis off_time, std::uint64_t life);
     void on_received(const world::Server& server, const world::Received& received);
     [[nodiscard]] bool is_promised(const Key& key) const;
     void check_requests(const world::Server& server, const world::Received& received,
@@ -109,6 +112,7 @@ private:
     [[nodiscard]] mta::outbound::RecipientNumbers pick_recipients();
     void order();
     void order_wake(const std::string& domain);
+    void release_all();
     void order_about(Order order, queue::MessageId id, const mta::outbound::RecipientNumbers& only);
     bool check_order(Order order, queue::MessageId id, const mta::outbound::RecipientView& was,
                      const After& after);
@@ -178,6 +182,11 @@ private:
     std::unique_ptr<queue::Store> store_;
     std::unique_ptr<mta::outbound::QueueManager> manager_;
     bool has_rates_ = false;
+    bool has_hours_ = false;  // at some time
+    // When a process last began or the clock leapt; and when each domain was last asked about in
+    // the DNS or connected to.
+    Instant nothing_tried_before_;
+    std::map<std::string, Instant> tried_;
     mta::outbound::Hints hints_;  // of the last process
     std::uint64_t life_ = 0;      // counts processes
     bool is_tick_requested_ = false;
