@@ -23,7 +23,8 @@ endif()
 if(POSTHOUSE_SANITIZE)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Its questions hide from GCC what a string has checked just before.
-    target_compile_options(posthouse_options INTERFACE -Wno-array-bounds -Wno-stringop-overflow)
+    target_compile_options(posthouse_options INTERFACE -Wno-array-bounds -Wno-stringop-overflow
+                                                       -Wno-stringop-overread)
   endif()
   target_compile_options(posthouse_options INTERFACE -fsanitize=${POSTHOUSE_SANITIZE} -fno-omit-frame-pointer
                                                      -fno-sanitize-recover=all)
