@@ -85,6 +85,11 @@ struct SegmentOrigin {
     std::uint64_t previous_end = 0;  // where the records of that one end; all before it was synced
     bool operator==(const SegmentOrigin&) const = default;
 };
+// In one stream. Their numbers do not tell it: a segment that was made ready may be used later than
+// one with a higher number.
+[[nodiscard]] inline bool is_before(const SegmentOrigin& one, const SegmentOrigin& other) {
+    return one.stream == other.stream && one.first_lsn < other.first_lsn;
+}
 // Above it no ids are left to give.
 inline constexpr std::uint64_t id_ceiling_max = message_id_max + 1;
 struct BatchPayload {

@@ -68,9 +68,9 @@ StoreResult<Survey> Surveyor::run() {
     for (auto& [number, candidate] : candidates_) {
         if (!candidate.origin) continue;
         const auto previous = candidates_.find(candidate.origin->previous);
-        if (previous == candidates_.end() || previous->first >= number) continue;
+        if (previous == candidates_.end()) continue;
         const auto& origin = previous->second.origin;
-        if (origin && origin->stream != candidate.origin->stream) continue;
+        if (origin ? !is_before(*origin, *candidate.origin) : previous->first >= number) continue;
         previous->second.end = candidate.origin->previous_end;
         previous->second.is_named = true;
     }
@@ -217,12 +217,12 @@ StoreResult<void> Surveyor::note_origin(Candidate& candidate) {
 
 std::uint64_t Surveyor::later_lsn(const Candidate& candidate) const {
     if (!candidate.origin) return 0;
-    for (auto later = candidates_.upper_bound(candidate.header.number); later != candidates_.end();
-         ++later) {
-        const auto& origin = later->second.origin;
-        if (origin && origin->stream == candidate.origin->stream) return origin->first_lsn;
+    std::uint64_t lsn = 0;
+    for (const auto& [number, other] : candidates_) {
+        if (!other.origin || !is_before(*candidate.origin, *other.origin)) continue;
+        lsn = lsn == 0 ? other.origin->first_lsn : std::min(lsn, other.origin->first_lsn);
     }
-    return 0;
+    return lsn;
 }
 
 StoreResult<void> Surveyor::read_whole(Candidate& candidate) {
@@ -352,7 +352,8 @@ StoreResult<void> Surveyor::conclude() {
             ceiling = head.id_ceiling;
         }
         auto& tail = result_.tails[static_cast<std::size_t>(origin.stream)];
-        if (candidate.origin && number > tail.number) tail = {number, candidate.end};
+        if (candidate.origin && origin.first_lsn >= tail.first_lsn)
+            tail = {number, candidate.end, origin.first_lsn};
         result_.segments.push_back({.header = candidate.header,
                                     .origin = origin,
                                     .end = std::max(candidate.end, end_min),

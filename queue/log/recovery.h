@@ -33,9 +33,11 @@ struct Survey {
         bool is_unreadable = false;
     };
     std::vector<Segment> segments;  // by number
+    // The segment of the stream that was started last, which need not have the highest number.
     struct Tail {
         std::uint64_t number = 0;  // 0: the stream has none
         std::uint64_t end = 0;
+        std::uint64_t first_lsn = 0;
     };
     std::array<Tail, stream_count> tails;
     std::vector<std::string> free_paths;

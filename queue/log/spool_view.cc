@@ -74,19 +74,20 @@ struct SpoolView::Listing {
     void settle_ends() {
         for (const auto& [number, origin] : origins) {
             const auto previous = origins.find(origin.previous);
-            const bool is_other =
-                previous != origins.end() && previous->second.stream != origin.stream;
-            if (origin.previous != 0 && origin.previous < number && !is_other)
-                ends[origin.previous] = origin.previous_end;
+            const bool is_named = previous != origins.end() ? is_before(previous->second, origin)
+                                                            : origin.previous < number;
+            if (origin.previous != 0 && is_named) ends[origin.previous] = origin.previous_end;
         }
     }
     // The first lsn of the next segment of its stream; 0: there is none, or nobody knows.
     [[nodiscard]] std::uint64_t later_lsn(std::uint64_t number) const {
         const auto own = origins.find(number);
         if (own == origins.end()) return 0;
-        for (auto later = std::next(own); later != origins.end(); ++later)
-            if (later->second.stream == own->second.stream) return later->second.first_lsn;
-        return 0;
+        std::uint64_t lsn = 0;
+        for (const auto& [other, origin] : origins)
+            if (is_before(own->second, origin) && (lsn == 0 || origin.first_lsn < lsn))
+                lsn = origin.first_lsn;
+        return lsn;
     }
 };
 
@@ -265,8 +266,7 @@ SpoolView::Scanned SpoolView::scan_bytes(const std::string& bytes, const Segment
         take_record(scanned, offset, record);
     };
     const auto path = segment_path(header.number);
-    // Who has a successor was cut at its end before. Of the others one or more may still be
-    // written to.
+    // What has a successor was cut at its end before; the others may still be written to.
     const auto end_known = known_end == listing.ends.end() ? 0 : known_end->second;
     const auto later_lsn = end_known == 0 ? listing.later_lsn(header.number) : 0;
     const auto scan = scan_segment(bytes, header, end_known, on_record, later_lsn);

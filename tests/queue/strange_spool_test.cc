@@ -262,6 +262,36 @@ TEST(StrangeSpool, a_whole_segment_whose_successor_is_gone_is_no_damage) {
 }
 
 // What was in a file's earlier life is no damage, whatever it looks like.
+// The writer made one in a hurry, while the one with the lower number was being made ready.
+TEST(StrangeSpool, a_segment_that_was_started_after_one_with_a_higher_number_is_the_last_one) {
+    for (const bool is_last_torn : {true, false}) {
+        SCOPED_TRACE(is_last_torn);
+        ThreeLives lives;
+        auto earlier = lives.disk->content("seg/0000000000000002.log");
+        auto last = lives.disk->content("seg/0000000000000003.log");
+        auto& damaged = is_last_torn ? last : earlier;
+        const auto record = last_of(damaged, RecordType::enqueue);
+        damaged[record.offset + record.bytes - 9] ^= 1;
+        for (auto* bytes : {&earlier, &last}) {
+            auto header = *parse_header(*bytes);
+            header.number = header.number == 2 ? 3 : 2;
+            bytes->replace(0, segment_header_bytes, format_header(header));
+            lives.disk->put(segment_path(header.number), *bytes);
+        }
+        const auto view = SpoolView::open(*lives.disk, {});
+        ASSERT_TRUE(view);
+        EXPECT_EQ((*view)->problems().size(), is_last_torn ? 0u : 1u);
+        Spool spool(*lives.disk);
+        ASSERT_FALSE(spool.error);
+        const auto report = spool.service->report();
+        EXPECT_EQ(report.damages.size(), is_last_torn ? 0u : 1u);
+        EXPECT_EQ(report.torn_tail_segment, is_last_torn ? 2u : 0u);
+        const auto id = spool.store->allocate_id();
+        EXPECT_TRUE(spool.enqueue(shared_message(id, "new")));
+        EXPECT_EQ(origin_of(lives.disk->content("seg/0000000000000004.log"))->previous, 2u);
+    }
+}
+
 TEST(StrangeSpool, leftovers_of_an_earlier_life_behind_the_end_are_no_damage) {
     ThreeLives lives;
     lives.disk->erase(segment_path(2));
