@@ -377,8 +377,8 @@ Digest DigestMaker::finish() {
     Digest digest;
     digest.head_ = head_;
     auto& out = digest.bytes_;
-    out = format_head(head_);
     out.reserve(Digest::head_bytes + strings.size() + entries_.size());
+    out += format_head(head_);
     put(out, static_cast<std::uint32_t>(strings.size()));
     put(out, static_cast<std::uint32_t>(strings_.size()));
     put(out, crc32c(entries_, crc32c(strings)));
