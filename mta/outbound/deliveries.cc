@@ -124,8 +124,12 @@ void Deliveries::set_unconnected(Delivery& delivery, bool is_unconnected) {
 // ---- On a connection ----
 
 void Deliveries::on_ready(std::uint32_t connection) {
-    const auto delivery = std::exchange(work_of(connection).opening, nullptr);
     core_.request_tick();
+    const bool can_start = pool_[connection].can_start();
+    // The server has ended the session in the same breath in which it answered EHLO: on_end()
+    // comes.
+    if (work_of(connection).opening && !can_start) return;
+    const auto delivery = std::exchange(work_of(connection).opening, nullptr);
     if (delivery) pool_.note_hello(connection);
     if (delivery) {
         transact(delivery, connection);
@@ -133,7 +137,7 @@ void Deliveries::on_ready(std::uint32_t connection) {
         pool_[connection].quit();
     } else if (work_of(connection).active.empty()) {
         const auto site = pool_.site_of(connection);
-        const bool can_serve = !core_.is_draining && !pool_.is_used_up(connection) &&
+        const bool can_serve = can_start && !core_.is_draining && !pool_.is_used_up(connection) &&
                                !parts_.sites[site].destination.is_closed();
         const auto waiting = can_serve ? take_waiting(site) : nullptr;
         if (waiting && take_over(waiting)) return transact(waiting, connection);

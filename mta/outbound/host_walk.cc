@@ -183,7 +183,7 @@ bool Deliveries::go_to_next_address(Delivery& delivery) {
 // A host that has no room is waited for, and only those of the same preference are asked before;
 // but one that has turned us away itself is passed over.
 bool Deliveries::has_next_host(const Delivery& delivery) const {
-    if (delivery.next_host == delivery.hosts.size()) return false;
+    if (delivery.next_host >= delivery.hosts.size()) return false;
     if (!delivery.full || delivery.full->closed_until > core_.now()) return true;
     return delivery.ranks[delivery.next_host] == delivery.ranks[delivery.full_host];
 }
@@ -214,6 +214,8 @@ bool Deliveries::turn_to_least_bad(Delivery& delivery) {
     delivery.hosts = {least_bad.host};
     delivery.ranks = {0};
     delivery.next_host = 1;
+    delivery.full.reset();
+    delivery.full_host = 0;
     delivery.host = least_bad.host.host;
     delivery.limit = limit_of(delivery, least_bad.host);
     delivery.addresses = {least_bad.endpoint};
