@@ -68,7 +68,8 @@ std::expected<void, std::string> clear_stale_socket(const std::string& path,
     }
     const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     // EAGAIN: it listens, and is too busy to accept.
-    if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN) {
+    if (probe.get() >= 0 &&
+        (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN)) {
         return std::unexpected("admin.socket: another relay is running and listens on " + path);
     }
     if (errno != ECONNREFUSED) {
