@@ -72,7 +72,9 @@ TEST_F(LastAttempt, after_six_days_off_old_mail_expires_with_the_failure_of_one_
               [&] { world.serve("them.example").reply = always(".", "take and close"); }, 1s},
              {"no DNS", [&] { break_dns(); }, 2min}}) {
         SCOPED_TRACE(row.name);
-        world.connector.servers.erase("192.0.2.1:25");
+        auto& server = world.serve("them.example");
+        server.is_refusing = server.is_hanging = false;
+        server.reply = nullptr;
         row.arrange();
         const auto expired = world.count("expired");
         const auto tried = world.connector.tried.size() + world.resolver.asked.size();
