@@ -27,6 +27,7 @@ void Deliveries::wait_for_host(const DeliveryPtr& delivery) {
     // One of each site is enough: whoever is called brings the others.
     if (site.is_waiting_for_host) return put_back(delivery, How::unknown);
     set_unconnected(*delivery, false);
+    end_trial(*delivery);
     give_place_up(*delivery);
     delivery->waiting_at = delivery->full;
     auto& host = *delivery->waiting_at;
