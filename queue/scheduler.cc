@@ -270,7 +270,7 @@ std::optional<Instant> Scheduler::gives_up_at(const MessageEntry& message,
 
 bool Scheduler::is_delay_notice_due(const MessageEntry& message, const RecipientEntry& recipient,
                                     Instant now) const {
-    // Whose lifetime is over hears of that next.
+    // The lifetime is over: the next report says so, and no delay notice precedes it.
     if (now >= expiry(message, recipient)) return false;
     const auto at = next_notice(message, recipient);
     return at && now >= *at;

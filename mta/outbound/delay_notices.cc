@@ -127,7 +127,7 @@ bool DelayNotices::is_to_be_told(const queue::MessageEntry& message,
                                  const queue::RecipientEntry& recipient) const {
     if (!core_.scheduler.may_get_delay_notice(message, recipient)) return false;
     if (handlers_.is_too_early(message, recipient)) return false;
-    // It has its last attempt before it, and its sender hears of that.
+    // The last attempt comes next; its result is what the sender is told.
     if (core_.now() >= core_.scheduler.expiry(message, recipient)) return false;
     const auto& ages = core_.scheduler.policy().delay_notices;
     const auto age = core_.now() - core_.scheduler.life_begin(message);

@@ -96,7 +96,7 @@ TEST(WildHosts, whatever_they_say_and_where_they_break_off_the_mail_goes_when_th
         std::mt19937 random(seed);
         const auto one_in = [&](unsigned n) { return random() % n == 0; };
         World world;
-        world.serve("client.example", "192.0.2.9");  // who hears of what failed
+        world.serve("client.example", "192.0.2.9");  // the senders: their reports go there
         world.settings.sites = {
             {.match = {"mx1.them.example", "mx3.them.example", "mx4.them.example"},
              .connections_max = 1}};
