@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 constexpr auto tick = 100ms;
 // What passes every network unfragmented (DNS flag day 2020).
 constexpr int edns_udp_bytes = 1232;
+constexpr int plain_udp_bytes = 512;  // RFC 1035 section 4.2.1
 
 ares_addr_port_node to_node(const mta::Endpoint& server) {
     ares_addr_port_node node{};
@@ -54,7 +55,9 @@ CaresChannel::CaresChannel(mta::io::Loop& loop, const Options& options)
     ares_options ares{};
     // NOCHECKRESP: SERVFAIL and REFUSED arrive as what they are. STAYOPEN spares a socket a
     // question, but keeps its source port, which only a resolver on this machine may know.
-    ares.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP;
+    // IGNTC: what is cut short arrives as it is.
+    ares.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP | ARES_FLAG_IGNTC;
+    if (options.transport == Transport::tcp) ares.flags |= ARES_FLAG_USEVC;
     if (options.edns) ares.flags |= ARES_FLAG_EDNS;
     if (options.server.address.is_loopback_or_unspecified()) ares.flags |= ARES_FLAG_STAYOPEN;
     ares.timeout = static_cast<int>(options.timeout.count());
@@ -156,6 +159,15 @@ bool CaresChannel::has_lost_edns() const {
     const bool is_lost = status == ARES_SUCCESS && (options.flags & ARES_FLAG_EDNS) == 0;
     ares_destroy_options(&options);
     return is_lost;
+}
+
+bool CaresChannel::is_cut_short(std::string_view message) const {
+    constexpr unsigned truncated = 0x02;
+    if (message.size() < 3) return false;
+    if ((static_cast<unsigned char>(message[2]) & truncated) != 0) return true;
+    // c-ares cuts what is longer to exactly this size.
+    const bool has_edns = edns_ && !has_lost_edns();
+    return message.size() >= static_cast<std::size_t>(has_edns ? edns_udp_bytes : plain_udp_bytes);
 }
 
 std::vector<mta::Endpoint> system_servers(const std::string& resolv_conf_path) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,19 +19,26 @@
 
 namespace dns {
 
-// One c-ares channel to one name server, moved by the loop. A question is sent once, over UDP, and
-// again over TCP if its answer was cut short; whether to ask again or somebody else is the owner's
-// decision, because c-ares takes SERVFAIL for an answer and never says which server spoke.
+// One c-ares channel to one name server, driven by the loop. A question is sent once; the owner
+// decides whether to ask again or to ask another server, because c-ares takes SERVFAIL for an
+// answer and never says which server spoke. The owner also decides about an answer over UDP that
+// was cut short (is_cut_short()): c-ares would send all such questions over one TCP connection, and
+// all would fail together when the server closes it after the first answer.
 //
 // With EDNS (RFC 6891) answers of up to 1232 bytes come in one datagram that no network has to
 // fragment. c-ares turns EDNS off for good when a server once answers FORMERR: has_lost_edns() says
 // so, and then a new channel should take over.
 class CaresChannel {
 public:
+    enum class Transport : std::uint8_t {
+        udp,
+        tcp,  // one connection, which all questions share: ask one question only
+    };
     struct Options {
         mta::Endpoint server;
         mta::Millis timeout{2'000};
         bool edns = true;
+        Transport transport = Transport::udp;
     };
     // `status`: ARES_*. `message`: the whole DNS message, whatever its rcode; empty if none came.
     using OnReply = std::move_only_function<void(int status, std::string_view message)>;
@@ -45,6 +53,10 @@ public:
     void ask(const Question& question, OnReply on_reply);
 
     [[nodiscard]] bool has_lost_edns() const;
+    // True if `message`, which came over UDP, says that it is truncated, or is longer than the
+    // server may send: c-ares hands over the first bytes of that only. The whole answer has to be
+    // asked for over TCP.
+    [[nodiscard]] bool is_cut_short(std::string_view message) const;
 
 private:
     struct Asked;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include <ares.h>
@@ -48,11 +49,19 @@ Answer answer_of_status(int status, const Question& question, const std::string&
     }
 }
 
+Answer cut_short(const Question& question, const std::string& server, const std::string& why) {
+    return {std::unexpected(LookupError{Kind::malformed, "the answer from " + server + " for " +
+                                                             to_string(question) +
+                                                             " is cut short over UDP, and " + why}),
+            {}};
+}
+
 }  // namespace
 
 struct CaresDriver::Server {
     mta::Endpoint endpoint;
-    NameServerHealth health;
+    NameServerHealth health;      // over UDP
+    NameServerHealth tcp_health;  // a lost connection does not count: it holds up nobody
     // By InFlight::channel_kind(); made when first needed.
     std::array<std::shared_ptr<CaresChannel>, 4> channels;
 };
@@ -61,8 +70,9 @@ struct CaresDriver::InFlight {
     Question question;
     OnAnswer on_answer;
     std::shared_ptr<Servers> servers;
-    std::deque<std::size_t> order;  // the servers still to ask, the one being asked in front
-    bool without_edns = false;      // the one in front
+    std::deque<std::size_t> order;      // the servers still to ask, the one being asked in front
+    bool without_edns = false;          // the one in front
+    std::uint32_t tcp_connections = 0;  // made to the one in front
     Effort effort = Effort::full;
     mta::Millis timeout{};
     std::shared_ptr<CaresChannel> channel;  // it lives until it has answered
@@ -70,6 +80,13 @@ struct CaresDriver::InFlight {
     // A channel has one timeout, and speaks EDNS or not.
     [[nodiscard]] std::size_t channel_kind() const {
         return (effort == Effort::brief ? 2u : 0u) + (without_edns ? 1u : 0u);
+    }
+    [[nodiscard]] Server& server() const { return (*servers)[order.front()]; }
+    [[nodiscard]] CaresChannel::Options channel_options(CaresChannel::Transport transport) const {
+        return {.server = server().endpoint,
+                .timeout = timeout,
+                .edns = !without_edns,
+                .transport = transport};
     }
 };
 
@@ -150,13 +167,10 @@ std::vector<std::size_t> CaresDriver::order_of_servers() {
 
 void CaresDriver::send(QueryId id) {
     auto& query = in_flight_.at(id);
-    auto& server = (*query.servers)[query.order.front()];
-    auto& channel = server.channels.at(query.channel_kind());
+    auto& channel = query.server().channels.at(query.channel_kind());
     if (!channel) {
         channel = std::make_shared<CaresChannel>(
-            loop_,
-            CaresChannel::Options{
-                .server = server.endpoint, .timeout = query.timeout, .edns = !query.without_edns});
+            loop_, query.channel_options(CaresChannel::Transport::udp));
     }
     query.channel = channel;
     channel->ask(query.question, [this, id](int status, std::string_view message) {
@@ -166,8 +180,7 @@ void CaresDriver::send(QueryId id) {
 
 void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
     auto& query = in_flight_.at(id);
-    const auto index = query.order.front();
-    auto& server = (*query.servers)[index];
+    auto& server = query.server();
     const auto channel = std::move(query.channel);
     if (channel->has_lost_edns()) std::ranges::replace(server.channels, channel, nullptr);
     if (!query.without_edns && is_cured_without_edns(message)) {
@@ -175,20 +188,84 @@ void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
         send(id);
         return;
     }
+    if (channel->is_cut_short(message)) {
+        server.health.on_answer();
+        waiting_for_tcp_.push_back(id);
+        start_waiting_for_tcp();
+        return;
+    }
     auto answer =
         message.empty()
             ? answer_of_status(status, query.question, to_string(server.endpoint), query.timeout)
             : parse_answer(message, query.question, to_string(server.endpoint));
-    query.order.pop_front();
-    query.without_edns = false;
-    const bool has_failed = !answer.records && answer.records.error().is_temporary();
-    if (has_failed && answer.records.error().kind == Kind::timed_out) {
+    const auto failure = answer.records ? std::nullopt : std::optional(answer.records.error().kind);
+    if (failure == Kind::timed_out) {
         server.health.on_timeout(clock_.now());
-    } else if (has_failed && answer.records.error().kind == Kind::unreachable) {
+    } else if (failure == Kind::unreachable) {
         server.health.on_unreachable(clock_.now());
     } else {
         server.health.on_answer();
     }
+    conclude(id, std::move(answer));
+}
+
+void CaresDriver::start_waiting_for_tcp() {
+    while (!waiting_for_tcp_.empty() && tcp_connections_ < tcp_connections_max) {
+        const auto id = waiting_for_tcp_.front();
+        waiting_for_tcp_.pop_front();
+        const auto& query = in_flight_.at(id);
+        if (query.server().tcp_health.may_go_first(clock_.now())) {
+            send_over_tcp(id);
+        } else {
+            conclude(id, cut_short(query.question, to_string(query.server().endpoint),
+                                   "over TCP it was silent lately"));
+        }
+    }
+}
+
+void CaresDriver::send_over_tcp(QueryId id) {
+    auto& query = in_flight_.at(id);
+    ++tcp_connections_;
+    ++query.tcp_connections;
+    query.channel =
+        std::make_shared<CaresChannel>(loop_, query.channel_options(CaresChannel::Transport::tcp));
+    query.channel->ask(query.question, [this, id](int status, std::string_view message) {
+        on_tcp_reply(id, status, message);
+    });
+}
+
+void CaresDriver::on_tcp_reply(QueryId id, int status, std::string_view message) {
+    auto& query = in_flight_.at(id);
+    auto& server = query.server();
+    --tcp_connections_;
+    query.channel.reset();  // closes the connection
+    const bool is_silent = message.empty() && status == ARES_ETIMEOUT;
+    const bool is_lost = message.empty() && !is_silent;
+    if (is_silent) server.tcp_health.on_timeout(clock_.now());
+    if (!message.empty()) server.tcp_health.on_answer();
+    if (!query.without_edns && is_cured_without_edns(message)) {
+        query.without_edns = true;
+        send_over_tcp(id);
+    } else if (is_lost && query.tcp_connections < tcp_connections_a_question) {
+        send_over_tcp(id);
+    } else if (is_lost) {
+        conclude(id, cut_short(query.question, to_string(server.endpoint),
+                               "over TCP the connection fails"));
+    } else {
+        const auto name = to_string(server.endpoint);
+        conclude(id, is_silent ? answer_of_status(status, query.question, name, query.timeout)
+                               : parse_answer(message, query.question, name));
+    }
+    start_waiting_for_tcp();
+}
+
+void CaresDriver::conclude(QueryId id, Answer answer) {
+    auto& query = in_flight_.at(id);
+    const auto index = query.order.front();
+    query.order.pop_front();
+    query.without_edns = false;
+    query.tcp_connections = 0;
+    const bool has_failed = !answer.records && answer.records.error().is_temporary();
     const bool is_silent = has_failed && answer.records.error().kind == Kind::timed_out;
     if (has_failed && !is_silent) std::erase(query.order, index);
     if (is_silent && query.effort == Effort::brief) query.order.clear();

@@ -40,9 +40,20 @@ struct CaresOptions {
 // again, `tries` times each; SERVFAIL, REFUSED, nonsense or a closed port passes it on for good,
 // for the same server would only say the same again. When nobody is left, the last server's error
 // is the answer. A brief question ends with the first silence, after brief_timeout.
+//
+// An answer that is cut short over UDP is asked for over TCP, on a connection of its own: servers
+// exist that close a connection after one answer. If the connection is lost without an answer, it
+// is made again, tcp_connections_a_question times in all; then the answer of this server is
+// `malformed`. At most tcp_connections_max are open, and further questions wait for
+// one. A server that was silent over TCP three times in a row is asked over TCP only once every
+// NameServerHealth::unwell_for; meanwhile what it cuts short is `malformed` at once, so that
+// nothing waits for it. None of this counts against its health over UDP.
 class CaresDriver {
 public:
     using OnAnswer = std::move_only_function<void(Answer)>;
+    // unbound accepts ten at a time (incoming-num-tcp), dnsmasq twenty.
+    static constexpr std::size_t tcp_connections_max = 8;
+    static constexpr std::uint32_t tcp_connections_a_question = 3;  // with one server
 
     // Loop and clock must outlive the driver.
     CaresDriver(mta::io::Loop& loop, const mta::io::Clock& clock, CaresOptions options);
@@ -79,6 +90,11 @@ private:
     [[nodiscard]] std::vector<std::size_t> order_of_servers();
     void send(QueryId id);
     void on_reply(QueryId id, int status, std::string_view message);
+    void start_waiting_for_tcp();
+    void send_over_tcp(QueryId id);
+    void on_tcp_reply(QueryId id, int status, std::string_view message);
+    // What the server that was asked last says: the answer, or a reason to ask the next one.
+    void conclude(QueryId id, Answer answer);
     void finish(QueryId id, Answer answer);
 
     mta::io::Loop& loop_;
@@ -89,6 +105,8 @@ private:
     QueryId next_id_ = 1;
     std::unordered_map<QueryId, InFlight> in_flight_;
     std::deque<Waiting> waiting_;
+    std::size_t tcp_connections_ = 0;
+    std::deque<QueryId> waiting_for_tcp_;  // of those in flight
     std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

@@ -20,6 +20,15 @@
 
 namespace dns::test {
 
+struct Socket {
+    explicit Socket(int raw) : number(raw) {}
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+    ~Socket() { close(number); }
+    operator int() const { return number; }  // NOLINT(google-explicit-constructor)
+    int number;
+};
+
 // A name server on 127.0.0.1, UDP only, that says whatever a test wants it to say. It runs on the
 // test's loop.
 class FakeNameServer {
@@ -51,37 +60,6 @@ public:
     FakeNameServer(const FakeNameServer&) = delete;
     FakeNameServer& operator=(const FakeNameServer&) = delete;
 
-    void send(const Query& to, std::string_view datagram) const {
-        sendto(socket_, datagram.data(), datagram.size(), 0,
-               reinterpret_cast<const sockaddr*>(&to.peer), sizeof to.peer);
-    }
-    [[nodiscard]] const mta::Endpoint& endpoint() const { return endpoint_; }
-    // Everything that was asked, in order.
-    [[nodiscard]] const std::vector<Query>& queries() const { return queries_; }
-
-private:
-    struct Socket {
-        explicit Socket(int raw) : number(raw) {}
-        Socket(const Socket&) = delete;
-        Socket& operator=(const Socket&) = delete;
-        ~Socket() { close(number); }
-        operator int() const { return number; }  // NOLINT(google-explicit-constructor)
-        int number;
-    };
-
-    void receive() {
-        std::array<char, 2048> buffer;
-        Query query;
-        while (true) {
-            socklen_t size = sizeof query.peer;
-            const auto bytes = recvfrom(socket_, buffer.data(), buffer.size(), 0,
-                                        reinterpret_cast<sockaddr*>(&query.peer), &size);
-            if (bytes < 12) return;
-            parse({buffer.data(), static_cast<std::size_t>(bytes)}, query);
-            queries_.push_back(query);
-            on_query_(*this, query);
-        }
-    }
     // c-ares writes plain queries: no compression, and an OPT record or nothing behind the
     // question.
     static void parse(std::string_view bytes, Query& query) {
@@ -100,6 +78,28 @@ private:
         query.question.type = static_cast<RecordType>(byte(at + 1) << 8 | byte(at + 2));
     }
 
+    void send(const Query& to, std::string_view datagram) const {
+        sendto(socket_, datagram.data(), datagram.size(), 0,
+               reinterpret_cast<const sockaddr*>(&to.peer), sizeof to.peer);
+    }
+    [[nodiscard]] const mta::Endpoint& endpoint() const { return endpoint_; }
+    // Everything that was asked, in order.
+    [[nodiscard]] const std::vector<Query>& queries() const { return queries_; }
+
+private:
+    void receive() {
+        std::array<char, 2048> buffer;
+        Query query;
+        while (true) {
+            socklen_t size = sizeof query.peer;
+            const auto bytes = recvfrom(socket_, buffer.data(), buffer.size(), 0,
+                                        reinterpret_cast<sockaddr*>(&query.peer), &size);
+            if (bytes < 12) return;
+            parse({buffer.data(), static_cast<std::size_t>(bytes)}, query);
+            queries_.push_back(query);
+            on_query_(*this, query);
+        }
+    }
     OnQuery on_query_;
     Socket socket_;  // outlives the Poll
     mta::io::Poll poll_;
