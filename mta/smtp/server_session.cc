@@ -28,6 +28,7 @@ ServerSession::ServerSession(const ServerOptions& options, ClientInfo client, Re
       on_etrn_(std::move(on_etrn)) {
     MTA_ASSERT(!options_.hostname.empty());
     MTA_ASSERT(check_ != nullptr);
+    must_wait_ = !client_.is_own;
     extensions_.future_release = extensions_.future_release && client_.is_own;
     extensions_.deliver_by = extensions_.deliver_by && client_.is_own;
 }
@@ -38,8 +39,9 @@ void ServerSession::on_connected(Instant now) {
     MTA_ASSERT(state_ == State::idle);
     end_silence(now);
     enter_command(now);
-    if (!held_.empty()) return on_early_input(std::exchange(held_, {}));
+    if (must_wait_ && !held_.empty()) return on_early_input(std::exchange(held_, {}));
     say(220, {}, options_.hostname + " ESMTP Posthouse");
+    process_held(now);
 }
 
 void ServerSession::on_bytes(Instant now, std::string_view bytes) {
@@ -137,6 +139,7 @@ void ServerSession::refuse(Instant now, ServerReply reply) {
             transaction_.reset();
             enter_command(now);
             say_refused("DATA", reply);
+            expect_refused_text(reply);
         }
     } else {
         const bool was_full = is_body_full();
@@ -167,6 +170,7 @@ std::optional<ServerSession::Event> ServerSession::poll_event() {
 std::string ServerSession::take_output() {
     // DATA's reply is still to come while begin() is awaited.
     if (state_ != State::idle && state_ != State::awaiting_begin) must_wait_ = false;
+    if (refused_text_) refused_text_->has_reply_left = true;
     return std::exchange(output_, {});
 }
 
@@ -194,18 +198,27 @@ void ServerSession::process_held(Instant now) {
 }
 
 // Held input waits for an answer or for take_body(). What is left without it can never become
-// whole.
+// whole; the client may still read why nothing comes of it.
 void ServerSession::end_if_input_has() {
     if (!has_input_ended_ || !held_.empty()) return;
     switch (state_) {
-        case State::command:
+        case State::command: return end(EndReason::lost, {});
         case State::data:
-        case State::chunk: return end(EndReason::lost, {});
+        case State::chunk:
+        case State::refused_text:
+            return end_with(reply_to_unfinished(), EndReason::lost, "the message has no end");
         case State::idle:
         case State::awaiting_begin:
         case State::awaiting_store:
         case State::ended: return;
     }
+}
+
+ServerReply ServerSession::reply_to_unfinished() const {
+    if (state_ == State::data) {
+        if (const auto& problem = transaction_->stream->problem()) return reply_to(*problem);
+    }
+    return {421, {4, 4, 2}, options_.hostname + " closes the connection: the message has no end"};
 }
 
 bool ServerSession::step(Instant now, std::string_view& input) {
@@ -217,51 +230,13 @@ bool ServerSession::step(Instant now, std::string_view& input) {
         case State::command: return step_command(now, input);
         case State::data: return step_data(now, input);
         case State::chunk: return step_chunk(now, input);
+        case State::refused_text: return step_refused_text(now, input);
         case State::idle:
         case State::awaiting_begin:
         case State::awaiting_store:
         case State::ended: return false;
     }
     std::unreachable();
-}
-
-// A line ends with CRLF and nothing else; a bare CR or LF is part of it, and makes it a bad
-// command.
-bool ServerSession::step_command(Instant now, std::string_view& input) {
-    if (line_.empty() && !is_line_too_long_) {
-        const auto end = input.find("\r\n");
-        if (end != input.npos && end + 2 <= limits::command_line_bytes_max) {
-            const auto line = input.substr(0, end);
-            input.remove_prefix(end + 2);
-            on_line(now, line);
-            return true;
-        }
-    }
-    if (!gather_line(input)) return false;
-    const auto line = std::exchange(line_, {});
-    if (std::exchange(is_line_too_long_, false)) {
-        must_wait_ = !is_extended_;
-        refuse_command(line, {500, {5, 5, 2}, "line too long"});
-    } else {
-        on_line(now, std::string_view(line).substr(0, line.size() - 2));
-    }
-    return true;
-}
-
-// True: `line_` holds a whole line with its CRLF, or the first bytes of one that is too long.
-bool ServerSession::gather_line(std::string_view& input) {
-    while (!input.empty()) {
-        const auto newline = input.find('\n');
-        const auto piece = input.substr(0, newline == input.npos ? newline : newline + 1);
-        const bool has_crlf = newline != input.npos &&
-                              (newline > 0 ? input[newline - 1] == '\r' : line_ends_with_cr_);
-        line_ends_with_cr_ = piece.back() == '\r';
-        line_ += piece.substr(0, limits::command_line_bytes_max + 1 - line_.size());
-        input.remove_prefix(piece.size());
-        if (line_.size() > limits::command_line_bytes_max) is_line_too_long_ = true;
-        if (has_crlf) return true;
-    }
-    return false;
 }
 
 bool ServerSession::step_data(Instant now, std::string_view& input) {
@@ -301,19 +276,6 @@ bool ServerSession::step_chunk(Instant now, std::string_view& input) {
     }
     if (chunk().left == 0) finish_chunk(now);
     return true;
-}
-
-void ServerSession::on_line(Instant now, std::string_view line) {
-    const Verb verb = verb_of(line);
-    // BDAT's bytes follow at once, whoever sends it.
-    must_wait_ = verb != Verb::bdat && (ends_group(verb) || !is_extended_);
-    const bool is_utf8 = transaction_ && transaction_->smtputf8;
-    const auto command = parse_command(line, extensions_, is_utf8);
-    if (command) return on_command(now, *command, line);
-    if (verb != Verb::bdat) return refuse_command(line, command.error());
-    // How many bytes are to be skipped is unknown: nothing that follows can be understood.
-    say_refused(line, command.error());
-    end(EndReason::violation, "a BDAT that cannot be read");
 }
 
 // ---- A message ----

@@ -45,7 +45,8 @@ struct ClientInfo {
     bool is_tls = false;
     bool is_authenticated = false;
     // FUTURERELEASE and DELIVERBY are for our own clients, as far as `extensions` has them: they
-    // make us keep mail, or give it up, at their wish.
+    // make us keep mail, or give it up, at their wish. They may send commands and text without
+    // waiting for replies.
     bool is_own = false;
     // Its MT-PRIORITY counts. Anybody else may only ask for less than others get; a higher priority
     // is lowered to 0, and the client hears so with the 250 for the message (RFC 6710: 2.3.6).
@@ -61,13 +62,19 @@ struct ClientInfo {
 //             command
 //             '-- BDAT -> begin? -- begin() --> chunk -> command ... LAST ^     '- refuse() -->
 //             command
+//   command -- DATA is refused, and its text comes all the same --> refused_text -- CRLF.CRLF -->
+//             command
 //   any -- QUIT, 421, a violation, on_closed() --> ended
 //
 // A session is here for mail. Without a message in six times the command_timeout it ends with 421,
 // whatever else it says: NOOP, RSET, VRFY and a MAIL without a message keep no place.
 //
 // After on_input_end() what is held is still worked through and answered, a message past its final
-// dot included; then the session ends. A line or a message that is not whole is forgotten.
+// dot included; then the session ends. A line or a message that is not whole is forgotten, and the
+// client hears that its message was not whole.
+//
+// A command line ends with CRLF. One that ends with LF alone is answered with 500 5.5.2 and ends
+// the session.
 //
 // The driver calls, in this order, after each on_*(), begin(), accepted(), refuse(), take_body()
 // and shutdown(): poll_event() until it is empty, take_output() (write it), deadline() (set the
@@ -78,7 +85,10 @@ struct ClientInfo {
 // Input is processed as far as possible; while an answer is awaited, or while take_body() is due,
 // the rest is held. Input that comes before a reply which the client had to wait for has left
 // through take_output() (the banner, the reply to EHLO, DATA ...; with HELO any reply; RFC 2920)
-// ends the session: 554 5.5.0.
+// ends the session: 554 5.5.0. Clients of our own (ClientInfo::is_own) need not wait, but for the
+// replies to STARTTLS, to AUTH and to a first line that is no command. If their DATA is refused,
+// the text behind it is not obeyed: it is skipped, and answered as DATA was. It is the text if it
+// came before that reply had left, or if its first line looks like a header field.
 //
 // A message, as the driver sees it:
 //   MessageBegins -> begin() or refuse()
@@ -115,7 +125,7 @@ public:
         lost,             // on_closed(), or on_input_end() without QUIT
         timed_out,        // a command or the data took too long
         too_many_errors,  // limits::session_errors_max and those beside it
-        violation,        // early input, a BDAT whose size cannot be read
+        violation,        // early input, a line without CR, a BDAT whose size cannot be read
         shut_down,
         made_room,  // make_room()
     };
@@ -185,8 +195,10 @@ private:
         data,
         chunk,
         awaiting_store,
+        refused_text,
         ended,
     };
+    enum class LineEnd : std::uint8_t { none, crlf, bare_lf };
     // From MAIL to the reply to the message, or RSET.
     struct Transaction {
         Envelope envelope;  // moves into MessageBegins, with the recipients
@@ -215,6 +227,14 @@ private:
         std::optional<ServerReply> refusal;
     };
 
+    // From a DATA of our own client that was refused to the next command, or to the end of the
+    // text.
+    struct RefusedText {
+        ServerReply reply;
+        bool has_reply_left = false;       // then the client may have seen it
+        std::optional<DataStream> stream;  // in State::refused_text
+    };
+
     // Input: each step takes from the front, false if it can go no further for now.
     void process(Instant now, std::string_view& input);
     void process_held(Instant now);
@@ -223,7 +243,9 @@ private:
     [[nodiscard]] bool step_command(Instant now, std::string_view& input);
     [[nodiscard]] bool step_data(Instant now, std::string_view& input);
     [[nodiscard]] bool step_chunk(Instant now, std::string_view& input);
-    [[nodiscard]] bool gather_line(std::string_view& input);
+    [[nodiscard]] bool step_refused_text(Instant now, std::string_view& input);
+    [[nodiscard]] LineEnd gather_line(std::string_view& input);
+    [[nodiscard]] bool must_wait_after(Verb verb) const;
     void on_line(Instant now, std::string_view line);
 
     // Commands, in server_session_commands.cc.
@@ -251,6 +273,8 @@ private:
     void enter_chunk(Instant now);
     void finish_chunk(Instant now);
     void finish_message(Instant now, std::string_view command);
+    void expect_refused_text(const ServerReply& reply);
+    void enter_refused_text(Instant now);
     void leave_store(Instant now);
     void drop_body_if_refused();
     void abort_message(std::string_view reason);
@@ -266,6 +290,7 @@ private:
     void end_for_recipients();
     void enter_command(Instant now);
     void on_early_input(std::string_view input);
+    [[nodiscard]] ServerReply reply_to_unfinished() const;
     void end_with(const ServerReply& reply, EndReason reason, std::string_view text);
     void end(EndReason reason, std::string_view text);
 
@@ -297,6 +322,7 @@ private:
     std::string helo_name_;
     std::optional<Transaction> transaction_;
     std::optional<Chunk> chunk_;
+    std::optional<RefusedText> refused_text_;
 
     std::string line_;  // the command line under way, if it came in pieces
     bool is_line_too_long_ = false;

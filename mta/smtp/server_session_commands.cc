@@ -239,7 +239,10 @@ void ServerSession::on_data(std::string_view line) {
     if (transaction_ && transaction_->has_begun) {
         return refuse_command(line, out_of_order("a message that began with BDAT ends with BDAT"));
     }
-    if (const auto refusal = refusal_to_begin()) return refuse_command(line, *refusal);
+    if (const auto refusal = refusal_to_begin()) {
+        refuse_command(line, *refusal);
+        return expect_refused_text(*refusal);
+    }
     announce();
     state_ = State::awaiting_begin;
 }

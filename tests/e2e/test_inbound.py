@@ -248,11 +248,11 @@ def test_what_leaves_has_only_crlf_and_stuffed_dots(relay, receiver):
 
 
 @pytest.mark.parametrize("command", [
-    b"MAIL FROM:<a@b.test>\nRCPT TO:<bob@peer.test>\r\n", b"RSET\rNOOP\r\n", b"NO\0OP\r\n",
+    b"RSET\rNOOP\r\n", b"NO\0OP\r\n",
     b"MAIL FROM:<a\rb@c.test>\r\n",
 ])  # fmt: skip
 @pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "byte by byte"])
-def test_bare_line_ends_in_commands_are_refused(relay, command, bytewise):
+def test_controls_in_commands_are_refused(relay, command, bytewise):
     posthouse = relay()
     with posthouse.wire() as wire:
         wire.hello()
@@ -281,18 +281,58 @@ def test_a_whole_group_in_one_write_is_answered_in_order(relay, receiver):
     assert receiver.wait_for_ident(ident).addresses == ["bob@peer.test", "eve@peer.test"]
 
 
-def test_talking_before_the_greeting_is_refused(relay):
+def say_all_at_once(posthouse, session, source="127.0.0.1"):
+    """What a script hears that writes everything, sends no more, and reads until the end."""
+    with socket.create_connection(("127.0.0.1", posthouse.port), timeout=20, source_address=(source, 0)) as connection:
+        connection.sendall(session)
+        connection.shutdown(socket.SHUT_WR)
+        received = b""
+        try:
+            while chunk := connection.recv(4096):
+                received += chunk
+        except ConnectionResetError:
+            pass
+    return received.decode()
+
+
+def one_session(message):
+    return (b"EHLO script.test\r\nMAIL FROM:<ada@client.test>\r\nRCPT TO:<bob@peer.test>\r\nDATA\r\n"
+            + message + b".\r\nQUIT\r\n")  # fmt: skip
+
+
+def test_a_stranger_that_talks_before_the_greeting_is_refused(relay):
+    posthouse = relay(relay={"domains": ["peer.test"]})
+    message, _ = mail.compose(mail.BODIES["plain"])
+    heard = say_all_at_once(posthouse, one_session(message), STRANGER)
+    assert re.fullmatch(r"220 .*\r\n(250-.*\r\n)+250 .*\r\n554 5\.5\.0 .*\r\n", heard), heard
+
+
+@pytest.mark.parametrize("size", [100, 300_000], ids=["small", "in pieces"])
+def test_an_own_script_may_write_its_whole_session_at_once(relay, receiver, size):
+    posthouse = relay([route("peer.test", receiver.port)])
+    message, ident = mail.compose(mail.large_body(size))
+    heard = say_all_at_once(posthouse, one_session(message))
+    codes = [line[:3] for line in heard.splitlines() if line[3] != "-"]
+    assert codes == ["220", "250", "250", "250", "354", "250", "221"], heard
+    assert mail.without_trace(receiver.wait_for_ident(ident).content) == message
+
+
+def test_text_behind_a_refused_data_is_not_obeyed(relay, receiver):
+    posthouse = relay([route("peer.test", receiver.port)])
+    heard = say_all_at_once(posthouse, one_session(INNER).replace(b"<bob@peer.test>", b"<@>", 1))
+    codes = [line[:3] for line in heard.splitlines() if line[3] != "-"]
+    assert codes == ["220", "250", "250", "501", "503", "503", "221"], heard
+    assert_nothing_was_smuggled(posthouse, receiver)
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", STRANGER])
+def test_a_line_that_ends_with_lf_alone_is_answered_at_once(relay, source):
     posthouse = relay()
-    connection = socket.create_connection(("127.0.0.1", posthouse.port), timeout=20)
-    connection.sendall(b"EHLO early.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<bob@peer.test>\r\nDATA\r\n")
-    received = b""
-    try:
-        while chunk := connection.recv(4096):
-            received += chunk
-    except ConnectionResetError:
-        pass
-    connection.close()
-    assert b"354" not in received
+    with posthouse.wire(source=source) as wire:
+        wire.expect("220")
+        wire.send(b"EHLO client.test\n")
+        assert "CR LF" in wire.expect("500 5.5.2")
+        assert wire.is_closed()
 
 
 def test_a_message_in_chunks(relay, receiver):
@@ -411,7 +451,7 @@ def test_a_message_whose_end_never_comes_is_forgotten(relay, receiver):
             if begin.startswith(b"DATA"):
                 wire.expect("354")
             wire.send(b"Subject: half\r\n\r\nhalf\r\n.")
-            assert _half_closed(wire) == []
+            assert _half_closed(wire) == ["421"], "it does not wait for a reply that never comes"
     submit(posthouse.port, mail.compose("whole\r\n", ident="whole")[0])
     receiver.wait_for_ident("whole")
     posthouse.wait_until_empty()

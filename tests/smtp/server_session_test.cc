@@ -573,6 +573,41 @@ TEST(ServerSession, obeys_nothing_behind_quit) {
     EXPECT_EQ(world.send(mail), "");
 }
 
+// ---- Line ends ----
+
+// Without an answer the client would wait for it until its time is up. It is not obeyed, nor is
+// what follows: it may be part of an address that somebody made up for a client of ours (see
+// smuggling_test.cc).
+TEST(ServerSession, answers_a_line_that_ends_with_lf_alone_at_once) {
+    for (const bool is_own : {false, true}) {
+        for (const auto& line :
+             {"\n"s, "EHLO client.example\n"s, "EHLO a\rb\n"s, std::string(5000, 'x') + "\n"}) {
+            for (const bool by_bytes : {false, true}) {
+                auto client = ServerWorld::stranger();
+                client.is_own = is_own;
+                ServerWorld world(ServerWorld::default_options(), client);
+                world.connect();
+                const auto said = by_bytes ? world.send_by_bytes(line) : world.send(line + mail);
+                EXPECT_EQ(codes(said), "500 5.5.2") << line;
+                EXPECT_NE(said.find("CR LF"), said.npos) << said;
+                ASSERT_TRUE(world.ended) << line;
+                EXPECT_EQ(world.ended->reason, EndReason::violation);
+                EXPECT_EQ(world.refused.size(), 1U);
+            }
+        }
+    }
+}
+
+TEST(ServerSession, sees_a_crlf_that_comes_in_two_pieces) {
+    for (const auto& start : {""s, "NOOP"s, std::string(5000, 'x')}) {
+        ServerWorld world;
+        world.greet();
+        EXPECT_EQ(world.send(start + "\r"), "");
+        EXPECT_NE(world.send("\n"), "");
+        EXPECT_FALSE(world.ended);
+    }
+}
+
 // ---- The driver ----
 
 TEST(ServerSession, holds_what_comes_while_a_message_is_stored) {
