@@ -265,8 +265,9 @@ void write_digest_of(Disk& disk, std::uint64_t number, std::uint64_t end) {
     auto file = disk.open(segment_path(number));
     if (!file) return;
     const auto bytes = (*file)->read(0, static_cast<std::size_t>(end));
-    const auto header = bytes ? parse_header(*bytes) : std::nullopt;
-    if (!header || header->number != number) return;
+    const auto found = bytes ? find_header(*bytes, number) : std::nullopt;
+    const auto* header = found ? &found->header : nullptr;
+    if (header == nullptr || header->number != number) return;
     DigestMaker maker;
     const auto scan =
         scan_segment(*bytes, *header, end, [&](std::uint64_t offset, const Record& record) {

@@ -116,8 +116,9 @@ StoreResult<void> Surveyor::look_at(std::uint64_t number) {
     if (!file) return take_unreadable(number, file.error());
     const auto bytes = (*file)->read(0, segment_header_bytes);
     if (!bytes && stops_the_start(bytes.error())) return take_unreadable(number, bytes.error());
-    const auto header = bytes ? parse_header(*bytes) : std::nullopt;
-    if (!header) {
+    const auto found = bytes ? find_header(*bytes, number) : std::nullopt;
+    const auto* header = found ? &found->header : nullptr;
+    if (header == nullptr) {
         set_aside(number, "unreadable segment header");
     } else if (header->version > format_version) {
         return std::unexpected(newer_version_error(disk_, header->version));
@@ -129,6 +130,9 @@ StoreResult<void> Surveyor::look_at(std::uint64_t number) {
         auto& candidate = candidates_[number];
         candidate.header = *header;
         candidate.file_bytes = *size;
+        if (found->is_mended)
+            result_.report.damages.push_back(
+                {.segment = number, .what = mended_header_words, .quarantine_path = ""});
     }
     return {};
 }

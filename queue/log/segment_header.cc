@@ -1,6 +1,8 @@
 #include "queue/log/segment_header.h"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include "queue/log/bytes.h"
 #include "queue/log/crc32c.h"
@@ -12,6 +14,11 @@ constexpr std::string_view magic = "PHOUSE\r\n";
 constexpr std::string_view suffix = ".log";
 constexpr std::string_view index_suffix = ".idx";
 constexpr std::string_view hex_digits = "0123456789abcdef";
+constexpr std::size_t at_version = 8;
+constexpr std::size_t at_spool = 16;
+constexpr std::size_t at_number = 32;
+constexpr std::size_t at_generation = 40;
+constexpr std::size_t fields_end = 48;
 constexpr std::size_t at_crc = segment_header_bytes - 4;
 
 std::optional<std::uint64_t> parse_hex(std::string_view text) {
@@ -29,6 +36,50 @@ std::optional<std::uint64_t> parse_name(std::string_view name, std::string_view 
         return std::nullopt;
     }
     return parse_hex(name.substr(0, 16));
+}
+
+SegmentHeader fields_of(std::string_view bytes) {
+    ByteReader in(bytes.substr(magic.size()));
+    SegmentHeader header;
+    header.version = in.take<std::uint16_t>();
+    in.take<std::uint16_t>();
+    in.take<std::uint32_t>();
+    for (auto& byte : header.spool) byte = in.take<std::uint8_t>();
+    header.number = in.take<std::uint64_t>();
+    header.generation.value = in.take<std::uint64_t>();
+    return header;
+}
+
+std::uint32_t crc_of(const SegmentHeader& header) {
+    return get_at<std::uint32_t>(format_header(header), at_crc);
+}
+
+std::optional<SegmentHeader> mend_header(std::string_view bytes, std::uint64_t number) {
+    const bool is_numbered = number != 0 && number <= segment_number_max;
+    if (bytes.size() < segment_header_bytes || !is_numbered) return std::nullopt;
+    const auto wanted = get_at<std::uint32_t>(bytes, at_crc);
+    std::string fields(bytes.substr(0, fields_end));
+    const auto read = [&]() -> std::optional<SegmentHeader> {
+        auto header = fields_of(fields);
+        header.number = number;
+        if (header.version == 0 || header.version > format_version) return std::nullopt;
+        return header;
+    };
+    const auto as_it_is = read();
+    if (as_it_is && crc_of(*as_it_is) == wanted) return as_it_is;
+    for (const auto& [from, to] : {std::pair{at_version, at_version + 2},
+                                   {at_spool, at_number},
+                                   {at_generation, fields_end}}) {
+        for (auto bit = from * 8; bit < to * 8; ++bit) {
+            auto& byte = fields[bit / 8];
+            const auto before = std::exchange(byte, static_cast<char>(byte ^ (1 << bit % 8)));
+            const auto header = read();
+            if (header && crc_of(*header) == wanted) return header;
+            byte = before;
+        }
+    }
+    if (as_it_is && std::popcount(crc_of(*as_it_is) ^ wanted) == 1) return as_it_is;
+    return std::nullopt;
 }
 
 }  // namespace
@@ -51,18 +102,17 @@ std::optional<SegmentHeader> parse_header(std::string_view bytes) {
     if (crc32c(bytes.substr(0, at_crc)) != get_at<std::uint32_t>(bytes, at_crc)) {
         return std::nullopt;
     }
-    ByteReader in(bytes.substr(magic.size()));
-    SegmentHeader header;
-    header.version = in.take<std::uint16_t>();
-    in.take<std::uint16_t>();
-    in.take<std::uint32_t>();
-    for (auto& byte : header.spool) byte = in.take<std::uint8_t>();
-    header.number = in.take<std::uint64_t>();
-    header.generation.value = in.take<std::uint64_t>();
+    const auto header = fields_of(bytes);
     // A newer posthouse may number its segments otherwise: the caller reports its version.
     const bool is_numbered = header.number != 0 && header.number <= segment_number_max;
     if (!is_numbered && header.version <= format_version) return std::nullopt;
     return header;
+}
+
+std::optional<FoundHeader> find_header(std::string_view bytes, std::uint64_t number) {
+    if (const auto header = parse_header(bytes)) return FoundHeader{*header};
+    if (const auto header = mend_header(bytes, number)) return FoundHeader{*header, true};
+    return std::nullopt;
 }
 
 std::string hex16(std::uint64_t number) {

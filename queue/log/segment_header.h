@@ -33,6 +33,20 @@ struct SegmentHeader {
 // whatever the number.
 [[nodiscard]] std::optional<SegmentHeader> parse_header(std::string_view bytes);
 
+// What is said of a header that was mended.
+inline constexpr const char* mended_header_words =
+    "a damaged segment header, which was mended: the mail behind it is not touched by this, and "
+    "the file stays as it is";
+
+struct FoundHeader {
+    SegmentHeader header;
+    bool is_mended = false;  // what is on disk is damaged
+};
+// As parse_header(), for the file of that number. A damaged header is mended where its checksum
+// leaves no doubt what it was: the name gives the number, the rest of the 4 KiB is known, and of
+// what remains one bit, or one of the checksum's, may be wrong.
+[[nodiscard]] std::optional<FoundHeader> find_header(std::string_view bytes, std::uint64_t number);
+
 // "seg/00000000000000ff.log" and back.
 [[nodiscard]] std::string segment_file_name(std::uint64_t number);  // without the folder
 [[nodiscard]] std::string segment_path(std::uint64_t number);

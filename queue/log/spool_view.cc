@@ -173,21 +173,23 @@ StoreResult<SpoolView::Listing> SpoolView::list() {
             continue;
         }
         const auto bytes = (*file)->read(0, segment_header_bytes);
-        const auto header = bytes ? parse_header(*bytes) : std::nullopt;
+        const auto found = bytes ? find_header(*bytes, *number) : std::nullopt;
         const auto size = (*file)->size().value_or(0);
-        if (header && header->version > format_version) {
-            return std::unexpected(newer_version_error(disk_, header->version));
+        if (found && found->header.version > format_version) {
+            return std::unexpected(newer_version_error(disk_, found->header.version));
         }
-        if (!header || header->number != *number) {
+        if (!found || found->header.number != *number) {
             listing.problems.push_back(
                 {segment_path(*number), 0, size,
-                 header ? "the segment " + hex16(header->number) + " by a wrong name"
-                        : "the segment's header is unreadable, so nothing in it can be read"});
+                 found ? "the segment " + hex16(found->header.number) + " by a wrong name"
+                       : "the segment's header is unreadable, so nothing in it can be read"});
             continue;
         }
-        listing.headers[*number] = *header;
+        if (found->is_mended)
+            listing.problems.push_back({segment_path(*number), 0, 0, mended_header_words});
+        listing.headers[*number] = found->header;
         listing.sizes[*number] = size;
-        listing.note_origin(*number, origin_of(**file, header->generation));
+        listing.note_origin(*number, origin_of(**file, found->header.generation));
     }
     set_strangers_aside(listing);
     listing.settle_ends();
@@ -245,12 +247,11 @@ StoreResult<bool> SpoolView::scan(std::uint64_t number, const Listing& listing) 
         if (!bytes) return std::unexpected(to_store_error(bytes.error()));
         // A segment gets the header of its next life before anything else of it.
         const auto again = (*file)->read(0, segment_header_bytes);
-        const auto header_now = again ? parse_header(*again) : std::nullopt;
-        if (!header_now || header_now->generation != header.generation) return false;
+        const auto now = again ? find_header(*again, number) : std::nullopt;
+        if (!now || now->header.generation != header.generation) return false;
         scanned = scan_bytes(*bytes, header, listing);
-        if (has_bad_blocks) {
+        if (has_bad_blocks)
             scanned->segment.notes.push_back(segment_path(number) + " has unreadable blocks");
-        }
         if (scanned->segment.problems.empty()) break;
     }
     take(*scanned);
@@ -417,8 +418,8 @@ StoreResult<SpoolView::Loaded> SpoolView::read_record(std::uint64_t segment, std
             return Loaded{std::string(record->payload), record->version};
     }
     const auto header_bytes = open_file_->read(0, segment_header_bytes);
-    const auto header = header_bytes ? parse_header(*header_bytes) : std::nullopt;
-    if (!header || header->generation != known->second.header.generation) {
+    const auto now = header_bytes ? find_header(*header_bytes, segment) : std::nullopt;
+    if (!now || now->header.generation != known->second.header.generation) {
         open_file_.reset();
         return failure(StoreError::Kind::not_found, "recycled");
     }
@@ -495,11 +496,10 @@ StoreResult<void> SpoolView::read_body(const SpoolMessage& message, const OnByte
         }
         return {};
     }
-    const auto id = message.message->id;
     std::uint32_t crc = 0;
     std::uint64_t bytes = 0;
     for (const auto& chunk : message.chunks) {
-        const auto piece = read_chunk(id, chunk);
+        const auto piece = read_chunk(message.message->id, chunk);
         if (!piece && is_gone(piece.error())) {
             return failure(
                 StoreError::Kind::not_found,

@@ -298,6 +298,39 @@ TEST(SegmentHeader, comes_back_as_it_was_written_and_notices_every_flipped_bit) 
     EXPECT_FALSE(parse_header(std::string_view(bytes).substr(0, 4095)));
 }
 
+TEST(SegmentHeader, of_a_known_number_is_mended_after_any_flipped_bit) {
+    const SegmentHeader header{.spool = {1, 2, 3}, .number = 17, .generation = generation};
+    const auto bytes = format_header(header);
+    for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+        auto flipped = bytes;
+        flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+        const auto found = find_header(flipped, 17);
+        ASSERT_TRUE(found && found->is_mended) << bit;
+        ASSERT_EQ(found->header, header) << bit;
+        ASSERT_FALSE(find_header(flipped, 0)) << bit;
+    }
+    EXPECT_FALSE(find_header(bytes, 18)->is_mended) << "a whole one is taken at its word";
+    EXPECT_EQ(find_header(bytes, 18)->header.number, 17u);
+}
+
+TEST(SegmentHeader, is_mended_only_if_there_is_no_doubt_what_it_was) {
+    const SegmentHeader header{.spool = {1, 2, 3}, .number = 17, .generation = generation};
+    const auto bytes = format_header(header);
+    auto many = bytes;  // where its bytes are known, any number may be wrong
+    many.replace(48, 4000, 4000, 'x');
+    many.replace(0, 8, 8, 'x');
+    EXPECT_EQ(find_header(many, 17)->header, header);
+    for (const auto& [at, other] : {std::pair{16, 41}, {17, 4093}, {40, 8}, {4092, 4093}}) {
+        auto two = bytes;
+        for (const auto place : {at, other})
+            two[static_cast<std::size_t>(place)] =
+                static_cast<char>(two[static_cast<std::size_t>(place)] ^ 4);
+        EXPECT_FALSE(find_header(two, 17)) << at << " " << other;
+    }
+    EXPECT_FALSE(find_header(std::string(segment_header_bytes, '\0'), 17));
+    EXPECT_FALSE(find_header(std::string_view(bytes).substr(0, 4095), 17));
+}
+
 TEST(SegmentHeader, names_of_files) {
     EXPECT_EQ(segment_path(0xff), "seg/00000000000000ff.log");
     EXPECT_EQ(parse_segment_file_name("00000000000000ff.log"), 0xffu);

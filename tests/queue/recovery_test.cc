@@ -294,9 +294,11 @@ TEST(Recovery, always_starts_a_new_segment) {
 TEST(Recovery, a_segment_with_an_unreadable_header_goes_to_quarantine_whole) {
     const SmallSpool small;
     const auto bytes = small.disk->content(first_segment);
-    for (const std::size_t bit : {std::size_t{0}, std::size_t{300}, std::size_t{4095 * 8}}) {
+    for (const std::size_t at : {16, 40, 4092}) {
         const auto disk = copy_of(*small.disk);
-        flip(*disk, first_segment, bit);
+        auto damaged = bytes;
+        for (auto i = at; i < at + 4; ++i) damaged[i] = static_cast<char>(~damaged[i]);
+        disk->put(first_segment, damaged);
         Spool spool(*disk);
         ASSERT_FALSE(spool.error);
         ASSERT_EQ(spool.service->report().damages.size(), 1u);

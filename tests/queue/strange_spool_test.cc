@@ -137,11 +137,35 @@ TEST(StrangeSpool, a_segment_of_this_spool_with_a_number_that_no_segment_has_is_
 TEST(StrangeSpool, two_damaged_segments_by_one_name_are_both_kept) {
     ThreeLives lives;
     lives.disk->put("quarantine/0000000000000002.log", "an earlier one");
-    flip(*lives.disk, "seg/0000000000000002.log", 0);
+    for (const auto offset : {16, 40}) flip(*lives.disk, "seg/0000000000000002.log", offset);
     Spool spool(*lives.disk);
     EXPECT_EQ(lives.disk->content("quarantine/0000000000000002.log"), "an earlier one");
     EXPECT_FALSE(lives.disk->content("quarantine/0000000000000002.log.2").empty());
     EXPECT_EQ(spool.load().size(), 2u);
+}
+
+TEST(StrangeSpool, a_flipped_bit_in_a_segment_header_costs_no_mail) {
+    for (const bool has_digests : {false, true}) {
+        for (const std::size_t offset : {0, 9, 20, 35, 44, 100, 3000, 4093}) {
+            for (int segment = 1; segment <= 3; ++segment) {
+                SCOPED_TRACE(std::to_string(offset) + " of " + std::to_string(segment));
+                ThreeLives lives;
+                if (has_digests) leave_digests(*lives.disk);
+                const auto path = segment_path(static_cast<std::uint64_t>(segment));
+                flip(*lives.disk, path, offset);
+                const auto view = SpoolView::open(*lives.disk, {});
+                ASSERT_TRUE(view);
+                EXPECT_EQ((*view)->messages(true).size(), 3u);
+                EXPECT_EQ((*view)->problems().size(), 1u);
+                Spool spool(*lives.disk);
+                ASSERT_FALSE(spool.error);
+                EXPECT_EQ(spool.load().size(), 3u);
+                ASSERT_EQ(spool.service->report().damages.size(), 1u);
+                EXPECT_EQ(spool.service->report().damages[0].quarantine_path, "");
+                for (const auto id : lives.ids) EXPECT_TRUE(spool.read(id));
+            }
+        }
+    }
 }
 
 TEST(StrangeSpool, numbers_that_are_used_up_are_an_error_in_words) {
