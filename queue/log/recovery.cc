@@ -29,6 +29,7 @@ private:
         std::uint64_t end = 0;  // as its successor or its digest says; 0: neither does
         bool is_named = false;  // by a successor
         bool is_unreadable = false;
+        bool is_mended = false;  // what its header says is not all that is on disk
         std::uint64_t file_bytes = 0;
         std::optional<Digest> digest;
         std::vector<MessageId> damaged;
@@ -130,9 +131,7 @@ StoreResult<void> Surveyor::look_at(std::uint64_t number) {
         auto& candidate = candidates_[number];
         candidate.header = *header;
         candidate.file_bytes = *size;
-        if (found->is_mended)
-            result_.report.damages.push_back(
-                {.segment = number, .what = mended_header_words, .quarantine_path = ""});
+        candidate.is_mended = found->is_mended;
     }
     return {};
 }
@@ -194,6 +193,10 @@ void Surveyor::choose_spool() {
         candidates_.erase(number);
         set_aside(number, stranger_words(spool));
     }
+    for (const auto& [number, candidate] : candidates_)
+        if (candidate.is_mended)
+            result_.report.damages.push_back(
+                {.segment = number, .what = mended_header_words, .quarantine_path = ""});
     result_.own_segments = candidates_.size();
     if (!candidates_.empty()) result_.number_max = candidates_.rbegin()->first;
 }

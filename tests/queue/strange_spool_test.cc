@@ -222,6 +222,29 @@ TEST(StrangeSpool, a_segment_of_another_spool_never_takes_over) {
     }
 }
 
+// Its header is mended as any other, and what it says then is taken at its word.
+TEST(StrangeSpool, a_damaged_segment_of_another_spool_does_not_become_one_of_ours) {
+    for (const std::size_t offset : {0, 9, 16, 20, 35, 44, 100, 4093}) {
+        SCOPED_TRACE(offset);
+        ThreeLives lives;
+        const auto other = stranger(*lives.disk, 2);
+        lives.disk->put(segment_path(2), other);
+        flip(*lives.disk, segment_path(2), offset);
+        const auto damaged = lives.disk->content(segment_path(2));
+        const auto found = find_header(damaged, 2);
+        // Bit 0 of its first uuid byte is all that tells it from ours: that is the one put right.
+        ASSERT_TRUE(found && found->is_mended);
+        EXPECT_EQ(found->header, *parse_header(other));
+        Spool spool(*lives.disk);
+        ASSERT_FALSE(spool.error);
+        EXPECT_EQ(spool.load().size(), 2u);
+        ASSERT_EQ(spool.service->report().damages.size(), 1u);
+        EXPECT_TRUE(
+            spool.service->report().damages[0].what.starts_with("a segment of another spool"));
+        EXPECT_EQ(lives.disk->content("quarantine/0000000000000002.log"), damaged);
+    }
+}
+
 TEST(StrangeSpool, version_decides_even_against_more_segments) {
     ThreeLives lives;
     for (std::uint64_t number = 10; number < 20; ++number)
