@@ -85,7 +85,8 @@ public:
 
     // Fails (EEXIST) if the name is taken.
     virtual DiskResult<std::unique_ptr<DiskFile>> create(const std::string& path) = 0;
-    // For reading and writing.
+    // For reading and writing. Only a regular file: whatever else bears the name, a symbolic link
+    // or a FIFO, is an error in words, and never waited for.
     virtual DiskResult<std::unique_ptr<DiskFile>> open(const std::string& path) = 0;
     // Replaces `to` in one step.
     virtual DiskResult<void> rename(const std::string& from, const std::string& to) = 0;

@@ -45,6 +45,20 @@ std::unexpected<DiskError> failed(int code, const std::string& what, const std::
     return std::unexpected(DiskError{code, std::move(text)});
 }
 
+// What bears a file's name and is none. Empty: a regular file.
+std::string strange_kind(mode_t mode) {
+    if (S_ISREG(mode)) return {};
+    if (S_ISDIR(mode)) return "folder";
+    if (S_ISLNK(mode)) return "symbolic link";
+    if (S_ISFIFO(mode)) return "FIFO";
+    return S_ISSOCK(mode) ? "socket" : "device";
+}
+
+std::unexpected<DiskError> not_regular(const std::string& kind, const std::string& path) {
+    return std::unexpected(
+        DiskError{EINVAL, "cannot open " + path + ": it is a " + kind + " and no regular file"});
+}
+
 bool is_out_of_descriptors(int code) { return code == EMFILE || code == ENFILE; }
 
 // Owns a descriptor, one of the reserve if need be; the reserve gets it when it is short of some.
@@ -76,6 +90,26 @@ private:
     DescriptorReserve& reserve_;
     int fd_;
 };
+
+// Never waits, and follows no symbolic link: whatever bears the name, the spool's files are regular
+// files in its own folders. (The folders themselves may be links.)
+DiskResult<Descriptor> open_regular(DescriptorReserve& reserve, const std::string& path,
+                                    int flags) {
+    const bool is_new = (flags & O_EXCL) != 0;
+    Descriptor fd(reserve, path, flags | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    const int code = errno;
+    struct stat status{};
+    if (fd.get() < 0) {
+        const bool is_there = !is_new && ::lstat(path.c_str(), &status) == 0;
+        if (auto kind = is_there ? strange_kind(status.st_mode) : std::string(); !kind.empty())
+            return not_regular(kind, path);
+        return failed(code, is_new ? "create" : "open", path);
+    }
+    if (::fstat(fd.get(), &status) != 0) return failed(errno, "look at", path);
+    if (const auto kind = strange_kind(status.st_mode); !kind.empty())
+        return not_regular(kind, path);
+    return fd;
+}
 
 // What is on the medium after a failed sync is unknown, whatever the reason: never "not now".
 std::unexpected<DiskError> sync_failed(int code, const std::string& what, const std::string& path) {
@@ -239,9 +273,9 @@ std::string PosixDisk::full(const std::string& path) const {
 
 DiskResult<std::unique_ptr<DiskFile>> PosixDisk::open_with(const std::string& path, int flags) {
     const int mode = access_ == Access::read_only ? O_RDONLY : O_RDWR;
-    Descriptor fd(*reserve_, full(path), flags | mode | O_CLOEXEC);
-    if (fd.get() < 0) return failed(errno, (flags & O_CREAT) != 0 ? "create" : "open", full(path));
-    return std::make_unique<PosixFile>(std::move(fd), full(path), sync_times_, reserve_);
+    auto fd = open_regular(*reserve_, full(path), flags | mode);
+    if (!fd) return std::unexpected(std::move(fd).error());
+    return std::make_unique<PosixFile>(std::move(*fd), full(path), sync_times_, reserve_);
 }
 
 DiskResult<std::unique_ptr<DiskFile>> PosixDisk::create(const std::string& path) {
@@ -315,8 +349,9 @@ DiskResult<DiskSpace> PosixDisk::space() {
 }
 
 DiskResult<std::unique_ptr<Disk::Lock>> PosixDisk::lock(const std::string& path) {
-    Descriptor fd(*reserve_, full(path), O_RDWR | O_CREAT | O_CLOEXEC);
-    if (fd.get() < 0) return failed(errno, "open", full(path));
+    auto opened = open_regular(*reserve_, full(path), O_RDWR | O_CREAT);
+    if (!opened) return std::unexpected(std::move(opened).error());
+    auto& fd = *opened;
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return failed(errno, "lock", full(path));
     // Only for people: whether it works is no matter.
     const auto owner = std::to_string(::getpid()) + "\n";

@@ -2,6 +2,7 @@
 #include "queue/log/log_service.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -352,6 +353,34 @@ TEST(PosixDisk, says_what_failed_and_where) {
     EXPECT_EQ(real.list(""), std::vector<std::string>{"moved"});
     EXPECT_FALSE(real.remove("file"));
     EXPECT_GT(real.space()->total_bytes, 0u);
+}
+
+// A FIFO would be waited for, for ever.
+TEST(PosixDisk, opens_regular_files_only_and_never_waits) {
+    const TempFolder folder;
+    PosixDisk disk(folder.path());
+    PosixDisk view(folder.path(), PosixDisk::Access::read_only);
+    const auto at = [&](const char* name) { return folder.path() + "/" + name; };
+    ASSERT_TRUE(disk.create("file"));
+    ASSERT_EQ(::mkfifo(at("fifo").c_str(), 0600), 0);
+    ASSERT_EQ(::mkdir(at("folder").c_str(), 0700), 0);
+    ASSERT_EQ(::symlink("file", at("link").c_str()), 0);
+    ASSERT_EQ(::symlink("none", at("dangling").c_str()), 0);
+    for (const auto& [name, kind] : {std::pair{"fifo", "FIFO"},
+                                     {"folder", "folder"},
+                                     {"link", "symbolic link"},
+                                     {"dangling", "symbolic link"}}) {
+        const auto words = "cannot open " + at(name) + ": it is a " + kind + " and no regular file";
+        for (const auto& error :
+             {disk.open(name).error(), view.open(name).error(), disk.lock(name).error()}) {
+            EXPECT_EQ(error.text, words);
+            EXPECT_FALSE(error.is_not_found() || error.is_temporary() || error.is_denied());
+        }
+    }
+    EXPECT_TRUE(view.open("file"));
+    // The folder itself may be anywhere.
+    ASSERT_EQ(::symlink(".", at("spool").c_str()), 0);
+    EXPECT_TRUE(PosixDisk(at("spool")).open("file"));
 }
 
 TEST(PosixDisk, opens_files_from_its_reserve_when_the_process_has_no_descriptors_left) {
