@@ -37,13 +37,14 @@ inline constexpr std::uint32_t session_deferrals_max = 100;
 inline constexpr std::uint32_t excess_recipients_max = 10'000;
 
 // ---- SMTP, as a client ----
-// Reply lines: 512 by the RFC; real hosts exceed it. What is beyond these three is dropped, the
+// Reply lines: 512 by the RFC; real hosts exceed it. Text beyond these three limits is dropped; the
 // reply counts.
 inline constexpr std::size_t reply_line_bytes_max = 2048;
 inline constexpr std::size_t reply_lines_max = 128;
 inline constexpr std::size_t reply_bytes_max = 64u << 10;
-// No more than this is read of one reply.
-inline constexpr std::size_t reply_raw_bytes_max = 1u << 20;
+// At most this much of one reply is read, in bytes. Beyond it the code seen last is the answer, and
+// the connection is closed.
+inline constexpr std::size_t reply_raw_bytes_max = 8u << 20;
 // Of a remote's words we keep this much on disk for each recipient.
 inline constexpr std::size_t kept_reply_bytes_max = 200;
 

@@ -40,7 +40,8 @@ void ClientSession::on_bytes(Instant now, std::string_view bytes, bool is_all_se
         const auto reply = parser_.feed(bytes);
         if (!reply && state_ == State::quitting) return end(EndReason::quit, {}, {});
         if (!reply) {
-            return fail([&](Stage at) { return error_from_nonsense(at, reply.error()); }, {});
+            const auto error_at = [&](Stage at) { return error_from_nonsense(at, reply.error()); };
+            return fail_in_reply(now, error_at, {});
         }
         if (*reply) on_reply(now, **reply);
     }
@@ -49,13 +50,14 @@ void ClientSession::on_bytes(Instant now, std::string_view bytes, bool is_all_se
 void ClientSession::on_deadline(Instant now) {
     if (!deadline_ || now < *deadline_) return;
     if (state_ == State::quitting) return end(EndReason::quit, {}, {});
-    fail([](Stage at) { return error_from_timeout(at); }, {});
+    fail_in_reply(now, [](Stage at) { return error_from_timeout(at); }, {});
 }
 
-void ClientSession::on_closed(Instant, std::string_view reason) {
+void ClientSession::on_closed(Instant now, std::string_view reason) {
     if (state_ == State::ended) return;
     if (state_ == State::quitting) return end(EndReason::quit, {}, {});
-    fail([&](Stage at) { return error_from_loss(at, reason); }, {.may_be_stale = true});
+    const auto error_at = [&](Stage at) { return error_from_loss(at, reason); };
+    fail_in_reply(now, error_at, {.may_be_stale = true});
 }
 
 // ---- What the driver wants ----
@@ -179,6 +181,39 @@ void ClientSession::on_unasked_reply(const Reply& reply) {
     }
     fail([&](Stage at) { return error_from_unexpected(at, reply); },
          {.may_be_stale = is_no && running_.empty()});
+}
+
+// Of a reply that broke off: what its code settles is settled. True: a transaction has ended.
+bool ClientSession::take_cut_reply(Instant now, const Reply& reply) {
+    const bool is_no = reply.first_digit() >= 4;
+    if (reply.code == 421) {
+        on_reply(now, reply);
+        return false;
+    }
+    if (awaited_handed_out_ == 0) {
+        if (is_no) on_unasked_reply(reply);
+        return false;
+    }
+    const Awaited awaited = awaited_.front();
+    if (awaited.running == nullptr) {
+        if (is_no)
+            fail([&](Stage at) { return error_from_reply(at, reply); }, {.is_refusal = true});
+        return false;
+    }
+    if (awaited.question == Question::rset) return false;
+    if (!is_no && awaited.question != Question::body) {
+        awaited.running->is_answered = true;
+        return false;
+    }
+    answer(awaited, reply);
+    if (state_ == State::ended) return false;
+    awaited_.pop_front();
+    --awaited_handed_out_;
+    --awaited.running->awaited;
+    ready_due_ = false;  // the session is about to end
+    const auto before = running_.size();
+    settle(now);
+    return running_.size() < before;
 }
 
 void ClientSession::answer(const Awaited& awaited, const Reply& reply) {

@@ -46,6 +46,10 @@ struct ClientOptions {
 //   greeting -> ehlo [-> helo] -> ready -> transaction -> ready -> ... -> quit -> ended
 //       any state -- 421, close, timeout, nonsense --> ended
 //
+// A reply that breaks off (close, timeout, text without end) counts if its code was said: a message
+// whose final dot got "250" and no line end was taken, and would arrive twice if it were sent
+// again. A yes to anything before that leads no further, since the session is over.
+//
 // Driving. The driver calls
 //   on_connected() once, then on_bytes(), on_deadline() (not before deadline()), on_closed();
 //   start(), body(), quit() of its own accord, when they are allowed;
@@ -93,9 +97,9 @@ public:
         // has Scope::recipient; all others have Scope::message.
         std::vector<std::size_t> suspects;
         // The connection had served before, and was gone before it answered anything about this
-        // transaction (the server's idle timeout, as a rule), or refused RSET: it says nothing
-        // about the host. Try at once on a new connection, nothing is to be charged. So is what was
-        // said behind a transaction that broke the session, or ended it with a refusal.
+        // transaction (the server's idle timeout, as a rule), or refused RSET: it says
+        // nothing about the host. Try at once on a new connection, nothing is to be charged. So is
+        // what was said behind a transaction that broke the session, or ended it with a refusal.
         bool never_began = false;
         // The session ended before the answer because the server had offered CHUNKING and then did
         // not know BDAT; nothing was taken. Try at once on a new connection
@@ -115,8 +119,8 @@ public:
 
     enum class EndReason : std::uint8_t {
         quit,         // ours; `error` is empty
-        idle_closed,  // the server hung up on us while nothing was under way, or refused RSET: no
-                      // failure
+        idle_closed,  // the server hung up on us while nothing was under way, or refused RSET,
+                      // or said yes to the last message in a reply that broke off: no failure
         message,      // the host is up; the transaction under way, if there was one, says why
         failed,       // a failure of the host: `error` has it
     };
@@ -240,6 +244,7 @@ private:
     // Replies.
     void on_reply(Instant now, const Reply& reply);
     void on_unasked_reply(const Reply& reply);
+    [[nodiscard]] bool take_cut_reply(Instant now, const Reply& reply);
     void answer(const Awaited& awaited, const Reply& reply);
     void on_hello_reply(Question question, const Reply& reply);
     void on_mail_reply(Running& running, const Reply& reply);
@@ -264,6 +269,8 @@ private:
     // `ended`: how, as far as the running one does not know it.
     void finish_transaction(Running& running, TransactionEnded ended);
     void fail(const ErrorAt& error_at, Failure failure);
+    // The same, when the reply under way will not come to its end.
+    void fail_in_reply(Instant now, const ErrorAt& error_at, Failure failure);
     void fail_unexpected(const Reply& reply);
     void end(EndReason reason, DeliveryError error, Failure failure);
 

@@ -69,6 +69,15 @@ void ClientSession::fail_unexpected(const Reply& reply) {
     fail([&](Stage at) { return error_from_unexpected(at, reply); }, {});
 }
 
+// What stands behind a transaction that has got its answer has not begun.
+void ClientSession::fail_in_reply(Instant now, const ErrorAt& error_at, Failure failure) {
+    if (const auto reply = parser_.take_cut()) {
+        const bool has_settled = take_cut_reply(now, *reply);
+        failure.may_be_stale = failure.may_be_stale || has_settled;
+    }
+    if (state_ != State::ended) fail(error_at, failure);
+}
+
 void ClientSession::fail(const ErrorAt& error_at, Failure failure) {
     DeliveryError error = with_remote(error_at(stage()));
     const bool had_served = has_served_;

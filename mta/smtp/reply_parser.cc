@@ -30,8 +30,10 @@ std::expected<std::optional<Reply>, ReplyError> ReplyParser::feed(std::string_vi
     while (!input.empty()) {
         const auto newline = input.find('\n');
         const auto piece = input.substr(0, newline);
+        const auto raw_bytes_left = limits::reply_raw_bytes_max - raw_bytes_;
         raw_bytes_ += std::min(piece.size() + 1, input.size());
         if (raw_bytes_ > limits::reply_raw_bytes_max) {
+            keep(piece.substr(0, raw_bytes_left));
             error_ = ReplyError::endless;
             return std::unexpected(*error_);
         }
@@ -60,6 +62,12 @@ std::expected<std::optional<Reply>, ReplyError> ReplyParser::feed(std::string_vi
         }
     }
     return std::nullopt;
+}
+
+std::optional<Reply> ReplyParser::take_cut() {
+    if (!partial_.empty()) static_cast<void>(add_line(std::exchange(partial_, {})));
+    if (reply_.code == 0) return std::nullopt;
+    return std::exchange(reply_, {});
 }
 
 // One byte more than a line may have: the CR of the longest one.

@@ -23,7 +23,8 @@ enum class ReplyError : std::uint8_t {
 // A reply that is too long still counts: at the final dot its code decides whether the message was
 // taken, and to be tried again for the sake of a text would make duplicates. What a line has beyond
 // reply_line_bytes_max is dropped, and so is the text beyond reply_lines_max lines or
-// reply_bytes_max bytes.
+// reply_bytes_max bytes. For the same reason take_cut() gives what was said of a reply whose end
+// does not come.
 //
 // Lenient where real servers are sloppy: a line may end in a bare LF, the text may be missing
 // altogether ("250"), and of codes that differ from line to line the last one counts.
@@ -33,6 +34,11 @@ public:
     // bytes are needed. After an error the stream is out of step: it says the same for ever, close
     // the connection.
     [[nodiscard]] std::expected<std::optional<Reply>, ReplyError> feed(std::string_view& input);
+
+    // The reply under way, as far as it has come: after an error, or when the connection is lost or
+    // the time is over. Its code is that of the last line that had a whole one; nothing if none
+    // had. The parser is of no use afterwards.
+    [[nodiscard]] std::optional<Reply> take_cut();
 
     // In the middle of a reply.
     [[nodiscard]] bool has_partial() const { return !partial_.empty() || !reply_.lines.empty(); }

@@ -19,6 +19,7 @@
 //   up the mail of others. A RCPT is to blame only if it is the only one that was not answered; a
 //   break while several were outstanding is the message's. (421 comes with its own status.)
 // - A refused RSET is charged to nobody: the message goes over a new connection.
+// - A reply that breaks off counts if its code was said, see ClientSession.
 // - 552 on RCPT counts as 452 (RFC 5321 section 4.5.3.1.10): retry.
 // - A 5xx greeting or EHLO reply says nothing about any message, and often enough it is a block
 // list's
