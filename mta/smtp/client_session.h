@@ -97,7 +97,7 @@ public:
         // has Scope::recipient; all others have Scope::message.
         std::vector<std::size_t> suspects;
         // The connection had served before, and was gone before it answered anything about this
-        // transaction (the server's idle timeout, as a rule), or refused RSET: it says
+        // transaction (the server's idle timeout, as a rule), or RSET failed in any way: it says
         // nothing about the host. Try at once on a new connection, nothing is to be charged. So is
         // what was said behind a transaction that broke the session, or ended it with a refusal.
         bool never_began = false;
@@ -119,7 +119,7 @@ public:
 
     enum class EndReason : std::uint8_t {
         quit,         // ours; `error` is empty
-        idle_closed,  // the server hung up on us while nothing was under way, or refused RSET,
+        idle_closed,  // the server hung up on us while nothing was under way, or did not do RSET,
                       // or said yes to the last message in a reply that broke off: no failure
         message,      // the host is up; the transaction under way, if there was one, says why
         failed,       // a failure of the host: `error` has it

@@ -79,6 +79,12 @@ void ClientSession::fail_in_reply(Instant now, const ErrorAt& error_at, Failure 
 }
 
 void ClientSession::fail(const ErrorAt& error_at, Failure failure) {
+    // Nothing of this message was said before RSET, and whatever becomes of that is about the
+    // connection.
+    if (!awaited_.empty() && awaited_.front().question == Question::rset &&
+        !is_in_doubt(*awaited_.front().running)) {
+        failure.needs_new_connection = true;
+    }
     DeliveryError error = with_remote(error_at(stage()));
     const bool had_served = has_served_;
     const auto suspected = suspect(failure);

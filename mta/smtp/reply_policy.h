@@ -4,7 +4,7 @@
 //                                          timeout
 //   greeting         host, always 4.x.x    host 4.4.2                  host 4.5.0
 //   EHLO, HELO       host, always 4.x.x    host 4.4.2                  host 4.5.0
-//   RSET             host, always 4.x.x    host 4.4.2                  host 4.5.0
+//   RSET             nobody                nobody                      nobody
 //   MAIL             message               message 4.4.2               message 4.5.0
 //   RCPT             recipient             recipient 4.4.2             recipient 4.5.0
 //   DATA             message               message 4.4.2               message 4.5.0
@@ -18,7 +18,8 @@
 //   said last: one mailbox, or one message that makes a content filter drop the line, must not hold
 //   up the mail of others. A RCPT is to blame only if it is the only one that was not answered; a
 //   break while several were outstanding is the message's. (421 comes with its own status.)
-// - A refused RSET is charged to nobody: the message goes over a new connection.
+// - What fails at RSET is charged to nobody: the host has answered EHLO, nothing of the message was
+//   said, and it goes over a new connection.
 // - A reply that breaks off counts if its code was said, see ClientSession.
 // - 552 on RCPT counts as 452 (RFC 5321 section 4.5.3.1.10): retry.
 // - A 5xx greeting or EHLO reply says nothing about any message, and often enough it is a block

@@ -201,5 +201,28 @@ TEST(CutReply, megabytes_of_text_that_come_to_an_end_are_an_answer_like_any_othe
     EXPECT_THAT(dialogue.take_events(), ElementsAre("ready", "ended 1: ok", "ready"));
 }
 
+TEST(ClientSession, whatever_goes_wrong_at_rset_is_nobodys_failure_and_wants_a_new_connection) {
+    for (const auto cut : cuts) {
+        ClientDialogue dialogue;
+        dialogue.greets("250 mx\r\n");
+        dialogue.start(transaction_for());
+        dialogue.says("250 a\r\n");
+        dialogue.says("550 5.1.1 no\r\n");
+        EXPECT_EQ(dialogue.start(transaction_for()), "RSET\r\n");
+        say_without_end(dialogue, "250 reset", cut);
+        EXPECT_TRUE(dialogue.ended.at(1).never_began) << static_cast<int>(cut);
+        EXPECT_EQ(dialogue.over.at(0).reason, ClientSession::EndReason::idle_closed);
+    }
+    ClientDialogue silent;
+    silent.greets(pipelining);
+    silent.start(transaction_for());
+    silent.says("250 a\r\n550 5.1.1 no\r\n554 no\r\n");
+    silent.start(transaction_for());
+    silent.waits();
+    EXPECT_TRUE(silent.ended.at(1).never_began);
+    EXPECT_EQ(silent.ended[1].suspect, std::nullopt);
+    EXPECT_EQ(silent.over.at(0).reason, ClientSession::EndReason::idle_closed);
+}
+
 }  // namespace
 }  // namespace mta::smtp
