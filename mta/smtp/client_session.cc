@@ -56,6 +56,7 @@ void ClientSession::on_deadline(Instant now) {
 void ClientSession::on_closed(Instant now, std::string_view reason) {
     if (state_ == State::ended) return;
     if (state_ == State::quitting) return end(EndReason::quit, {}, {});
+    is_closed_in_order_ = reason.empty();
     const auto error_at = [&](Stage at) { return error_from_loss(at, reason); };
     fail_in_reply(now, error_at, {.may_be_stale = true});
 }

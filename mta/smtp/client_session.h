@@ -88,6 +88,8 @@ public:
         std::string reply;
         // All of the body had left, and the connection broke, timed out or went out of step before
         // the server's answer: whoever has a 4.4.2 or 4.5.0 here may have got the message.
+        // A close in order is none before the body's turn: replies come in order, and that one was
+        // not the next.
         bool in_doubt = false;
         // The session broke (421, close, timeout, nonsense) in the middle of the transaction: the
         // recipients, by their place in the envelope, that still had no answer of their own. Empty:
@@ -301,6 +303,7 @@ private:
     bool quit_wanted_ = false;
     bool was_ready_ = false;
     bool is_all_sent_ = true;
+    bool is_closed_in_order_ = false;  // by the server
     std::string output_;
     std::deque<Event> events_;
     std::optional<Instant> deadline_;

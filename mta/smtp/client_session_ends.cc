@@ -189,13 +189,19 @@ Stage ClientSession::stage_of(const Running& running) const {
     }
 }
 
-// Some recipient may have been accepted, and all of the body has left.
+// Some recipient may have been accepted, and all of the body has left. A server that has closed in
+// order had said all that it had to say: with an earlier command unanswered it has not come to the
+// body.
 bool ClientSession::is_in_doubt(const Running& running) const {
     const bool has_open = std::ranges::any_of(running.errors, [](const auto& e) { return !e; });
+    if (!has_open) return false;
     const auto end = awaited_.begin() + static_cast<std::ptrdiff_t>(awaited_handed_out_);
-    return has_open && std::any_of(awaited_.begin(), end, [&](const Awaited& awaited) {
-               return awaited.running == &running && awaited.question == Question::body;
-           });
+    for (auto awaited = awaited_.begin(); awaited != end; ++awaited) {
+        if (awaited->running != &running) continue;
+        if (awaited->question == Question::body) return true;
+        if (is_closed_in_order_) return false;
+    }
+    return false;
 }
 
 Millis ClientSession::timeout_of(Question question) const {

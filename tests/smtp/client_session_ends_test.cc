@@ -75,9 +75,41 @@ TEST(ClientSession, a_chunk_sent_with_its_commands_is_in_doubt_until_all_are_ref
         dialogue.greets(chunking);
         dialogue.start(transaction_for());
         dialogue.says(test.replies);
-        dialogue.closes();
+        dialogue.closes("connection reset by peer");
         EXPECT_EQ(dialogue.ended.at(0).in_doubt, test.in_doubt) << test.replies;
     }
+}
+
+TEST(ClientSession, who_closes_in_order_before_the_chunk_had_its_turn_has_not_taken_it) {
+    struct Case {
+        std::string_view replies;
+        bool in_doubt;
+        std::string_view stage;
+    };
+    for (const auto& test : {Case{"", false, "MAIL"}, Case{"250 a\r\n", false, "RCPT"},
+                             Case{"250 a\r\n250 b\r\n", false, "RCPT"},
+                             Case{"250 a\r\n250 b\r\n250 c\r\n", true, "the message"}}) {
+        ClientDialogue dialogue;
+        dialogue.greets(chunking);
+        dialogue.start(transaction_for({"b@them.example", "c@them.example"}));
+        dialogue.says(test.replies);
+        dialogue.closes();
+        const auto& ended = dialogue.ended.at(0);
+        EXPECT_EQ(ended.in_doubt, test.in_doubt) << test.replies;
+        EXPECT_EQ(ended.recipients.at(1).error().text,
+                  "the server closed the connection during " + std::string(test.stage));
+    }
+}
+
+TEST(ClientSession, a_kept_connection_that_closes_under_a_whole_message_is_nobodys_failure) {
+    ClientDialogue dialogue;
+    dialogue.greets(chunking);
+    dialogue.start(transaction_for());
+    dialogue.says("250 a\r\n250 b\r\n250 c\r\n");
+    dialogue.start(transaction_for());
+    dialogue.closes();
+    EXPECT_TRUE(dialogue.ended.at(1).never_began);
+    EXPECT_EQ(dialogue.over.at(0).reason, ClientSession::EndReason::idle_closed);
 }
 
 TEST(ClientSession, a_loss_behind_the_final_dot_leaves_the_next_transaction_unbegun) {
