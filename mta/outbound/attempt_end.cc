@@ -44,20 +44,33 @@ bool was_answered(const smtp::ClientSession::TransactionEnded& outcome) {
     return false;
 }
 
+HostKeywords::Progress keyword_progress(const smtp::ClientSession::TransactionEnded& outcome) {
+    using End = HostKeywords::Progress::End;
+    auto end = End::other;
+    if (!outcome.broken_off.empty()) {
+        const auto& error = outcome.recipients[outcome.broken_off.front()].error();
+        if (error.reply_code == 0) end = End::lost;
+    } else if (was_answered(outcome)) {
+        end = End::answered;
+    }
+    return {.answers = outcome.answers, .end = end};
+}
+
 }  // namespace
 
-// Whether what the server announces and may not know is to blame, and nothing was taken. What it
-// tells of that is remembered for the host.
+// Whether what the server announces and may not know is to blame, and nothing was taken: then the
+// message goes without it at once; after a time-out, which held the connection for long enough, at
+// its next attempt. What the outcome tells of that is remembered for the host.
 bool Deliveries::is_to_be_tried_without(const Delivery& delivery,
                                         const smtp::ClientSession::TransactionEnded& outcome,
                                         std::uint32_t connection) {
     if (outcome.suspect) {
-        const bool is_new =
-            keywords_.suspect(delivery.host, *outcome.suspect, delivery.id, core_.now());
-        return is_new && !outcome.in_doubt;
+        const bool is_new = keywords_.suspect(delivery.host, *outcome.suspect, delivery.id,
+                                              outcome.answers, core_.now());
+        return is_new && !outcome.in_doubt && !outcome.has_timed_out;
     }
     keywords_.conclude(delivery.host, pool_[connection].target().without, delivery.id,
-                       was_answered(outcome), core_.now());
+                       keyword_progress(outcome), core_.now());
     return false;
 }
 

@@ -27,7 +27,7 @@ SmtpKeywords HostKeywords::without(const std::string& host, Instant now) const {
 }
 
 bool HostKeywords::suspect(const std::string& host, SmtpKeyword keyword, queue::MessageId message,
-                           Instant now) {
+                           std::uint32_t answers, Instant now) {
     auto& opinion = hosts_.touch(host).opinions[place_of(keyword)];
     if (opinion.state == State::trusted && now < opinion.until) return false;
     // A connection that was open before: the next one does without it.
@@ -35,6 +35,7 @@ bool HostKeywords::suspect(const std::string& host, SmtpKeyword keyword, queue::
     opinion.state = State::suspected;
     opinion.until = now + suspected_for;
     opinion.message = message;
+    opinion.answers = answers;
     return true;
 }
 
@@ -53,8 +54,21 @@ void HostKeywords::distrust(Opinion& opinion, Instant now) {
     opinion.until = now + opinion.distrusted_for;
 }
 
+void HostKeywords::conclude(Opinion& opinion, SmtpKeyword keyword, Progress progress, Instant now) {
+    using End = Progress::End;
+    // DATA has an answer of its own, which says nothing about BDAT.
+    const bool came_further =
+        keyword == SmtpKeyword::pipelining && progress.answers > opinion.answers;
+    if (progress.end == End::answered || came_further) {
+        distrust(opinion, now);
+    } else if (progress.end == End::lost && progress.answers >= opinion.answers) {
+        opinion.state = State::trusted;
+        opinion.until = now + trusted_for;
+    }
+}
+
 void HostKeywords::conclude(const std::string& host, SmtpKeywords without, queue::MessageId message,
-                            bool was_answered, Instant now) {
+                            Progress progress, Instant now) {
     if (without.is_empty() || hosts_.size() == 0) return;
     auto* const known = hosts_.find(host);
     if (known == nullptr) return;
@@ -62,12 +76,7 @@ void HostKeywords::conclude(const std::string& host, SmtpKeywords without, queue
         auto& opinion = known->opinions[place_of(keyword)];
         if (opinion.state != State::suspected || opinion.message != message) continue;
         if (!without.has(keyword)) continue;
-        if (was_answered) {
-            distrust(opinion, now);
-        } else {
-            opinion.state = State::trusted;
-            opinion.until = now + trusted_for;
-        }
+        conclude(opinion, keyword, progress, now);
     }
 }
 

@@ -50,7 +50,7 @@ void ClientSession::on_bytes(Instant now, std::string_view bytes, bool is_all_se
 void ClientSession::on_deadline(Instant now) {
     if (!deadline_ || now < *deadline_) return;
     if (state_ == State::quitting) return end(EndReason::quit, {}, {});
-    fail_in_reply(now, [](Stage at) { return error_from_timeout(at); }, {});
+    fail_in_reply(now, [](Stage at) { return error_from_timeout(at); }, {.is_timeout = true});
 }
 
 void ClientSession::on_closed(Instant now, std::string_view reason) {
@@ -203,7 +203,7 @@ bool ClientSession::take_cut_reply(Instant now, const Reply& reply) {
     }
     if (awaited.question == Question::rset) return false;
     if (!is_no && awaited.question != Question::body) {
-        awaited.running->is_answered = true;
+        ++awaited.running->answers;
         return false;
     }
     answer(awaited, reply);
@@ -259,7 +259,7 @@ void ClientSession::after_hello(const Reply& reply, bool is_esmtp) {
 }
 
 void ClientSession::on_mail_reply(Running& running, const Reply& reply) {
-    running.is_answered = true;
+    ++running.answers;
     if (reply.first_digit() == 2) {
         running.has_open_mail = true;
         return;
@@ -279,7 +279,7 @@ void ClientSession::on_mail_reply(Running& running, const Reply& reply) {
 
 void ClientSession::on_rcpt_reply(const Awaited& awaited, const Reply& reply) {
     Running& running = *awaited.running;
-    running.is_answered = true;
+    ++running.answers;
     ++running.recipients_answered;
     if (reply.first_digit() == 3) return fail_unexpected(reply);
     if (reply.first_digit() == 2) running.has_open_mail = true;
@@ -298,7 +298,7 @@ void ClientSession::on_rcpt_reply(const Awaited& awaited, const Reply& reply) {
 }
 
 void ClientSession::on_data_reply(Running& running, const Reply& reply) {
-    running.is_answered = true;
+    ++running.answers;
     if (reply.first_digit() == 2) return fail_unexpected(reply);
     if (reply.first_digit() != 3) {
         refuse_rest(running, error_from_reply(Stage::data, reply));
@@ -321,7 +321,7 @@ void ClientSession::on_data_reply(Running& running, const Reply& reply) {
 void ClientSession::on_body_reply(const Awaited& awaited, const Reply& reply) {
     Running& running = *awaited.running;
     const bool is_last = awaited.question == Question::body;
-    running.is_answered = true;
+    ++running.answers;
     has_bdat_answer_ = has_bdat_answer_ || running.plan.uses_bdat;
     if (reply.first_digit() == 3) return fail_unexpected(reply);
     if (reply.first_digit() == 2) {

@@ -111,6 +111,9 @@ public:
         // use of this keyword: PIPELINING, with several commands under way, or CHUNKING, at BDAT.
         // Perhaps the server only claims to know it. Unless `in_doubt`, nothing was taken.
         std::optional<SmtpKeyword> suspect = std::nullopt;
+        bool has_timed_out = false;  // so it broke
+        // How many of its commands were answered, RSET not counted.
+        std::uint32_t answers = 0;
         // Of PIPELINING and CHUNKING, those that were used.
         SmtpKeywords used = {};
         // NOTIFY, RET, ENVID and ORCPT went with it. If not, a recipient that is good and has
@@ -207,8 +210,8 @@ private:
         std::size_t awaited = 0;  // replies
         Step step = Step::none;
         BodyPhase body = BodyPhase::waiting;
-        bool is_refused = false;  // by MAIL, or its body by a reply to a piece of it
-        bool is_answered = false;
+        bool is_refused = false;        // by MAIL, or its body by a reply to a piece of it
+        std::uint32_t answers = 0;      // RSET's is none
         bool has_open_mail = false;     // the server is in the middle of it: RSET before the next
         bool is_reset_refused = false;  // and yet the body has left: the reply to MAIL decides
         Reply final_reply;
@@ -238,7 +241,8 @@ private:
     struct Failure {
         bool is_refusal = false;    // the server has said no to all that is outstanding: no doubt
         bool may_be_stale = false;  // as an idle connection ends
-        bool is_in_step = false;    // QUIT may still be said
+        bool is_timeout = false;
+        bool is_in_step = false;  // QUIT may still be said
         bool chunking_refused = false;
         bool needs_new_connection = false;  // the first one under way never began
     };

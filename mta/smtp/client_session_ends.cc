@@ -43,6 +43,7 @@ void ClientSession::finish_transaction(Running& running, TransactionEnded ended)
     ended.number = running.number;
     ended.dsn_passed_on = running.plan.passes_dsn_on;
     ended.deliver_by_passed_on = running.plan.passes_deliver_by_on;
+    ended.answers = running.answers;
     if (pipelines()) ended.used.add(SmtpKeyword::pipelining);
     if (running.plan.uses_bdat) ended.used.add(SmtpKeyword::chunking);
     bool has_accepted = false;
@@ -61,7 +62,7 @@ void ClientSession::finish_transaction(Running& running, TransactionEnded ended)
     }
     // A transaction behind it has already sent RSET where one could be needed.
     if (running_.size() == 1 && running.has_open_mail) needs_reset_ = true;
-    has_served_ = has_served_ || running.is_answered;
+    has_served_ = has_served_ || running.answers > 0;
     events_.emplace_back(std::move(ended));
 }
 
@@ -97,13 +98,14 @@ void ClientSession::fail(const ErrorAt& error_at, Failure failure) {
         const bool is_innocent =
             is_first ? failure.may_be_stale && had_served : error.scope != Scope::host;
         const bool never_began = !running.is_over() && !in_doubt &&
-                                 (has_no_mail || (is_innocent && !running.is_answered));
+                                 (has_no_mail || (is_innocent && running.answers == 0));
         if (!never_began) is_stale = false;
         const bool is_suspicious = !never_began && !running.is_over();
         TransactionEnded ended{.in_doubt = in_doubt,
                                .never_began = never_began,
                                .chunking_refused = failure.chunking_refused,
-                               .suspect = is_suspicious ? suspected : std::nullopt};
+                               .suspect = is_suspicious ? suspected : std::nullopt,
+                               .has_timed_out = failure.is_timeout};
         auto own_error = error_at(stage_of(running));
         if (is_break(own_error) && !never_began) {
             break_off(running, std::move(own_error), ended);
@@ -160,12 +162,14 @@ std::optional<SmtpKeyword> ClientSession::suspect(const Failure& failure) const 
     const auto& [question, running, recipient] = awaited_.front();
     // One that loses what comes behind a command has answered that command; a host that says
     // nothing hangs.
-    if (!failure.may_be_stale && !running->is_answered) return std::nullopt;
+    if (!failure.may_be_stale && running->answers == 0) return std::nullopt;
     const bool is_body = question == Question::chunk || question == Question::body;
     if (is_body && running->plan.uses_bdat) {
         return has_bdat_answer_ ? std::nullopt : std::optional(SmtpKeyword::chunking);
     }
     if (!pipelines() || has_served_ || awaited_handed_out_ < 2) return std::nullopt;
+    // And it was the only one: who hangs at a later command has read those that came with it.
+    if (failure.is_timeout && running->answers > 1) return std::nullopt;
     return SmtpKeyword::pipelining;
 }
 

@@ -29,6 +29,19 @@ TEST(ClientSession, pipelining_is_suspected_where_a_batch_of_commands_gets_no_an
         ASSERT_EQ(dialogue.ended.size(), 1u);
         EXPECT_EQ(dialogue.ended[0].suspect, SmtpKeyword::pipelining) << row.replies;
         EXPECT_FALSE(dialogue.ended[0].in_doubt);
+        EXPECT_EQ(dialogue.ended[0].has_timed_out, !row.is_lost);
+        EXPECT_EQ(dialogue.ended[0].answers, row.replies.empty() ? 0 : 1);
+    }
+}
+
+TEST(ClientSession, pipelining_is_not_suspected_where_a_later_command_of_a_batch_hangs) {
+    for (const std::string_view replies : {"250 a\r\n250 b\r\n", "250 a\r\n250 b\r\n250 c\r\n"}) {
+        ClientDialogue dialogue;
+        dialogue.greets(pipelining);
+        dialogue.start(transaction_for({"b@them.example", "c@them.example", "d@them.example"}));
+        dialogue.says(replies);
+        dialogue.waits();
+        EXPECT_EQ(dialogue.ended.at(0).suspect, std::nullopt) << replies;
     }
 }
 
@@ -37,7 +50,7 @@ TEST(ClientSession, chunking_is_suspected_where_the_first_bdat_gets_no_answer) {
     whole.greets(chunking);
     whole.start(transaction_for());
     whole.says("250 a\r\n250 b\r\n");
-    whole.closes();
+    whole.closes("connection reset by peer");
     EXPECT_EQ(whole.ended.at(0).suspect, SmtpKeyword::chunking);
     EXPECT_TRUE(whole.ended[0].in_doubt);
 
