@@ -17,7 +17,9 @@ class ByteStream {
 public:
     struct Handlers {
         std::move_only_function<void(std::string_view bytes)> on_read;
-        // The write backlog has fallen to zero after having been above it.
+        // The write backlog has fallen to zero, after a turn of the loop had left some of it or
+        // after it had reached limits::stream_backlog_bytes_max. Only beyond that may somebody wait
+        // for it.
         std::move_only_function<void()> on_drained;
         // The peer closed (empty reason) or the connection broke ("connection reset by peer").
         std::move_only_function<void(std::string_view reason)> on_closed;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mta/base/assert.h"
+#include "mta/base/limits.h"
 #include "mta/io/socket_address.h"
 #include "mta/io/timer.h"
 
@@ -34,6 +35,7 @@ public:
     void write(std::string bytes) {
         if (!handle_ || bytes.empty() || is_finishing_) return;
         pending_bytes_ += bytes.size();
+        if (pending_bytes_ >= limits::stream_backlog_bytes_max) had_backlog_ = true;
         pending_.push_back(std::move(bytes));
         if (is_flush_due_) return;
         is_flush_due_ = true;
@@ -271,7 +273,7 @@ private:
     std::size_t pending_bytes_ = 0;
     bool is_started_ = false;
     bool is_flush_due_ = false;
-    bool had_backlog_ = false;
+    bool had_backlog_ = false;  // on_drained is due when it has left
     bool is_finishing_ = false;
     bool has_input_ended_ = false;
     bool is_silent_ =

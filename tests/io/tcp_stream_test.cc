@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "mta/base/limits.h"
 #include "mta/io/socket_address.h"
 #include "mta/io/tcp_connector.h"
 #include "mta/io/tcp_listener.h"
@@ -96,6 +97,19 @@ TEST_F(TcpPair, keeps_order_and_content_when_the_kernel_takes_less_than_all) {
     server_.stream->resume_reading();
     run_until([&] { return server_.read.size() == expected.size() && client_.drained > 0; });
     EXPECT_TRUE(server_.read == expected) << "bytes came out of order";
+    EXPECT_EQ(client_.stream->backlog_bytes(), 0u);
+}
+
+// Whoever stopped because so much was written would wait for ever, if it were told only of what the
+// kernel did not take.
+TEST_F(TcpPair, tells_that_much_has_left_even_if_the_kernel_takes_all_of_it_at_once) {
+    start(client_);
+    start(server_);
+    const std::string much(limits::stream_backlog_bytes_max, 'x');
+    client_.stream->write(much);
+    EXPECT_EQ(client_.stream->backlog_bytes(), much.size());
+    run_until([&] { return server_.read.size() == much.size(); });
+    run_until([&] { return client_.drained == 1; });
     EXPECT_EQ(client_.stream->backlog_bytes(), 0u);
 }
 
