@@ -27,8 +27,8 @@ inline constexpr std::size_t domain_bytes_max = 255;
 inline constexpr std::size_t address_bytes_max = 320;
 inline constexpr std::size_t envid_bytes_max = 100;  // RFC 3461 section 4.4, decoded
 inline constexpr std::size_t orcpt_bytes_max = 500;  // RFC 3461 section 4.2, decoded
-// Bad or useless commands (unknown, out of order, NOOP, RSET, VRFY without mail between) in one
-// session: 421.
+// Bad or useless commands (unknown, out of order, NOOP, RSET, VRFY, an empty chunk without mail
+// between) in one session: 421.
 inline constexpr std::uint32_t session_errors_max = 20;
 inline constexpr std::uint32_t session_idle_commands_max = 200;
 // No mistakes of the client's, but not without end either: MAILs that were deferred since the last

@@ -332,7 +332,8 @@ void ServerSession::finish_chunk(Instant now) {
         if (transaction().refusal) refusal = transaction().refusal;
     }
     if (!refusal) {
-        return say(250, {2, 0, 0}, std::to_string(done.bytes) + " bytes received");
+        const ServerReply reply{250, {2, 0, 0}, std::to_string(done.bytes) + " bytes received"};
+        return done.bytes > 0 ? append_reply(output_, reply) : on_idle_command(reply);
     }
     if (transaction_) {
         transaction().chunk_failed = true;

@@ -224,6 +224,19 @@ TEST(ServerLimits, idle_commands) {
     EXPECT_EQ(world.ended->reason, EndReason::too_many_errors);
 }
 
+// An empty chunk brings a message no further.
+TEST(ServerLimits, empty_chunks) {
+    ServerWorld world;
+    world.greet();
+    world.send(mail + rcpt);
+    const auto chunks = many(limits::session_idle_commands_max - 1, "BDAT 0\r\n");
+    EXPECT_FALSE(world.send(chunks + "BDAT 3\r\na\r\n").empty());
+    EXPECT_FALSE(world.ended);
+    EXPECT_EQ(world.send("BDAT 0\r\n").substr(0, 9), "421 4.7.0");
+    EXPECT_EQ(world.ended->reason, EndReason::too_many_errors);
+    EXPECT_EQ(world.aborted.size(), 1U);
+}
+
 TEST(ServerLimits, bdat_sizes) {
     const auto say = [](std::string_view size) {
         auto options = ServerWorld::default_options();
