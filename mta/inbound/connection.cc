@@ -10,6 +10,10 @@
 namespace mta::inbound {
 namespace {
 
+// Replies to one piece of input. Hundreds of commands came with it: before more of them are read,
+// the other clients have their turn.
+constexpr std::size_t reply_bytes_of_turn_max = 8U << 10;
+
 smtp::ServerSession::RecipientCheck recipient_check(std::shared_ptr<const SessionConfig> config,
                                                     const IpAddress& client) {
     const bool may_relay = config->policy.may_relay_anywhere(client);
@@ -131,15 +135,27 @@ void Connection::pump() {
     } while (!has_ended_ && session_.has_event());
     is_pumping_ = false;
 
-    if (auto output = session_.take_output(); !output.empty()) stream_->write(std::move(output));
+    auto output = session_.take_output();
+    if (output.size() > reply_bytes_of_turn_max) rest_until_turn_end();
+    if (!output.empty()) stream_->write(std::move(output));
     if (has_ended_) return end();
     arm_timer();
-    const bool wants =
-        session_.wants_input() && stream_->backlog_bytes() < limits::stream_backlog_bytes_max;
+    const bool wants = !is_resting_ && session_.wants_input() &&
+                       stream_->backlog_bytes() < limits::stream_backlog_bytes_max;
     if (wants != is_reading_) {
         is_reading_ = wants;
         wants ? stream_->resume_reading() : stream_->pause_reading();
     }
+}
+
+void Connection::rest_until_turn_end() {
+    if (std::exchange(is_resting_, true)) return;
+    services_.loop.at_turn_end([weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->is_resting_ = false;
+        self->pump();
+    });
 }
 
 void Connection::handle(smtp::ServerSession::MessageBegins& begins) {

@@ -1,5 +1,7 @@
 #include "mta/inbound/connection.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "mta/base/limits.h"
@@ -230,6 +232,21 @@ TEST_F(InboundConnection, stops_reading_a_client_that_does_not_read_its_replies)
     peer_.backlog_bytes = 0;
     peer_.handlers.on_drained();
     EXPECT_FALSE(peer_.is_paused);
+}
+
+TEST_F(InboundConnection, lets_others_have_their_turn_before_it_reads_more_of_very_many_commands) {
+    connect();
+    say("EHLO client.example\r\nMAIL FROM:<a@office.example>\r\n");
+    say("RCPT TO:<b@them.example>\r\n");
+    EXPECT_FALSE(peer_.is_paused);
+    std::string commands;
+    for (int i = 0; i < 1000; ++i) commands += "RCPT TO:<b@them.example>\r\n";
+    const auto heard = say(commands);
+    EXPECT_EQ(std::ranges::count(heard, '\n'), 1000);
+    EXPECT_TRUE(peer_.is_paused);
+    loop_.run_ready();
+    EXPECT_FALSE(peer_.is_paused);
+    EXPECT_EQ(ended_, 0);
 }
 
 TEST_F(InboundConnection, ends_once_after_quit_and_finishes_the_stream) {
