@@ -1,6 +1,7 @@
 // Any bytes: the parser keeps its limits, consumes what it says, and gives the same replies however
 // the bytes are cut; the code is that of the reply's last line, however long a line is. What it
-// finds goes through the EHLO reader and the failure policy.
+// finds goes through the EHLO reader and the failure policy. So does what was said of a reply that
+// has no end.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,6 +21,7 @@ struct Outcome {
     std::vector<Reply> replies;
     std::optional<ReplyError> error;
     bool has_partial = false;
+    std::optional<Reply> cut;
     bool operator==(const Outcome&) const = default;
 };
 
@@ -34,6 +36,7 @@ Outcome parse(std::string_view bytes, std::size_t piece_bytes) {
             auto reply = parser.feed(piece);
             if (!reply) {
                 outcome.error = reply.error();
+                outcome.cut = parser.take_cut();
                 return outcome;
             }
             MTA_ASSERT(piece.size() < before);
@@ -45,6 +48,7 @@ Outcome parse(std::string_view bytes, std::size_t piece_bytes) {
         }
     }
     outcome.has_partial = parser.has_partial();
+    outcome.cut = parser.take_cut();
     return outcome;
 }
 
@@ -91,6 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     MTA_ASSERT(parse(bytes, 1) == whole);
     MTA_ASSERT(parse(bytes, 3) == whole);
     for (const auto& reply : whole.replies) check(reply);
+    if (whole.cut) check(*whole.cut);
     check_codes(bytes, whole);
     return 0;
 }
