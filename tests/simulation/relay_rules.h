@@ -46,6 +46,9 @@ inline const std::vector<std::string> domains = {
     "away.example",   "one.shared.example", "two.shared.example", "backup.example",
     "poison.example",
 };
+// Their name servers answer in bytes, and err. Worlds with much mail do without.
+inline const std::vector<std::string> wire_domains = {
+    "records.example", "alias.example", "bare.example", "rubbish.example", "outage.example"};
 inline const std::vector<std::string> senders = {"ann@office.example", "ben@office.example",
                                                  "list@office.example", "news@office.example"};
 // Of the host that both of the last two lead to.
@@ -61,6 +64,8 @@ inline bool is_poison(std::pair<int, int> key) { return (key.first + key.second)
 // otherwise: some probes, the retry of what shared a message with poison, and turns at the few
 // connections that the silent ones leave.
 inline constexpr Millis delivered_within = 2h;
+// The name servers of outage.example fail once, for so long at most.
+inline constexpr Millis outage_max = 1h;
 
 inline std::string plain_domain(int number) {
     return "d" + std::to_string(number) + ".plain.example";

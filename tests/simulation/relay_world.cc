@@ -10,7 +10,7 @@ namespace simulation {
 using namespace mta::outbound;
 
 RelayWorld::RelayWorld(std::uint64_t seed, Scale scale)
-    : scale_(scale), rng_(seed), disk_(std::make_unique<FakeDisk>()) {
+    : scale_(scale), rng_(seed), names_seed_(seed), disk_(std::make_unique<FakeDisk>()) {
     settings_.hostname = "relay.office.example";
     settings_.delivery.connections_max = scale.is_large() ? 100 : 12;
     settings_.delivery.connections_per_destination_max = 4;
@@ -28,6 +28,7 @@ RelayWorld::RelayWorld(std::uint64_t seed, Scale scale)
     settings_.sites = site_rules();
     if (chance(50)) add_sources();
     make_servers();
+    if (!scale.is_large()) make_wire_names();
     make_plain_servers();
     // The branch's line is there at these hours only.
     settings_.routes[0].deliver_between = invent_hours();
@@ -67,9 +68,11 @@ void RelayWorld::start() {
             if (life == life_ && store_) work();
         });
     });
+    dns_ = std::make_unique<WireDns>(agenda_, names_, names_seed_ + life_, &resolver_);
+    dns_->on_ask = [this](const std::string& name) { note_tried(name); };
     manager_ = std::make_unique<QueueManager>(
         std::make_shared<const conf::Settings>(settings_),
-        QueueManager::Ports{*store_, resolver_, connector_},
+        QueueManager::Ports{*store_, *dns_, connector_},
         QueueManager::Hooks{.now = [this] { return agenda_.now(); },
                             .request_tick = [this] { is_tick_requested_ = true; },
                             .make_reports = [this](const auto& request) { return report(request); },
@@ -108,6 +111,7 @@ void RelayWorld::start() {
 void RelayWorld::stop() {
     if (manager_) hints_ = manager_->hints();
     manager_.reset();
+    dns_.reset();
     store_.reset();
     service_.reset();
     ++life_;

@@ -21,6 +21,7 @@
 #include "tests/outbound/world.h"
 #include "tests/queue/fake_disk.h"
 #include "tests/simulation/circuit_watch.h"
+#include "tests/simulation/wire_dns.h"
 
 namespace simulation {
 
@@ -84,6 +85,9 @@ private:
     std::optional<std::string> greylist(const std::string& command);
     void flap(const std::string& group, Millis period);
     void flap_dns();
+    void make_wire_names();
+    void begin_outage();
+    [[nodiscard]] static bool has_good_records(const std::string& domain);
     void leap();
     void note_tried(const std::string& name);
     [[nodiscard]] bool was_tried(const Fate& fate) const;
@@ -164,6 +168,9 @@ private:
     Instant named_until_;  // mail that an operator named may go out of its hours
 
     world::FakeResolver resolver_{agenda_};
+    WireNames names_;
+    std::uint64_t names_seed_;
+    std::unique_ptr<WireDns> dns_;  // a process's: those names, and what resolver_ knows
     world::FakeConnector connector_{agenda_};
     CircuitWatch circuits_{connector_};
     std::map<std::string, int> grey_tries_;
