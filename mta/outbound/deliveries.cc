@@ -381,7 +381,7 @@ void Deliveries::tick() {
     }
     for (const auto& host : std::exchange(hosts_with_room_, {})) serve_line_of(host);
     put_back_expired();
-    put_back_expired_look_ups();
+    check_look_ups();
 }
 
 std::optional<Instant> Deliveries::next_wakeup() const {

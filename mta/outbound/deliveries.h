@@ -141,6 +141,8 @@ private:
     using How = queue::Destination::Ended::How;
     static constexpr std::uint32_t sessions_max = 2;  // of an attempt
     static constexpr Millis look_up_check_interval{5'000};
+    // A look-up that lasts longer holds no connection: the name servers may be silent.
+    static constexpr Millis long_look_up{1'000};
     static constexpr Millis room_wait{1'000};  // of a look-up that is one too many
 
     enum class Purpose : std::uint8_t { mail, probe, ordered_probe };
@@ -196,6 +198,8 @@ private:
         bool has_asked_all = false;    // of its hosts: none is left
         bool is_paused = false;        // until the site's rates allow it
         bool is_looking_up = false;    // the addresses of `host`
+        Instant looks_up_since;
+        bool has_given_up_connection = false;  // in a long look-up; counted nowhere
         std::uint32_t addresses_tried = 0;
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;
@@ -228,9 +232,13 @@ private:
     void advance(const DeliveryPtr& delivery);
     [[nodiscard]] static dns::Freshness freshness_for(const Delivery& delivery);
     void look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host);
-    // The DNS may take long; expiry does not wait for it.
+    // Long look-ups.
     [[nodiscard]] bool has_expired(const Delivery& delivery) const;
-    void put_back_expired_look_ups();
+    void check_look_ups_at(Instant when);
+    void check_look_ups();
+    void give_connection_up(const DeliveryPtr& delivery);
+    [[nodiscard]] bool take_place_again(const DeliveryPtr& delivery);
+    void end_long_look_up(Delivery& delivery);
     void note_addresses(Delivery& delivery, std::uint16_t port,
                         const dns::Lookup<dns::AddressAnswer>& answer);
     [[nodiscard]] static queue::Destination::Needs needs_of(const Delivery& delivery);

@@ -26,6 +26,7 @@ void Deliveries::wait_for_host(const DeliveryPtr& delivery) {
     auto& site = parts_.sites[delivery->site];
     // One of each site is enough: whoever is called brings the others.
     if (site.is_waiting_for_host) return put_back(delivery, How::unknown);
+    end_long_look_up(*delivery);
     set_unconnected(*delivery, false);
     give_place_up(*delivery);
     delivery->waiting_at = delivery->full;

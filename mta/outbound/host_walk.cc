@@ -93,6 +93,7 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
     while (may_knock() && !is_enough()) {
         if (go_to_next_address(*delivery)) {
             if (is_pause_too_long(*delivery)) break;
+            if (!take_place_again(delivery)) return;
             if (take_from_rates(delivery))
                 open(delivery, delivery->addresses[delivery->next_address++]);
             return;
@@ -222,64 +223,6 @@ bool Deliveries::turn_to_least_bad(Delivery& delivery) {
     delivery.next_address = 0;
     delivery.takes_unwell = true;
     return true;
-}
-
-dns::Freshness Deliveries::freshness_for(const Delivery& delivery) {
-    switch (delivery.purpose) {
-        case Purpose::ordered_probe: return dns::Freshness::ordered;
-        case Purpose::probe: return dns::Freshness::retry;
-        case Purpose::mail: break;
-    }
-    return delivery.is_retried ? dns::Freshness::retry : dns::Freshness::cached;
-}
-
-void Deliveries::look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host) {
-    const bool is_static = parts_.sites[delivery->site].plan.is_static;
-    delivery->is_looking_up = true;
-    if (!look_up_check_) look_up_check_ = core_.now() + look_up_check_interval;
-    core_.ports.resolver.look_up_addresses(
-        host.host, is_static ? dns::HostOf::route : dns::HostOf::mx, freshness_for(*delivery),
-        [this, waiting = std::weak_ptr(delivery), port = host.port,
-         alive = std::weak_ptr(core_.is_alive)](const auto& answer) {
-            const auto asking = waiting.lock();
-            if (alive.expired() || !asking || asking->bundle == queue::nothing) return;
-            asking->is_looking_up = false;
-            core_.request_tick();
-            if (!answer && answer.error().kind == dns::LookupError::Kind::overloaded) {
-                // No failure of the host: it is asked for again soon.
-                --asking->next_host;
-                asking->is_paused = true;
-                paused_.emplace(core_.now() + room_wait, asking);
-                return;
-            }
-            note_addresses(*asking, port, answer);
-            advance(asking);
-        });
-}
-
-bool Deliveries::has_expired(const Delivery& delivery) const {
-    const auto& entry = core_.table().message(delivery.message);
-    return std::ranges::any_of(delivery.recipients, [&](std::uint32_t number) {
-        const auto& recipient = core_.table().recipient(entry, number);
-        const auto end = core_.scheduler.gives_up_at(entry, recipient);
-        return end && *end <= core_.now();
-    });
-}
-
-// In line again, the mail expires like any that waits there.
-void Deliveries::put_back_expired_look_ups() {
-    if (!look_up_check_ || core_.now() < *look_up_check_) return;
-    look_up_check_.reset();
-    std::vector<DeliveryPtr> expired;
-    for (const auto& delivery : all_) {
-        if (!delivery->is_looking_up) continue;
-        if (has_expired(*delivery)) {
-            expired.push_back(delivery);
-        } else {
-            look_up_check_ = core_.now() + look_up_check_interval;
-        }
-    }
-    for (const auto& delivery : expired) put_back(delivery, How::unknown);
 }
 
 void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,

@@ -98,7 +98,8 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
                 view.until = site.hours.next_begin();
                 return;
             case Wait::limit:
-                view.reason = WaitReason::destination_limit;
+                view.reason =
+                    site.is_looking_up ? WaitReason::dns_answer : WaitReason::destination_limit;
                 if (const auto waiting = deliveries.waiting_for_host(bundle.place);
                     waiting && waiting->until > core.now())
                     view.until = waiting->until;

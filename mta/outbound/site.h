@@ -82,6 +82,9 @@ struct Site {
     bool is_in_ring = false;
     // A delivery of its own waits for room at a host: nobody else needs to look there before.
     bool is_waiting_for_host = false;
+    // A delivery of its own has looked up a host for long: nobody else needs to ask before it
+    // knows.
+    bool is_looking_up = false;
     // One has waited, and its host is as full as before: one at a time goes to look for room.
     bool knows_full_host = false;
     MissingKeywords missing;
@@ -102,7 +105,8 @@ struct Site {
         using Wait = queue::Destination::Wait;
         const auto wait = destination.wait(now, needs());
         const bool is_looking = knows_full_host && unconnected > 0;
-        const bool is_held_up = idle.empty() && (is_waiting_for_host || is_looking);
+        const bool is_held_up =
+            idle.empty() && (is_waiting_for_host || is_looking_up || is_looking);
         return wait == Wait::turn && is_held_up ? Wait::limit : wait;
     }
     [[nodiscard]] bool may_start(Instant now) const {

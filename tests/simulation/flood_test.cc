@@ -109,6 +109,7 @@ private:
             auto& server = make_domain(domain);
             if (flooded_ % 200 == 0) server.is_hanging = true;
             if (dice < 80) server.is_refusing = true;
+            if (dice >= 90) names_["mx." + domain].is_silent = true;
         }
         return domain;
     }

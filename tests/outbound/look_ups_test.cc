@@ -1,0 +1,131 @@
+// Look-ups of hosts that take long.
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "dns/resolver.h"
+#include "tests/outbound/world.h"
+
+namespace mta::outbound {
+namespace {
+
+using namespace std::chrono_literals;
+using mta::Instant;
+using mta::Millis;
+using world::World;
+
+// The World's resolver, but the addresses of some hosts come late.
+class SlowResolver final : public dns::Resolver {
+public:
+    explicit SlowResolver(World& world) : world_(world) {}
+
+    void look_up_mx(const std::string& domain, dns::Freshness freshness, OnMx on_answer) override {
+        world_.resolver.look_up_mx(domain, freshness, std::move(on_answer));
+    }
+    void look_up_addresses(const std::string& host, dns::HostOf of, dns::Freshness freshness,
+                           OnAddresses on_answer) override {
+        const auto takes = std::max(answers_at[host] - world_.agenda.now(), Millis{});
+        world_.agenda.later(
+            takes, [this, host, of, freshness, done = std::move(on_answer)]() mutable {
+                world_.resolver.look_up_addresses(host, of, freshness, std::move(done));
+            });
+    }
+
+    std::map<std::string, Instant> answers_at;
+
+private:
+    World& world_;
+};
+
+class LongLookUps : public testing::Test {
+protected:
+    LongLookUps() {
+        world.settings.retry.delay_notices.clear();
+        auto slow = std::make_unique<SlowResolver>(world);
+        resolver = slow.get();
+        world.other_resolver = std::move(slow);
+    }
+    void send_slowly(const std::string& domain, Millis takes) {
+        resolver->answers_at["mx." + domain] = world.agenda.now() + takes;
+        world.send({.to = {"bob@" + domain}});
+    }
+    void time_out(const std::string& host) {
+        world.resolver.hosts[host] =
+            std::unexpected(dns::LookupError{dns::LookupError::Kind::timed_out, "no answer"});
+    }
+
+    World world;
+    SlowResolver* resolver = nullptr;
+};
+
+TEST_F(LongLookUps, hold_no_connection) {
+    world.settings.delivery.connections_max = 2;
+    for (int i = 0; i < 10; ++i) {
+        const auto domain = "d" + std::to_string(i) + ".example";
+        world.serve(domain, "192.0.2." + std::to_string(10 + i));
+        time_out("mx." + domain);
+        send_slowly(domain, 100s);
+    }
+    world.serve("good.example", "192.0.2.100");
+    world.send({.to = {"ann@good.example"}});
+    world.run_for(12s);
+    EXPECT_TRUE(world.has("delivered ann@good.example"));
+    EXPECT_EQ(world.manager().check(), "");
+    world.run_for(90s);
+    EXPECT_EQ(world.count("host failed"), 10u) << "and each ends in its time";
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST_F(LongLookUps, are_made_once_for_all_mail_of_a_destination) {
+    world.serve("them.example");
+    resolver->answers_at["mx.them.example"] = world.start + 30s;
+    for (int i = 0; i < 50; ++i) world.send({.to = {"bob@them.example"}});
+    world.run_for(29s);
+    EXPECT_EQ(world.manager().check(), "");
+    EXPECT_EQ(world.count("delivered"), 0u);
+    EXPECT_EQ(world.manager().find(50)->recipients.at(0).reason, WaitReason::dns_answer);
+    world.run_for(31s);
+    EXPECT_EQ(world.count("delivered"), 50u);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST_F(LongLookUps, go_on_to_the_next_host_when_they_fail) {
+    world.settings.delivery.connections_max = 1;
+    world.serve("them.example");
+    world.resolver.set_mx("them.example", {"mx1.them.example", "mx.them.example"});
+    time_out("mx1.them.example");
+    resolver->answers_at["mx1.them.example"] = world.start + 60s;
+    send_slowly("them.example", 120s);
+    world.serve("good.example", "192.0.2.2");
+    world.send({.to = {"ann@good.example"}});
+    world.run_for(10s);
+    EXPECT_TRUE(world.has("delivered ann@good.example"));
+    world.run_for(112s);
+    EXPECT_TRUE(world.has("delivered bob@them.example"));
+    EXPECT_EQ(world.count("deferred"), 0u);
+}
+
+TEST_F(LongLookUps, wait_for_their_turn_if_no_connection_is_left) {
+    world.settings.delivery.connections_max = 1;
+    world.serve("them.example");
+    send_slowly("them.example", 30s);
+    world.run_for(20s);
+    auto& busy = world.serve("busy.example", "192.0.2.2");
+    busy.latency = 10s;
+    world.send({.to = {"ann@busy.example"}});
+    world.run_for(40s);
+    EXPECT_FALSE(world.has("delivered bob@them.example"));
+    EXPECT_EQ(world.manager().check(), "");
+    EXPECT_EQ(world.connector.in_use_total, 1u);
+    world.run_for(5min);
+    EXPECT_TRUE(world.has("delivered ann@busy.example"));
+    EXPECT_TRUE(world.has("delivered bob@them.example"));
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+}  // namespace
+}  // namespace mta::outbound
