@@ -60,6 +60,9 @@ public:
     // Answers at once, from the last known state: why new mail cannot be taken now (4xx), or
     // nothing.
     [[nodiscard]] virtual std::optional<StoreError> refusal() const = 0;
+    // Answers at once. What is asked for waits for now, since room or something else is missing;
+    // nothing is lost. Nobody should begin what only the store can remember the outcome of.
+    [[nodiscard]] virtual bool is_stalled() const { return false; }
 
     // The next piece of a body too large to be inline; at most limits::body_chunk_bytes_max bytes.
     // `on_written`: the next piece may come (backpressure). Not durable, and invisible until the
@@ -68,7 +71,9 @@ public:
     // The message will not come: forget its pieces.
     virtual void discard_body(MessageId id) = 0;
 
-    // `on_durable`: message and body are on disk and synced; only now may anybody be told 250.
+    // `on_durable`: message and body are on disk and synced; only now may anybody be told 250. (Or,
+    // where there is no room for it, it was finished in the meantime, so that nothing has to be
+    // kept.)
     virtual void enqueue(std::shared_ptr<const Message> message, OnDone on_durable) = 0;
 
     // The states of the recipients that are named replace what was there; the others stay as they

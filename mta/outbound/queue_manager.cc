@@ -21,6 +21,8 @@ namespace {
 
 // The driver is late by more than this: the clock has leapt, or the machine slept.
 constexpr Millis leap_min{60'000};
+// How often it looks whether a store that is stalled writes again.
+constexpr Millis stalled_look{1'000};
 
 }  // namespace
 
@@ -121,6 +123,9 @@ void QueueManager::Impl::fail_parked(std::uint32_t domain, const DeliveryError& 
 
 void QueueManager::Impl::tick() {
     core.is_tick_requested = false;
+    // As long as the store cannot write down what would come of it, nothing begins. When that was
+    // long, mail has missed its times as if the clock had leapt.
+    is_store_stalled = core.ports.store.is_stalled();
     const auto expected = next_wakeup();
     const bool has_leapt = expected && core.now() > *expected + leap_min;
     if (has_leapt) core.scheduler.begin_leap();
@@ -129,7 +134,7 @@ void QueueManager::Impl::tick() {
     for (const auto site : sites.take_closed()) deliveries.pool().close_idle(site);
     router.tick();
     if (has_leapt) follow_leap();
-    if (!core.is_draining) {
+    if (!core.is_draining && !is_store_stalled) {
         wake_ups.tick();
         lines.tick();
         queue::Scheduler::Work work;
@@ -237,6 +242,10 @@ std::optional<Instant> QueueManager::Impl::next_wakeup() const {
     consider(router.next_wakeup());
     consider(sites.next_wakeup());
     if (core.is_draining) return next;
+    if (is_store_stalled) {
+        consider(core.now() + stalled_look);
+        return next;
+    }
     consider(core.scheduler.next_wakeup());
     consider(delay_notices.next_wakeup());
     consider(ledger.next_wakeup());

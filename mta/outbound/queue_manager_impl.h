@@ -108,6 +108,7 @@ struct QueueManager::Impl {
     Deliveries deliveries;
     DelayNotices delay_notices;
     WakeUps wake_ups;
+    bool is_store_stalled = false;  // as the last tick() saw it
 };
 
 }  // namespace mta::outbound

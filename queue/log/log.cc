@@ -1,6 +1,7 @@
 #include "queue/log/log.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "mta/base/assert.h"
@@ -172,10 +173,11 @@ void Log::submit(Operation operation) {
         adopt_old_mail(*old);
         return;
     }
+    if (is_refused(operation)) refuse_mail(operation);
     pending_->add(std::move(operation));
 }
 
-bool Log::has_work() const { return writing_ || !pending_->empty(); }
+bool Log::has_work() const { return writing_ || !pending_->empty() || !refused_.empty(); }
 
 std::vector<Operation> Log::take_batch(std::uint64_t& bytes) {
     std::vector<Operation> taken;
@@ -202,9 +204,10 @@ std::uint64_t Log::id_ceiling() const { return next_id_ + ids_reserved; }
 
 DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
     const bool is_open = segments_->is_open(stream);
+    const bool is_short = stream == Stream::hot && is_short_of_room();
     if (is_open &&
         (segments_->is_fresh(stream) || segments_->end(stream) + bytes <= options_.segment_bytes)) {
-        return {};
+        return is_short ? segments_->reserve(stream, bytes) : DiskResult<void>();
     }
     auto started = segments_->start_next(stream, next_lsn_);
     // Closing a segment syncs it.
@@ -213,7 +216,7 @@ DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
     if (!started && segments_->has_sync_failed()) break_down(started.error());
     is_space_check_due_ = true;
     compaction_->look_again();
-    return started;
+    return started && is_short ? segments_->reserve(stream, bytes) : started;
 }
 
 DiskResult<void> Log::write_batch(Stream stream, Batch& batch) {
@@ -257,9 +260,8 @@ bool Log::prepare() {
             Writing{.operations = std::move(taken), .bytes = bytes, .completions = {}, .batch = {}};
     }
     if (writing_->batch) return true;
-    const auto carried = segments_->dones_to_carry().size() * Batch::carried_bytes;
-    if (auto room = make_room(Stream::hot, writing_->bytes + carried); !room) {
-        break_down_or_stall(room.error());
+    if (auto place = find_place(); !place) {
+        break_down_or_stall(place.error());
         return false;
     }
     auto batch =
@@ -280,6 +282,12 @@ bool Log::prepare() {
 }
 
 std::vector<Completion> Log::commit() {
+    auto completions = commit_batch();
+    std::ranges::move(std::exchange(refused_, {}), std::back_inserter(completions));
+    return completions;
+}
+
+std::vector<Completion> Log::commit_batch() {
     if (housekeeping_->has_failed()) break_down(*housekeeping_->failure());
     if (is_broken()) return fail_everything();
     if (!prepare()) return is_broken() ? fail_everything() : std::vector<Completion>();
@@ -292,6 +300,7 @@ std::vector<Completion> Log::commit() {
         written = sync_stream(Stream::hot);
     }
     if (!written) {
+        if (is_lack_of_room(written.error())) begin_full(written.error());
         break_down_or_stall(written.error());
         return is_broken() ? fail_everything() : std::vector<Completion>();
     }
@@ -311,7 +320,7 @@ void Log::check_space_if_due() {
     if (!is_space_check_due_ && unchecked_bytes_ < space_check_bytes) return;
     is_space_check_due_ = false;
     unchecked_bytes_ = 0;
-    check_space();
+    look_for_room();
 }
 
 // The batch is written: from now on its records are those that are read. What they make needless

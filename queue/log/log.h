@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -137,11 +138,14 @@ public:
     // operations, in order. Synced before it returns if anybody waits for one of them; what nobody
     // waits for (STATE, DONE) is certain with a later commit's sync, or that of sync(). After the
     // first error everything fails: the bytes on disk count as unknown, and only a restart
-    // (recovery) tells. If only file descriptors or memory are missing, nothing is lost: it returns
-    // nothing, and the next commit tries the same again (is_stalled()).
+    // (recovery) tells. If only file descriptors or memory are missing, nothing is lost: the next
+    // commit tries the same again (is_stalled()). So it does if room is missing, but mail that came
+    // in is refused then (no_space) and only what comes of other mail waits, until look_for_room()
+    // finds room.
     [[nodiscard]] std::vector<Completion> commit();
-    // The last commit could not write for now; refusal() says why until one can.
-    [[nodiscard]] bool is_stalled() const;
+    // Looks at the free space; on a disk that was full, whether there is room for mail again.
+    void look_for_room();
+    [[nodiscard]] bool is_full() const { return is_full_; }
     // Something is written that a power cut could undo, and sync() would make it certain.
     [[nodiscard]] bool has_unsynced() const { return is_sync_due_; }
     void sync();
@@ -174,6 +178,8 @@ public:
     [[nodiscard]] std::vector<std::string> take_notes();
     [[nodiscard]] MessageId allocate_id() { return next_id_.fetch_add(1); }
     [[nodiscard]] std::optional<StoreError> refusal() const;
+    // The last commit could not write for now; refusal() says why until one can.
+    [[nodiscard]] bool is_stalled() const { return is_stalled_; }
     // What the opening found; after read_old_mail() also what that found.
     [[nodiscard]] RecoveryReport report() const;
     [[nodiscard]] LogStatistics statistics() const;
@@ -184,6 +190,7 @@ public:
 private:
     Log(Disk& disk, const LogOptions& options);
     StoreResult<void> start();
+    using EndedMail = std::set<MessageId>;  // a Finish of it waits, without reports
     StoreResult<Uuid> settle_version(const std::optional<SpoolVersion>& known, Survey& survey);
     void adopt_segments(const Survey& survey);
     void adopt_old_mail(const AdoptOldMail& old);
@@ -191,6 +198,13 @@ private:
     // beside DONEs that are carried.
     std::vector<Operation> take_batch(std::uint64_t& bytes);
     DiskResult<void> make_room(Stream stream, std::uint64_t bytes);
+    [[nodiscard]] bool is_short_of_room() const;
+    [[nodiscard]] bool is_lack_of_room(const DiskError& error) const;
+    DiskResult<void> find_place();
+    void begin_full(const DiskError& error);
+    void take_back_mail(const EndedMail& ended);
+    void refuse_mail(Operation& operation, const EndedMail& ended = {});
+    [[nodiscard]] bool is_refused(const Operation& operation);
     // False: there is nothing to write, or no room for it.
     bool prepare();
     DiskResult<void> write_batch(Stream stream, Batch& batch);
@@ -216,6 +230,7 @@ private:
     // Not for what passes: the log is stalled then.
     void break_down_or_stall(const DiskError& error);
     void set_stalled(std::optional<StoreError> why);
+    std::vector<Completion> commit_batch();
     std::vector<Completion> fail_everything();
 
     Disk& disk_;
@@ -230,8 +245,12 @@ private:
     mutable std::mutex refusal_mutex_;
     std::optional<StoreError> broken_;    // under refusal_mutex_, set once
     std::optional<StoreError> stalled_;   // under refusal_mutex_
+    std::optional<StoreError> full_;      // under refusal_mutex_
     std::optional<StoreError> no_space_;  // under refusal_mutex_
     std::vector<std::string> notes_;      // under refusal_mutex_
+
+    std::atomic<bool> is_stalled_ = false;
+    std::atomic<std::uint64_t> free_bytes_ = ~std::uint64_t{0};  // as check_space() saw it
 
     std::unique_ptr<Housekeeping> housekeeping_;
     std::unique_ptr<Segments> segments_;
@@ -253,6 +272,11 @@ private:
     std::unique_ptr<Pending> pending_;
     std::optional<Writing> writing_;  // as long as it cannot be written
     bool is_sync_due_ = false;
+    // A write has found no room, and none was found since for room_wanted_ more.
+    bool is_full_ = false;
+    std::uint64_t room_wanted_ = 0;
+    std::set<MessageId> cut_off_;      // bodies of which a piece was refused
+    std::vector<Completion> refused_;  // of mail, for the next commit() to return
     // What the hot stream's unsynced records make needless, once they are certain.
     std::vector<SegmentBytes> needless_;
     bool is_compaction_put_off_ = false;

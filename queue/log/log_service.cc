@@ -21,6 +21,8 @@ using namespace std::chrono_literals;
 constexpr auto space_check_interval = 5s;
 // What could not be done for want of descriptors or memory is tried again after so long.
 constexpr auto stall_interval = 100ms;
+// For want of room: after so long.
+constexpr auto full_interval = 1s;
 // An end may take so long for what is not asked for by anybody.
 constexpr auto end_patience = 400ms;
 // A sync that nobody waits for comes after so many other steps at the latest.
@@ -208,7 +210,9 @@ void LogService::run_writer() {
 
 bool LogService::wait_for_work() {
     const auto now = std::chrono::steady_clock::now();
-    auto until = now + (log_->is_stalled() ? Time::duration(stall_interval) : space_check_interval);
+    Time::duration interval = log_->is_stalled() ? stall_interval : space_check_interval;
+    if (log_->is_full()) interval = full_interval;
+    auto until = now + interval;
     if (sync_by_) until = std::min(until, *sync_by_);
     bool is_idle = false;
     {
@@ -218,7 +222,7 @@ bool LogService::wait_for_work() {
         if (writes_end_ && writes_.empty()) return false;
         is_tending_due_ = false;
     }
-    if (is_idle && !sync_by_ && !log_->is_stalled()) log_->check_space();
+    if (is_idle && !sync_by_ && !log_->is_stalled()) log_->look_for_room();
     return true;
 }
 

@@ -79,8 +79,12 @@ public:
     bool step();
     // Mode::steps: finds the old mail now.
     bool find_old_mail();
-    // Looks at the free space again; Mode::threads does so by itself every few seconds.
-    void check_space() { log_->check_space(); }
+    // Mode::steps: looks at the free space again. Mode::threads does so by itself every few
+    // seconds.
+    void check_space() {
+        log_->look_for_room();
+        tell();
+    }
     // LogOptions::free_percent_min and free_bytes_min, from any thread; refusal() follows at once.
     void set_space_floors(std::uint32_t free_percent_min, std::uint64_t free_bytes_min) {
         log_->set_space_floors(free_percent_min, free_bytes_min);

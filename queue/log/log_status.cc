@@ -34,11 +34,6 @@ bool Log::is_broken() const {
     return broken_.has_value();
 }
 
-bool Log::is_stalled() const {
-    const std::lock_guard guard(refusal_mutex_);
-    return stalled_.has_value();
-}
-
 void Log::break_down(const DiskError& error) {
     is_sync_due_ = false;  // nothing is synced any more
     const std::lock_guard guard(refusal_mutex_);
@@ -46,7 +41,7 @@ void Log::break_down(const DiskError& error) {
 }
 
 void Log::break_down_or_stall(const DiskError& error) {
-    if (!error.is_temporary()) return break_down(error);
+    if (!error.is_temporary() && !is_lack_of_room(error)) return break_down(error);
     auto why = to_store_error(error);
     why.text += ": new mail is refused until that is over";
     set_stalled(std::move(why));
@@ -54,13 +49,16 @@ void Log::break_down_or_stall(const DiskError& error) {
 
 void Log::set_stalled(std::optional<StoreError> why) {
     const std::lock_guard guard(refusal_mutex_);
-    if (why && !stalled_) notes_.push_back(why->text);
+    // A full disk has said so already.
+    if (why && !stalled_ && !is_full_) notes_.push_back(why->text);
+    is_stalled_ = why.has_value();
     stalled_ = std::move(why);
 }
 
 std::optional<StoreError> Log::refusal() const {
     const std::lock_guard guard(refusal_mutex_);
     if (broken_) return broken_;
+    if (full_) return full_;
     return stalled_ ? stalled_ : no_space_;
 }
 
@@ -77,6 +75,7 @@ void Log::set_space_floors(std::uint32_t free_percent_min, std::uint64_t free_by
 void Log::check_space() {
     const auto space = disk_.space();
     std::optional<StoreError> refusal;
+    free_bytes_ = space ? space->free_bytes : ~std::uint64_t{0};
     if (space) {
         const auto limit =
             std::max(free_bytes_min_.load(), space->total_bytes / 100 * free_percent_min_);

@@ -23,6 +23,7 @@ public:
 
     [[nodiscard]] MessageId allocate_id() override;
     [[nodiscard]] std::optional<StoreError> refusal() const override;
+    [[nodiscard]] bool is_stalled() const override;
     void append_body(MessageId id, std::string chunk, OnDone on_written) override;
     void discard_body(MessageId id) override;
     void enqueue(std::shared_ptr<const Message> message, OnDone on_durable) override;

@@ -18,6 +18,11 @@ public:
     [[nodiscard]] bool empty() const { return operations_.empty(); }
     [[nodiscard]] const Operation& front() const { return operations_.front(); }
     [[nodiscard]] Operation take_front();
+    // Each may be made another one, for the same message.
+    template <class Visit>
+    void visit(const Visit& change) {
+        for (auto& operation : operations_) change(operation);
+    }
     // All that is left has this answer.
     void answer_all(const StoreResult<void>& result, std::vector<Completion>& completions);
 

@@ -65,11 +65,12 @@ DiskResult<void> Segments::seal(Stream stream) {
 
 DiskResult<void> Segments::start_next(Stream stream, std::uint64_t first_lsn) {
     auto& open = open_of(stream);
+    // First: where there is no room for the next one, the current one has some left.
+    auto ready = housekeeping_.take();
+    if (!ready) return std::unexpected(std::move(ready).error());
     if (open.file) {
         if (auto sealed = seal(stream); !sealed) return sealed;
     }
-    auto ready = housekeeping_.take();
-    if (!ready) return std::unexpected(std::move(ready).error());
     open.file = std::move(ready->file);
     open.number = ready->number;
     open.generation = ready->generation;
@@ -116,6 +117,25 @@ DiskResult<void> Segments::fill_ahead(Open& open) const {
         open.file->write(open.filled, std::string(static_cast<std::size_t>(ahead), '\0'));
     if (written) open.filled += ahead;
     if (!written && (written.error().is_no_space() || written.error().is_temporary())) return {};
+    return written;
+}
+
+DiskResult<void> Segments::reserve(Stream stream, std::uint64_t bytes) {
+    auto& open = open_of(stream);
+    DiskResult<void> written;
+    for (const auto ahead : {options_.zero_ahead_bytes, std::uint64_t{0}}) {
+        const auto end = open.end + bytes + ahead;
+        if (open.end + bytes <= open.filled) break;
+        written = open.file->write(open.filled,
+                                   std::string(static_cast<std::size_t>(end - open.filled), '\0'));
+        if (!written && !written.error().is_no_space()) return written;
+        if (written) open.filled = end;
+    }
+    // As much as there was is ours, for what is smaller.
+    if (!written)
+        if (const auto size = open.file->size()) open.filled = std::max(open.filled, *size);
+    set_file_bytes(uses_.at(open.number), open.filled);
+    if (open.end + bytes <= open.filled) return {};
     return written;
 }
 

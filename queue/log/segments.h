@@ -77,6 +77,9 @@ public:
     // Closes the stream's current one (synced) and starts the next: its file has a synced header
     // and a synced name.
     DiskResult<void> start_next(Stream stream, std::uint64_t first_lsn);
+    // Takes the room for so many bytes behind the current one's end, and for some more if there is
+    // any: an append of them then finds it. For a disk that is nearly full.
+    DiskResult<void> reserve(Stream stream, std::uint64_t bytes);
     [[nodiscard]] bool is_open(Stream stream) const { return open_of(stream).file != nullptr; }
     // 0: none is open.
     [[nodiscard]] std::uint64_t current(Stream stream) const { return open_of(stream).number; }

@@ -83,7 +83,7 @@ def test_a_disk_without_room_for_a_segment(small_disk, size):
         relay.launch()
         until(lambda: not relay.child.is_running() or " ready" in relay.child.log(), "its start or end")
         if relay.child.is_running():
-            # So small a message has room; when there is none left, the relay says so and ends.
+            # So small a message has room; when there is none left, the relay says so and stays.
             said = "250"
             for _ in range(5_000):
                 with relay.wire() as wire:
@@ -93,7 +93,11 @@ def test_a_disk_without_room_for_a_segment(small_disk, size):
                 if not said.startswith("250"):
                     break
             assert said.startswith("452"), said
-        assert relay.wait_for_end() == 1
+            small_disk.resize("8m")
+            until(lambda: refusal_by(relay) == (None, None), "room again")
+            relay.stop()
+        else:
+            assert relay.wait_for_end() == 1
         assert str(spool) in relay.log() and "No space left on device" in relay.log()
     finally:
         relay.discard()
@@ -119,28 +123,32 @@ def test_a_disk_below_the_floor_is_refused_from_the_start(small_disk, size):
     "size, message_size", [("3m", 300), ("3m", 3_000), ("5m", 30_000), ("8m", 300_000)]
 )
 def test_a_disk_that_fills_up_with_no_floor_loses_nothing(small_disk, folder, size, message_size):
-    """Whoever sets the floor to nothing gets 452 from the disk itself, and a relay that stops and says why. With more
-    room it starts again, and all that it had acknowledged is there."""
+    """With the floor at nothing the disk itself says 452. The relay stays, says so once, and goes on by itself when
+    there is room; what it had acknowledged is delivered, and nothing twice."""
     spool = small_disk.make(size) / "spool"
     plan = OffMail(message_size)
     with Account(folder / "account") as account, Hops(account) as hops:
         relay = Relay(spool, hops.routes())
         try:
             relay.start()
-            load.send(relay.port, plan, range(5_000), account, sessions=1, is_over=lambda: not relay.child.is_running())
-            assert relay.wait_for_end() == 1
+            full = "the disk of the spool is full: "
+            load.send(relay.port, plan, range(5_000), account, sessions=1, is_over=lambda: full in relay.log())
             assert "No space left on device" in relay.log(), relay.log()[-2000:]
+            assert REFUSED.match(refusal_by(relay)[1])
             events = parse((folder / "account").read_text())
             answers = [event[2] for event in events if event[0] == "R" and len(event) > 2 and event[2].isdigit()]
             # A body that is stored while it comes may fail before its end, and then the client may hear 421 first.
             assert answers and set(answers) <= ({"452"} if message_size < 100_000 else {"452", "421"}), answers
-            account.note("K", "full")
-            small_disk.resize("16m")
-            relay.start()
-            assert refusal_by(relay) == (None, None)
             hops.switch_on()
+            small_disk.resize("16m")
+            again = "there is room on the disk of the spool again"
+            until(lambda: again in relay.log(), lambda: relay.log()[-2000:])
+            until(lambda: refusal_by(relay) == (None, None), "mail is taken again")
             relay.flush()
             relay.wait_until_empty()
+            notes = re.findall(r"spool_note text=\"([^:\"]*)", relay.log())
+            assert notes == ["the disk of the spool is full", again], notes
+            assert relay.starts == 1
             relay.stop()
         finally:
             relay.discard()

@@ -54,6 +54,31 @@ TEST(QueueManager, only_a_static_route_leads_to_this_machine) {
     EXPECT_EQ(server.received.size(), 1u);
 }
 
+// Mail whose outcome could not be kept would be delivered again after a restart.
+TEST(QueueManager, begins_nothing_while_the_store_cannot_write) {
+    World world;
+    world.settings.routes = {{.domain = "late.example", .hosts = {{"10.0.0.1", 25}}}};
+    auto& server = world.serve("them.example");
+    auto& late = world.server("10.0.0.1");
+    late.reply = [](const std::string& command) {
+        return command.starts_with("RCPT") ? std::optional<std::string>("450 4.2.0 later") : none();
+    };
+    world.send({.to = {"bob@late.example"}});
+    world.run_for(1s);
+    const auto calls = world.store.calls.size();
+    const auto attempts = late.connects;
+    world.store.stalled = true;
+    world.send();
+    world.run_for(240h);
+    EXPECT_EQ(server.connects, 0u);
+    EXPECT_EQ(late.connects, attempts);
+    EXPECT_EQ(world.store.calls.size(), calls) << "nor is anything given up";
+    world.store.stalled = false;
+    world.run_for(2s);
+    EXPECT_EQ(server.received.size(), 1u);
+    EXPECT_EQ(late.connects, attempts + 1) << "it is tried before it is given up";
+}
+
 TEST(QueueManager, a_new_route_counts_for_mail_that_waits_already) {
     World world;
     world.settings.routes = {{.domain = "them.example", .hosts = {{"10.0.0.1", 25}}}};

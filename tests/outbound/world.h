@@ -73,6 +73,7 @@ public:
 
     queue::MessageId allocate_id() override { return ++last_id_; }
     std::optional<queue::StoreError> refusal() const override { return std::nullopt; }
+    [[nodiscard]] bool is_stalled() const override { return stalled; }
     void append_body(queue::MessageId id, std::string chunk, OnDone on_written) override {
         bodies_[id] += chunk;
         agenda_.later(0ms, [done = std::move(on_written)]() mutable { done({}); });
@@ -143,6 +144,7 @@ public:
     }
 
     std::map<queue::MessageId, Kept> kept;
+    bool stalled = false;  // is_stalled()
     std::vector<std::string> calls;
     std::size_t states_written = 0;  // of recipients
     int reads = 0;

@@ -238,7 +238,10 @@ public:
     }
     DiskResult<DiskSpace> space() override {
         const std::lock_guard guard(mutex_);
-        return space_;
+        auto space = space_;
+        space.free_bytes = std::min(space.free_bytes,
+                                    capacity_bytes_ - std::min(capacity_bytes_, used_bytes_here()));
+        return space;
     }
     DiskResult<std::unique_ptr<Lock>> lock(const std::string& path) override {
         const std::lock_guard guard(mutex_);

@@ -212,7 +212,8 @@ private:
     }
     Store::OnDone on_done(std::uint64_t order) {
         return [this, order](StoreResult<void> result) {
-            if (result) model_.acknowledge(order);
+            // On a full disk mail that was delivered meanwhile is taken, and nothing is certain.
+            if (result && !spool_.store->refusal()) model_.acknowledge(order);
         };
     }
     std::string random_body(std::size_t bytes_max) {

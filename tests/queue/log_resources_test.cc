@@ -1,5 +1,9 @@
 // What the log does when descriptors, memory or room are missing for a while.
+#include <algorithm>
 #include <cerrno>
+#include <memory>
+#include <optional>
+#include <set>
 
 #include "queue/log/log_store.h"
 #include "tests/queue/log_world.h"
@@ -198,6 +202,204 @@ TEST(LogResources, old_mail_is_found_when_descriptors_are_there_again) {
         EXPECT_EQ(spool.fatal, "");
         EXPECT_TRUE(spool.service->report().damages.empty());
     }
+}
+
+// ---- A full disk ----
+
+struct FullDisk {
+    explicit FullDisk(std::size_t queued) {
+        for (std::size_t i = 0; i < queued; ++i) send(800);
+    }
+    // Its answer; nothing while it has none.
+    std::optional<StoreResult<void>> send(std::size_t bytes) {
+        const auto id = spool.store->allocate_id();
+        auto answer = std::make_shared<std::optional<StoreResult<void>>>();
+        spool.store->enqueue(shared_message(id, std::string(bytes, 'x')),
+                             [answer](auto result) { answer->emplace(std::move(result)); });
+        spool.run();
+        if (*answer && **answer) waiting.insert(id);
+        return *answer;
+    }
+    void fill(std::uint64_t left = 0) { disk.set_capacity(disk.used_bytes() + left); }
+    // How often the next segment is wanted does not matter: mail comes until it is refused.
+    void send_until_refused() {
+        for (int i = 0; i < 1000; ++i) {
+            const auto answer = send(3000);
+            ASSERT_TRUE(answer) << "nobody waits for room";
+            if (*answer) continue;
+            ASSERT_EQ(answer->error().kind, StoreError::Kind::no_space);
+            return;
+        }
+        FAIL() << "never refused";
+    }
+    void finish_one() {
+        spool.store->finish(*waiting.begin(), {}, nullptr);
+        waiting.erase(waiting.begin());
+        spool.run();
+    }
+    void expect_kept() {
+        const auto copy = copy_of(disk);
+        Spool next(*copy);
+        ASSERT_FALSE(next.error);
+        EXPECT_TRUE(next.service->report().damages.empty());
+        const auto messages = next.load();
+        EXPECT_EQ(messages.size(), waiting.size());
+        for (const auto id : waiting) EXPECT_TRUE(messages.contains(id)) << id;
+    }
+
+    FakeDisk disk;
+    Spool spool{disk};
+    std::set<MessageId> waiting;
+};
+
+TEST(LogFullDisk, refuses_mail_and_goes_on_when_there_is_room_again) {
+    for (const std::uint64_t left : {0u, 3'000u, 70'000u}) {
+        SCOPED_TRACE(left);
+        FullDisk world(100);
+        world.fill(left);
+        world.send_until_refused();
+        EXPECT_EQ(world.spool.fatal, "");
+        ASSERT_TRUE(world.spool.store->refusal());
+        EXPECT_EQ(world.spool.store->refusal()->kind, StoreError::Kind::no_space);
+        EXPECT_EQ(world.spool.notes.size(), 1u);
+        for (const auto id : world.waiting) ASSERT_TRUE(world.spool.read(id));
+        world.spool.service->check_space();
+        EXPECT_TRUE(world.spool.store->refusal()) << "it is full yet";
+        world.disk.set_capacity(UINT64_MAX);
+        world.spool.run();
+        world.spool.service->check_space();
+        EXPECT_FALSE(world.spool.store->refusal());
+        EXPECT_EQ(world.spool.notes.size(), 2u);
+        EXPECT_TRUE(world.send(3000).value());
+        EXPECT_EQ(world.spool.fatal, "");
+        world.expect_kept();
+    }
+}
+
+// What is left of the disk is for them.
+TEST(LogFullDisk, writes_down_what_comes_of_mail_as_long_as_there_is_any_room) {
+    FullDisk world(100);
+    world.fill(20'000);
+    world.send_until_refused();
+    for (int i = 0; i < 8; ++i) world.finish_one();
+    EXPECT_FALSE(world.spool.store->is_stalled());
+    EXPECT_TRUE(world.spool.store->refusal());
+    EXPECT_EQ(world.spool.notes.size(), 1u);
+    world.expect_kept();
+}
+
+TEST(LogFullDisk, keeps_what_comes_of_mail_until_it_can_be_written) {
+    FullDisk world(100);
+    world.fill();
+    int ended = 0;
+    while (!world.spool.store->is_stalled()) {
+        ASSERT_LT(++ended, 5000) << "it never fills up";
+        const auto id = *world.waiting.begin();
+        world.spool.store->update(id, make_states(static_cast<std::uint16_t>(ended)), {});
+        world.spool.run();
+    }
+    for (int i = 0; i < 20; ++i) world.finish_one();
+    EXPECT_TRUE(world.spool.store->is_stalled());
+    EXPECT_EQ(world.spool.fatal, "");
+    EXPECT_EQ(world.spool.notes.size(), 1u);
+    world.disk.set_capacity(UINT64_MAX);
+    world.spool.run();
+    EXPECT_FALSE(world.spool.store->is_stalled());
+    world.spool.service->check_space();
+    EXPECT_FALSE(world.spool.store->refusal());
+    EXPECT_EQ(world.spool.notes.size(), 2u);
+    world.expect_kept();
+}
+
+// Its pieces are given back, and what the client sends of it behind them is no message.
+TEST(LogFullDisk, a_body_that_found_no_room_for_a_piece_is_refused_whole) {
+    FullDisk world(100);
+    const auto id = world.spool.store->allocate_id();
+    world.spool.store->append_body(id, std::string(6000, 'y'), nullptr);
+    world.spool.run();
+    world.fill();
+    world.send_until_refused();
+    std::vector<bool> answers;
+    const auto note = [&answers](const auto& result) { answers.push_back(result.has_value()); };
+    world.spool.store->append_body(id, std::string(6000, 'y'), note);
+    world.spool.run();
+    world.disk.set_capacity(UINT64_MAX);
+    world.spool.run();
+    world.spool.service->check_space();
+    ASSERT_FALSE(world.spool.store->refusal());
+    world.spool.store->append_body(id, std::string(6000, 'y'), note);
+    world.spool.store->enqueue(large_message(id, 18'000), note);
+    world.spool.run();
+    EXPECT_EQ(answers, std::vector<bool>({false, false, false}));
+    EXPECT_TRUE(world.send(3000).value());
+    world.expect_kept();
+}
+
+// Some file systems find no room where they have been written to before, and some only at a write
+// that has begun.
+TEST(LogFullDisk, a_batch_that_finds_no_room_itself_is_answered_and_comes_to_nothing) {
+    for (const bool is_ended : {false, true}) {
+        SCOPED_TRACE(is_ended);
+        FullDisk world(10);
+        const auto id = world.spool.store->allocate_id();
+        std::optional<StoreResult<void>> answer;
+        world.spool.store->enqueue(shared_message(id, std::string(3000, 'x')),
+                                   [&](auto result) { answer = std::move(result); });
+        if (is_ended) world.spool.store->finish(id, {}, nullptr);
+        world.disk.fail_at(world.disk.calls(), ENOSPC, true);
+        world.spool.run();
+        ASSERT_TRUE(answer);
+        EXPECT_EQ(answer->has_value(), is_ended) << "what was delivered needs no place";
+        EXPECT_TRUE(world.spool.store->is_stalled());
+        world.disk.fail_at(~std::uint64_t{0}, 0);
+        world.spool.run();
+        EXPECT_FALSE(world.spool.store->is_stalled());
+        world.spool.service->check_space();
+        EXPECT_TRUE(world.send(3000).value());
+        EXPECT_EQ(world.spool.fatal, "");
+        EXPECT_EQ(world.spool.notes.size(), 2u);
+        world.expect_kept();
+    }
+}
+
+TEST(LogFullDisk, a_lack_of_room_at_any_change_loses_and_breaks_nothing) {
+    std::uint64_t calls = 0;
+    for (std::uint64_t call = 0; call == 0 || call < calls; ++call) {
+        SCOPED_TRACE(call);
+        FakeDisk disk;
+        std::set<MessageId> waiting;
+        {
+            Spool spool(disk);
+            const auto begin = disk.calls();
+            disk.fail_at(begin + call, ENOSPC);
+            for (int i = 0; i < 40 && spool.fatal.empty(); ++i) {
+                const auto id = spool.store->allocate_id();
+                spool.store->enqueue(shared_message(id, std::string(5000, 'x')), [&](auto result) {
+                    if (result) waiting.insert(id);
+                });
+                spool.run();
+                if (i % 3 == 0 && waiting.contains(id)) {
+                    spool.store->finish(id, {}, nullptr);
+                    waiting.erase(id);
+                }
+                spool.run();
+                spool.service->check_space();
+            }
+            // What is on the disk after a sync that failed is not known, whatever it says.
+            EXPECT_TRUE(spool.fatal.empty() || spool.fatal.find("sync") != spool.fatal.npos)
+                << spool.fatal;
+            EXPECT_TRUE(!spool.fatal.empty() || waiting.size() > 24) << waiting.size();
+            calls = std::max(calls, disk.calls() - begin);
+        }
+        disk.fail_at(~std::uint64_t{0}, 0);
+        Spool next(disk);
+        ASSERT_FALSE(next.error);
+        EXPECT_TRUE(next.service->report().damages.empty());
+        const auto messages = next.load();
+        for (const auto id : waiting) EXPECT_TRUE(messages.contains(id)) << id;
+        if (testing::Test::HasFailure()) return;
+    }
+    EXPECT_GT(calls, 100u);
 }
 
 // Room for some of the copies is missing, or for all of them.

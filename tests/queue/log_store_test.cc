@@ -399,10 +399,18 @@ TEST(LogStore, a_full_disk_is_told_as_such) {
     const auto result = spool.enqueue(shared_message(spool.store->allocate_id(), "x"));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, StoreError::Kind::no_space);
-    EXPECT_NE(spool.fatal, "");
-    EXPECT_TRUE(spool.store->refusal());
+    EXPECT_EQ(spool.fatal, "");
+    ASSERT_TRUE(spool.store->refusal());
+    EXPECT_EQ(spool.store->refusal()->text, result.error().text);
+    ASSERT_EQ(spool.notes.size(), 1u);
+    EXPECT_TRUE(spool.notes[0].starts_with("the disk of the spool is full: cannot write "))
+        << spool.notes[0];
     EXPECT_FALSE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")))
-        << "never tried again";
+        << "until somebody has looked for room";
+    spool.service->check_space();
+    EXPECT_FALSE(spool.store->refusal());
+    EXPECT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+    EXPECT_EQ(spool.notes.size(), 2u);
 }
 
 TEST(LogStore, damage_found_in_reading_is_quarantined_and_told) {

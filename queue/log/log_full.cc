@@ -1,0 +1,136 @@
+// What the log does on a disk that is full: new mail is refused, and what comes of the mail that is
+// queued waits until it can be written.
+#include <algorithm>
+#include <utility>
+
+#include "queue/log/batch.h"
+#include "queue/log/log.h"
+#include "queue/log/pending.h"
+#include "queue/log/segments.h"
+
+namespace queue::log {
+namespace {
+
+// With less than this the room for a batch is taken before the batch is made: more than is written
+// between two looks at the free space.
+constexpr std::uint64_t low_room_bytes = 64u << 20;
+
+}  // namespace
+
+bool Log::is_short_of_room() const { return is_full_ || free_bytes_ < low_room_bytes; }
+
+// The place for what is to be written. On a full disk mail is refused first: what is left is
+// little, and may find a place that all of it did not.
+DiskResult<void> Log::find_place() {
+    const auto look = [this] {
+        const auto carried = segments_->dones_to_carry().size() * Batch::carried_bytes;
+        return make_room(Stream::hot, writing_->bytes + carried);
+    };
+    auto room = look();
+    if (room || !is_lack_of_room(room.error())) return room;
+    begin_full(room.error());
+    writing_->bytes = Batch::lead_bytes;
+    for (const auto& operation : writing_->operations)
+        writing_->bytes += Batch::bytes_max(operation, uploads_, 0);
+    return look();
+}
+
+// After a sync that failed nobody knows what is on the disk: that is never only a lack of room.
+bool Log::is_lack_of_room(const DiskError& error) const {
+    return error.is_no_space() && !segments_->has_sync_failed() && !is_broken();
+}
+
+void Log::begin_full(const DiskError& error) {
+    room_wanted_ = std::max(options_.zero_ahead_bytes, writing_ ? writing_->bytes : 0);
+    room_wanted_ = std::min(room_wanted_, options_.segment_bytes - segment_header_bytes);
+    if (!std::exchange(is_full_, true)) {
+        const std::lock_guard guard(refusal_mutex_);
+        full_ = StoreError{StoreError::Kind::no_space,
+                           "the disk of the spool is full: " + error.text +
+                               ". New mail is refused until there is room again; outcomes of "
+                               "deliveries that find no room wait in memory"};
+        notes_.push_back(full_->text);
+    }
+    EndedMail ended;
+    const auto look = [&ended](const Operation& operation) {
+        const auto* finish = std::get_if<Finish>(&operation.what);
+        if (finish != nullptr && finish->reports.empty()) ended.insert(finish->id);
+    };
+    pending_->visit(look);
+    if (writing_) std::ranges::for_each(writing_->operations, look);
+    const auto refuse = [&](Operation& operation) { refuse_mail(operation, ended); };
+    // In the order in which they were asked for: a message comes behind the pieces of its body.
+    if (writing_ && writing_->batch) {
+        take_back_mail(ended);
+    } else if (writing_) {
+        std::ranges::for_each(writing_->operations, refuse);
+    }
+    pending_->visit(refuse);
+}
+
+// Nobody was told that this mail is safe. What was delivered from memory meanwhile is: then nothing
+// of it has to be kept.
+void Log::refuse_mail(Operation& operation, const EndedMail& ended) {
+    StoreResult<void> result = std::unexpected(
+        full_ ? *full_ : StoreError{StoreError::Kind::no_space, "a part of it found no room"});
+    MessageId id = 0;
+    if (const auto* enqueue = std::get_if<Enqueue>(&operation.what)) {
+        id = enqueue->message->id;
+        cut_off_.erase(id);
+        if (ended.contains(id)) result = {};
+    } else if (const auto* body = std::get_if<AppendBody>(&operation.what)) {
+        id = body->id;
+        cut_off_.insert(id);
+    } else {
+        return;
+    }
+    log::answer(operation, result, refused_);
+    operation = {.shard = operation.shard, .ticket = 0, .what = DiscardBody{id}};
+}
+
+// One piece of its body is missing now: the rest and the message are refused as well.
+bool Log::is_refused(const Operation& operation) {
+    if (const auto* enqueue = std::get_if<Enqueue>(&operation.what))
+        return is_full_ || cut_off_.contains(enqueue->message->id);
+    if (const auto* body = std::get_if<AppendBody>(&operation.what))
+        return is_full_ || cut_off_.contains(body->id);
+    if (const auto* discard = std::get_if<DiscardBody>(&operation.what))
+        cut_off_.erase(discard->id);
+    return false;
+}
+
+// The batch is made, and a part of it may be in the file: it has to be written as it is, and what
+// was refused of it ends in the next one.
+void Log::take_back_mail(const EndedMail& ended) {
+    for (auto& operation : writing_->operations) {
+        const auto ticket = operation.ticket;
+        const auto shard = operation.shard;
+        const auto* enqueue = std::get_if<Enqueue>(&operation.what);
+        const auto id = enqueue != nullptr ? enqueue->message->id : 0;
+        if (enqueue == nullptr && !std::holds_alternative<AppendBody>(operation.what)) continue;
+        std::erase_if(writing_->completions, [&](const Completion& completion) {
+            return completion.shard == shard && completion.ticket == ticket;
+        });
+        refuse_mail(operation, ended);
+        auto end = std::exchange(operation.what, Barrier{});
+        if (enqueue != nullptr) end = Finish{.id = id, .reports = {}, .is_awaited = false};
+        pending_->add({.shard = shard, .ticket = 0, .what = std::move(end)});
+    }
+}
+
+void Log::look_for_room() {
+    check_space();
+    // What is being written looks by itself.
+    if (!is_full_ || writing_ || is_broken() || free_bytes_ < room_wanted_) return;
+    if (auto made = make_room(Stream::hot, room_wanted_); !made) {
+        if (!is_lack_of_room(made.error()) && !made.error().is_temporary())
+            break_down(made.error());
+        return;
+    }
+    is_full_ = false;
+    const std::lock_guard guard(refusal_mutex_);
+    full_.reset();
+    notes_.emplace_back("there is room on the disk of the spool again: new mail is taken");
+}
+
+}  // namespace queue::log
