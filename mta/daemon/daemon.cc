@@ -59,9 +59,7 @@ Daemon::Daemon(const std::string& config_path, SettingsPtr settings)
     : config_path_(config_path), settings_(std::move(settings)) {}
 
 Daemon::~Daemon() {
-    metrics_.reset();  // wait for calls that use the shards
-    admin_.reset();
-    api_.reset();
+    close_spool();
     signals_.clear();
     hint_timer_.reset();
     alarm_.connect(nullptr);
@@ -232,10 +230,21 @@ void Daemon::keep_hints() {
         hints_written_ = version;
 }
 
+// All that uses it ends before.
+void Daemon::close_spool() {
+    metrics_.reset();  // wait for calls that use the shards
+    admin_.reset();
+    api_.reset();
+    for (const auto& shard : shards_) shard->close();
+    spool_.reset();
+}
+
 int Daemon::run() {
     main_shard().run();
     hint_file_->wait();
     keep_hints();
+    // Whoever reads that it has stopped may start another one.
+    close_spool();
     auto& shard = main_shard();
     shard.log().write(shard.now(), Level::info,
                       LogLine("stopped").with("exit_status", exit_status_));

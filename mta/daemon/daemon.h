@@ -54,6 +54,7 @@ private:
     void report_ready();
     void on_loaded(std::size_t messages);
     void keep_hints();
+    void close_spool();
     void reload();
     [[nodiscard]] std::expected<void, Problems> try_reload();
     void drain(std::string_view signal);

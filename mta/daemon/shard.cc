@@ -53,8 +53,13 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
         .on_broken_records = [this](const auto& answer) { log_broken_records(answer); }});
 }
 
-// Clients first: they speak to everything else.
 Shard::~Shard() {
+    close();
+    loop_.lingering().end();
+}
+
+// Clients first: they speak to everything else.
+void Shard::close() {
     loop_.set_turn_hook({});
     alive_.reset();
     server_.reset();

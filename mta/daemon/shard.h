@@ -59,6 +59,8 @@ public:
     void drain(Millis patience);
     // Stops the loop now: what is past a final dot is in doubt.
     void stop();
+    // Ends what uses the store; after run().
+    void close();
 
     // From any thread.
     void post(io::Mailbox::Work work) { mailbox_.post(std::move(work)); }

@@ -1,5 +1,6 @@
 """The daemon's life: start, stop, reload, and the commands that look at it."""
 
+import fcntl
 import json
 import os
 import re
@@ -130,6 +131,19 @@ def test_sigterm_tells_connected_clients(relay):
         reply = idle.reply()
         assert reply is None or reply.startswith("421"), reply
     assert posthouse.child.wait(15) == 0
+
+
+def test_stopped_is_said_when_another_relay_may_have_the_spool(relay):
+    """Whatever clients do that have been told to go."""
+    posthouse = relay()
+    spool = posthouse.settings["spool"]["path"]
+    with posthouse.wire() as silent:
+        silent.hello()
+        posthouse.child.signal(signal.SIGTERM)
+        posthouse.child.wait_for_log(r" stopped ")
+        with open(f"{spool}/LOCK") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert posthouse.child.wait(15) == 0
 
 
 def test_sigint_stops_as_well(relay):
