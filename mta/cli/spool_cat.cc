@@ -94,7 +94,7 @@ int run_spool_cat(queue::log::Disk& disk, const Invocation& invocation, CommandI
     if (!view) return exit_failed;
     const auto found = view->read(*id);
     if (!found) {
-        warn_of_problems(*view, io);
+        warn_of_problems(disk, *view, io);
         return fail(io, found.error().text);
     }
     if (invocation.json) {

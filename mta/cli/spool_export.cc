@@ -94,9 +94,9 @@ int run_spool_export(queue::log::Disk& disk, const SpoolRequest& request,
         return fail(io, "the files could not be made safe on disk (sync): do not rely on them");
     }
     io.out << plural(exported, "message") << " exported to " << printable(request.folder) << ".\n";
-    warn_of_problems(*view, io);
+    const int status = warn_of_problems(disk, *view, io);
     if (is_cut_short) fail(io, "interrupted: what was not exported yet is missing there");
-    return failed == 0 && !is_cut_short ? exit_fine : exit_failed;
+    return failed == 0 && !is_cut_short ? status : exit_failed;
 }
 
 }  // namespace mta::cli

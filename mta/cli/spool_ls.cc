@@ -102,8 +102,7 @@ int run_spool_ls(queue::log::Disk& disk, const Invocation& invocation, CommandIo
         table.write(io.out, io.columns);
         io.out << plural(messages, "message") << ", " << plural(recipients, "recipient") << ".\n";
     }
-    warn_of_problems(*view, io);
-    return status;
+    return std::max(status, warn_of_problems(disk, *view, io));
 }
 
 }  // namespace mta::cli

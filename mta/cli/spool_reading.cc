@@ -27,13 +27,23 @@ std::unique_ptr<queue::log::SpoolView> open_view(queue::log::Disk& disk, Command
     return nullptr;
 }
 
-void warn_of_problems(const queue::log::SpoolView& view, CommandIo& io) {
-    if (view.problems().empty()) return;
+std::string quarantine_words(queue::log::Disk& disk) {
+    const auto kept = disk.list("quarantine");
+    if (!kept || kept->empty()) return {};
+    return "quarantine/ holds " + plural(kept->size(), "file") +
+           " of damage found earlier: mail in there is neither shown nor delivered";
+}
+
+int warn_of_problems(queue::log::Disk& disk, const queue::log::SpoolView& view, CommandIo& io) {
+    if (const auto words = quarantine_words(disk); !words.empty())
+        io.err << "posthouse: " << words << '\n';
+    if (view.problems().empty()) return exit_fine;
     for (const auto& problem : view.problems())
         if (problem.is_stranger)
             io.err << "posthouse: " << problem.path << " is " << printable(problem.what) << '\n';
     io.err << "posthouse: the spool is damaged (" << plural(view.problems().size(), "place")
            << "), so there may be more than is shown; posthouse spool verify says where\n";
+    return exit_failed;
 }
 
 std::string describe(const DeliveryError& error) {

@@ -17,8 +17,12 @@ std::unique_ptr<queue::log::SpoolView> open_view(queue::log::Disk& disk, Command
                                                  queue::MessageId history_of = 0,
                                                  const std::function<bool()>& is_interrupted = {});
 
-// What the reading met that is not as it should be; nothing if all is well.
-void warn_of_problems(const queue::log::SpoolView& view, CommandIo& io);
+// What was put into quarantine/ and is read by no command. Empty: nothing.
+[[nodiscard]] std::string quarantine_words(queue::log::Disk& disk);
+
+// What the reading met that is not as it should be, and what was set aside earlier; nothing if all
+// is well. The exit status: exit_failed if the reading met damage.
+int warn_of_problems(queue::log::Disk& disk, const queue::log::SpoolView& view, CommandIo& io);
 
 // "451 4.7.1 greylisted" or the words alone, with the host: for people.
 [[nodiscard]] std::string describe(const DeliveryError& error);

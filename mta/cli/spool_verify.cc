@@ -55,10 +55,7 @@ int run_spool_verify(queue::log::Disk& disk, bool json, CommandIo& io) {
     auto problems = view->problems();
     problems.insert(problems.end(), unreadable.begin(), unreadable.end());
     auto notes = view->notes();
-    if (const auto kept = disk.list("quarantine"); kept && !kept->empty()) {
-        notes.push_back("quarantine/ holds " + plural(kept->size(), "file") +
-                        " of damage found earlier");
-    }
+    if (auto words = quarantine_words(disk); !words.empty()) notes.push_back(std::move(words));
     if (json) {
         nlohmann::json out = {{"segments", view->segments()},
                               {"records", view->records()},

@@ -216,6 +216,52 @@ TEST_F(SpoolCommands, export_of_a_damaged_body_says_so_and_goes_on) {
     EXPECT_THAT(out_.str(), HasSubstr("2 whole messages in the queue: 2 problems.\n"));
 }
 
+// A script must not take for whole what is not.
+TEST_F(SpoolCommands, export_and_ls_of_a_damaged_spool_fail_though_they_show_what_is_left) {
+    FakeDisk disk;
+    put_pairs(3);
+    ASSERT_EQ(import(disk), exit_fine);
+    Invocation ls;
+    EXPECT_EQ(run_spool_ls(disk, ls, io_), exit_fine);
+    for (const auto& path : disk.files()) {
+        auto bytes = disk.content(path);
+        const auto at = bytes.find("text of 1");
+        if (!path.starts_with("seg/") || !path.ends_with(".log") || at == bytes.npos) continue;
+        bytes[at] = 'T';
+        disk.put(path, bytes);
+    }
+    fs::remove_all(folder_);
+    err_.str("");
+    EXPECT_EQ(run_spool_export(disk, request(), [] { return false; }, io_), exit_failed);
+    EXPECT_THAT(out_.str(), HasSubstr("2 messages exported"));
+    EXPECT_THAT(err_.str(), HasSubstr("the spool is damaged (1 place)"));
+    EXPECT_EQ(run_spool_ls(disk, ls, io_), exit_failed);
+}
+
+TEST_F(SpoolCommands, tell_of_quarantine_where_mail_is_looked_for) {
+    FakeDisk disk;
+    put_pairs(1);
+    ASSERT_EQ(import(disk), exit_fine);
+    disk.put("quarantine/0000000000000009.log", "once a segment");
+    const std::string words =
+        "quarantine/ holds 1 file of damage found earlier: mail in there is neither shown nor "
+        "delivered\n";
+    Invocation invocation;
+    EXPECT_EQ(run_spool_ls(disk, invocation, io_), exit_fine) << "nothing new";
+    EXPECT_EQ(err_.str(), "posthouse: " + words);
+    err_.str("");
+    invocation.filter.id = "00000z";
+    EXPECT_EQ(run_spool_cat(disk, invocation, io_), exit_failed);
+    EXPECT_THAT(err_.str(), StartsWith("posthouse: " + words));
+    err_.str("");
+    fs::remove_all(folder_);
+    EXPECT_EQ(run_spool_export(disk, request(), [] { return false; }, io_), exit_fine);
+    EXPECT_EQ(err_.str(), "posthouse: " + words);
+    out_.str("");
+    EXPECT_EQ(run_spool_verify(disk, false, io_), exit_fine);
+    EXPECT_THAT(out_.str(), StartsWith("note: " + words));
+}
+
 TEST(Progress, draws_on_a_terminal_only_and_wipes_its_line) {
     std::ostringstream out;
     {
