@@ -9,6 +9,7 @@
 #include "mta/admin/orders.h"
 #include "mta/admin/questions.h"
 #include "mta/admin/trace.h"
+#include "mta/admin/why_gone.h"
 
 namespace mta::admin {
 
@@ -64,7 +65,13 @@ Response Api::handle(const Request& request) const {
         return only_get([&] {
             return answer_why(
                 call, path.substr(why_path.size()), loading(),
-                [this](const auto& query) { return find_ended(shards_, patience_, query); });
+                [this](const auto& query) { return find_ended(shards_, patience_, query); },
+                [this] {
+                    const auto status = get_status_();
+                    return status ? words_about_quarantine(status->spool_path,
+                                                           status->spool_quarantine.size())
+                                  : Lines{};
+                });
         });
     }
     return failure(404, "there is no " + path + " here; this relay speaks /v1");

@@ -272,6 +272,13 @@ struct WhyQuestion {
     Lines if_unknown;
 };
 
+// Nothing is known about it.
+Lines unknown(const WhyQuestion& question, const OnUnknown& on_unknown) {
+    auto lines = question.if_unknown;
+    if (on_unknown) std::ranges::move(on_unknown(), std::back_inserter(lines));
+    return lines;
+}
+
 Response why_response(const std::string& what, Why why, const json& loading) {
     if (!loading.is_null()) {
         why.lines.push_back(
@@ -322,19 +329,19 @@ Outcome<void> add_messages(const Call& call, const MessageFilter& filter, Instan
 }
 
 Response why_messages(const Call& call, const WhyQuestion& question, const json& loading,
-                      const FindEnded& find_ended) {
+                      const FindEnded& find_ended, const OnUnknown& on_unknown) {
     const auto now = call.now();
     if (!now) return failure(now.error());
     Why why;
     if (auto added = add_messages(call, question.filter, *now, why); !added)
         return failure(added.error());
     if (why.messages.empty()) add_ended(find_ended(question.ended), *now, why);
-    if (why.lines.empty()) why.lines = question.if_unknown;
+    if (why.lines.empty()) why.lines = unknown(question, on_unknown);
     return why_response(question.what, std::move(why), loading);
 }
 
 Response why_domain(const Call& call, const WhyQuestion& question, const json& loading,
-                    const FindEnded& find_ended) {
+                    const FindEnded& find_ended, const OnUnknown& on_unknown) {
     const auto views = call.of_all<std::optional<outbound::DomainView>>(
         [domain = question.filter.domain](QueueManager& manager, Instant) {
             return manager.domain(domain);
@@ -348,7 +355,7 @@ Response why_domain(const Call& call, const WhyQuestion& question, const json& l
     if (auto added = add_messages(call, question.filter, *now, why); !added)
         return failure(added.error());
     if (why.lines.empty()) add_ended(find_ended(question.ended), *now, why);
-    if (why.lines.empty()) why.lines = question.if_unknown;
+    if (why.lines.empty()) why.lines = unknown(question, on_unknown);
     return why_response(question.what, std::move(why), loading);
 }
 
@@ -361,7 +368,7 @@ Response answer_queue(const Call& call, const Request& request, const json& load
 }
 
 Response answer_why(const Call& call, const std::string& what, const json& loading,
-                    const FindEnded& find_ended) {
+                    const FindEnded& find_ended, const OnUnknown& on_unknown) {
     if (what.empty()) {
         return failure(400, "why what? Name a queue id, a Message-ID, an address or a domain");
     }
@@ -369,23 +376,23 @@ Response answer_why(const Call& call, const std::string& what, const json& loadi
         .what = what, .filter = {}, .ended = {}, .if_unknown = words_about_unknown_address(what)};
     if (what == "<>") {
         question.filter.sender = "";
-        return why_messages(call, question, loading, find_ended);
+        return why_messages(call, question, loading, find_ended, on_unknown);
     }
     if (what.starts_with('<')) {
         question.filter.message_id = queue::bare_message_id(what);
         question.if_unknown = words_about_unknown_message_id(what);
-        return why_messages(call, question, loading, find_ended);
+        return why_messages(call, question, loading, find_ended, on_unknown);
     }
     if (what.contains('@')) {
         question.filter.mention = what;
         question.ended.address = what;
-        return why_messages(call, question, loading, find_ended);
+        return why_messages(call, question, loading, find_ended, on_unknown);
     }
     if (const auto id = queue::parse_id(what); id && !what.contains('.')) {
         question.filter.id = id;
         question.ended.id = *id;
         question.if_unknown = words_about_unknown_id(what);
-        return why_messages(call, question, loading, find_ended);
+        return why_messages(call, question, loading, find_ended, on_unknown);
     }
     const auto domain = domain_form(what);
     if (!domain || domain->starts_with('.')) {
@@ -395,7 +402,7 @@ Response answer_why(const Call& call, const std::string& what, const json& loadi
     question.filter.domain = *domain;
     question.ended.domain = *domain;
     question.if_unknown = words_about_unknown_domain(what);
-    return why_domain(call, question, loading, find_ended);
+    return why_domain(call, question, loading, find_ended, on_unknown);
 }
 
 // ---- GET /v1/status, /v1/destinations ----

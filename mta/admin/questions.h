@@ -6,6 +6,7 @@
 #include "mta/admin/api.h"
 #include "mta/admin/call.h"
 #include "mta/admin/ended.h"
+#include "mta/admin/words.h"
 
 namespace mta::admin {
 
@@ -14,8 +15,11 @@ namespace mta::admin {
 [[nodiscard]] Response answer_queue(const Call& call, const Request& request,
                                     const nlohmann::json& loading);
 using FindEnded = std::function<Ended(const outbound::Endings::Query&)>;
+// More to say where nothing is known; asked only then.
+using OnUnknown = std::function<Lines()>;
 [[nodiscard]] Response answer_why(const Call& call, const std::string& what,
-                                  const nlohmann::json& loading, const FindEnded& find_ended);
+                                  const nlohmann::json& loading, const FindEnded& find_ended,
+                                  const OnUnknown& on_unknown);
 [[nodiscard]] Response answer_status(const Call& call, const RelayStatus& status);
 [[nodiscard]] Response answer_destinations(const Call& call, const Request& request);
 

@@ -47,6 +47,13 @@ Lines words_about_unknown_domain(std::string_view domain) {
             "  Whether there was any is in the log: " + log_search(domain)};
 }
 
+Lines words_about_quarantine(const std::string& spool_path, std::size_t files) {
+    if (files == 0) return {};
+    return {"  Or it was in a part of the spool that is damaged: " + std::to_string(files) +
+            (files == 1 ? " file is" : " files are") + " in " + printable(spool_path) +
+            "/quarantine, and mail in there is not delivered (posthouse status names the files)."};
+}
+
 Lines words_about_loading() {
     return {
         "The relay has started a short while ago and does not know yet all that was queued "

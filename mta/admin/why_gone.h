@@ -1,4 +1,6 @@
 #pragma once
+#include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "mta/admin/words.h"
@@ -16,6 +18,8 @@ namespace mta::admin {
 [[nodiscard]] Lines words_about_unknown_message_id(std::string_view message_id);
 [[nodiscard]] Lines words_about_unknown_address(std::string_view address);
 [[nodiscard]] Lines words_about_unknown_domain(std::string_view domain);
+// What else may have become of it, if anything of the spool is in quarantine; empty: nothing is.
+[[nodiscard]] Lines words_about_quarantine(const std::string& spool_path, std::size_t files);
 // Nothing may only be so far.
 [[nodiscard]] Lines words_about_loading();
 

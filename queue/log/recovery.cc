@@ -8,12 +8,23 @@
 #include <utility>
 #include <vector>
 
+#include "queue/log/segment_scan.h"
+
 namespace queue::log {
 namespace {
 
 // How far the number of a file that is none of our segments may be above those of our own and still
 // count: strange numbers must not use up the row.
 constexpr std::uint64_t number_leap_max = 65'536;
+
+// Of a file that is set aside so much is looked through for mail: most segments are smaller.
+constexpr std::uint64_t bytes_counted_max = 256u << 20;
+
+std::string unfinished_words(std::size_t messages) {
+    if (messages == 0) return {};
+    return "; it seems to hold " + std::to_string(messages) +
+           (messages == 1 ? " message that is" : " messages that are") + " not delivered now";
+}
 
 class Surveyor {
 public:
@@ -170,6 +181,9 @@ void Surveyor::set_aside(std::uint64_t number, std::string why) {
     RecoveryReport::Damage damage{.segment = number, .what = std::move(why)};
     if (auto file = disk_.open(segment_path(number))) {
         damage.bytes = (*file)->size().value_or(0);
+        const auto length = std::min<std::uint64_t>(damage.bytes, bytes_counted_max);
+        if (const auto bytes = (*file)->read(0, static_cast<std::size_t>(length)))
+            damage.what += unfinished_words(count_unfinished(*bytes));
     }
     auto moved = disk_.rename(segment_path(number), "quarantine/" + name);
     if (moved) moved = disk_.sync_directory("quarantine");

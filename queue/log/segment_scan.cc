@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "queue/log/bytes.h"
@@ -147,6 +148,26 @@ SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
         scan.damages.push_back({bytes.size(), end_known - bytes.size()});
     }
     return scan;
+}
+
+std::size_t count_unfinished(std::string_view bytes) {
+    constexpr std::size_t at_tag = 12;  // in a record
+    if (bytes.size() < segment_header_bytes + record_header_bytes) return 0;
+    bytes.remove_prefix(segment_header_bytes);
+    const Generation generation{std::uint64_t{get_at<std::uint32_t>(bytes, at_tag)} << 32};
+    if (generation.tag() == 0) return 0;
+    std::set<MessageId> unfinished;
+    for (auto frame = parse_frame(bytes, generation); frame;
+         frame = parse_frame(bytes, generation)) {
+        if (frame->type == RecordType::enqueue) {
+            if (const auto enqueue = parse_enqueue(frame->payload))
+                unfinished.insert(enqueue->message.id);
+        } else if (frame->type == RecordType::done) {
+            if (const auto done = parse_done(frame->payload)) unfinished.erase(done->id);
+        }
+        bytes.remove_prefix(frame->bytes());
+    }
+    return unfinished.size();
 }
 
 }  // namespace queue::log

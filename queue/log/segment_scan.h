@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -49,5 +50,9 @@ using OnRecord = std::function<void(std::uint64_t offset, const Record& record)>
 [[nodiscard]] SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
                                        std::uint64_t end_known, const OnRecord& on_record,
                                        std::uint64_t later_lsn = 0);
+
+// For words only: how many messages begin and do not end in the records, as far as their frames
+// lead, where the header is not there to check them by. `bytes` as above.
+[[nodiscard]] std::size_t count_unfinished(std::string_view bytes);
 
 }  // namespace queue::log

@@ -19,6 +19,8 @@ using outbound::ViewState;
 using outbound::WaitReason;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 const Instant now = from_unix_ms(1'795'003'200'000);  // 2026-11-18T12:00:00Z
 
@@ -518,6 +520,22 @@ TEST_F(ApiTest, answers_say_while_old_mail_is_not_known_yet) {
     status_.is_loading = false;
     EXPECT_FALSE(ask(200, "/v1/queue").contains("loading"));
     EXPECT_FALSE(ask(200, "/v1/why/000001").contains("loading"));
+}
+
+// Nobody may take for delivered what is not.
+TEST_F(ApiTest, why_tells_of_quarantine_where_nothing_is_known) {
+    add(0, 1, "ann@office.example", {waiting("bob@them.example")});
+    const std::string words = "  Or it was in a part of the spool that is damaged: 2 files are in ";
+    status_.spool_path = "/var/lib/posthouse";
+    EXPECT_THAT(ask(200, "/v1/why/00000z")["lines"].back(), Not(StartsWith(words)));
+    status_.spool_quarantine = {"0000000000000001.log", "0000000000000002-0000000000001090.bytes"};
+    for (const auto* what : {"00000z", "nobody@them.example", "<9@office.example>", "no.example"}) {
+        EXPECT_EQ(ask(200, std::string("/v1/why/") + what)["lines"].back(),
+                  words +
+                      "/var/lib/posthouse/quarantine, and mail in there is not delivered "
+                      "(posthouse status names the files).");
+    }
+    EXPECT_THAT(ask(200, "/v1/why/bob@them.example")["lines"].back(), Not(StartsWith(words)));
 }
 
 TEST_F(ApiTest, why_finds_an_address_as_sender_and_as_recipient) {

@@ -304,6 +304,9 @@ TEST(Recovery, a_segment_with_an_unreadable_header_goes_to_quarantine_whole) {
         ASSERT_EQ(spool.service->report().damages.size(), 1u);
         EXPECT_EQ(spool.service->report().damages[0].quarantine_path,
                   "quarantine/0000000000000001.log");
+        EXPECT_EQ(spool.service->report().damages[0].what,
+                  "unreadable segment header; it seems to hold 2 messages that are not delivered "
+                  "now");
         EXPECT_EQ(disk->content("quarantine/0000000000000001.log").size(), bytes.size());
         EXPECT_TRUE(spool.load().empty());
         EXPECT_FALSE(disk->content("seg/0000000000000002.log").empty())
