@@ -1,7 +1,6 @@
 #include "queue/log/spool_view.h"
 
 #include <algorithm>
-#include <optional>
 #include <ranges>
 #include <utility>
 
@@ -186,7 +185,8 @@ StoreResult<SpoolView::Listing> SpoolView::list() {
             continue;
         }
         if (found->is_mended)
-            listing.problems.push_back({segment_path(*number), 0, 0, mended_header_words});
+            listing.problems.push_back(
+                {segment_path(*number), 0, segment_header_bytes, mended_header_words});
         listing.headers[*number] = found->header;
         listing.sizes[*number] = size;
         listing.note_origin(*number, origin_of(**file, found->header.generation));
