@@ -28,6 +28,14 @@ struct DeliveryNeeds {
     bool connection = true;  // false: there is an idle one
 };
 
+// What was taken from a destination's rates: TokenBucket::last_taken(), of those that matter still.
+struct RatesTaken {
+    std::optional<mta::Instant> messages;
+    std::optional<mta::Instant> connections;
+    bool operator==(const RatesTaken&) const = default;
+    [[nodiscard]] bool is_empty() const { return !messages && !connections; }
+};
+
 // Where mail goes to, a next hop with everything that is shared by the mail for it: the lines of
 // bundles that wait, in which senders take turns, its health (a circuit with one probe at a time),
 // the number of connections that it may have, and its pace.
@@ -145,6 +153,13 @@ public:
         is_closed_ = false;
         concurrency_.on_recovery();
         health_.end_interval(now);
+    }
+    [[nodiscard]] RatesTaken rates_taken(mta::Instant now) const {
+        return {messages_.last_taken(now), connections_.last_taken(now)};
+    }
+    void restore(const RatesTaken& taken, mta::Instant now) {
+        if (taken.messages) messages_.restore(*taken.messages, now);
+        if (taken.connections) connections_.restore(*taken.connections, now);
     }
     // What was known before a restart. Only before anything was started.
     void restore(Health::Trouble trouble, mta::Instant now) {

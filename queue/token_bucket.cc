@@ -31,7 +31,7 @@ void TokenBucket::set_rate(std::optional<mta::Rate> rate) {
     const auto spread = count - burst + 1;
     interval_us_ = (period_us + spread - 1) / spread;
     ahead_max_us_ = (burst - 1) * interval_us_;
-    if (former_interval_us != 0) used_until_us_ += interval_us_ - former_interval_us;
+    if (used_until_us_ != 0) used_until_us_ += interval_us_ - former_interval_us;
 }
 
 mta::Instant TokenBucket::next() const {
@@ -42,6 +42,16 @@ void TokenBucket::take(mta::Instant now) {
     if (interval_us_ == 0) return;
     MTA_ASSERT(may_take(now));
     used_until_us_ = std::max(used_until_us_, us_of(now)) + interval_us_;
+}
+
+std::optional<mta::Instant> TokenBucket::last_taken(mta::Instant now) const {
+    if (interval_us_ == 0 || used_until_us_ <= us_of(now)) return std::nullopt;
+    return instant_of(used_until_us_ - interval_us_);
+}
+
+void TokenBucket::restore(mta::Instant last_taken, mta::Instant now) {
+    const auto latest = instant_of(us_of(now) + ahead_max_us_);
+    used_until_us_ = us_of(std::clamp(last_taken, mta::Instant{}, latest)) + interval_us_;
 }
 
 mta::Instant TokenBucket::forgotten_at() const {

@@ -27,6 +27,13 @@ public:
     // From then on nothing that was taken matters any more.
     [[nodiscard]] mta::Instant forgotten_at() const;
 
+    // What is to be kept over a restart: when the last one was taken, or would have been if they
+    // had been spread evenly. Nothing: it matters no more.
+    [[nodiscard]] std::optional<mta::Instant> last_taken(mta::Instant now) const;
+    // Only before anything is taken; before or after set_rate(). A time that no rate could have
+    // made (a clock was wrong) becomes the latest possible one, so it costs one interval at most.
+    void restore(mta::Instant last_taken, mta::Instant now);
+
 private:
     static constexpr mta::Millis slack{10};
 

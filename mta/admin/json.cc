@@ -40,6 +40,7 @@ std::string_view name_of(outbound::WaitReason reason) {
         case WaitReason::message_rate: return "message_rate";
         case WaitReason::connection_rate: return "connection_rate";
         case WaitReason::connections_limit: return "connections_limit";
+        case WaitReason::unanswered_limit: return "unanswered_limit";
         case WaitReason::window: return "window";
         case WaitReason::future_release: return "future_release";
         case WaitReason::delivering: return "delivering";

@@ -132,6 +132,9 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
         case WaitReason::connection_rate: return wait_for_rate(view, now);
         case WaitReason::connections_limit:
             return "waits for its turn: " + busy_words(view.blocker, "the relay") + '.';
+        case WaitReason::unanswered_limit:
+            return "waits for its turn among destinations that have not answered yet: " +
+                   busy_words(view.blocker, "these") + '.';
         case WaitReason::window:
             return "waits for the hours in which mail for " + printable(view.domain) +
                    " is delivered (deliver_between of its [[route]]). They begin again " +
@@ -291,6 +294,9 @@ std::string advice(const RecipientView& view, const std::string& id) {
         case WaitReason::connection_rate:
             return "After a change of the rate: systemctl reload posthouse";
         case WaitReason::connections_limit: return "connections in [delivery] sets the limit.";
+        case WaitReason::unanswered_limit:
+            return "A quarter of connections in [delivery] is for these, so that servers that say "
+                   "nothing cannot take all.";
         case WaitReason::window:
             return "To try at once all the same: posthouse flush " + printable(view.domain);
         case WaitReason::future_release:

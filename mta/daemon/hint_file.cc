@@ -17,7 +17,7 @@ using queue::log::get_at;
 using queue::log::put;
 using queue::log::put_string;
 
-constexpr std::string_view lead = "posthouse hints 1\n";
+constexpr std::string_view lead = "posthouse hints 2\n";
 constexpr const char* path = "hints";
 constexpr const char* new_path = "hints.new";
 // A hint's words are an error's: cut to what a reply has, twice that with its key.
@@ -30,10 +30,17 @@ Instant take_time(ByteReader& in) {
     return from_unix_ms(static_cast<std::int64_t>(in.take<std::uint64_t>()));
 }
 
-void put_hint(std::string& out, const Hint& hint) {
-    const auto& [down_since, next_probe, failures, error] = hint.trouble;
-    put(out, static_cast<std::uint8_t>(hint.kind));
-    put_string(out, hint.key);
+// Zero: none.
+void put_time_if_any(std::string& out, const std::optional<Instant>& time) {
+    put_time(out, time.value_or(Instant{}));
+}
+std::optional<Instant> take_time_if_any(ByteReader& in) {
+    const auto time = take_time(in);
+    return time == Instant{} ? std::nullopt : std::optional(time);
+}
+
+void put_trouble(std::string& out, const queue::Health::Trouble& trouble) {
+    const auto& [down_since, next_probe, failures, error] = trouble;
     put_time(out, down_since);
     put_time(out, next_probe);
     put(out, failures);
@@ -46,16 +53,12 @@ void put_hint(std::string& out, const Hint& hint) {
     put_string(out, error.remote);
 }
 
-Hint take_hint(ByteReader& in) {
-    Hint hint;
-    const auto kind = in.take<std::uint8_t>();
-    if (kind > static_cast<std::uint8_t>(Hint::Kind::address)) in.fail();
-    hint.kind = static_cast<Hint::Kind>(kind);
-    hint.key = in.take_string();
-    hint.trouble.down_since = take_time(in);
-    hint.trouble.next_probe = take_time(in);
-    hint.trouble.failures = in.take<std::uint32_t>();
-    auto& error = hint.trouble.error;
+queue::Health::Trouble take_trouble(ByteReader& in) {
+    queue::Health::Trouble trouble;
+    trouble.down_since = take_time(in);
+    trouble.next_probe = take_time(in);
+    trouble.failures = in.take<std::uint32_t>();
+    auto& error = trouble.error;
     const auto scope = in.take<std::uint8_t>();
     if (scope > static_cast<std::uint8_t>(Scope::domain)) in.fail();
     error.scope = static_cast<Scope>(scope);
@@ -65,6 +68,29 @@ Hint take_hint(ByteReader& in) {
     error.status.detail = in.take<std::uint16_t>();
     error.text = in.take_string();
     error.remote = in.take_string();
+    return trouble;
+}
+
+void put_hint(std::string& out, const Hint& hint) {
+    put(out, static_cast<std::uint8_t>(hint.kind));
+    put_string(out, hint.key);
+    put_time_if_any(out, hint.rates_taken.messages);
+    put_time_if_any(out, hint.rates_taken.connections);
+    put_time(out, hint.last_answer);
+    put(out, static_cast<std::uint8_t>(hint.trouble.has_value()));
+    if (hint.trouble) put_trouble(out, *hint.trouble);
+}
+
+Hint take_hint(ByteReader& in) {
+    Hint hint;
+    const auto kind = in.take<std::uint8_t>();
+    if (kind > static_cast<std::uint8_t>(Hint::Kind::address)) in.fail();
+    hint.kind = static_cast<Hint::Kind>(kind);
+    hint.key = in.take_string();
+    hint.rates_taken.messages = take_time_if_any(in);
+    hint.rates_taken.connections = take_time_if_any(in);
+    hint.last_answer = take_time(in);
+    if (in.take<std::uint8_t>() != 0) hint.trouble = take_trouble(in);
     return hint;
 }
 

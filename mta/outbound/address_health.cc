@@ -74,8 +74,8 @@ void AddressHealth::add_hints(Hints& hints) const {
 
 void AddressHealth::restore(const Hint& hint, Instant now) {
     const auto endpoint = parse_endpoint(hint.key);
-    if (!endpoint || known_.find(*endpoint) != nullptr) return;
-    known_.touch(*endpoint).restore(hint.trouble, now, queue::mx_probes);
+    if (!endpoint || !hint.trouble || known_.find(*endpoint) != nullptr) return;
+    known_.touch(*endpoint).restore(*hint.trouble, now, queue::mx_probes);
 }
 
 }  // namespace mta::outbound

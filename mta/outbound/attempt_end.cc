@@ -362,6 +362,7 @@ void Deliveries::end_unreadable(const DeliveryPtr& delivery, const queue::StoreE
 // again at once.
 void Deliveries::end(const DeliveryPtr& delivery, How how) {
     set_unconnected(*delivery, false);
+    end_trial(*delivery);
     end_long_look_up(*delivery);
     leave_host_line(*delivery);
     give_place_up(*delivery);

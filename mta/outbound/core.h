@@ -61,7 +61,8 @@ struct Core {
     Counters totals;  // only the *_total ones
     Latencies latencies;
     std::vector<IpAddress> own_addresses;
-    // Grows when a trouble begins, ends or is looked at again.
+    // Grows with what hints tell of: when a trouble begins, ends or is looked at again, when a rate
+    // is used, when a destination answers that had not.
     std::uint64_t troubles_version = 0;
     bool is_tick_requested = false;
     bool is_draining = false;

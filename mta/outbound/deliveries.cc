@@ -56,6 +56,7 @@ Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
     delivery->at_start = parts_.sites[site].destination.mark();
     delivery->index = all_.size();
     all_.push_back(delivery);
+    if (parts_.sites[site].limits.has_rates()) ++core_.troubles_version;
     core_.event(AttemptStarted{delivery->id, parts_.sites[site].destination.name(),
                                static_cast<std::uint32_t>(delivery->recipients.size())});
     return delivery;
@@ -74,7 +75,10 @@ void Deliveries::start(std::uint32_t site) {
     // Kept for it while it is read, so that nobody else needs a connection more than there may be.
     const auto kept = pool_.take_idle(site);
     delivery->connection = kept;
-    if (kept == queue::nothing) set_unconnected(*delivery, true);
+    if (kept == queue::nothing) {
+        set_unconnected(*delivery, true);
+        begin_trial(delivery);
+    }
     if (delivery->content) {
         connect(delivery);
     } else {
@@ -197,6 +201,8 @@ void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection)
     if (capabilities.recipients_max != 0 || capabilities.recipient_domains_max != 0)
         fit_to_limits(*delivery, capabilities);
     parts_.sites[delivery->site].missing.clear(capabilities);
+    end_trial(*delivery);
+    parts_.sites.note_answer(delivery->site);
     delivery->may_send = false;
     delivery->was_offered = true;
     delivery->connection = connection;
@@ -376,12 +382,14 @@ void Deliveries::tick() {
         if (delivery->waiting_at) {
             hosts_with_room_.push_back(delivery->waiting_at);
         } else if (std::exchange(delivery->is_paused, false)) {
+            if (!delivery->has_given_up_connection) begin_trial(delivery);
             advance(delivery);
         }
     }
     for (const auto& host : std::exchange(hosts_with_room_, {})) serve_line_of(host);
     put_back_expired();
     check_look_ups();
+    break_trials_off();
 }
 
 std::optional<Instant> Deliveries::next_wakeup() const {
@@ -390,6 +398,9 @@ std::optional<Instant> Deliveries::next_wakeup() const {
     if (!paused_.empty()) consider(paused_.begin()->first);
     if (look_up_check_) consider(*look_up_check_);
     if (const auto expiry = expiries_.next()) consider(*expiry);
+    // Somebody may have begun to wait for the place of one whose time was over long ago: it is due
+    // now, and no clock has leapt over it.
+    if (const auto trial = next_break_off()) consider(std::max(trial->at, core_.now()));
     return next;
 }
 

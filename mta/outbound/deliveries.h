@@ -1,11 +1,14 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "dns/resolver.h"
@@ -89,6 +92,13 @@ public:
         MessageCopies& copies;
     };
     Deliveries(Core& core, Parts parts);
+
+    // While others wait for its place a first attempt has so long for its answer (SiteTable),
+    static constexpr Millis patience{5'000};
+    // and a probe so long.
+    static constexpr Millis probe_patience{30'000};
+    // One of four probes in a row, and one that was ordered, has so long unless untried sites wait.
+    static constexpr Millis long_probe_patience{120'000};
 
     [[nodiscard]] ConnectionPool& pool() { return pool_; }
     [[nodiscard]] const ConnectionPool& pool() const { return pool_; }
@@ -204,7 +214,8 @@ private:
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;
         std::uint32_t connection = queue::nothing;
-        bool is_unconnected = false;  // counted as such
+        bool is_unconnected = false;    // counted as such
+        std::optional<Standing> trial;  // its connection is one, in the site's standing
         // What it has taken from the site's rates and not used yet.
         bool may_send = true;
         bool may_connect = false;
@@ -226,6 +237,21 @@ private:
     void on_read(const DeliveryPtr& delivery, const MessageCopies::ReadResult& read);
     void connect(const DeliveryPtr& delivery);
     void set_unconnected(Delivery& delivery, bool is_unconnected);
+    void begin_trial(const DeliveryPtr& delivery);
+    void end_trial(Delivery& delivery);
+    struct Trial {
+        Instant begun;
+        std::weak_ptr<Delivery> delivery;
+        Millis patience;  // while others wait for its place
+    };
+    struct BreakOff {
+        std::size_t trial = 0;  // its index
+        Instant at;
+    };
+    [[nodiscard]] static bool is_over(const Trial& trial);
+    [[nodiscard]] std::optional<BreakOff> next_break_off() const;
+    void break_trials_off();
+    void break_off(const DeliveryPtr& delivery, Millis time);
 
     void walk(const DeliveryPtr& delivery);
     [[nodiscard]] Result<std::vector<conf::NextHopHost>> plan_hosts(const Delivery& delivery);
@@ -328,6 +354,7 @@ private:
     std::vector<DeliveryPtr> all_;
     std::vector<Work> work_;  // by connection
     std::uint32_t unconnected_ = 0;
+    std::deque<Trial> trials_;  // as they began; some of them are over
     HostLimits hosts_;
     HostKeywords keywords_;
     std::unordered_map<std::uint32_t, std::weak_ptr<Delivery>> waiting_for_host_;  // by site

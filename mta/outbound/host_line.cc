@@ -28,6 +28,7 @@ void Deliveries::wait_for_host(const DeliveryPtr& delivery) {
     if (site.is_waiting_for_host) return put_back(delivery, How::unknown);
     end_long_look_up(*delivery);
     set_unconnected(*delivery, false);
+    end_trial(*delivery);
     give_place_up(*delivery);
     delivery->waiting_at = delivery->full;
     auto& host = *delivery->waiting_at;

@@ -305,11 +305,13 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
     const auto allowed_at = destination.next_allowed(needs);
     if (allowed_at > core_.now()) {
         delivery->is_paused = true;
+        end_trial(*delivery);
         give_place_up(*delivery);
         paused_.emplace(allowed_at, delivery);
         return false;
     }
     destination.take(core_.now(), needs);
+    if (parts_.sites[delivery->site].limits.has_rates()) ++core_.troubles_version;
     delivery->may_send = delivery->may_connect = true;
     return true;
 }

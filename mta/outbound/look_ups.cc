@@ -85,6 +85,7 @@ void Deliveries::give_connection_up(const DeliveryPtr& delivery) {
     auto& site = parts_.sites[delivery->site];
     if (site.is_looking_up) return put_back(delivery, How::unknown);
     set_unconnected(*delivery, false);
+    end_trial(*delivery);
     site.is_looking_up = delivery->has_given_up_connection = true;
     parts_.sites.refresh(delivery->site);
     core_.request_tick();
@@ -93,12 +94,14 @@ void Deliveries::give_connection_up(const DeliveryPtr& delivery) {
 // Before it opens a connection. False: there is none to be had, it is in line again.
 bool Deliveries::take_place_again(const DeliveryPtr& delivery) {
     if (!delivery->has_given_up_connection) return true;
-    if (connections() >= core_.settings->delivery.connections_max) {
+    if (connections() >= core_.settings->delivery.connections_max ||
+        parts_.sites.trials_before(delivery->site)) {
         put_back(delivery, How::unknown);
         return false;
     }
     end_long_look_up(*delivery);
     set_unconnected(*delivery, true);
+    begin_trial(delivery);
     return true;
 }
 

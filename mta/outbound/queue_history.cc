@@ -32,6 +32,11 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
         return;
     }
     const auto& site = sites[bundle.place];
+    if (view.reason == WaitReason::unanswered_limit) {
+        const auto trials = sites.trials_before(bundle.place);
+        blocker.busy = trials ? trials->under_way : 0;
+        blocker.limit = trials ? trials->most : 0;
+    }
     describe_health(site.destination.health(), blocker);
     blocker.in_line = site.destination.waiting();
     if (view.reason == WaitReason::destination_limit) {

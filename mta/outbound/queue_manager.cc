@@ -213,13 +213,14 @@ void QueueManager::Impl::dispatch() {
         auto& site = sites[index];
         const auto now = core.now();
         if (!site.may_start(now)) {
-            sites.pass();
+            sites.pass(index);
             sites.refresh(index);
             continue;
         }
         if (site.idle.empty()) {
             if (site.connections + site.unconnected >= site.destination.limit()) {
-                sites.pass();  // its last connections are closing: refreshed when they are gone
+                // Its last connections are closing: refreshed when they are gone.
+                sites.pass(index);
                 continue;
             }
             if (deliveries.connections() >= core.settings->delivery.connections_max) {
@@ -228,7 +229,7 @@ void QueueManager::Impl::dispatch() {
                 return;
             }
         }
-        sites.pass();
+        sites.pass(index);
         deliveries.start(index);
         sites.refresh(index);
     }
@@ -303,6 +304,7 @@ Hints QueueManager::hints() const {
     Hints hints;
     impl_->sites.add_hints(hints);
     impl_->addresses.add_hints(hints);
+    impl_->sites.add_answers(hints);
     return hints;
 }
 

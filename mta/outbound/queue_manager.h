@@ -111,7 +111,7 @@ public:
     // way.
     [[nodiscard]] bool is_idle() const;
 
-    // Destinations and addresses that are in trouble, to be kept over a restart; it is worth doing
+    // What is worth keeping over a restart, of destinations and addresses (Hint); it is worth doing
     // again when the version has grown.
     [[nodiscard]] Hints hints() const;
     [[nodiscard]] std::uint64_t hints_version() const;

@@ -112,7 +112,10 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
                 view.until = destination.next_allowed(site.needs());
                 return;
             case Wait::turn:
-            case Wait::empty: view.reason = WaitReason::connections_limit; return;
+            case Wait::empty:
+                view.reason = sites.trials_before(bundle.place) ? WaitReason::unanswered_limit
+                                                                : WaitReason::connections_limit;
+                return;
         }
     }
 }

@@ -27,6 +27,7 @@ enum class WaitReason : std::uint8_t {
     message_rate,        // its destination's message rate, which allows the next one at `until`
     connection_rate,     // its destination's connection rate, likewise
     connections_limit,   // all connections that the relay may have are busy
+    unanswered_limit,    // the connections for destinations that have not answered yet are busy
     window,              // the hours in which its route delivers, which begin again at `until`
     future_release,      // the time for which its sender wanted it, `until`
     delivering,          // nothing: it is being delivered; the host must answer before `until`

@@ -105,6 +105,11 @@ SitePlan plan_for_literal(const std::string& domain, std::string_view source) {
     return plan;
 }
 
+SiteTable::SiteTable(Core& core)
+    : core_(core),
+      answered_(limits::hosts_remembered_max, [](Instant) { return true; }),
+      wheel_(core.now()) {}
+
 std::uint32_t SiteTable::find_or_add(SitePlan plan) {
     const auto known = by_key_.find(plan.key);
     if (known != by_key_.end()) {
@@ -123,7 +128,9 @@ std::uint32_t SiteTable::find_or_add(SitePlan plan) {
     const auto index = sites_.add(Site(std::move(plan), policy));
     set_rule(index, rule);
     if (const auto hint = hints_.extract(key); !hint.empty())
-        sites_[index].destination.restore(hint.mapped(), core_.now());
+        restore_site(sites_[index], hint.mapped());
+    if (const auto* answered = answered_.find(key)) sites_[index].last_answer = *answered;
+    sites_[index].in_ring = resting_.insert(resting_.end(), index);
     by_key_.emplace(key, index);
     sites_[index].hours.look(core_.now(), core_.hooks.utc_offset_at);
     if (!sites_[index].hours.is_open()) sites_[index].destination.close();
@@ -148,9 +155,7 @@ void SiteTable::refresh(std::uint32_t index) {
     using Wait = queue::Destination::Wait;
     switch (site.wait(now)) {
         case Wait::turn:
-            if (core_.is_draining || std::exchange(site.is_in_ring, true)) break;
-            ring_.push_back(index);
-            core_.request_tick();
+            if (!core_.is_draining) enter_ring(index, site.standing(now));
             break;
         case Wait::down: consider(site.destination.health().next_probe()); break;
         case Wait::slowed: consider(site.destination.next_start()); break;
@@ -196,17 +201,118 @@ void SiteTable::end_wake_if_done(std::uint32_t index) {
     if (is_served || !destination.health().is_up()) site.hours.end_order();
 }
 
-void SiteTable::pass() {
-    sites_[ring_.front()].is_in_ring = false;
-    ring_.pop_front();
+// ---- Turns ----
+
+void SiteTable::enter_ring(std::uint32_t index, Standing standing) {
+    auto& site = sites_[index];
+    if (site.ring == standing) return;
+    auto& former = site.ring ? ring_of(*site.ring) : resting_;
+    auto& ring = ring_of(standing);
+    ring.splice(ring.end(), former, site.in_ring);
+    site.ring = standing;
+    core_.request_tick();
 }
+
+std::uint32_t SiteTable::front() const {
+    constexpr auto every = 4u;
+    const bool is_trials_turn = turns_ % every == every - 1;
+    const bool is_silent_turn = turns_ / every % every == every - 1;
+    std::array order = {Standing::answering, Standing::untried, Standing::silent};
+    if (is_silent_turn) std::swap(order[1], order[2]);
+    if (is_trials_turn) std::ranges::rotate(order, order.begin() + 1);
+    for (const auto standing : order) {
+        const auto& ring = ring_of(standing);
+        if (!ring.empty() && may_begin(standing)) return ring.front();
+    }
+    return queue::nothing;
+}
+
+std::size_t SiteTable::turns_waiting() const {
+    const auto left = [](std::uint32_t most, std::uint32_t taken) -> std::size_t {
+        return most - std::min(most, taken);
+    };
+    const auto silent =
+        std::min(ring_of(Standing::silent).size(), left(silent_trials_max(), silent_trials_));
+    const auto trials =
+        std::min(ring_of(Standing::untried).size() + silent, left(trials_max(), trials_));
+    return ring_of(Standing::answering).size() + trials;
+}
+
+void SiteTable::pass(std::uint32_t index) {
+    auto& site = sites_[index];
+    MTA_ASSERT(site.ring);
+    resting_.splice(resting_.end(), ring_of(*site.ring), site.in_ring);
+    site.ring.reset();
+    ++turns_;
+}
+
+std::uint32_t SiteTable::trials_max() const {
+    return std::max(core_.settings->delivery.connections_max / 4, 1u);
+}
+
+std::uint32_t SiteTable::silent_trials_max() const { return std::max(trials_max() / 2, 1u); }
+
+bool SiteTable::may_begin(Standing standing) const {
+    if (standing == Standing::answering) return true;
+    if (standing == Standing::silent && silent_trials_ >= silent_trials_max()) return false;
+    return trials_ < trials_max();
+}
+
+std::optional<Standing> SiteTable::begin_trial(std::uint32_t index) {
+    const auto standing = sites_[index].standing(core_.now());
+    if (standing == Standing::answering) return std::nullopt;
+    ++trials_;
+    if (standing == Standing::silent) ++silent_trials_;
+    return standing;
+}
+
+void SiteTable::end_trial(Standing standing) {
+    MTA_ASSERT(trials_ > 0);
+    --trials_;
+    if (standing == Standing::silent) --silent_trials_;
+    core_.request_tick();
+}
+
+void SiteTable::note_answer(std::uint32_t index) {
+    auto& site = sites_[index];
+    const bool was_answering = site.standing(core_.now()) == Standing::answering;
+    site.last_answer = core_.now();
+    if (was_answering) return;
+    ++core_.troubles_version;
+    refresh(index);
+}
+
+bool SiteTable::do_untried_wait() const {
+    return trials_ >= trials_max() && !ring_of(Standing::untried).empty();
+}
+
+bool SiteTable::is_wanted(Standing trial) const {
+    if (do_untried_wait()) return true;
+    if (ring_of(Standing::silent).empty()) return false;
+    const bool are_silent_full = silent_trials_ >= silent_trials_max();
+    return are_silent_full ? trial == Standing::silent : trials_ >= trials_max();
+}
+
+std::optional<SiteTable::Trials> SiteTable::trials_before(std::uint32_t index) const {
+    const auto standing = sites_[index].standing(core_.now());
+    if (may_begin(standing)) return std::nullopt;
+    const bool is_for_silent = standing == Standing::silent && trials_ < trials_max();
+    return is_for_silent ? Trials{silent_trials_, silent_trials_max()}
+                         : Trials{trials_, trials_max()};
+}
+
+// ---- Time ----
 
 void SiteTable::tick() {
     fired_.clear();
     wheel_.advance(core_.now(), fired_);
     for (const auto index : fired_) {
-        if (sites_[index].is_unused() && !sites_[index].is_in_ring) {
-            by_key_.erase(sites_[index].plan.key);
+        auto& site = sites_[index];
+        if (site.is_unused() && !site.ring) {
+            if (core_.now() - site.last_answer < answer_counts_for)
+                answered_.touch(site.plan.key) = site.last_answer;
+            by_key_.erase(site.plan.key);
+            resting_.erase(site.in_ring);
             sites_.remove(index);
         } else {
             refresh(index);
@@ -233,23 +339,62 @@ void SiteTable::note_domain(std::uint32_t index, const std::string& domain) {
 }
 
 void SiteTable::restore(Hints hints) {
-    for (auto& hint : hints)
-        if (hint.kind == Hint::Kind::site)
-            hints_.insert_or_assign(hint.key, std::move(hint.trouble));
+    for (auto& hint : hints) {
+        if (hint.kind != Hint::Kind::site) continue;
+        auto key = hint.key;
+        hints_.insert_or_assign(std::move(key), std::move(hint));
+    }
+}
+
+void SiteTable::restore_site(Site& site, const Hint& hint) {
+    const auto now = core_.now();
+    if (hint.trouble) site.destination.restore(*hint.trouble, now);
+    site.destination.restore(hint.rates_taken, now);
+    site.last_answer = std::min(hint.last_answer, now);
+}
+
+bool SiteTable::is_outdated(const Hint& hint, Instant now) {
+    constexpr Millis rate_counts_for{86'400'000};
+    const auto counts = [now](const std::optional<Instant>& at, Millis span) {
+        return at && now - *at < span;
+    };
+    const bool is_rate_used = counts(hint.rates_taken.messages, rate_counts_for) ||
+                              counts(hint.rates_taken.connections, rate_counts_for);
+    const bool is_in_trouble = hint.trouble && now - hint.trouble->next_probe < linger_down;
+    return !is_rate_used && !is_in_trouble && now - hint.last_answer >= answer_counts_for;
 }
 
 void SiteTable::add_hints(Hints& hints) const {
     for (std::uint32_t i = 0; i < sites_.index_end() && hints.size() < limits::hints_max; ++i) {
         if (!is_used(i)) continue;
-        if (auto trouble = sites_[i].destination.health().trouble())
-            hints.push_back({Hint::Kind::site, sites_[i].plan.key, std::move(*trouble)});
+        const auto& site = sites_[i];
+        auto trouble = site.destination.health().trouble();
+        const auto taken = site.destination.rates_taken(core_.now());
+        if (!trouble && taken.is_empty()) continue;
+        hints.push_back(
+            {Hint::Kind::site, site.plan.key, std::move(trouble), taken, site.last_answer});
     }
     // Mail for these has not been seen yet: old mail is still being loaded.
-    for (const auto& [key, trouble] : hints_) {
+    for (const auto& [key, hint] : hints_) {
         if (hints.size() >= limits::hints_max) return;
-        if (core_.now() - trouble.next_probe < linger_down)
-            hints.push_back({Hint::Kind::site, key, trouble});
+        if (!is_outdated(hint, core_.now())) hints.push_back(hint);
     }
+}
+
+void SiteTable::add_answers(Hints& hints) const {
+    const auto now = core_.now();
+    const auto add = [&](const std::string& key, Instant last_answer) {
+        if (hints.size() < limits::hints_max && now - last_answer < answer_counts_for)
+            hints.push_back({Hint::Kind::site, key, std::nullopt, {}, last_answer});
+    };
+    for (std::uint32_t i = 0; i < sites_.index_end(); ++i) {
+        if (!is_used(i) || !sites_[i].has_answered_lately(now)) continue;
+        const auto& destination = sites_[i].destination;
+        if (destination.health().is_up() && destination.rates_taken(now).is_empty())
+            add(sites_[i].plan.key, sites_[i].last_answer);
+    }
+    for (const auto& [key, last_answer] : answered_)
+        if (!by_key_.contains(key)) add(key, last_answer);
 }
 
 std::string SiteTable::check(bool are_connections_left) const {
@@ -275,7 +420,9 @@ std::string SiteTable::check(bool are_connections_left) const {
         const bool waits_for_closing = site.connections + site.unconnected > 0;
         // A probe that has just become due is the wheel's: the next tick brings it.
         const bool waits_for_tick = wheel_.is_set(i);
-        if (wait == Wait::turn && are_connections_left && !waits_for_closing && !waits_for_tick)
+        const bool waits_for_trials = trials_before(i).has_value();
+        if (wait == Wait::turn && are_connections_left && !waits_for_closing && !waits_for_tick &&
+            !waits_for_trials)
             return site.plan.name + " could start, and does not";
     }
     return {};

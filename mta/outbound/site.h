@@ -1,6 +1,8 @@
 #pragma once
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +18,7 @@
 #include "mta/outbound/delivery_hours.h"
 #include "mta/outbound/hint.h"
 #include "mta/outbound/missing_keywords.h"
+#include "mta/outbound/recent_map.h"
 #include "mta/outbound/site_limits.h"
 #include "mta/outbound/site_sources.h"
 #include "queue/destination.h"
@@ -57,6 +60,17 @@ using MxLookup = std::shared_ptr<const dns::Lookup<dns::MxAnswer>>;
                                    std::string_view source = {});
 [[nodiscard]] SitePlan plan_for_literal(const std::string& domain, std::string_view source = {});
 
+// How far a destination is known to answer, which decides when its mail gets one of the relay's
+// connections (SiteTable).
+enum class Standing : std::uint8_t {
+    answering,  // it is up, and a host of it has answered lately
+    untried,    // nothing is known against it; or it has answered lately, and is down now
+    silent,     // it is down, and has not answered lately
+};
+inline constexpr std::size_t standings = 3;
+// Lately: within this.
+inline constexpr Millis answer_counts_for{3'600'000};
+
 // How many connections a site or a host begins with, and how many it may have.
 [[nodiscard]] queue::ConcurrencyPolicy concurrency_policy(bool is_static, std::uint32_t most);
 
@@ -79,7 +93,9 @@ struct Site {
     // Attempts, of all kinds, in which a host could not be spoken to: what waits here knows by it
     // whether it was tried for meanwhile.
     std::uint32_t failed_attempts = 0;
-    bool is_in_ring = false;
+    std::optional<Standing> ring;  // in which it waits for its turn
+    std::list<std::uint32_t>::iterator in_ring;
+    Instant last_answer;  // of a host, to EHLO or later; Instant{}: none is known
     // A delivery of its own waits for room at a host: nobody else needs to look there before.
     bool is_waiting_for_host = false;
     // A delivery of its own has looked up a host for long: nobody else needs to ask before it
@@ -112,17 +128,39 @@ struct Site {
     [[nodiscard]] bool may_start(Instant now) const {
         return wait(now) == queue::Destination::Wait::turn;
     }
+    [[nodiscard]] bool has_answered_lately(Instant now) const {
+        return last_answer != Instant{} && now - last_answer < answer_counts_for;
+    }
+    [[nodiscard]] Standing standing(Instant now) const {
+        const bool has_answered = has_answered_lately(now);
+        if (destination.health().is_up())
+            return has_answered ? Standing::answering : Standing::untried;
+        return has_answered ? Standing::untried : Standing::silent;
+    }
     [[nodiscard]] bool is_unused() const {
         return domains == 0 && connections == 0 && destination.delivering() == 0 &&
                destination.waiting() == 0;
     }
 };
 
-// All sites of the shard, and the ring of those that could start a delivery at once, which take
-// turns at what the relay has in connections.
+// All sites of the shard, and the rings of those that could start a delivery at once, which take
+// turns at what the relay has in connections (delivery.connections):
+//
+//   - Who answers may have all of them.
+//   - To a site that does not (Standing) a connection is a trial, until a host has answered EHLO.
+//     Trials have a quarter of all connections, one at least, also while nobody else wants the
+//     rest: a silent host holds its connection for minutes, and the next site that answers must not
+//     wait for that. Half of the quarter, again one at least, is for those that were silent before.
+//   - While a site waits for the place of a trial, a first attempt that has had no answer for
+//     Deliveries::patience is broken off, and a probe after Deliveries::probe_patience. Its site is
+//     silent then. One of four probes in a row, and one that an operator has ordered, has
+//     Deliveries::long_probe_patience, unless untried sites wait: so a host that is slow to answer
+//     is found, too.
+//   - Of four turns three are for those that answer, and of four turns of the others three for
+//     those that were not tried yet, as long as there are any.
 class SiteTable {
 public:
-    explicit SiteTable(Core& core) : core_(core), wheel_(core.now()) {}
+    explicit SiteTable(Core& core);
 
     // The site of that key, with the plan brought up to date; made if there is none.
     std::uint32_t find_or_add(SitePlan plan);
@@ -143,15 +181,30 @@ public:
     void end_wake_if_done(std::uint32_t index);
     // Those whose hours have ended since the last call: their idle connections are to be closed.
     [[nodiscard]] std::vector<std::uint32_t> take_closed() { return std::exchange(closed_, {}); }
-    // Whose turn it is; nothing: nobody could start. The caller starts something and refresh()es,
-    // or pass()es it over.
-    [[nodiscard]] std::uint32_t front() const {
-        return ring_.empty() ? queue::nothing : ring_.front();
-    }
-    // Sites that wait for their turn.
-    [[nodiscard]] std::size_t turns_waiting() const { return ring_.size(); }
-    // Out of the ring until the next refresh().
-    void pass();
+    // Whose turn it is; nothing: nobody could start, or what could would be one trial too many. The
+    // caller pass()es it, starts something or not, and refresh()es it.
+    [[nodiscard]] std::uint32_t front() const;
+    // Sites that could start now if there were connections for them.
+    [[nodiscard]] std::size_t turns_waiting() const;
+    // Out of its ring until the next refresh().
+    void pass(std::uint32_t index);
+
+    // A connection to the site is going to be opened. Nothing: it is no trial; otherwise the caller
+    // calls end_trial() once, with this.
+    [[nodiscard]] std::optional<Standing> begin_trial(std::uint32_t index);
+    void end_trial(Standing standing);
+    // A host of the site has answered.
+    void note_answer(std::uint32_t index);
+    struct Trials {
+        std::uint32_t under_way = 0;
+        std::uint32_t most = 0;
+    };
+    // A site waits that could begin if this trial ended.
+    [[nodiscard]] bool is_wanted(Standing trial) const;
+    // Those that were never tried wait for a trial's place.
+    [[nodiscard]] bool do_untried_wait() const;
+    // Nothing: the site's turn does not depend on trials, or one more may begin.
+    [[nodiscard]] std::optional<Trials> trials_before(std::uint32_t index) const;
 
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const { return wheel_.next(); }
@@ -162,6 +215,8 @@ public:
     // What a former process knew of sites; each is told its own when it is made.
     void restore(Hints hints);
     void add_hints(Hints& hints) const;
+    // Those of sites of which nothing is known but that they answer: the least worth keeping.
+    void add_answers(Hints& hints) const;
     // For tests: what waits for a site waits for something that comes. Empty: yes; else what is
     // wrong.
     [[nodiscard]] std::string check(bool are_connections_left) const;
@@ -172,18 +227,37 @@ private:
     static constexpr Millis linger_up{60'000};
     static constexpr Millis linger_down{7'200'000};
 
+    using Ring = std::list<std::uint32_t>;
+    [[nodiscard]] Ring& ring_of(Standing standing) {
+        return rings_[static_cast<std::size_t>(standing)];
+    }
+    [[nodiscard]] const Ring& ring_of(Standing standing) const {
+        return rings_[static_cast<std::size_t>(standing)];
+    }
+    void enter_ring(std::uint32_t index, Standing standing);
+    [[nodiscard]] std::uint32_t trials_max() const;
+    [[nodiscard]] std::uint32_t silent_trials_max() const;
+    [[nodiscard]] bool may_begin(Standing standing) const;
     [[nodiscard]] SiteRule rule_for(const SitePlan& plan) const;
     void set_rule(std::uint32_t index, SiteRule rule);
     void follow_hours(std::uint32_t index);
+    void restore_site(Site& site, const Hint& hint);
+    [[nodiscard]] static bool is_outdated(const Hint& hint, Instant now);
 
     Core& core_;
     queue::Slab<Site> sites_;
     std::unordered_map<std::string, std::uint32_t> by_key_;
-    std::deque<std::uint32_t> ring_;
+    std::array<Ring, standings> rings_;
+    Ring resting_;  // those in no ring: each site has its one node
+    std::uint32_t turns_ = 0;
+    std::uint32_t trials_ = 0;
+    std::uint32_t silent_trials_ = 0;  // of them
+    // When sites that are not in use have last answered, by their keys.
+    RecentMap<std::string, Instant> answered_;
     std::vector<std::uint32_t> closed_;
     TimerWheel wheel_;  // probes, rates, hours, and the end of the unused
     std::vector<std::uint32_t> fired_;
-    std::unordered_map<std::string, queue::Health::Trouble> hints_;  // by the sites' keys
+    std::unordered_map<std::string, Hint> hints_;  // by the sites' keys
 };
 
 }  // namespace mta::outbound

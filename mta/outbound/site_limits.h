@@ -17,6 +17,8 @@ struct SiteLimits {
     std::optional<Rate> connection_rate;
     conf::IpFamilies ip = conf::IpFamilies::v6_first;
     SmtpKeywords without;  // not to be used with its hosts
+
+    [[nodiscard]] bool has_rates() const { return message_rate || connection_rate; }
 };
 
 // `rule`: the index of a [[site]]; nothing: none matches.

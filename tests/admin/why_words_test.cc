@@ -60,6 +60,8 @@ TEST(WhyWords, say_what_it_waits_for_and_what_can_be_done) {
         {WaitReason::connection_rate, "The next one is opened in 1m 30s", "reload"},
         {WaitReason::connections_limit, "connections that the relay may have",
          "connections in [delivery]"},
+        {WaitReason::unanswered_limit, "among destinations that have not answered yet",
+         "A quarter of connections in [delivery]"},
         {WaitReason::window, "deliver_between of its [[route]]). They begin again in 1m 30s",
          "posthouse flush them.example"},
         {WaitReason::future_release, "later (FUTURERELEASE): in 1m 30s",

@@ -12,19 +12,22 @@ using outbound::Hints;
 using queue::log::FakeDisk;
 
 Hints some_hints() {
-    return {{Hint::Kind::site,
-             "mx mx1.them.example\nfrom \ntls ",
-             {.down_since = from_unix_ms(1'790'000'000'000),
-              .next_probe = from_unix_ms(1'790'000'060'123),
-              .failures = 4,
-              .error = {.status = {4, 4, 1},
-                        .scope = Scope::host,
-                        .reply_code = 421,
-                        .text = "cannot connect\nat all",
-                        .remote = "mx1.them.example [192.0.2.1]:25"}}},
-            {Hint::Kind::address,
-             "192.0.2.1:25",
-             {.down_since = from_unix_ms(1), .next_probe = from_unix_ms(2), .error = {}}}};
+    return {{Hint::Kind::site, "mx mx1.them.example\nfrom \ntls ",
+             queue::Health::Trouble{.down_since = from_unix_ms(1'790'000'000'000),
+                                    .next_probe = from_unix_ms(1'790'000'060'123),
+                                    .failures = 4,
+                                    .error = {.status = {4, 4, 1},
+                                              .scope = Scope::host,
+                                              .reply_code = 421,
+                                              .text = "cannot connect\nat all",
+                                              .remote = "mx1.them.example [192.0.2.1]:25"}}},
+            {Hint::Kind::address, "192.0.2.1:25",
+             queue::Health::Trouble{
+                 .down_since = from_unix_ms(1), .next_probe = from_unix_ms(2), .error = {}}},
+            {.kind = Hint::Kind::site,
+             .key = "mx mx2.them.example\nfrom \ntls ",
+             .rates_taken = {.messages = from_unix_ms(3), .connections = std::nullopt},
+             .last_answer = from_unix_ms(4)}};
 }
 
 TEST(HintFile, what_is_encoded_can_be_decoded) {
@@ -46,7 +49,7 @@ TEST(HintFile, cut_or_changed_anywhere_it_is_no_hint) {
 
 TEST(HintFile, of_another_version_it_is_no_hint) {
     auto bytes = encode_hints(some_hints());
-    bytes.replace(bytes.find('1'), 1, "2");
+    bytes.replace(bytes.find('2'), 1, "1");
     EXPECT_EQ(decode_hints(bytes), std::nullopt);
 }
 

@@ -237,7 +237,8 @@ TEST_F(AddressHealthTest, a_probe_that_was_broken_off_is_made_again_at_once) {
 TEST_F(AddressHealthTest, what_was_found_out_since_the_start_counts_more_than_a_hint) {
     const Hint hint{.kind = Hint::Kind::address,
                     .key = to_string(endpoint),
-                    .trouble = {.down_since = now - 1h, .next_probe = now + 1min, .error = {}}};
+                    .trouble = queue::Health::Trouble{
+                        .down_since = now - 1h, .next_probe = now + 1min, .error = {}}};
     health.succeeded(health.begin(endpoint, now), now);
     health.restore(hint, now);
     EXPECT_TRUE(health.may_try(endpoint, now));

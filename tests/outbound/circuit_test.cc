@@ -160,17 +160,61 @@ TEST(Circuit, is_remembered_over_a_restart) {
     server.is_refusing = false;
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 10u);
-    EXPECT_TRUE(world.manager().hints().empty());
+    const auto last = world.manager().hints();
+    ASSERT_EQ(last.size(), 1u);
+    EXPECT_FALSE(last[0].trouble) << "only that it answers";
+}
+
+TEST(Circuit, what_was_used_of_its_rates_is_remembered_over_a_restart) {
+    World world;
+    world.settings.sites = {
+        {.match = {"*"}, .message_rate = Rate{2, 3600s}, .connection_rate = Rate{2, 3600s}}};
+    auto& server = world.serve("them.example");
+    Instant first_of_hour = world.start;
+    for (int start = 0; start < 10; ++start) {
+        const auto version = world.manager().hints_version();
+        for (int i = 0; i < 3; ++i) world.send();
+        world.run_for(20min);
+        const auto& received = server.received;
+        const auto in_last_hour = std::ranges::count_if(
+            received, [&](const auto& each) { return each.when > world.agenda.now() - 1h; });
+        EXPECT_LE(in_last_hour, 2) << "start " << start;
+        if (!received.empty() && received.back().when > first_of_hour) {
+            EXPECT_GT(world.manager().hints_version(), version);
+            first_of_hour = received.back().when;
+        }
+        const auto hints = world.manager().hints();
+        world.restart();
+        world.manager().restore(hints);
+    }
+    EXPECT_GE(server.received.size(), 5u) << "and no less than the rate";
+}
+
+TEST(Circuit, a_rate_that_a_wrong_clock_has_used_up_costs_one_turn_at_most) {
+    World world;
+    world.settings.sites = {{.match = {"*"}, .message_rate = Rate{2, 3600s}}};
+    auto& server = world.serve("them.example");
+    world.send();
+    world.run_for(1s);
+    auto hints = world.manager().hints();
+    ASSERT_EQ(hints.size(), 1u);
+    ASSERT_TRUE(hints[0].rates_taken.messages);
+    *hints[0].rates_taken.messages += 10 * 24h;
+    hints[0].last_answer += 10 * 24h;
+    world.restart();
+    world.manager().restore(hints);
+    world.send();
+    world.run_for(30min + 1s);
+    EXPECT_EQ(server.received.size(), 2u);
 }
 
 TEST(Circuit, that_was_remembered_for_something_else_is_harmless) {
     World world;
     auto& server = world.serve("them.example");
-    Hints hints = {
-        {Hint::Kind::site, "mx another", {.down_since = {}, .next_probe = {}, .error = {}}},
-        {Hint::Kind::address,
-         "no address at all",
-         {.down_since = {}, .next_probe = {}, .error = {}}}};
+    Hints hints = {{Hint::Kind::site, "mx another",
+                    queue::Health::Trouble{.down_since = {}, .next_probe = {}, .error = {}}},
+                   {Hint::Kind::address, "no address at all",
+                    queue::Health::Trouble{.down_since = {}, .next_probe = {}, .error = {}}}};
     world.manager().restore(hints);
     world.send();
     world.run_for(1s);

@@ -94,5 +94,38 @@ TEST(TokenBucket, a_new_rate_counts_from_the_last_one_taken) {
     EXPECT_EQ(bucket.next(), start + 61s);
 }
 
+TEST(TokenBucket, goes_on_after_a_restart_where_it_was) {
+    for (const auto& rate : {Rate{2, 3600s}, Rate{100, 60s}, Rate{1000, 1s}}) {
+        TokenBucket bucket(rate);
+        for (int i = 0; i < 50 && bucket.may_take(start); ++i) bucket.take(start);
+        const auto taken = bucket.last_taken(start);
+        ASSERT_TRUE(taken);
+        TokenBucket restored(rate);
+        restored.restore(*taken, start);
+        EXPECT_GE(restored.next(), bucket.next());
+        EXPECT_LE(restored.next(), bucket.next() + 1ms);
+        TokenBucket before;  // its rate is known later
+        before.restore(*taken, start);
+        before.set_rate(rate);
+        EXPECT_LE(before.next(), restored.next());
+        EXPECT_GE(before.next(), restored.next() - 10ms) << "but for what may come at once";
+        EXPECT_EQ(bucket.last_taken(bucket.forgotten_at()), std::nullopt) << "it matters no more";
+    }
+    EXPECT_EQ(TokenBucket().last_taken(start), std::nullopt);
+}
+
+TEST(TokenBucket, a_wrong_clock_costs_one_interval_at_most) {
+    for (const auto wrong : {-1000h, -1h, 1h, 1000h}) {
+        TokenBucket bucket(Rate{2, 3600s});
+        bucket.restore(start + wrong, start);
+        EXPECT_LE(bucket.next(), start + 30min);
+    }
+    TokenBucket bucket(Rate{2, 3600s});
+    bucket.restore(Instant::min(), start);
+    EXPECT_TRUE(bucket.may_take(start));
+    bucket.restore(Instant::max(), start);
+    EXPECT_LE(bucket.next(), start + 30min);
+}
+
 }  // namespace
 }  // namespace queue

@@ -32,7 +32,7 @@ void CircuitWatch::start(mta::Instant now, const Hints& hints) {
     started_ = now;
     restored_.clear();
     for (const auto& hint : hints)
-        if (hint.kind == Hint::Kind::site) restored_.push_back(hint.key);
+        if (hint.kind == Hint::Kind::site && hint.trouble) restored_.push_back(hint.key);
     last_at_start_ = connector_.last();
     has_changed_ = false;
     down_.clear();

@@ -85,7 +85,7 @@ void RelayWorld::start() {
     down_.clear();
     // What was down is not tried at once by the next process.
     for (const auto& hint : hints_)
-        if (hint.key.contains("mx1.dead.example")) down_.insert("dead.example");
+        if (hint.trouble && hint.key.contains("mx1.dead.example")) down_.insert("dead.example");
     store_->load([this](const std::vector<queue::QueuedMessage>& batch, bool last) {
         for (const auto& message : batch) {
             check_loaded(message);

@@ -1,0 +1,97 @@
+// Deliveries to sites that have not answered yet.
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "mta/outbound/deliveries.h"
+
+namespace mta::outbound {
+namespace {
+
+// Of so many probes in a row one has Deliveries::long_probe_patience.
+constexpr std::uint32_t long_probe_every = 4;
+constexpr std::size_t few = 64;
+
+}  // namespace
+
+void Deliveries::begin_trial(const DeliveryPtr& delivery) {
+    if (delivery->trial) return;
+    delivery->trial = parts_.sites.begin_trial(delivery->site);
+    if (!delivery->trial) return;
+    // One that lasts long keeps those behind it that are over.
+    if (trials_.size() > 2 * all_.size() + few) std::erase_if(trials_, is_over);
+    const auto failures = parts_.sites[delivery->site].destination.health().failures();
+    const auto of_probe = failures % long_probe_every == 0 ? long_probe_patience : probe_patience;
+    trials_.push_back({core_.now(), delivery, delivery->is_probe() ? of_probe : patience});
+}
+
+bool Deliveries::is_over(const Trial& trial) {
+    const auto delivery = trial.delivery.lock();
+    return !delivery || !delivery->trial;
+}
+
+void Deliveries::end_trial(Delivery& delivery) {
+    if (const auto trial = std::exchange(delivery.trial, std::nullopt))
+        parts_.sites.end_trial(*trial);
+}
+
+// The one whose place is wanted and whose time ends first.
+std::optional<Deliveries::BreakOff> Deliveries::next_break_off() const {
+    if (!parts_.sites.is_wanted(Standing::silent)) return std::nullopt;  // nor is any other
+    const bool do_untried_wait = parts_.sites.do_untried_wait();
+    std::optional<BreakOff> next;
+    for (std::size_t i = 0; i < trials_.size(); ++i) {
+        const auto delivery = trials_[i].delivery.lock();
+        if (!delivery || !delivery->trial || !parts_.sites.is_wanted(*delivery->trial)) continue;
+        const bool is_ordered = delivery->purpose == Purpose::ordered_probe;
+        auto time = is_ordered ? long_probe_patience : trials_[i].patience;
+        if (do_untried_wait) time = std::min(time, probe_patience);
+        const auto at = trials_[i].begun + time;
+        if (!next || at < next->at) next = BreakOff{i, at};
+    }
+    return next;
+}
+
+// Each that is broken off lets one go that waits: that one begins before the next tick.
+void Deliveries::break_trials_off() {
+    while (!trials_.empty() && is_over(trials_.front())) trials_.pop_front();
+    for (auto next = next_break_off(); next && next->at <= core_.now(); next = next_break_off()) {
+        auto trial = trials_[next->trial];
+        trials_.erase(trials_.begin() + static_cast<std::ptrdiff_t>(next->trial));
+        const auto delivery = trial.delivery.lock();
+        if (delivery->connection == queue::nothing) {
+            trial.begun = core_.now();  // it is not that far yet
+            trials_.push_back(std::move(trial));
+        } else {
+            break_off(delivery, core_.now() - trial.begun);
+        }
+    }
+}
+
+// It counts against the address and the site, which is down now and will be probed. A first attempt
+// is not the one after which mail may expire; a probe is.
+void Deliveries::break_off(const DeliveryPtr& delivery, Millis time) {
+    const auto connection = delivery->connection;
+    if (connection == queue::nothing || work_of(connection).opening != delivery) return;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time).count();
+    delivery->host_error =
+        DeliveryError{.status = {4, 4, 1},
+                      .scope = Scope::host,
+                      .text = "no answer within " + std::to_string(seconds) +
+                              " s, while other destinations waited for a connection; a later "
+                              "attempt waits longer",
+                      .remote = pool_[connection].remote()};
+    pool_.note_failure(connection, *delivery->host_error);
+    work_of(connection) = {};
+    delivery->connection = queue::nothing;
+    pool_.abort(connection);
+    auto& failed_attempts = parts_.sites[delivery->site].failed_attempts;
+    const auto failed_before = failed_attempts;
+    note_host_failure(*delivery, *delivery->host_error);
+    if (!delivery->is_probe()) failed_attempts = failed_before;
+    give_up(delivery);
+}
+
+}  // namespace mta::outbound

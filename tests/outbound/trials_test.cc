@@ -1,0 +1,293 @@
+// Destinations that say nothing do not keep connections from those that answer.
+#include <gtest/gtest.h>
+
+#include "mta/outbound/deliveries.h"
+#include "mta/outbound/queue_manager.h"
+#include "tests/outbound/world.h"
+
+namespace mta::outbound {
+namespace {
+
+using namespace std::chrono_literals;
+using world::always;
+using world::Server;
+using world::World;
+
+std::string tarpit(int number) { return "t" + std::to_string(number) + ".example"; }
+
+void add_tarpits(World& world, int count) {
+    for (int i = 0; i < count; ++i) {
+        auto& server = world.serve(
+            tarpit(i), "10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1));
+        server.group = "tarpit";
+        // One half does not even answer SYN.
+        if (i % 2 == 0) {
+            server.is_hanging = true;
+        } else {
+            server.reply = always("CONNECT", "hang");
+        }
+        world.send({.to = {"x@" + tarpit(i)}});
+    }
+}
+
+// A mail a second for two hours, to a server that has answered before.
+void check_that_mail_goes_at_once(World& world, Server& server, std::size_t silent_most) {
+    const auto before = server.received.size();
+    for (std::size_t i = 1; i <= 7200; ++i) {
+        const auto sent = world.agenda.now();
+        world.send({.to = {"bob@them.example"}});
+        world.run_until(sent + 1s);
+        ASSERT_EQ(server.received.size(), before + i)
+            << "it waited " << i << " s after the beginning";
+        ASSERT_LE(world.connector.in_use["tarpit"], silent_most);
+    }
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST(Trials, forty_silent_hosts_and_ten_connections_do_not_delay_who_answers) {
+    World world;
+    world.settings.delivery.connections_max = 10;
+    world.settings.retry.delay_notices.clear();
+    auto& server = world.serve("them.example");
+    world.send({.to = {"bob@them.example"}});
+    world.run_for(1min);
+    add_tarpits(world, 40);
+    check_that_mail_goes_at_once(world, server, 2);
+}
+
+TEST(Trials, two_thousand_tarpits_and_the_defaults_do_not_delay_who_answers) {
+    World world;
+    world.settings.retry.delay_notices.clear();
+    auto& server = world.serve("them.example");
+    world.send({.to = {"bob@them.example"}});
+    world.run_for(1min);
+    add_tarpits(world, 2000);
+    check_that_mail_goes_at_once(world, server, 125);
+}
+
+// They are cut after five seconds each. Half of the trials may be probes of those by then.
+TEST(Trials, first_attempts_that_get_no_answer_do_not_delay_another_first_attempt_for_long) {
+    for (const std::uint32_t connections : {10u, 500u}) {
+        World world;
+        world.settings.delivery.connections_max = connections;
+        world.settings.retry.delay_notices.clear();
+        const int tarpits = connections == 10 ? 40 : 2000;
+        add_tarpits(world, tarpits);
+        auto& server = world.serve("them.example");
+        world.send({.to = {"bob@them.example"}});
+        const auto trials = static_cast<int>(connections / 4);
+        const auto rounds = tarpits / (trials - trials / 2) + 1;
+        world.run_for(rounds * Deliveries::patience + 1s);
+        EXPECT_EQ(server.received.size(), 1u);
+        EXPECT_EQ(world.manager().check(), "");
+    }
+}
+
+TEST(Trials, a_slow_host_has_all_its_time_when_nobody_waits_and_at_its_next_attempt) {
+    World world;
+    world.settings.delivery.connections_max = 4;
+    world.settings.retry.delay_notices.clear();
+    auto& slow = world.serve("slow.example", "192.0.2.1");
+    slow.latency = 10s;
+    world.send({.to = {"bob@slow.example"}});
+    world.run_for(5min);
+    ASSERT_EQ(slow.received.size(), 1u) << "alone it is not cut";
+    auto& slower = world.serve("slower.example", "192.0.2.2");
+    slower.latency = 10s;
+    world.send({.to = {"bob@slower.example"}});
+    world.run_for(1s);
+    auto& quick = world.serve("quick.example", "192.0.2.3");
+    world.send({.to = {"bob@quick.example"}});
+    world.run_for(5s);
+    EXPECT_EQ(quick.received.size(), 1u) << "the slower one has made room";
+    EXPECT_EQ(world.count("down mx.slower.example"), 1u);
+    world.run_for(5min);
+    EXPECT_EQ(slower.received.size(), 1u);
+}
+
+// What is cut short is not the attempt after which mail may expire.
+TEST(Trials, a_first_attempt_that_is_cut_is_not_the_last_of_old_mail) {
+    World world;
+    world.settings.delivery.connections_max = 4;
+    world.settings.retry.delay_notices.clear();
+    auto& slow = world.serve("slow.example", "192.0.2.1");
+    slow.latency = 10s;
+    world.serve("quick.example", "192.0.2.3");
+    auto old = std::make_shared<queue::Message>(*world.message({.to = {"bob@slow.example"}}));
+    old->arrival = world.start - 6 * 24h;
+    world.store.add(old);
+    world.manager().load(queue::to_queued({old, {}}));
+    world.run_for(1s);
+    world.send({.to = {"bob@quick.example"}});
+    world.run_for(5min);
+    EXPECT_EQ(world.count("down mx.slow.example"), 1u);
+    EXPECT_EQ(slow.received.size(), 1u);
+    EXPECT_EQ(world.count("expired"), 0u);
+}
+
+// Somebody begins to wait for the place of a probe whose thirty seconds were over minutes ago. That
+// is no leap of the clock, after which mail does not expire before it was tried.
+TEST(Trials, a_probe_that_is_broken_off_late_does_not_prolong_the_life_of_mail) {
+    World world;
+    world.settings.delivery.connections_max = 4;
+    world.settings.retry.delay_notices.clear();
+    for (int i = 0; i < 2; ++i) {
+        auto& server = world.serve(tarpit(i), "10.1.0." + std::to_string(i + 1));
+        server.reply = always("CONNECT", "hang");
+    }
+    world.serve("dead.example").is_refusing = true;
+    world.settings.retry.lifetime = 24h;
+    const std::size_t alive = 24 * 6 - 1;
+    for (std::size_t i = 0; i < 500; ++i) {
+        if (i % alive == 0) world.send({.to = {"x@" + tarpit(0), "x@" + tarpit(1)}});
+        world.send({.to = {"bob@dead.example"}});
+        world.run_for(10min);
+        EXPECT_EQ(world.count("expired bob@dead.example"), i + 1 - std::min(i + 1, alive));
+    }
+}
+
+TEST(Trials, who_was_silent_before_does_not_delay_who_was_never_tried) {
+    World world;
+    world.settings.delivery.connections_max = 10;
+    world.settings.retry.delay_notices.clear();
+    add_tarpits(world, 40);
+    world.run_for(3h);
+    for (int i = 0; i < 20; ++i) {
+        const auto domain = "new" + std::to_string(i) + ".example";
+        const auto& server = world.serve(domain, "192.0.2." + std::to_string(i + 1));
+        world.send({.to = {"bob@" + domain}});
+        world.run_for(1s);
+        EXPECT_EQ(server.received.size(), 1u) << i;
+        world.run_for(3min);
+    }
+}
+
+TEST(Trials, who_was_silent_and_answers_again_is_found_by_its_probe) {
+    World world;
+    world.settings.delivery.connections_max = 10;
+    world.settings.retry.delay_notices.clear();
+    add_tarpits(world, 40);
+    world.run_for(3h);
+    for (int i = 0; i < 40; ++i) {
+        auto& server = world.server("10.1.0." + std::to_string(i + 1));
+        server.is_hanging = false;
+        server.reply = nullptr;
+    }
+    world.run_for(3h);
+    EXPECT_EQ(world.count("delivered"), 40u);
+}
+
+// One place for all that do not answer.
+TEST(Trials, a_silent_host_does_not_keep_others_from_their_probes_for_long) {
+    for (const auto* hang : {"at SYN", "at the greeting"}) {
+        SCOPED_TRACE(hang);
+        World world;
+        world.settings.delivery.connections_max = 4;
+        world.settings.retry.delay_notices.clear();
+        add_tarpits(world, hang == std::string("at SYN") ? 1 : 2);
+        auto& server = world.serve("them.example");
+        server.is_refusing = true;
+        world.send({.to = {"bob@them.example"}});
+        world.run_for(5h);
+        ASSERT_EQ(world.count("down mx.them.example"), 1u);
+        server.is_refusing = false;
+        world.run_for(queue::mx_probes.interval_max * 11 / 10 + Deliveries::probe_patience + 1s);
+        EXPECT_EQ(server.received.size(), 1u);
+        EXPECT_EQ(world.manager().check(), "");
+    }
+}
+
+TEST(Trials, a_probe_that_gets_no_answer_does_not_delay_a_first_attempt_for_long) {
+    World world;
+    world.settings.delivery.connections_max = 4;
+    world.settings.retry.delay_notices.clear();
+    add_tarpits(world, 2);
+    // The second one accepts and says nothing.
+    world.run_for(5min);
+    for (int i = 0; i < 50; ++i) {
+        const auto domain = "new" + std::to_string(i) + ".example";
+        const auto& server = world.serve(domain, "192.0.2." + std::to_string(i + 1));
+        world.send({.to = {"bob@" + domain}});
+        world.run_for(Deliveries::probe_patience + 1s);
+        EXPECT_EQ(server.received.size(), 1u) << i;
+        world.run_for(67s);
+    }
+}
+
+TEST(Trials, a_host_that_is_very_slow_to_answer_is_found_while_others_wait) {
+    World world;
+    world.settings.delivery.connections_max = 4;
+    world.settings.retry.delay_notices.clear();
+    add_tarpits(world, 20);
+    auto& slow = world.serve("slow.example", "192.0.2.1");
+    slow.latency = 20s;
+    world.send({.to = {"bob@slow.example"}});
+    world.run_for(24h);
+    EXPECT_EQ(slow.received.size(), 1u);
+}
+
+TEST(Trials, who_answers_all_the_time_leaves_others_their_turns) {
+    World world;
+    world.settings.delivery.connections_max = 4;
+    world.settings.delivery.messages_per_connection_max = 1;
+    for (int i = 0; i < 4; ++i) {
+        auto& server = world.serve("busy" + std::to_string(i) + ".example",
+                                   "192.0.2." + std::to_string(i + 1));
+        server.latency = 50ms;
+        for (int n = 0; n < 500; ++n)
+            world.send({.to = {"bob@busy" + std::to_string(i) + ".example"}});
+    }
+    world.run_for(30s);
+    auto& fresh = world.serve("fresh.example", "192.0.2.99");
+    world.send({.to = {"bob@fresh.example"}});
+    world.run_for(3s);
+    EXPECT_EQ(fresh.received.size(), 1u);
+    EXPECT_LT(world.count("delivered"), 2000u) << "the others are busy still";
+}
+
+TEST(Trials, say_what_they_wait_for) {
+    World world;
+    world.settings.delivery.connections_max = 10;
+    add_tarpits(world, 3);
+    world.run_for(1s);
+    EXPECT_EQ(world.connector.in_use_total, 2u);
+    std::optional<MessageView> view;
+    world.manager().describe(3, [&](auto described) { view = std::move(*described); });
+    world.run_for(1s);
+    ASSERT_TRUE(view);
+    EXPECT_EQ(view->recipients.at(0).reason, WaitReason::unanswered_limit);
+    EXPECT_EQ(view->recipients.at(0).blocker.busy, 2u);
+    EXPECT_EQ(view->recipients.at(0).blocker.limit, 2u);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST(Trials, who_answers_is_known_after_a_restart) {
+    World world;
+    world.settings.delivery.connections_max = 10;
+    world.settings.retry.delay_notices.clear();
+    auto& server = world.serve("them.example");
+    world.send({.to = {"bob@them.example"}});
+    world.run_for(1min);
+    const auto hints = world.manager().hints();
+    world.restart();
+    world.manager().restore(hints);
+    add_tarpits(world, 40);
+    check_that_mail_goes_at_once(world, server, 2);
+}
+
+TEST(Trials, who_is_used_seldom_is_known_for_an_hour) {
+    World world;
+    world.settings.delivery.connections_max = 10;
+    world.settings.retry.delay_notices.clear();
+    auto& server = world.serve("them.example");
+    world.send({.to = {"bob@them.example"}});
+    world.run_for(50min);
+    add_tarpits(world, 40);
+    world.run_for(1s);
+    world.send({.to = {"bob@them.example"}});
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 2u);
+}
+
+}  // namespace
+}  // namespace mta::outbound
