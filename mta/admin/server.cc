@@ -242,9 +242,10 @@ struct Server::Impl {
     // The socket is the server's from now on, or closed.
     [[nodiscard]] bool start(int socket, unsigned thread_count) {
         const SignalBlock block;
+        // With ITC a full server, which does not look at its listening socket, hears of its end.
         daemon = MHD_start_daemon(
-            MHD_USE_AUTO_INTERNAL_THREAD, 0, nullptr, nullptr, &Impl::on_request, this,
-            MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_THREAD_POOL_SIZE,
+            MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ITC, 0, nullptr, nullptr, &Impl::on_request,
+            this, MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_THREAD_POOL_SIZE,
             thread_count > 1 ? thread_count : 0, MHD_OPTION_CONNECTION_LIMIT, connections_max,
             MHD_OPTION_CONNECTION_TIMEOUT, connection_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
             connection_memory_bytes, MHD_OPTION_NOTIFY_COMPLETED, &Impl::on_completed, nullptr,

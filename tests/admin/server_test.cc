@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -202,6 +203,16 @@ TEST_F(ServerTest, nonsense_and_silence_do_not_stop_it) {
     exchange("GET /" + std::string(100'000, 'x') + " HTTP/1.0\r\n\r\n");
     EXPECT_THAT(exchange("GET / HTTP/1.0\r\n\r\n"), HasSubstr("GET|/|"));
     ::close(silent);
+}
+
+TEST_F(ServerTest, clients_that_say_nothing_do_not_hold_up_its_end) {
+    auto server = Server::listen(path_, echo);
+    ASSERT_TRUE(server) << server.error();
+    std::vector<int> silent;
+    for (std::uint32_t i = 0; i < connections_max + 40; ++i) silent.push_back(connect_to(path_));
+    auto end = std::async(std::launch::async, [&] { const auto ended = std::move(*server); });
+    EXPECT_EQ(end.wait_for(std::chrono::seconds(15)), std::future_status::ready);
+    for (const int fd : silent) ::close(fd);
 }
 
 TEST_F(ServerTest, answers_many_at_once) {
