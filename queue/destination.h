@@ -133,6 +133,7 @@ public:
         bool may_grow = true;            // nothing but the destination's own limit held it back
         mta::DeliveryError error;        // failed
         std::uint32_t sender = nothing;  // broken: the bundle's
+        MessageId message = 0;           // broken
         double jitter = 0;               // in [-1, 1]
     };
     enum class Change : std::uint8_t { none, went_down, came_up };

@@ -6,15 +6,25 @@
 
 namespace queue {
 
-bool Pace::on_break(std::uint32_t sender, mta::Instant now, double jitter) {
+namespace {
+
+// Few: they are looked through.
+template <typename Value>
+void add_once(std::vector<Value>& values, Value value) {
+    if (std::ranges::find(values, value) == values.end()) values.push_back(value);
+}
+
+}  // namespace
+
+bool Pace::on_break(std::uint32_t sender, MessageId message, mta::Instant now, double jitter) {
     auto* slowed = std::get_if<Slowed>(&state_);
     const bool was_slowed = slowed != nullptr;
     if (!was_slowed) {
         auto& steady = std::get<Steady>(state_);
-        ++steady.breaks;
-        if (std::ranges::find(steady.senders, sender) == steady.senders.end())
-            steady.senders.push_back(sender);
-        if (steady.senders.size() < senders_max && steady.breaks < breaks_max) return false;
+        add_once(steady.senders, sender);
+        add_once(steady.messages, message);
+        if (steady.senders.size() < senders_max && steady.messages.size() < messages_max)
+            return false;
         slowed = &state_.emplace<Slowed>();
     }
     ++slowed->pauses;

@@ -4,13 +4,15 @@
 #include <vector>
 
 #include "mta/base/time.h"
+#include "queue/message.h"
 
 namespace queue {
 
 // The states of a Pace.
 struct PaceSteady {
-    std::vector<std::uint32_t> senders;  // whose sessions broke, each once
-    std::uint32_t breaks = 0;
+    // Whose sessions broke, and at which messages: each once.
+    std::vector<std::uint32_t> senders;
+    std::vector<MessageId> messages;
 };
 struct PaceSlowed {
     std::uint32_t pauses = 0;
@@ -30,13 +32,14 @@ class Pace {
 public:
     static constexpr mta::Millis pause_min{5'000};
     static constexpr mta::Millis pause_max{300'000};
-    // Breaks without an answer between them that slow it down: of so many senders, or so many at
-    // all.
+    // Breaks without an answer between them that slow it down: with the mail of so many senders, or
+    // with so many messages. How many recipients a message has and how often it is tried again does
+    // not count.
     static constexpr std::size_t senders_max = 3;
-    static constexpr std::uint32_t breaks_max = 10;
+    static constexpr std::size_t messages_max = 10;
 
     // `sender`: its group (Bundle::sender). `jitter` in [-1, 1]. True: it is slowed down with this.
-    bool on_break(std::uint32_t sender, mta::Instant now, double jitter);
+    bool on_break(std::uint32_t sender, MessageId message, mta::Instant now, double jitter);
     // The remote answered about a message.
     void on_answer() { state_ = Steady{}; }
     // An operator wants to know now.

@@ -124,7 +124,7 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
         case WaitReason::destination_down: return wait_for_destination(view, now);
         case WaitReason::destination_slowed:
             return "waits for its turn: " + destination_of(view) +
-                   " breaks its sessions with the mail of several senders, so that it gets one "
+                   " breaks its sessions at one message after the other, so that it gets one "
                    "connection at a time, with pauses. The next one is opened " +
                    at_or_soon(view.until, now) + in_line_words(view.blocker) + '.';
         case WaitReason::destination_limit: return wait_for_connection(view, now);

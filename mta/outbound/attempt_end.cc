@@ -379,6 +379,7 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
                                          .may_grow = !site.is_waiting_for_host,
                                          .error = error,
                                          .sender = delivery->sender,
+                                         .message = delivery->id,
                                          .jitter = core_.scheduler.jitter()},
                                         now);
     using Change = queue::Destination::Change;

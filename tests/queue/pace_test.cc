@@ -10,7 +10,10 @@ using mta::Instant;
 
 class PaceTest : public testing::Test {
 protected:
-    bool break_off(std::uint32_t sender) { return pace.on_break(sender, now, 0); }
+    bool break_off(std::uint32_t sender, MessageId message) {
+        return pace.on_break(sender, message, now, 0);
+    }
+    bool break_off(std::uint32_t sender) { return break_off(sender, sender); }
 
     Instant now{1000h};
     Pace pace;
@@ -35,9 +38,14 @@ TEST_F(PaceTest, breaks_of_several_senders_in_a_row_slow_it_down) {
     EXPECT_EQ(pace.next_start(), now + Pace::pause_min);
 }
 
-TEST_F(PaceTest, many_breaks_of_one_sender_in_a_row_slow_it_down) {
-    for (std::uint32_t i = 1; i < Pace::breaks_max; ++i) EXPECT_FALSE(break_off(1));
-    EXPECT_TRUE(break_off(1));
+TEST_F(PaceTest, many_messages_of_one_sender_in_a_row_slow_it_down) {
+    for (MessageId message = 1; message < Pace::messages_max; ++message)
+        EXPECT_FALSE(break_off(1, message));
+    EXPECT_TRUE(break_off(1, Pace::messages_max));
+}
+
+TEST_F(PaceTest, one_message_does_not_slow_it_down_however_many_recipients_it_has) {
+    for (int i = 0; i < 1000; ++i) EXPECT_FALSE(break_off(1, 7));
 }
 
 TEST_F(PaceTest, the_pauses_grow_up_to_a_limit_and_an_answer_ends_them) {
