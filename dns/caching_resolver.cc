@@ -140,10 +140,22 @@ void CachingResolver::ask_next() {
 
 void CachingResolver::ask(const Question& question, const std::string& name) {
     ++statistics_.queries;
-    world_.ask({name, question.type}, asked_.at(question).effort,
-               [this, question, alive = std::weak_ptr(alive_)](Answer answer) {
-                   if (!alive.expired()) finish(question, std::move(answer));
-               });
+    world_.ask(
+        {name, question.type}, asked_.at(question).effort,
+        [this, question, alive = std::weak_ptr(alive_)](Answer answer) {
+            if (!alive.expired()) finish(question, std::move(answer));
+        },
+        [this, question, alive = std::weak_ptr(alive_)] {
+            if (!alive.expired()) leave_lines(question);
+        });
+}
+
+void CachingResolver::leave_lines(const Question& question) {
+    auto& asked = asked_.at(question);
+    if (asked.place == Asked::Place::tcp) return;  // before its CNAMEs were followed
+    asked.place = Asked::Place::tcp;
+    lines_.end(asked.kind);
+    ask_next();
 }
 
 void CachingResolver::answer_soon(Answer answer, OnFound on_found) {
@@ -163,7 +175,8 @@ void CachingResolver::finish(const Question& question, Answer answer) {
     if (follow(question, answer)) return;
     const auto asked = asked_.find(question);
     MTA_ASSERT(asked != asked_.end());
-    lines_.end(asked->second.kind);
+    if (asked->second.place == Asked::Place::lines) lines_.end(asked->second.kind);
+    asked->second.place = Asked::Place::lines;
     if (is_for_another_try(asked->second, answer)) {
         names_.put(question.name, NameMemory::Heard::silence, world_.now());
         asked->second.aliases = 0;
@@ -245,6 +258,8 @@ Lookup<AddressAnswer> join_addresses(const Answer& aaaa, const Answer& a) {
     if (first.is_temporary() != second.is_temporary()) {
         return std::unexpected(first.is_temporary() ? first : second);
     }
+    // What was not asked is not known: no failure yet.
+    if (second.kind == LookupError::Kind::overloaded) return std::unexpected(second);
     // Of two denials the one that says more.
     return std::unexpected(first.kind == LookupError::Kind::no_such_domain ? first : second);
 }

@@ -27,9 +27,11 @@ namespace dns {
 class CachingResolver final : public Resolver {
 public:
     using OnAnswer = std::move_only_function<void(Answer)>;
+    using OnCutShort = std::move_only_function<void()>;
     struct World {
-        // Answers each question exactly once, never inside the call.
-        std::move_only_function<void(const Question&, Effort, OnAnswer)> ask;
+        // Answers each question exactly once, never inside the call. OnCutShort: see
+        // CaresDriver::ask().
+        std::move_only_function<void(const Question&, Effort, OnAnswer, OnCutShort)> ask;
         std::move_only_function<mta::Instant()> now;
         // Runs the work soon, never inside the call: io::Loop::at_turn_end().
         std::move_only_function<void(std::move_only_function<void()>)> defer;
@@ -80,7 +82,10 @@ private:
     struct Halves;
 
     struct Asked {
+        // A question that goes on over TCP has left its place in the lines to others.
+        enum class Place : std::uint8_t { lines, tcp };
         std::vector<OnFound> callbacks;
+        Place place = Place::lines;
         QuestionLines::Kind kind = QuestionLines::Kind::unknown_domain;  // while it is on its way
         Effort effort = Effort::full;
         // Of the answers that ended with a CNAME.
@@ -99,6 +104,7 @@ private:
     void ask_next();
     // `name`: where CNAMEs have led to.
     void ask(const Question& question, const std::string& name);
+    void leave_lines(const Question& question);
     void answer_soon(Answer answer, OnFound on_found);
     void answer_soon(std::shared_ptr<const Answer> answer, mta::Millis ttl, OnFound on_found);
     void finish(const Question& question, Answer answer);

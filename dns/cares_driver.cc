@@ -56,6 +56,11 @@ Answer cut_short(const Question& question, const std::string& server, const std:
             {}};
 }
 
+// Under this the memory keeps what a server said over TCP about a name.
+std::string tcp_name(const Question& question, const mta::Endpoint& server) {
+    return question.name + ' ' + to_string(server);
+}
+
 }  // namespace
 
 struct CaresDriver::Server {
@@ -69,10 +74,17 @@ struct CaresDriver::Server {
 struct CaresDriver::InFlight {
     Question question;
     OnAnswer on_answer;
+    OnCutShort on_cut_short;
     std::shared_ptr<Servers> servers;
-    std::deque<std::size_t> order;      // the servers still to ask, the one being asked in front
-    bool without_edns = false;          // the one in front
-    std::uint32_t tcp_connections = 0;  // made to the one in front
+    std::deque<std::size_t> order;  // the servers still to ask, the one being asked in front
+    bool without_edns = false;      // the one in front
+    // Put last, because another one is likelier to answer over TCP.
+    bool is_put_off = false;
+    CaresChannel::Transport asked_over = CaresChannel::Transport::udp;
+    // Of its connection, while it has one.
+    TcpLines::Kind tcp_kind = TcpLines::Kind::silent;
+    Effort tcp_effort = Effort::full;
+    std::uint32_t tcp_connections = 0;  // made so far
     Effort effort = Effort::full;
     mta::Millis timeout{};
     std::shared_ptr<CaresChannel> channel;  // it lives until it has answered
@@ -105,12 +117,14 @@ void CaresDriver::reconfigure(CaresOptions options) {
     for (const auto& endpoint : options_.servers) {
         servers_->push_back({.endpoint = endpoint});
     }
+    tcp_names_.clear();
     start_waiting();
 }
 
 std::vector<mta::Endpoint> CaresDriver::servers() const { return options_.servers; }
 
-void CaresDriver::ask(const Question& question, Effort effort, OnAnswer on_answer) {
+void CaresDriver::ask(const Question& question, Effort effort, OnAnswer on_answer,
+                      OnCutShort on_cut_short) {
     if (!mta::is_valid_domain(question.name)) {
         // Only a spool that another program wrote can hold such a name.
         loop_.at_turn_end([on_answer = std::move(on_answer),
@@ -122,10 +136,10 @@ void CaresDriver::ask(const Question& question, Effort effort, OnAnswer on_answe
         });
         return;
     }
-    if (in_flight_.size() < options_.in_flight_max) {
-        start({question, effort, std::move(on_answer)});
+    if (has_room()) {
+        start({question, effort, std::move(on_answer), std::move(on_cut_short)});
     } else if (waiting_.size() < options_.waiting_max) {
-        waiting_.push_back({question, effort, std::move(on_answer)});
+        waiting_.push_back({question, effort, std::move(on_answer), std::move(on_cut_short)});
     } else {
         loop_.at_turn_end(
             [on_answer = std::move(on_answer), alive = std::weak_ptr(alive_),
@@ -136,9 +150,14 @@ void CaresDriver::ask(const Question& question, Effort effort, OnAnswer on_answe
     }
 }
 
+bool CaresDriver::has_room() const {
+    return in_flight_.size() - over_tcp_ < options_.in_flight_max;
+}
+
 void CaresDriver::start(Waiting asked) {
     InFlight query{.question = std::move(asked.question),
                    .on_answer = std::move(asked.on_answer),
+                   .on_cut_short = std::move(asked.on_cut_short),
                    .servers = servers_,
                    .effort = asked.effort,
                    .timeout = asked.effort == Effort::brief
@@ -190,9 +209,7 @@ void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
     }
     if (channel->is_cut_short(message)) {
         server.health.on_answer();
-        waiting_for_tcp_.push_back(id);
-        start_waiting_for_tcp();
-        return;
+        return go_on_over_tcp(id);
     }
     auto answer =
         message.empty()
@@ -209,26 +226,74 @@ void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
     conclude(id, std::move(answer));
 }
 
-void CaresDriver::start_waiting_for_tcp() {
-    while (!waiting_for_tcp_.empty() && tcp_connections_ < tcp_connections_max) {
-        const auto id = waiting_for_tcp_.front();
-        waiting_for_tcp_.pop_front();
-        const auto& query = in_flight_.at(id);
-        if (query.server().tcp_health.may_go_first(clock_.now())) {
-            send_over_tcp(id);
-        } else {
-            conclude(id, cut_short(query.question, to_string(query.server().endpoint),
-                                   "over TCP it was silent lately"));
-        }
+// ---- TCP ----
+
+NameMemory::Heard CaresDriver::heard_over_tcp(const InFlight& query, const Server& of) const {
+    return tcp_names_.find(tcp_name(query.question, of.endpoint), clock_.now());
+}
+
+void CaresDriver::go_on_over_tcp(QueryId id) {
+    auto& query = in_flight_.at(id);
+    if (is_for_another_server_first(query)) {
+        const auto index = query.order.front();
+        std::erase(query.order, index);
+        query.order.push_back(index);
+        query.is_put_off = true;
+        query.without_edns = false;
+        return send(id);
+    }
+    query.asked_over = CaresChannel::Transport::tcp;
+    ++over_tcp_;
+    if (auto on_cut_short = std::exchange(query.on_cut_short, nullptr)) on_cut_short();
+    using Heard = NameMemory::Heard;
+    const auto heard = heard_over_tcp(query, query.server());
+    const auto unknown = query.question.type == RecordType::mx ? TcpLines::Kind::unknown_domain
+                                                               : TcpLines::Kind::unknown_host;
+    wait_for_tcp(id, heard == Heard::answer    ? TcpLines::Kind::answered
+                     : heard == Heard::silence ? TcpLines::Kind::silent
+                                               : unknown);
+    start_over_tcp();
+    start_waiting();
+}
+
+bool CaresDriver::is_for_another_server_first(const InFlight& query) {
+    if (query.is_put_off) return false;
+    const auto is_silent_for_it = [&](const Server& server) {
+        return heard_over_tcp(query, server) == NameMemory::Heard::silence;
+    };
+    auto& server = query.server();
+    const bool is_other_better = std::ranges::any_of(query.order, [&](std::size_t index) {
+        const auto& other = (*query.servers)[index];
+        return &other != &server && other.tcp_health.is_well() && !is_silent_for_it(other);
+    });
+    return is_other_better &&
+           (is_silent_for_it(server) || !server.tcp_health.may_go_first(clock_.now()));
+}
+
+void CaresDriver::wait_for_tcp(QueryId id, TcpLines::Kind kind) {
+    if (tcp_lines_.waiting(kind) < options_.tcp_waiting_max) return tcp_lines_.add(id, kind);
+    const auto text = "too many look-ups are waiting for a TCP connection, among them " +
+                      to_string(in_flight_.at(id).question);
+    finish(id, {std::unexpected(LookupError{Kind::overloaded, text}), {}});
+}
+
+void CaresDriver::start_over_tcp() {
+    while (const auto next = tcp_lines_.start()) {
+        auto& query = in_flight_.at(next->question);
+        query.tcp_kind = next->kind;
+        query.tcp_effort = next->effort;
+        query.tcp_connections = 0;
+        send_over_tcp(next->question);
     }
 }
 
 void CaresDriver::send_over_tcp(QueryId id) {
     auto& query = in_flight_.at(id);
-    ++tcp_connections_;
     ++query.tcp_connections;
-    query.channel =
-        std::make_shared<CaresChannel>(loop_, query.channel_options(CaresChannel::Transport::tcp));
+    auto options = query.channel_options(CaresChannel::Transport::tcp);
+    if (query.tcp_effort == Effort::brief)
+        options.timeout = std::min(options_.brief_timeout, options.timeout);
+    query.channel = std::make_shared<CaresChannel>(loop_, options);
     query.channel->ask(query.question, [this, id](int status, std::string_view message) {
         on_tcp_reply(id, status, message);
     });
@@ -237,7 +302,6 @@ void CaresDriver::send_over_tcp(QueryId id) {
 void CaresDriver::on_tcp_reply(QueryId id, int status, std::string_view message) {
     auto& query = in_flight_.at(id);
     auto& server = query.server();
-    --tcp_connections_;
     query.channel.reset();  // closes the connection
     const bool is_silent = message.empty() && status == ARES_ETIMEOUT;
     const bool is_lost = message.empty() && !is_silent;
@@ -245,18 +309,27 @@ void CaresDriver::on_tcp_reply(QueryId id, int status, std::string_view message)
     if (!message.empty()) server.tcp_health.on_answer();
     if (!query.without_edns && is_cured_without_edns(message)) {
         query.without_edns = true;
-        send_over_tcp(id);
-    } else if (is_lost && query.tcp_connections < tcp_connections_a_question) {
-        send_over_tcp(id);
-    } else if (is_lost) {
-        conclude(id, cut_short(query.question, to_string(server.endpoint),
-                               "over TCP the connection fails"));
-    } else {
-        const auto name = to_string(server.endpoint);
-        conclude(id, is_silent ? answer_of_status(status, query.question, name, query.timeout)
-                               : parse_answer(message, query.question, name));
+        return send_over_tcp(id);
     }
-    start_waiting_for_tcp();
+    if (is_lost && query.tcp_connections < tcp_connections_a_question) return send_over_tcp(id);
+    tcp_lines_.end(query.tcp_kind);
+    const auto name = to_string(server.endpoint);
+    auto answer = is_lost     ? cut_short(query.question, name, "over TCP the connection fails")
+                  : is_silent ? answer_of_status(status, query.question, name, query.timeout)
+                              : parse_answer(message, query.question, name);
+    // Any failure counts as silence: a server may report one only after a long wait.
+    const bool is_answer = answer.records || !answer.records.error().is_temporary();
+    tcp_names_.put(tcp_name(query.question, server.endpoint),
+                   is_answer ? NameMemory::Heard::answer : NameMemory::Heard::silence,
+                   clock_.now());
+    const bool is_last = std::ranges::all_of(
+        query.order, [&](std::size_t index) { return index == query.order.front(); });
+    if (is_silent && query.tcp_effort == Effort::brief && query.effort == Effort::full && is_last) {
+        wait_for_tcp(id, TcpLines::Kind::silent);
+    } else {
+        conclude(id, std::move(answer));
+    }
+    start_over_tcp();
 }
 
 void CaresDriver::conclude(QueryId id, Answer answer) {
@@ -264,29 +337,43 @@ void CaresDriver::conclude(QueryId id, Answer answer) {
     const auto index = query.order.front();
     query.order.pop_front();
     query.without_edns = false;
-    query.tcp_connections = 0;
+    const bool was_over_tcp = query.asked_over == CaresChannel::Transport::tcp;
     const bool has_failed = !answer.records && answer.records.error().is_temporary();
     const bool is_silent = has_failed && answer.records.error().kind == Kind::timed_out;
-    if (has_failed && !is_silent) std::erase(query.order, index);
+    if (has_failed && (!is_silent || was_over_tcp)) std::erase(query.order, index);
     if (is_silent && query.effort == Effort::brief) query.order.clear();
-    if (has_failed && !query.order.empty()) {
-        send(id);
-    } else {
+    if (!has_failed || query.order.empty()) {
         finish(id, std::move(answer));
+    } else if (was_over_tcp) {
+        from_tcp_.push_back(id);
+        start_waiting();
+    } else {
+        send(id);
     }
 }
 
 void CaresDriver::finish(QueryId id, Answer answer) {
     auto finished = in_flight_.extract(id);
+    if (finished.mapped().asked_over == CaresChannel::Transport::tcp) --over_tcp_;
     start_waiting();
     finished.mapped().on_answer(std::move(answer));
 }
 
 void CaresDriver::start_waiting() {
-    while (!waiting_.empty() && in_flight_.size() < options_.in_flight_max) {
-        auto next = std::move(waiting_.front());
-        waiting_.pop_front();
-        start(std::move(next));
+    while (has_room()) {
+        if (!from_tcp_.empty()) {
+            const auto id = from_tcp_.front();
+            from_tcp_.pop_front();
+            --over_tcp_;
+            in_flight_.at(id).asked_over = CaresChannel::Transport::udp;
+            send(id);
+        } else if (!waiting_.empty()) {
+            auto next = std::move(waiting_.front());
+            waiting_.pop_front();
+            start(std::move(next));
+        } else {
+            return;
+        }
     }
 }
 

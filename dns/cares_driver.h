@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "dns/answer.h"
+#include "dns/name_memory.h"
 #include "dns/question.h"
+#include "dns/question_lines.h"
 #include "mta/base/ip_address.h"
 #include "mta/base/limits.h"
 #include "mta/base/time.h"
@@ -29,28 +31,37 @@ struct CaresOptions {
     std::string resolv_conf_path = "/etc/resolv.conf";
     std::uint32_t in_flight_max = mta::limits::dns_in_flight_max;
     std::size_t waiting_max = mta::limits::dns_waiting_max;
+    std::size_t tcp_waiting_max = mta::limits::dns_tcp_waiting_max;  // of each kind (QuestionLines)
 };
 
 // Asks name servers through c-ares: one for each shard, used on its loop's thread only. The program
 // makes one CaresLibrary before its threads start.
 //
-// At most in_flight_max questions are on their way, the others wait in line, first come first
-// served; at waiting_max the answer is LookupError::Kind::overloaded. A question goes to the first
-// server that is well (see NameServerHealth). Silence passes it on to the next server and round
-// again, `tries` times each; SERVFAIL, REFUSED, nonsense or a closed port passes it on for good,
-// for the same server would only say the same again. When nobody is left, the last server's error
-// is the answer. A brief question ends with the first silence, after brief_timeout.
+// At most in_flight_max questions are on their way over UDP, the others wait in line, first come
+// first served; at waiting_max the answer is LookupError::Kind::overloaded. A question goes to the
+// first server that is well (see NameServerHealth). Silence passes it on to the next server and
+// round again, `tries` times each; SERVFAIL, REFUSED, nonsense or a closed port passes it on for
+// good, for the same server would only say the same again. When nobody is left, the last server's
+// error is the answer. A brief question ends with the first silence, after brief_timeout.
 //
 // An answer that is cut short over UDP is asked for over TCP, on a connection of its own: servers
 // exist that close a connection after one answer. If the connection is lost without an answer, it
 // is made again, tcp_connections_a_question times in all; then the answer of this server is
-// `malformed`. At most tcp_connections_max are open, and further questions wait for
-// one. A server that was silent over TCP three times in a row is asked over TCP only once every
-// NameServerHealth::unwell_for; meanwhile what it cuts short is `malformed` at once, so that
-// nothing waits for it. None of this counts against its health over UDP.
+// `malformed`. None of this counts against its health over UDP.
+//
+// A recursive server may be silent over TCP for one name and answer for every other one. At most
+// tcp_connections_max connections are open. Questions wait for one in the lines of QuestionLines,
+// by what the server last said over TCP about the name: names that failed share a quarter of the
+// connections. The kernel resends what is lost, so a server that is silent over TCP is not asked
+// again, with one exception: if the wait was brief, because others were waiting, and no other
+// server is left, the question waits for a full try among the silent names. A server that failed
+// for the name, or was silent over TCP three times in a row (NameServerHealth), is asked over TCP
+// after another server that is well, but it is asked. If tcp_waiting_max questions are in its line,
+// a question is answered with `overloaded`.
 class CaresDriver {
 public:
     using OnAnswer = std::move_only_function<void(Answer)>;
+    using OnCutShort = std::move_only_function<void()>;
     // unbound accepts ten at a time (incoming-num-tcp), dnsmasq twenty.
     static constexpr std::size_t tcp_connections_max = 8;
     static constexpr std::uint32_t tcp_connections_a_question = 3;  // with one server
@@ -63,8 +74,10 @@ public:
     ~CaresDriver();
 
     // Exactly one answer, on the loop, never inside this call. `question.name` must be valid
-    // (mta::is_valid_domain).
-    void ask(const Question& question, Effort effort, OnAnswer on_answer);
+    // (mta::is_valid_domain). Before it, on_cut_short is called (on the loop, at most once) when
+    // the question goes on over TCP: from then on it takes no place from questions over UDP.
+    void ask(const Question& question, Effort effort, OnAnswer on_answer,
+             OnCutShort on_cut_short = {});
 
     // New servers, timeouts and limits (SIGHUP); an empty list reads resolv_conf_path again.
     // Questions on their way end with the old servers, those that wait go to the new ones.
@@ -79,22 +92,30 @@ private:
         Question question;
         Effort effort = Effort::full;
         OnAnswer on_answer;
+        OnCutShort on_cut_short;
     };
     struct Server;
     struct InFlight;
     using Servers = std::vector<Server>;
     using QueryId = std::uint64_t;
+    using TcpLines = Lines<QueryId>;
 
+    [[nodiscard]] bool has_room() const;  // over UDP
     void start(Waiting asked);
     void start_waiting();
     [[nodiscard]] std::vector<std::size_t> order_of_servers();
     void send(QueryId id);
     void on_reply(QueryId id, int status, std::string_view message);
-    void start_waiting_for_tcp();
+    void go_on_over_tcp(QueryId id);
+    [[nodiscard]] bool is_for_another_server_first(const InFlight& query);
+    // To the end of a line for TCP, or, if that is full, to the question's end.
+    void wait_for_tcp(QueryId id, TcpLines::Kind kind);
+    void start_over_tcp();
     void send_over_tcp(QueryId id);
     void on_tcp_reply(QueryId id, int status, std::string_view message);
     // What the server that was asked last says: the answer, or a reason to ask the next one.
     void conclude(QueryId id, Answer answer);
+    [[nodiscard]] NameMemory::Heard heard_over_tcp(const InFlight& query, const Server& of) const;
     void finish(QueryId id, Answer answer);
 
     mta::io::Loop& loop_;
@@ -105,8 +126,10 @@ private:
     QueryId next_id_ = 1;
     std::unordered_map<QueryId, InFlight> in_flight_;
     std::deque<Waiting> waiting_;
-    std::size_t tcp_connections_ = 0;
-    std::deque<QueryId> waiting_for_tcp_;  // of those in flight
+    std::size_t over_tcp_ = 0;      // of those in flight
+    std::deque<QueryId> from_tcp_;  // to be asked over UDP of the next server
+    TcpLines tcp_lines_{tcp_connections_max};
+    NameMemory tcp_names_;  // what each server said about each name
     std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

@@ -8,19 +8,23 @@
 
 namespace dns {
 
-QuestionLines::QuestionLines(std::size_t in_flight_max) : in_flight_max_(in_flight_max) {
+template <class Item>
+Lines<Item>::Lines(std::size_t in_flight_max) : in_flight_max_(in_flight_max) {
     MTA_ASSERT(in_flight_max > 0);
 }
 
-std::size_t QuestionLines::in_flight() const {
+template <class Item>
+std::size_t Lines<Item>::in_flight() const {
     return std::accumulate(in_flight_.begin(), in_flight_.end(), std::size_t{0});
 }
 
-void QuestionLines::add(Question question, Kind kind) {
+template <class Item>
+void Lines<Item>::add(Item question, Kind kind) {
     lines_.at(static_cast<std::size_t>(kind)).push_back(std::move(question));
 }
 
-bool QuestionLines::has_room(Kind kind) const {
+template <class Item>
+bool Lines<Item>::has_room(Kind kind) const {
     if (in_flight() >= in_flight_max_) return false;
     switch (kind) {
         case Kind::answered: return true;
@@ -33,7 +37,8 @@ bool QuestionLines::has_room(Kind kind) const {
     return false;
 }
 
-std::optional<QuestionLines::Next> QuestionLines::start() {
+template <class Item>
+std::optional<typename Lines<Item>::Next> Lines<Item>::start() {
     for (const auto kind :
          {Kind::answered, Kind::unknown_host, Kind::unknown_domain, Kind::silent}) {
         auto& line = lines_.at(static_cast<std::size_t>(kind));
@@ -47,10 +52,14 @@ std::optional<QuestionLines::Next> QuestionLines::start() {
     return std::nullopt;
 }
 
-void QuestionLines::end(Kind kind) {
+template <class Item>
+void Lines<Item>::end(Kind kind) {
     auto& count = in_flight_.at(static_cast<std::size_t>(kind));
     MTA_ASSERT(count > 0);
     --count;
 }
+
+template class Lines<Question>;
+template class Lines<std::uint64_t>;
 
 }  // namespace dns

@@ -92,6 +92,7 @@ inline constexpr std::uint32_t dns_in_flight_max =
     100;  // more at once lose UDP answers (c-ares 1.18: one socket)
 inline constexpr std::size_t dns_waiting_max =
     50'000;  // look-ups queued behind those, and as many of silent names; beyond: they wait
+inline constexpr std::size_t dns_tcp_waiting_max = 1'000;  // questions in each line for TCP
 inline constexpr std::uint32_t cname_chain_max = 10;
 inline constexpr std::size_t dns_answer_records_max = 256;
 inline constexpr std::size_t mx_hosts_max = 100;

@@ -41,8 +41,11 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
     clock_timer_.repeat(clock_check_interval);
     dns_ = std::make_unique<dns::CaresDriver>(loop_, clock_, cares_options(*settings_));
     resolver_ = std::make_unique<dns::CachingResolver>(dns::CachingResolver::World{
-        .ask = [this](const dns::Question& question, dns::Effort effort,
-                      auto on_answer) { dns_->ask(question, effort, std::move(on_answer)); },
+        .ask =
+            [this](const dns::Question& question, dns::Effort effort, auto on_answer,
+                   auto on_cut_short) {
+                dns_->ask(question, effort, std::move(on_answer), std::move(on_cut_short));
+            },
         .now = [this] { return now(); },
         .defer = [this](auto work) { loop_.at_turn_end(std::move(work)); },
         .find_in_hosts_file =

@@ -31,6 +31,7 @@ protected:
         Question question;
         Effort effort;
         CachingResolver::OnAnswer on_answer;
+        CachingResolver::OnCutShort on_cut_short;
     };
 
     explicit CachingResolverTest(CachingResolver::Limits limits = {}) {
@@ -38,8 +39,10 @@ protected:
             CachingResolver::World{
                 .ask =
                     [this](const Question& question, Effort effort,
-                           CachingResolver::OnAnswer on_answer) {
-                        asked.push_back({question, effort, std::move(on_answer)});
+                           CachingResolver::OnAnswer on_answer,
+                           CachingResolver::OnCutShort on_cut_short) {
+                        asked.push_back(
+                            {question, effort, std::move(on_answer), std::move(on_cut_short)});
                     },
                 .now = [this] { return now; },
                 .defer = [this](auto work) { deferred.push_back(std::move(work)); },
@@ -392,6 +395,29 @@ TEST_F(CachingResolverLimit, answers_overloaded_when_too_many_wait) {
     EXPECT_EQ(asked.size(), 1u);
 }
 
+class CachingResolverLines : public CachingResolverTest {
+protected:
+    CachingResolverLines() : CachingResolverTest({.in_flight_max = 1}) {}
+    const Question us{"us.example", RecordType::mx};
+};
+
+TEST_F(CachingResolverLines, a_question_that_goes_on_over_tcp_leaves_its_place_to_the_next) {
+    look_up_mx("them.example");
+    look_up_mx("us.example");
+    ASSERT_EQ(asked.size(), 1u);
+    asked.front().on_cut_short();
+    ASSERT_EQ(asked.size(), 2u);
+    asked.front().on_cut_short();  // as when a second server cuts it short too
+    look_up_mx("others.example");
+    EXPECT_EQ(asked.size(), 2u) << "its place is taken";
+    answer(them, error(Kind::timed_out));
+    EXPECT_EQ(asked.size(), 1u);
+    answer(us, mx_records("mx1.example"));
+    EXPECT_EQ(mx.size(), 2u);
+    ASSERT_EQ(asked.size(), 1u);
+    EXPECT_EQ(asked.front().question.name, "others.example");
+}
+
 struct JoinCase {
     std::string name;
     Answer aaaa;
@@ -415,6 +441,8 @@ const JoinCase join_cases[] = {
      error(Kind::no_data), Kind::server_failure},
     {"a_passing_trouble_of_v4_never_looks_like_no_address", error(Kind::no_such_domain),
      error(Kind::timed_out), Kind::timed_out},
+    {"what_was_not_asked_has_not_failed", error(Kind::timed_out), error(Kind::overloaded),
+     Kind::overloaded},
 };
 
 class JoinTable : public testing::TestWithParam<JoinCase> {};

@@ -180,8 +180,9 @@ protected:
                      .tries = 2});
         resolver = std::make_unique<CachingResolver>(CachingResolver::World{
             .ask =
-                [this](const Question& question, Effort effort, auto on_answer) {
-                    world.driver->ask(question, effort, std::move(on_answer));
+                [this](const Question& question, Effort effort, auto on_answer, auto on_cut_short) {
+                    world.driver->ask(question, effort, std::move(on_answer),
+                                      std::move(on_cut_short));
                 },
             .now = [this] { return world.clock.now(); },
             .defer = [this](auto work) { world.loop.at_turn_end(std::move(work)); }});

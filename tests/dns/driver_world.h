@@ -27,6 +27,7 @@ public:
         answers.emplace_back();
         driver->ask({name, type}, effort, [this, index](Answer answer) {
             answers[index] = std::move(answer);
+            order.push_back(index);
             ++answered;
             wake();
         });
@@ -56,6 +57,7 @@ public:
     mta::io::Clock clock{loop};
     std::vector<Answer> answers;
     std::size_t answered = 0;
+    std::vector<std::size_t> order;  // of the answers, by index
     std::unique_ptr<CaresDriver> driver;
 };
 

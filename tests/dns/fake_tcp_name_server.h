@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <functional>
 #include <list>
@@ -29,11 +30,13 @@ public:
     // One connection. It stays open until close() or until the client closes it.
     class Connection {
     public:
+        // The client may have closed the connection already.
         void send(std::string_view message) const {
             std::string bytes;
             put_u16(bytes, static_cast<unsigned>(message.size()));
             bytes += message;
-            MTA_ASSERT(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0);
+            const auto sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            MTA_ASSERT(sent >= 0 || errno == EPIPE || errno == ECONNRESET);
         }
         // What has come and was not read is not answered.
         void close() {

@@ -87,7 +87,8 @@ protected:
     SilenceTest() {
         resolver = std::make_unique<CachingResolver>(CachingResolver::World{
             .ask =
-                [this](const Question& asked, Effort effort, auto on_answer) {
+                [this](const Question& asked, Effort effort, auto on_answer,
+                       auto&& /*on_cut_short*/) {
                     const bool is_silent = silence(asked.name);
                     const auto takes = !is_silent ? 20ms : effort == Effort::brief ? brief : full;
                     later(takes, [is_silent, done = std::move(on_answer)]() mutable {

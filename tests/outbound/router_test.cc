@@ -208,7 +208,8 @@ protected:
     SilentNameServers() {
         world.other_resolver = std::make_unique<dns::CachingResolver>(dns::CachingResolver::World{
             .ask =
-                [this](const dns::Question& question, dns::Effort effort, auto on_answer) {
+                [this](const dns::Question& question, dns::Effort effort, auto on_answer,
+                       auto&& /*on_cut_short*/) {
                     using namespace std::chrono_literals;
                     const bool is_dead = question.name.find("dead") != std::string::npos;
                     const auto silence = effort == dns::Effort::brief ? 500ms : 4000ms;
