@@ -45,13 +45,7 @@ public:
         : on_query_(std::move(on_query)),
           socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
           poll_(loop, socket_, [this](bool, bool, int) { receive(); }) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        auto* const any = reinterpret_cast<sockaddr*>(&address);
-        MTA_ASSERT(bind(socket_, any, sizeof address) == 0);
-        MTA_ASSERT(getsockname(socket_, any, &size) == 0);
+        const auto address = bind_where_tcp_is_free();
         const int buffer_bytes = 4 << 20;
         setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
         endpoint_ = {mta::IpAddress::v4({127, 0, 0, 1}), ntohs(address.sin_port)};
@@ -87,6 +81,23 @@ public:
     [[nodiscard]] const std::vector<Query>& queries() const { return queries_; }
 
 private:
+    // A FakeTcpNameServer may take the same port, where no connection of another test may linger.
+    [[nodiscard]] sockaddr_in bind_where_tcp_is_free() const {
+        for (int tries = 0; tries < 20; ++tries) {
+            const Socket tcp(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            sockaddr_in address{};
+            address.sin_family = AF_INET;
+            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            socklen_t size = sizeof address;
+            auto* const any = reinterpret_cast<sockaddr*>(&address);
+            MTA_ASSERT(bind(tcp, any, sizeof address) == 0);
+            MTA_ASSERT(getsockname(tcp, any, &size) == 0);
+            if (bind(socket_, any, sizeof address) == 0) return address;
+        }
+        MTA_ASSERT(false);
+        return {};
+    }
+
     void receive() {
         std::array<char, 2048> buffer;
         Query query;
