@@ -56,10 +56,9 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
         .on_broken_records = [this](const auto& answer) { log_broken_records(answer); }});
 }
 
-Shard::~Shard() {
-    close();
-    loop_.lingering().end();
-}
+// Clients that were told to go linger in the loop for up to two seconds: who has just sent
+// something must read why it was not taken, and no reset.
+Shard::~Shard() { close(); }
 
 // Clients first: they speak to everything else.
 void Shard::close() {

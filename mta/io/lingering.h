@@ -1,8 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <functional>
-#include <unordered_map>
-#include <utility>
 
 namespace mta::io {
 
@@ -14,27 +11,21 @@ public:
     static constexpr std::uint32_t default_max = 256;
 
     void set_max(std::uint32_t max) { max_ = max; }
-    // True: counted until leave(); `close` must make it leave.
-    [[nodiscard]] bool enter(const void* who, std::function<void()> close) {
-        if (count() >= max_) return false;
-        return closers_.emplace(who, std::move(close)).second;
+    // True: counted until leave().
+    [[nodiscard]] bool enter() {
+        if (count_ >= max_) return false;
+        ++count_;
+        return true;
     }
-    void leave(const void* who) { closers_.erase(who); }
-    // Those that linger are closed now, and no other begins to: everything else has ended.
-    void end() {
-        max_ = 0;
-        for (auto& [who, close] : std::exchange(closers_, {})) close();
-    }
+    void leave() { --count_; }
     // Connections that were never served get half of the places, so that a flood of them leaves
     // the rest to those whose last words are replies to mail.
-    [[nodiscard]] bool has_room_for_refused() const { return count() < max_ / 2; }
-    [[nodiscard]] std::uint32_t count() const {
-        return static_cast<std::uint32_t>(closers_.size());
-    }
+    [[nodiscard]] bool has_room_for_refused() const { return count_ < max_ / 2; }
+    [[nodiscard]] std::uint32_t count() const { return count_; }
 
 private:
     std::uint32_t max_ = default_max;
-    std::unordered_map<const void*, std::function<void()>> closers_;
+    std::uint32_t count_ = 0;
 };
 
 }  // namespace mta::io

@@ -77,7 +77,7 @@ public:
         if (!handle_) return;
         // All is read and all is written: the peer gets our last words and no reset.
         if (has_input_ended_ && uv_stream_get_write_queue_size(stream()) == 0) return close();
-        if (!loop_.lingering().enter(this, [this] { close(); })) return close();
+        if (!loop_.lingering().enter()) return close();
         is_finishing_ = true;
         lingering_ = shared_from_this();
         linger_timer_.emplace(loop_, [this] { close(); });
@@ -255,7 +255,7 @@ private:
         pending_.clear();
         pending_bytes_ = 0;
         if (!lingering_) return;
-        loop_.lingering().leave(this);
+        loop_.lingering().leave();
         loop_.at_turn_end([last = std::move(lingering_)] {});
     }
 

@@ -423,26 +423,6 @@ TEST(TcpStream, ends_at_once_when_too_many_linger) {
     EXPECT_EQ(loop.lingering().count(), 0u);
 }
 
-TEST(TcpStream, lingers_no_longer_when_all_else_has_ended) {
-    Loop loop;
-    auto listener = TcpListener::open(loop, *parse_endpoint("127.0.0.1:0"), [](auto stream) {
-        stream->write("bye\r\n");
-        stream->finish();
-    });
-    ASSERT_TRUE(listener);
-    std::array<int, 2> sockets{};
-    for (int& socket : sockets)
-        EXPECT_EQ(heard_by_a_client_of(loop, (*listener)->address(), socket), "bye\r\n");
-    EXPECT_EQ(loop.lingering().count(), 2u);
-    loop.lingering().end();
-    EXPECT_EQ(loop.lingering().count(), 0u);
-    int late = -1;
-    EXPECT_EQ(heard_by_a_client_of(loop, (*listener)->address(), late), "bye\r\n");
-    EXPECT_EQ(loop.lingering().count(), 0u);
-    for (const int socket : {sockets[0], sockets[1], late}) ::close(socket);
-    listener->reset();
-}
-
 TEST(TcpListener, pauses_while_there_are_no_descriptors_and_goes_on) {
     Loop loop;
     std::unique_ptr<TcpStream> accepted;
