@@ -116,6 +116,19 @@ public:
     // A delivery that was started needs more (another host, another connection). Only from
     // next_allowed() on.
     void take(mta::Instant now, Needs needs);
+    // How far the rates are used: after a take(), what give_back() asks for.
+    struct Taken {
+        mta::Instant messages;
+        mta::Instant connections;
+    };
+    [[nodiscard]] Taken taken() const {
+        return {messages_.forgotten_at(), connections_.forgotten_at()};
+    }
+    // The delivery does not begin now: when it does, it takes again what it needs then.
+    void give_back(const Taken& taken, Needs what) {
+        if (what.message) messages_.give_back(taken.messages);
+        if (what.connection) connections_.give_back(taken.connections);
+    }
     // From then on the rates no longer depend on what was sent.
     [[nodiscard]] mta::Instant rates_forgotten_at() const {
         return std::max(messages_.forgotten_at(), connections_.forgotten_at());

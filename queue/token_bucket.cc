@@ -54,6 +54,10 @@ void TokenBucket::restore(mta::Instant last_taken, mta::Instant now) {
     used_until_us_ = us_of(std::clamp(last_taken, mta::Instant{}, latest)) + interval_us_;
 }
 
+void TokenBucket::give_back(mta::Instant taken) {
+    if (taken == forgotten_at()) used_until_us_ -= interval_us_;
+}
+
 mta::Instant TokenBucket::forgotten_at() const {
     return interval_us_ == 0 ? mta::Instant{} : instant_of(used_until_us_);
 }

@@ -26,6 +26,9 @@ public:
     void take(mta::Instant now);
     // From then on nothing that was taken matters any more.
     [[nodiscard]] mta::Instant forgotten_at() const;
+    // The last one was not used. `taken` is forgotten_at() behind its take(): if others have been
+    // taken since, it is lost.
+    void give_back(mta::Instant taken);
 
     // What is to be kept over a restart: when the last one was taken, or would have been if they
     // had been spread evenly. Nothing: it matters no more.

@@ -68,6 +68,7 @@ void Deliveries::start(std::uint32_t site) {
     const bool is_probe = destination.start(core_.now(), needs);
     const auto delivery = make(site);
     delivery->may_connect = needs.connection;
+    delivery->taken = destination.taken();
     if (is_probe) {
         const bool is_ordered = destination.health().is_probe_ordered();
         delivery->purpose = is_ordered ? Purpose::ordered_probe : Purpose::probe;

@@ -219,6 +219,7 @@ private:
         // What it has taken from the site's rates and not used yet.
         bool may_send = true;
         bool may_connect = false;
+        queue::Destination::Taken taken;
         std::size_t index = 0;  // in all_
 
         [[nodiscard]] bool is_probe() const { return purpose != Purpose::mail; }
@@ -263,6 +264,7 @@ private:
     void check_look_ups_at(Instant when);
     void check_look_ups();
     void give_connection_up(const DeliveryPtr& delivery);
+    void give_rates_back(Delivery& delivery);
     [[nodiscard]] bool take_place_again(const DeliveryPtr& delivery);
     void end_long_look_up(Delivery& delivery);
     void note_addresses(Delivery& delivery, std::uint16_t port,

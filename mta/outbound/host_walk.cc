@@ -311,6 +311,9 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
         return false;
     }
     destination.take(core_.now(), needs);
+    const auto taken = destination.taken();
+    if (needs.message) delivery->taken.messages = taken.messages;
+    if (needs.connection) delivery->taken.connections = taken.connections;
     if (parts_.sites[delivery->site].limits.has_rates()) ++core_.troubles_version;
     delivery->may_send = delivery->may_connect = true;
     return true;

@@ -80,9 +80,18 @@ void Deliveries::check_look_ups() {
     for (const auto& delivery : long_ones) give_connection_up(delivery);
 }
 
+// The rates count what begins: what begins long after it was taken would come with what is taken
+// then.
+void Deliveries::give_rates_back(Delivery& delivery) {
+    parts_.sites[delivery.site].destination.give_back(
+        delivery.taken, {.message = delivery.may_send, .connection = delivery.may_connect});
+    delivery.may_send = delivery.may_connect = false;
+}
+
 // One of each site is enough: what the others look for is known when they begin again.
 void Deliveries::give_connection_up(const DeliveryPtr& delivery) {
     auto& site = parts_.sites[delivery->site];
+    give_rates_back(*delivery);
     if (site.is_looking_up) return put_back(delivery, How::unknown);
     set_unconnected(*delivery, false);
     end_trial(*delivery);

@@ -109,6 +109,26 @@ TEST_F(LongLookUps, go_on_to_the_next_host_when_they_fail) {
     EXPECT_EQ(world.count("deferred"), 0u);
 }
 
+// Two in ten minutes are one each five, from the first one on.
+TEST_F(LongLookUps, use_rates_when_they_have_ended) {
+    world.settings.sites = {{.match = {"*"}, .connection_rate = mta::Rate{2, 600s}}};
+    world.settings.delivery.messages_per_connection_max = 1;
+    const auto& server = world.serve("them.example");
+    send_slowly("them.example", 100s);
+    world.run_for(101s);
+    EXPECT_EQ(server.received.size(), 1u);
+    world.send({.to = {"ann@them.example"}});
+    world.send({.to = {"joe@them.example"}});
+    world.run_for(298s);
+    EXPECT_EQ(server.received.size(), 1u);
+    world.run_for(2s);
+    EXPECT_EQ(server.received.size(), 2u);
+    world.run_for(298s);
+    EXPECT_EQ(server.received.size(), 2u);
+    world.run_for(2s);
+    EXPECT_EQ(server.received.size(), 3u);
+}
+
 TEST_F(LongLookUps, wait_for_their_turn_if_no_connection_is_left) {
     world.settings.delivery.connections_max = 1;
     world.serve("them.example");

@@ -33,6 +33,21 @@ TEST(TokenBucket, spreads_what_it_allows) {
     EXPECT_EQ(bucket.forgotten_at(), start + 600ms);
 }
 
+TEST(TokenBucket, takes_back_what_was_not_used_unless_others_were_taken_since) {
+    TokenBucket bucket(Rate{100, 60s});
+    bucket.take(start);
+    const auto first = bucket.forgotten_at();
+    bucket.give_back(first);
+    EXPECT_EQ(bucket.next(), start);
+    bucket.take(start + 10ms);
+    bucket.give_back(first);
+    EXPECT_EQ(bucket.next(), start + 610ms);
+    TokenBucket unlimited;
+    unlimited.take(start);
+    unlimited.give_back(unlimited.forgotten_at());
+    EXPECT_TRUE(unlimited.may_take(start));
+}
+
 // Whoever takes whenever it is allowed gets the rate, and what was not taken cannot be had later.
 TEST(TokenBucket, gives_the_whole_rate_and_no_more_in_any_period) {
     for (const auto& rate : {Rate{1, 1s}, Rate{3, 1s}, Rate{100, 60s}, Rate{7, 3600s},

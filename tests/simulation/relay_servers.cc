@@ -148,7 +148,7 @@ void RelayWorld::make_plain_servers() {
 }
 
 std::string RelayWorld::pick_domain() {
-    if (!scale_.is_large() && chance(20)) return wire_domains[pick(wire_domains.size())];
+    if (chance(20)) return wire_domains[pick(wire_domains.size())];
     if (!scale_.is_large() || chance(5)) return domains[pick(domains.size())];
     return plain_domain(static_cast<int>(pick(static_cast<std::uint64_t>(scale_.plain_domains))));
 }

@@ -28,7 +28,7 @@ RelayWorld::RelayWorld(std::uint64_t seed, Scale scale)
     settings_.sites = site_rules();
     if (chance(50)) add_sources();
     make_servers();
-    if (!scale.is_large()) make_wire_names();
+    make_wire_names();
     make_plain_servers();
     // The branch's line is there at these hours only.
     settings_.routes[0].deliver_between = invent_hours();
