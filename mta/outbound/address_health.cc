@@ -68,7 +68,7 @@ void AddressHealth::add_hints(Hints& hints) const {
     for (const auto& [endpoint, health] : known_) {
         if (hints.size() >= limits::hints_max) return;
         if (auto trouble = health.trouble())
-            hints.push_back({Hint::Kind::address, to_string(endpoint), std::move(*trouble)});
+            hints.push_back({Hint::Kind::address, to_string(endpoint), std::move(trouble)});
     }
 }
 

@@ -163,23 +163,24 @@ private:
     enum class Pass : std::uint8_t { others, all };
 
     struct Delivery {
+        queue::MessageId id = 0;
+        std::size_t index = 0;                  // in all_
         std::uint32_t bundle = queue::nothing;  // nothing: forgotten
         std::uint32_t site = 0;
         std::uint32_t message = 0;
-        queue::MessageId id = 0;
+        std::uint32_t sender = queue::nothing;  // its group
         std::shared_ptr<const queue::Message> content;
         std::vector<std::uint32_t> recipients;  // still to be served in this attempt
         // Message-level errors of those, beside them; empty ones: none.
         std::vector<std::optional<DeliveryError>> refusals;
+        queue::Destination::Mark at_start;
+        std::optional<DeliveryError> host_error;  // the most telling one
         Purpose purpose = Purpose::mail;
         Heard heard = Heard::nothing;
-        std::uint32_t sender = queue::nothing;  // its group
         bool is_retried = false;
         bool holds_connection = true;  // counts among the site's busy ones
         bool was_offered = false;      // some host was told of it
         bool is_unreadable = false;    // the store could not give it
-        queue::Destination::Mark at_start;
-        std::optional<DeliveryError> host_error;  // the most telling one
         // The way from host to host.
         bool is_planned = false;
         std::vector<conf::NextHopHost> hosts;
@@ -199,28 +200,27 @@ private:
             Instant next_try;
         };
         std::optional<PassedOver> least_bad;  // of the unwell addresses that were passed over
-        bool takes_unwell = false;
-        Pass pass = Pass::others;
-        bool has_passed_over = false;  // some that were asked in vain lately
         std::vector<Endpoint> asked;
         std::size_t asked_before = 0;  // of those: in the round before the site's present one
-        bool only_v4 = false;          // our IPv6 address was refused for want of a name
-        bool has_asked_all = false;    // of its hosts: none is left
-        bool is_paused = false;        // until the site's rates allow it
-        bool is_looking_up = false;    // the addresses of `host`
-        Instant looks_up_since;
+        bool takes_unwell = false;
+        Pass pass = Pass::others;
+        bool has_passed_over = false;          // some that were asked in vain lately
+        bool only_v4 = false;                  // our IPv6 address was refused for want of a name
+        bool has_asked_all = false;            // of its hosts: none is left
+        bool is_paused = false;                // until the site's rates allow it
+        bool is_looking_up = false;            // the addresses of `host`
         bool has_given_up_connection = false;  // in a long look-up; counted nowhere
+        Instant looks_up_since;
         std::uint32_t addresses_tried = 0;
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;
         std::uint32_t connection = queue::nothing;
-        bool is_unconnected = false;    // counted as such
-        std::optional<Standing> trial;  // its connection is one, in the site's standing
         // What it has taken from the site's rates and not used yet.
+        queue::Destination::Taken taken;
         bool may_send = true;
         bool may_connect = false;
-        queue::Destination::Taken taken;
-        std::size_t index = 0;  // in all_
+        bool is_unconnected = false;    // counted as such
+        std::optional<Standing> trial;  // its connection is one, in the site's standing
 
         [[nodiscard]] bool is_probe() const { return purpose != Purpose::mail; }
     };
