@@ -58,7 +58,7 @@ Destination::Change Destination::end(Ended ended, mta::Instant now) {
             return Change::none;
         case Ended::How::broken: {
             const bool came_up = health_.on_success(now);
-            if (pace_.on_break(ended.sender, ended.message, now, ended.jitter) || came_up)
+            if (pace_.on_break(ended.sender, ended.broken_at, now, ended.jitter) || came_up)
                 concurrency_.on_recovery();
             return came_up ? Change::came_up : Change::none;
         }

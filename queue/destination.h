@@ -146,7 +146,7 @@ public:
         bool may_grow = true;            // nothing but the destination's own limit held it back
         mta::DeliveryError error;        // failed
         std::uint32_t sender = nothing;  // broken: the bundle's
-        MessageId message = 0;           // broken
+        BrokenAt broken_at;              // broken
         double jitter = 0;               // in [-1, 1]
     };
     enum class Change : std::uint8_t { none, went_down, came_up };

@@ -63,6 +63,8 @@ struct RecipientEntry {
     // An attempt for it, or for what it waited for, has failed in this process's life and since the
     // clock last leapt (Scheduler).
     bool is_tried : 1 = false;
+    // Its last attempt broke off at it or at others beside it: it alone was not refused yet.
+    bool is_undecided : 1 = false;
     std::uint8_t delay_notices = 0;
     std::uint8_t stalls = 0;  // attempts in a row that came to nothing without being charged
     RecipientPhase phase : 3 = RecipientPhase::pending;

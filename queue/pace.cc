@@ -1,31 +1,28 @@
 #include "queue/pace.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "queue/backoff.h"
 
 namespace queue {
 
-namespace {
-
-// Few: they are looked through.
-template <typename Value>
-void add_once(std::vector<Value>& values, Value value) {
-    if (std::ranges::find(values, value) == values.end()) values.push_back(value);
-}
-
-}  // namespace
-
-bool Pace::on_break(std::uint32_t sender, MessageId message, mta::Instant now, double jitter) {
+bool Pace::on_break(std::uint32_t sender, const BrokenAt& at, mta::Instant now, double jitter) {
     auto* slowed = std::get_if<Slowed>(&state_);
     const bool was_slowed = slowed != nullptr;
     if (!was_slowed) {
-        auto& steady = std::get<Steady>(state_);
-        add_once(steady.senders, sender);
-        add_once(steady.messages, message);
-        if (steady.senders.size() < senders_max && steady.messages.size() < messages_max)
+        // Few: they are looked through.
+        auto& [senders, breaks] = std::get<Steady>(state_);
+        if (std::ranges::any_of(breaks, [&](const BrokenAt& former) { return former.is_same(at); }))
             return false;
+        breaks.push_back(at);
+        if (std::ranges::find(senders, sender) == senders.end()) senders.push_back(sender);
+        if (senders.size() < senders_max && breaks.size() < breaks_max) return false;
         slowed = &state_.emplace<Slowed>();
+    }
+    if (const auto before = std::exchange(slowed->before_order, std::nullopt)) {
+        slowed->next_start = std::max(*before, now);
+        return false;
     }
     ++slowed->pauses;
     slowed->next_start = now + exponential_delay(pause_min, pause_max, slowed->pauses, jitter);
@@ -33,8 +30,10 @@ bool Pace::on_break(std::uint32_t sender, MessageId message, mta::Instant now, d
 }
 
 void Pace::end_pause(mta::Instant now) {
-    if (auto* slowed = std::get_if<Slowed>(&state_))
-        slowed->next_start = std::min(slowed->next_start, now);
+    auto* slowed = std::get_if<Slowed>(&state_);
+    if (slowed == nullptr || slowed->next_start <= now) return;
+    slowed->before_order = slowed->next_start;
+    slowed->next_start = now;
 }
 
 mta::Instant Pace::next_start() const {

@@ -292,7 +292,8 @@ void Scheduler::defer(const MessageEntry& message, RecipientEntry& recipient,
                       const mta::DeliveryError& error, Instant now, std::optional<Millis> hint) {
     count(recipient.attempts);
     recipient.stalls = 0;
-    recipient.is_tried = true;
+    if (!recipient.is_undecided) recipient.is_tried = true;
+    recipient.is_undecided = false;
     recipient.last_attempt_s = seconds_of(now);
     table_.set_error(recipient, error);
     const auto spread = spread_of(message, recipient.attempts);

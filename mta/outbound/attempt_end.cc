@@ -110,7 +110,9 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
     sorted.settled.reserve(outcome.recipients.size());
     const bool is_some_taken = std::ranges::any_of(
         outcome.recipients, [](const auto& result) { return result.has_value(); });
-    const bool is_one_to_blame = outcome.suspects.size() == 1 && outcome.broken_off.size() > 1;
+    // Who is no suspect is tried again at once, without the suspects.
+    const bool are_some_to_blame =
+        !outcome.suspects.empty() && outcome.broken_off.size() > outcome.suspects.size();
     const auto source = std::string_view(pool_[connection].target().source);
     const bool is_source_refused = note_answers(outcome, connection);
     const bool turns_to_v4 = std::ranges::any_of(outcome.recipients, is_for_want_of_name) &&
@@ -145,8 +147,8 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
         if (is_one_too_many || (goes_to_v4 && !can_go_on) ||
             (is_source_refused && smtp::is_about_our_address(error))) {
             sorted.again.push_back(number);
-        } else if (is_broken && is_one_to_blame) {
-            if (outcome.suspects.front() == i) {
+        } else if (is_broken && are_some_to_blame) {
+            if (std::ranges::find(outcome.suspects, i) != outcome.suspects.end()) {
                 settle_as(number, Kind::deferred, error);
             } else {
                 sorted.again.push_back(number);
@@ -205,6 +207,11 @@ void Deliveries::judge(const DeliveryPtr& delivery,
                               .reply_code = outcome.reply_code,
                               .text = outcome.reply,
                               .remote = pool_[connection].remote()};
+    if (outcome.suspects.size() == 1) {
+        const auto number = delivery->recipients[outcome.suspects.front()];
+        const auto& entry = core_.table().message(delivery->message);
+        delivery->broken_at_mailbox = core_.table().recipient(entry, number).address_hash;
+    }
     part(*delivery, outcome);
     auto [settled, left, refusals, again] = sort_answers(*delivery, outcome, taken, connection);
     if (!again.empty()) {
@@ -379,7 +386,7 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
                                          .may_grow = !site.is_waiting_for_host,
                                          .error = error,
                                          .sender = delivery->sender,
-                                         .message = delivery->id,
+                                         .broken_at = {delivery->id, delivery->broken_at_mailbox},
                                          .jitter = core_.scheduler.jitter()},
                                         now);
     using Change = queue::Destination::Change;

@@ -178,9 +178,10 @@ private:
         Purpose purpose = Purpose::mail;
         Heard heard = Heard::nothing;
         bool is_retried = false;
-        bool holds_connection = true;  // counts among the site's busy ones
-        bool was_offered = false;      // some host was told of it
-        bool is_unreadable = false;    // the store could not give it
+        bool holds_connection = true;                    // counts among the site's busy ones
+        bool was_offered = false;                        // some host was told of it
+        bool is_unreadable = false;                      // the store could not give it
+        std::optional<std::uint32_t> broken_at_mailbox;  // queue::BrokenAt
         // The way from host to host.
         bool is_planned = false;
         std::vector<conf::NextHopHost> hosts;

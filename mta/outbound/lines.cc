@@ -207,7 +207,11 @@ void Lines::put_back_others(std::uint32_t bundle, std::span<const std::uint32_t>
 
 void Lines::part(std::uint32_t message, std::span<const std::uint32_t> numbers) {
     const auto& entry = core_.table().message(message);
-    for (const auto number : numbers) core_.table().recipient(entry, number).goes_alone = true;
+    for (const auto number : numbers) {
+        auto& recipient = core_.table().recipient(entry, number);
+        recipient.goes_alone = true;
+        recipient.is_undecided = numbers.size() > 1;
+    }
 }
 
 void Lines::dissolve_lined_up(std::uint32_t message) {

@@ -93,6 +93,19 @@ TEST(BrokenSessions, a_poisonous_mailbox_does_not_delay_the_mail_of_others) {
     }
 }
 
+TEST(BrokenSessions, mail_of_many_to_one_poisonous_mailbox_does_not_slow_the_destination_down) {
+    for (const std::string answer : {"close", "421 4.3.2 no"}) {
+        World world;
+        poison_mailbox(world.serve("them.example"), answer);
+        for (int i = 0; i < 15; ++i)
+            world.send({.from = "s" + std::to_string(i % 4) + "@office.example",
+                        .to = {"ceo@them.example"}});
+        for (int i = 0; i < 15; ++i) world.send();
+        world.run_for(5s);
+        EXPECT_EQ(world.count("delivered bob@them.example"), 15u) << answer;
+    }
+}
+
 TEST(BrokenSessions, a_poisonous_mailbox_does_not_keep_the_message_from_its_other_recipients) {
     for (const bool is_pipelining : {false, true}) {
         for (const std::string answer : {"close", "421 4.3.2 no"}) {

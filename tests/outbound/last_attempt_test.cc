@@ -51,6 +51,32 @@ TEST_F(LastAttempt, after_six_days_off_old_mail_is_delivered) {
     EXPECT_TRUE(world.reports.empty());
 }
 
+// Several RCPTs were under way when the server said 421: which of them it meant is not known yet.
+TEST_F(LastAttempt, a_mailbox_that_breaks_the_session_does_not_return_the_mail_of_those_beside_it) {
+    for (const bool is_pipelining : {false, true}) {
+        for (const std::string answer : {"close", "421 4.3.2 no"}) {
+            SCOPED_TRACE(answer + (is_pipelining ? " with pipelining" : ""));
+            World fresh;
+            fresh.settings.retry.delay_notices.clear();
+            fresh.serve("office.example", "192.0.2.9");
+            auto& server = fresh.serve("them.example");
+            server.extensions.clear();
+            if (is_pipelining) server.extensions = {"PIPELINING"};
+            server.reply = always("RCPT TO:<ceo@them.example>", answer);
+            auto message = std::make_shared<queue::Message>(
+                *fresh.message({.to = {"a@them.example", "ceo@them.example", "b@them.example"}}));
+            message->arrival = fresh.agenda.now() - 6 * 24h;
+            fresh.store.add(message);
+            fresh.manager().load(queue::to_queued({message, {}}));
+            fresh.run_for(5min);
+            EXPECT_EQ(fresh.count("delivered a@them.example"), 1u);
+            EXPECT_EQ(fresh.count("delivered b@them.example"), 1u);
+            EXPECT_EQ(fresh.count("expired ceo@them.example"), 1u);
+            EXPECT_EQ(fresh.count("expired"), 1u);
+        }
+    }
+}
+
 TEST_F(LastAttempt, after_six_days_off_old_mail_expires_with_the_failure_of_one_attempt) {
     struct Row {
         const char* name;

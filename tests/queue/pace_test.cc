@@ -11,7 +11,7 @@ using mta::Instant;
 class PaceTest : public testing::Test {
 protected:
     bool break_off(std::uint32_t sender, MessageId message) {
-        return pace.on_break(sender, message, now, 0);
+        return pace.on_break(sender, {message, std::nullopt}, now, 0);
     }
     bool break_off(std::uint32_t sender) { return break_off(sender, sender); }
 
@@ -39,13 +39,34 @@ TEST_F(PaceTest, breaks_of_several_senders_in_a_row_slow_it_down) {
 }
 
 TEST_F(PaceTest, many_messages_of_one_sender_in_a_row_slow_it_down) {
-    for (MessageId message = 1; message < Pace::messages_max; ++message)
+    for (MessageId message = 1; message < Pace::breaks_max; ++message)
         EXPECT_FALSE(break_off(1, message));
-    EXPECT_TRUE(break_off(1, Pace::messages_max));
+    EXPECT_TRUE(break_off(1, Pace::breaks_max));
 }
 
 TEST_F(PaceTest, one_message_does_not_slow_it_down_however_many_recipients_it_has) {
     for (int i = 0; i < 1000; ++i) EXPECT_FALSE(break_off(1, 7));
+}
+
+TEST_F(PaceTest, one_mailbox_does_not_slow_it_down_however_much_mail_it_gets) {
+    for (std::uint32_t i = 0; i < 1000; ++i) EXPECT_FALSE(pace.on_break(i, {i, 7}, now, 0));
+    EXPECT_FALSE(pace.on_break(2, {2, 8}, now, 0));
+    EXPECT_TRUE(pace.on_break(3, {3, 9}, now, 0)) << "three mailboxes, with the mail of three";
+}
+
+TEST_F(PaceTest, an_order_never_lengthens_the_pause) {
+    for (std::uint32_t sender = 1; sender <= 3; ++sender) (void)break_off(sender);
+    now = pace.next_start();
+    (void)break_off(4);
+    const auto next = pace.next_start();
+    for (int i = 0; i < 5; ++i) {
+        now += 1s;
+        pace.end_pause(now);
+        EXPECT_EQ(pace.next_start(), now);
+        pace.end_pause(now);
+        (void)break_off(5);
+        EXPECT_EQ(pace.next_start(), next);
+    }
 }
 
 TEST_F(PaceTest, the_pauses_grow_up_to_a_limit_and_an_answer_ends_them) {
