@@ -22,6 +22,11 @@ bool AddressHealth::may_try(const Endpoint& endpoint, Instant now) const {
     return health == nullptr || health->is_up() || health->may_probe(now);
 }
 
+bool AddressHealth::is_well(const Endpoint& endpoint) const {
+    const auto* health = known_.find(endpoint);
+    return health == nullptr || health->is_up();
+}
+
 Instant AddressHealth::next_try(const Endpoint& endpoint) const {
     const auto* health = known_.find(endpoint);
     const auto trouble = health == nullptr ? std::nullopt : health->trouble();

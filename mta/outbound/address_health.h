@@ -47,6 +47,7 @@ public:
     // An operator wants to know now.
     void probe_now(const Endpoint& endpoint, Instant now);
 
+    [[nodiscard]] bool is_well(const Endpoint& endpoint) const;
     // Nothing: well.
     [[nodiscard]] std::optional<queue::Health::Trouble> trouble(const Endpoint& endpoint) const;
     void add_hints(Hints& hints) const;

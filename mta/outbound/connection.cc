@@ -21,6 +21,9 @@ smtp::ClientOptions options_for(const conf::Settings& settings, const Connection
     options.ehlo_name = target.ehlo_name.empty() ? settings.hostname : target.ehlo_name;
     options.remote = describe(target);
     options.timeouts.greeting = delivery.greeting_timeout;
+    if (target.is_unwell)
+        options.timeouts.greeting =
+            std::min(delivery.greeting_timeout, Connection::unwell_patience);
     options.timeouts.command = delivery.command_timeout;
     options.timeouts.data_command = delivery.data_command_timeout;
     options.timeouts.data_block = delivery.data_block_timeout;
@@ -249,9 +252,14 @@ void Connection::handle(std::vector<smtp::ClientSession::Event>& events) {
             }
             handlers_.on_transaction_end({.outcome = std::move(*transaction)});
         } else {
-            const auto& ended = std::get<Session::SessionEnded>(event);
-            const bool is_failure = ended.reason == Session::EndReason::failed;
-            end(is_failure ? std::optional(ended.error) : std::nullopt);
+            auto& ended = std::get<Session::SessionEnded>(event);
+            using Reason = Session::EndReason;
+            // A host that ends the session right behind its EHLO takes no mail.
+            const bool is_useless = started_ == 0 && ended.reason != Reason::quit;
+            if (is_useless) ended.error.scope = Scope::host;
+            if (is_useless && ended.error.is_permanent()) ended.error.status.klass = 4;
+            const bool is_failure = is_useless || ended.reason == Reason::failed;
+            end(is_failure ? std::optional(std::move(ended.error)) : std::nullopt);
         }
     }
 }

@@ -46,6 +46,9 @@ public:
         std::string host;  // a name, or empty if only the address is known
         Endpoint endpoint;
         SmtpKeywords without;  // not to be used, though the host may offer them
+        // It failed lately, and others of the destination answer: to find out whether it is back,
+        // a message does not wait for long.
+        bool is_unwell = false;
         // Where it comes from: a [[source]]; empty and nothing: the system's choice.
         std::string source;
         std::optional<IpAddress> source_address = std::nullopt;
@@ -53,6 +56,9 @@ public:
         TraceWatchers watchers;           // of the message that it is opened for,
         queue::MessageId message_id = 0;  // if there are any
     };
+
+    // How long an unwell one has to accept, and then to greet.
+    static constexpr Millis unwell_patience{30'000};
 
     // Begins to connect.
     Connection(Core& core, Target target, Handlers handlers);

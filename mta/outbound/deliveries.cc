@@ -383,7 +383,6 @@ void Deliveries::tick() {
         if (delivery->waiting_at) {
             hosts_with_room_.push_back(delivery->waiting_at);
         } else if (std::exchange(delivery->is_paused, false)) {
-            if (!delivery->has_given_up_connection) begin_trial(delivery);
             advance(delivery);
         }
     }

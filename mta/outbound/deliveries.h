@@ -97,7 +97,7 @@ public:
     static constexpr Millis patience{5'000};
     // and a probe so long.
     static constexpr Millis probe_patience{30'000};
-    // One of four probes in a row, and one that was ordered, has so long unless untried sites wait.
+    // One of four probes in a row, and one that was ordered, has so long (SiteTable).
     static constexpr Millis long_probe_patience{120'000};
 
     [[nodiscard]] ConnectionPool& pool() { return pool_; }
@@ -266,6 +266,7 @@ private:
     void check_look_ups();
     void give_connection_up(const DeliveryPtr& delivery);
     void give_rates_back(Delivery& delivery);
+    [[nodiscard]] bool is_place_left(std::uint32_t site) const;
     [[nodiscard]] bool take_place_again(const DeliveryPtr& delivery);
     void end_long_look_up(Delivery& delivery);
     void note_addresses(Delivery& delivery, std::uint16_t port,

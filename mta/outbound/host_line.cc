@@ -108,13 +108,14 @@ void Deliveries::serve_line_of(const HostLimits::HostPtr& host) {
         const auto delivery = waiting_for_host_.at(host->line.front()).lock();
         MTA_ASSERT(delivery);
         leave_host_line(*delivery);
-        if (connections() >= core_.settings->delivery.connections_max) {
+        if (!is_place_left(delivery->site)) {
             put_back(delivery, How::unknown);
             continue;
         }
         delivery->called_to = host;
         ++host->called;
         set_unconnected(*delivery, true);
+        begin_trial(delivery);
         go_back_to_full_host(*delivery);
         advance(delivery);
     }

@@ -306,6 +306,7 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
     if (allowed_at > core_.now()) {
         delivery->is_paused = true;
         end_trial(*delivery);
+        set_unconnected(*delivery, false);
         give_place_up(*delivery);
         paused_.emplace(allowed_at, delivery);
         return false;
@@ -332,7 +333,8 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     Connection::Target target{
         .host = is_address ? std::string{} : host,
         .endpoint = endpoint,
-        .without = site.limits.without | keywords_.without(host, core_.now())};
+        .without = site.limits.without | keywords_.without(host, core_.now()),
+        .is_unwell = !delivery->is_probe() && !parts_.addresses.is_well(endpoint)};
     const bool is_v6 = endpoint.address.is_v6();
     const auto& members = core_.sources.members(site.plan.source);
     if (const auto* source = site.sources.next(members, is_v6, core_.now())) {

@@ -100,11 +100,16 @@ void Deliveries::give_connection_up(const DeliveryPtr& delivery) {
     core_.request_tick();
 }
 
-// Before it opens a connection. False: there is none to be had, it is in line again.
+bool Deliveries::is_place_left(std::uint32_t site) const {
+    return connections() < core_.settings->delivery.connections_max &&
+           !parts_.sites.trials_before(site);
+}
+
+// Before it opens a connection: it may have looked up for long, or waited for its rate. False:
+// there is none to be had, it is in line again.
 bool Deliveries::take_place_again(const DeliveryPtr& delivery) {
-    if (!delivery->has_given_up_connection) return true;
-    if (connections() >= core_.settings->delivery.connections_max ||
-        parts_.sites.trials_before(delivery->site)) {
+    if (delivery->is_unconnected) return true;
+    if (!is_place_left(delivery->site)) {
         put_back(delivery, How::unknown);
         return false;
     }

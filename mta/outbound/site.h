@@ -134,7 +134,7 @@ struct Site {
     [[nodiscard]] Standing standing(Instant now) const {
         const bool has_answered = has_answered_lately(now);
         if (destination.health().is_up())
-            return has_answered ? Standing::answering : Standing::untried;
+            return has_answered || plan.is_static ? Standing::answering : Standing::untried;
         return has_answered ? Standing::untried : Standing::silent;
     }
     [[nodiscard]] bool is_unused() const {
@@ -154,8 +154,9 @@ struct Site {
 //   - While a site waits for the place of a trial, a first attempt that has had no answer for
 //     Deliveries::patience is broken off, and a probe after Deliveries::probe_patience. Its site is
 //     silent then. One of four probes in a row, and one that an operator has ordered, has
-//     Deliveries::long_probe_patience, unless untried sites wait: so a host that is slow to answer
-//     is found, too.
+//     Deliveries::long_probe_patience, unless untried sites wait for the only place that there is:
+//     so a host that is slow to answer is found, too.
+//   - A route of the operator's is no trial until it is down: there are few, and they are meant.
 //   - Of four turns three are for those that answer, and of four turns of the others three for
 //     those that were not tried yet, as long as there are any.
 class SiteTable {
@@ -201,6 +202,8 @@ public:
     };
     // A site waits that could begin if this trial ended.
     [[nodiscard]] bool is_wanted(Standing trial) const;
+    // Of the places for trials some are never taken by the silent ones.
+    [[nodiscard]] bool have_silent_their_own() const { return silent_trials_max() < trials_max(); }
     // Those that were never tried wait for a trial's place.
     [[nodiscard]] bool do_untried_wait() const;
     // Nothing: the site's turn does not depend on trials, or one more may begin.

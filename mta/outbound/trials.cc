@@ -40,14 +40,16 @@ void Deliveries::end_trial(Delivery& delivery) {
 // The one whose place is wanted and whose time ends first.
 std::optional<Deliveries::BreakOff> Deliveries::next_break_off() const {
     if (!parts_.sites.is_wanted(Standing::silent)) return std::nullopt;  // nor is any other
-    const bool do_untried_wait = parts_.sites.do_untried_wait();
+    // A place of their own, in which one may have all its time, is the silent ones' if there is
+    // more than one place in all.
+    const bool is_hurried = parts_.sites.do_untried_wait() && !parts_.sites.have_silent_their_own();
     std::optional<BreakOff> next;
     for (std::size_t i = 0; i < trials_.size(); ++i) {
         const auto delivery = trials_[i].delivery.lock();
         if (!delivery || !delivery->trial || !parts_.sites.is_wanted(*delivery->trial)) continue;
         const bool is_ordered = delivery->purpose == Purpose::ordered_probe;
         auto time = is_ordered ? long_probe_patience : trials_[i].patience;
-        if (do_untried_wait) time = std::min(time, probe_patience);
+        if (is_hurried) time = std::min(time, probe_patience);
         const auto at = trials_[i].begun + time;
         if (!next || at < next->at) next = BreakOff{i, at};
     }
@@ -61,7 +63,9 @@ void Deliveries::break_trials_off() {
         auto trial = trials_[next->trial];
         trials_.erase(trials_.begin() + static_cast<std::ptrdiff_t>(next->trial));
         const auto delivery = trial.delivery.lock();
-        if (delivery->connection == queue::nothing) {
+        if (delivery->is_looking_up) {
+            give_connection_up(delivery);
+        } else if (delivery->connection == queue::nothing) {
             trial.begun = core_.now();  // it is not that far yet
             trials_.push_back(std::move(trial));
         } else {

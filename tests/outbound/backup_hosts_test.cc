@@ -140,6 +140,26 @@ TEST(BackupHosts, a_message_that_two_hosts_refuse_for_now_is_offered_to_the_thir
     }
 }
 
+// Its trials are made with somebody's mail: that waits half a minute at most, and most of it not.
+TEST(BackupHosts, one_that_hangs_in_its_greeting_costs_little_once_it_is_known) {
+    World world;
+    serve(world, By::mx, 2);
+    host(world, 1).reply = always("CONNECT", "hang");
+    world.settings.retry.delay_notices.clear();
+    world.send();
+    world.run_for(world.settings.delivery.greeting_timeout + 1s);
+    ASSERT_EQ(host(world, 2).received.size(), 1u);
+    std::size_t late = 0;
+    for (std::size_t i = 0; i < 300; ++i) {
+        world.send();
+        world.run_for(2s);
+        if (host(world, 2).received.size() < i + 2) ++late;
+        world.run_for(30s);
+        EXPECT_EQ(host(world, 2).received.size(), i + 2);
+    }
+    EXPECT_LE(late, 30u);
+}
+
 TEST(BackupHosts, new_mail_goes_to_the_preferred_host_whatever_it_refused_for_now) {
     World world;
     serve(world, By::mx, 3);

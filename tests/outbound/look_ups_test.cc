@@ -28,7 +28,8 @@ public:
     }
     void look_up_addresses(const std::string& host, dns::HostOf of, dns::Freshness freshness,
                            OnAddresses on_answer) override {
-        const auto takes = std::max(answers_at[host] - world_.agenda.now(), Millis{});
+        auto takes = std::max(answers_at[host] - world_.agenda.now(), Millis{});
+        if (host.starts_with("many")) takes = 850ms;
         world_.agenda.later(
             takes, [this, host, of, freshness, done = std::move(on_answer)]() mutable {
                 world_.resolver.look_up_addresses(host, of, freshness, std::move(done));
@@ -110,6 +111,26 @@ TEST_F(LongLookUps, go_on_to_the_next_host_when_they_fail) {
 }
 
 // Two in ten minutes are one each five, from the first one on.
+// Fifty names, none of which takes a second.
+TEST_F(LongLookUps, of_many_hosts_one_after_the_other_hold_none_either) {
+    world.settings.delivery.connections_max = 8;
+    for (int i = 0; i < 4; ++i) {
+        std::vector<std::string> hosts;
+        for (int n = 0; n < 50; ++n) {
+            hosts.push_back("many" + std::to_string(n) + ".d" + std::to_string(i) + ".example");
+            time_out(hosts.back());
+        }
+        world.resolver.set_mx("d" + std::to_string(i) + ".example", hosts);
+        world.send({.to = {"bob@d" + std::to_string(i) + ".example"}});
+    }
+    world.run_for(1s);
+    world.serve("good.example", "192.0.2.100");
+    world.send({.to = {"ann@good.example"}});
+    world.run_for(10s);
+    EXPECT_TRUE(world.has("delivered ann@good.example"));
+    EXPECT_EQ(world.manager().check(), "");
+}
+
 TEST_F(LongLookUps, use_rates_when_they_have_ended) {
     world.settings.sites = {{.match = {"*"}, .connection_rate = mta::Rate{2, 600s}}};
     world.settings.delivery.messages_per_connection_max = 1;

@@ -245,6 +245,89 @@ TEST(Trials, who_answers_all_the_time_leaves_others_their_turns) {
     EXPECT_LT(world.count("delivered"), 2000u) << "the others are busy still";
 }
 
+// The domains have one host in common, which takes a few connections and says nothing.
+TEST(Trials, that_have_waited_for_a_host_are_counted_when_they_are_called) {
+    World world;
+    world.settings.delivery.connections_max = 16;
+    world.settings.retry.delay_notices.clear();
+    auto& server = world.serve("them.example");
+    world.send({.to = {"bob@them.example"}});
+    world.run_for(1min);
+    auto& silent = world.server("10.1.0.1");
+    silent.group = "tarpit";
+    silent.reply = always("CONNECT", "hang");
+    world.resolver.set_host("mx.silent.example", {"10.1.0.1"});
+    for (int i = 0; i < 96; ++i) {
+        const auto address = "10.2.0." + std::to_string(i + 1);
+        world.resolver.set_mx(tarpit(i), {"mx.silent.example", "mx." + tarpit(i)});
+        world.resolver.set_host("mx." + tarpit(i), {address});
+        auto& own = world.server(address);
+        own.group = "tarpit";
+        own.is_hanging = true;
+        world.send({.to = {"x@" + tarpit(i)}});
+    }
+    check_that_mail_goes_at_once(world, server, 4);
+}
+
+TEST(Trials, who_waits_for_its_rate_holds_no_connection) {
+    World world;
+    world.settings.delivery.connections_max = 8;
+    world.settings.sites = {{.match = {".rated.example"}, .connection_rate = mta::Rate{2, 60s}}};
+    for (int i = 0; i < 12; ++i) {
+        const auto domain = "r" + std::to_string(i) + ".rated.example";
+        std::vector<std::string> addresses;
+        for (int n = 1; n <= 5; ++n) {
+            addresses.push_back("10.1." + std::to_string(i) + "." + std::to_string(n));
+            world.server(addresses.back()).is_refusing = true;
+        }
+        world.resolver.set_mx(domain, {"mx." + domain});
+        world.resolver.set_host("mx." + domain, addresses);
+        world.send({.to = {"x@" + domain}});
+    }
+    world.run_for(5s);
+    const auto& server = world.serve("them.example");
+    world.send({.to = {"bob@them.example"}});
+    world.run_for(5s);
+    EXPECT_EQ(server.received.size(), 1u);
+    EXPECT_EQ(world.manager().check(), "");
+    world.run_for(6h);
+    EXPECT_EQ(world.manager().check(), "");
+}
+
+TEST(Trials, a_route_does_not_wait_behind_silent_domains) {
+    World world;
+    world.settings.delivery.connections_max = 16;
+    world.settings.retry.delay_notices.clear();
+    world.settings.routes = {
+        {.domain = "them.example", .hosts = {{"192.0.2.1", 25}}, .lifetime = {}, .source = {}}};
+    const auto& server = world.serve("them.example");
+    add_tarpits(world, 40);
+    world.run_for(1s);
+    world.send({.to = {"bob@them.example"}});
+    world.run_for(1s);
+    EXPECT_EQ(server.received.size(), 1u);
+}
+
+// The places of trials are taken all the time, but for that of those that were silent.
+TEST(Trials, a_host_that_is_very_slow_to_answer_is_found_while_untried_ones_wait) {
+    World world;
+    world.settings.delivery.connections_max = 40;
+    world.settings.retry.delay_notices.clear();
+    auto& slow = world.serve("slow.example", "192.0.2.1");
+    slow.latency = 15s;
+    world.send({.to = {"bob@slow.example"}});
+    for (int i = 0; i < 2400; ++i) {
+        const auto domain = "new" + std::to_string(i) + ".example";
+        auto& server = world.serve(
+            domain, "10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1));
+        server.latency = 1200ms;
+        world.send({.to = {"bob@" + domain}});
+        world.run_for(333ms);
+    }
+    EXPECT_EQ(slow.received.size(), 1u);
+    EXPECT_EQ(world.count("down mx.new"), 0u);
+}
+
 TEST(Trials, say_what_they_wait_for) {
     World world;
     world.settings.delivery.connections_max = 10;

@@ -24,11 +24,25 @@ TEST(WildHosts, one_that_says_good_bye_right_behind_its_ehlo_is_asked_again_late
         world.run_for(5min);
         EXPECT_TRUE(server.received.empty());
         EXPECT_EQ(world.manager().check(), "");
+        EXPECT_TRUE(world.has("down mx.them.example")) << behind;
+        EXPECT_LE(server.connects, 6u) << behind;
         server.reply = nullptr;
         world.run_for(6h);
         EXPECT_EQ(server.received.size(), 1u) << behind;
         EXPECT_EQ(world.count("failed"), 0u);
     }
+}
+
+TEST(WildHosts, mail_for_one_that_never_gets_further_than_its_ehlo_expires) {
+    World world;
+    world.settings.retry.lifetime = 24h;
+    world.settings.retry.delay_notices.clear();
+    auto& server = world.serve("them.example");
+    server.reply = always("EHLO", "250 them.example\r\n421 4.3.2 too busy");
+    world.send();
+    world.run_for(24h + 1h);
+    EXPECT_EQ(world.count("expired"), 1u);
+    EXPECT_LE(server.connects, 60u);
 }
 
 // Two destinations share a host that has room for two connections and takes one message on each
