@@ -41,8 +41,11 @@ WireDns::WireDns(world::Agenda& agenda, const WireNames& names, std::uint64_t se
       names_(names),
       rng_(seed),
       others_(others),
-      resolver_({.ask = [this](const dns::Question& question, dns::Effort effort,
-                               auto on_answer) { ask(question, effort, std::move(on_answer)); },
+      resolver_({.ask =
+                     [this](const dns::Question& question, dns::Effort effort, auto on_answer,
+                            const auto& /* on_cut_short: nothing is cut */) {
+                         ask(question, effort, std::move(on_answer));
+                     },
                  .now = [this] { return agenda_.now(); },
                  .defer =
                      [this](auto work) {
