@@ -279,7 +279,8 @@ TEST_F(DestinationTest, pauses_between_the_connections_of_one_that_breaks_the_se
     for (std::uint32_t sender = 1; sender <= 3; ++sender) {
         EXPECT_EQ(destination.wait(now), Wait::turn);
         start();
-        destination.end({.how = How::broken, .error = {}, .sender = sender}, now);
+        destination.end(
+            {.how = How::broken, .error = {}, .sender = sender, .broken_at = {sender, {}}}, now);
     }
     EXPECT_EQ(destination.limit(), 1u);
     EXPECT_EQ(destination.wait(now), Wait::slowed);
@@ -288,7 +289,7 @@ TEST_F(DestinationTest, pauses_between_the_connections_of_one_that_breaks_the_se
     destination.probe_now(now);
     EXPECT_EQ(destination.wait(now), Wait::turn) << "an operator wants to know now";
     start();
-    destination.end({.how = How::broken, .error = {}, .sender = 1}, now);
+    destination.end({.how = How::broken, .error = {}, .sender = 1, .broken_at = {1, {}}}, now);
     EXPECT_EQ(destination.wait(now), Wait::slowed);
     now = destination.next_start();
     start();
