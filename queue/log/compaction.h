@@ -24,7 +24,7 @@ namespace queue::log {
 // bytes. What is finished or changed between two turns needs no care: each turn looks at the index,
 // and nothing changes within one.
 //
-//     if (auto room = compaction.begin_turn()) {   // of a batch of the cold stream
+//     if (auto room = compaction.begin_turn(pressure)) {   // of a batch of the cold stream
 //         compaction.fill(batch);                  // then write and sync it, apply its effects
 //     }
 class Compaction {
@@ -46,11 +46,13 @@ public:
     void look_again() { is_look_due_ = true; }
     // Reads on, and gathers what must be copied: the room that it takes. Nothing: nothing to copy
     // in this turn; is_due() says whether to come again.
-    [[nodiscard]] std::optional<std::uint64_t> begin_turn();
+    [[nodiscard]] std::optional<std::uint64_t> begin_turn(const Segments::Pressure& pressure);
     // After a turn that came to the end of a segment: its live bytes that were not copied.
     [[nodiscard]] std::optional<SegmentBytes> take_ended() {
         return std::exchange(ended_, std::nullopt);
     }
+    // The last look found a segment, but no room for the copies.
+    [[nodiscard]] bool is_room_missing() const { return is_room_missing_; }
     void fill(Batch& batch);
     // What this turn read or was going to write cannot be had now: the segment is taken anew later,
     // and what was paid for copying the rest of it is given back.
@@ -82,7 +84,7 @@ private:
         std::vector<SegmentBytes> written;  // counted as live, though no ENQ lists them yet
     };
 
-    bool choose();
+    bool choose(const Segments::Pressure& pressure);
     void end_victim();
     void leave_victim();
     void give_up(MessageId id, const StoreError& error);
@@ -102,6 +104,7 @@ private:
     const Index& index_;
     LogReader& reader_;
     bool is_look_due_ = true;
+    bool is_room_missing_ = false;
     std::uint64_t credit_bytes_ = 0;
     std::uint64_t paid_bytes_ = 0;  // for what is still to be copied of the victim
 

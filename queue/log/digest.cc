@@ -406,10 +406,12 @@ bool belongs_to(const DigestHead& head, const SegmentHeader& segment) {
 void put_digest(Disk& disk, const Digest& digest) {
     const auto path = index_path(digest.head().number);
     [[maybe_unused]] const auto removed = disk.remove(path);
-    const auto file = disk.create(path);
+    auto file = disk.create(path);
     if (!file) return;
-    // Half of one does not check out.
-    [[maybe_unused]] const auto written = (*file)->write(0, digest.bytes());
+    if ((*file)->write(0, digest.bytes())) return;
+    // Half of one does not check out, and would only take room.
+    file->reset();
+    [[maybe_unused]] const auto half = disk.remove(path);
 }
 
 std::optional<DigestHead> read_digest_head(Disk& disk, const SegmentHeader& segment) {

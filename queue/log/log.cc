@@ -81,16 +81,7 @@ StoreResult<void> Log::start() {
     adopt_segments(*survey);
     const bool has_cold = survey->tails[static_cast<std::size_t>(Stream::cold)].number != 0;
     old_mail_ = std::make_unique<OldMail>(disk_, std::move(*survey));
-    // The new segment of a stream says that the one before was certain, and where it ends. No id is
-    // given away before it is certain that no later start gives it again.
-    for (const auto stream : {Stream::cold, Stream::hot}) {
-        if (stream == Stream::cold && !has_cold) continue;
-        auto started = segments_->start_next(stream, next_lsn_);
-        if (started) started = write_mark(stream, id_ceiling());
-        if (!started) return std::unexpected(to_store_error(started.error()));
-    }
-    check_space();
-    return {};
+    return start_streams(has_cold);
 }
 
 // The spool's identity is in each segment too, so a lost VERSION is made again.
@@ -184,8 +175,9 @@ std::vector<Operation> Log::take_batch(std::uint64_t& bytes) {
     bytes = Batch::lead_bytes;
     const auto carried = segments_->dones_to_carry().size() * Batch::carried_bytes;
     // A batch also keeps within a segment, so that a segment is as large as it was meant to be.
-    const auto bytes_max =
+    auto bytes_max =
         std::min(options_.batch_bytes_max, options_.segment_bytes - segment_header_bytes);
+    if (is_saving()) bytes_max = std::min(bytes_max, outcome_room() / 8);
     std::uint32_t records = 0;
     std::size_t pieces = 0;
     while (!pending_->empty()) {
@@ -203,12 +195,17 @@ std::vector<Operation> Log::take_batch(std::uint64_t& bytes) {
 std::uint64_t Log::id_ceiling() const { return next_id_ + ids_reserved; }
 
 DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
-    const bool is_open = segments_->is_open(stream);
-    const bool is_short = stream == Stream::hot && is_short_of_room();
-    if (is_open &&
-        (segments_->is_fresh(stream) || segments_->end(stream) + bytes <= options_.segment_bytes)) {
-        return is_short ? segments_->reserve(stream, bytes) : DiskResult<void>();
-    }
+    const bool is_short = is_short_of_room();
+    segments_->save_room(is_short);
+    const auto take = [&]() -> DiskResult<void> {
+        if (!is_short || stream == Stream::cold) return {};
+        return segments_->reserve(stream, bytes, ahead_of(bytes));
+    };
+    const auto fits = [&](std::uint64_t end_max) {
+        return segments_->is_open(stream) &&
+               (segments_->is_fresh(stream) || segments_->end(stream) + bytes <= end_max);
+    };
+    if (fits(segment_end_max())) return take();
     auto started = segments_->start_next(stream, next_lsn_);
     // Closing a segment syncs it.
     if (started) durable_lsn(stream) = next_lsn_ - 1;
@@ -216,7 +213,10 @@ DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
     if (!started && segments_->has_sync_failed()) break_down(started.error());
     is_space_check_due_ = true;
     compaction_->look_again();
-    return started && is_short ? segments_->reserve(stream, bytes) : started;
+    // Where there is no room for the next one the current one goes on.
+    const bool goes_on =
+        started || (is_lack_of_room(started.error()) && fits(options_.segment_bytes));
+    return goes_on ? take() : started;
 }
 
 DiskResult<void> Log::write_batch(Stream stream, Batch& batch) {
@@ -411,19 +411,22 @@ bool Log::tend() {
     for (const auto number : gone) index_.forget_old_home(number);
     if (!gone.empty()) compaction_->look_again();
     // A batch that could not be written yet has its place in the row of lsns.
-    const bool has_more = !writing_ && compaction_->is_due() && compact();
+    const bool has_lsns = writing_ && writing_->batch;
+    const bool has_more = !has_lsns && compaction_->is_due() && compact();
     return has_more || !gone.empty();
 }
 
 // One turn. True: there may be more.
 bool Log::compact() {
-    if (commits_ < compaction_commit_min_) return false;
-    const auto room = compaction_->begin_turn();
+    if (!writing_ && commits_ < compaction_commit_min_) return false;
+    const auto room = compaction_->begin_turn(pressure());
     if (compaction_->is_disk_busy()) {
         compaction_->put_off();
         return false;
     }
     if (!room) {
+        if (compaction_->is_room_missing()) put_compaction_off(room_is_kept());
+        if (compaction_->is_room_missing()) return false;
         if (const auto ended = compaction_->take_ended()) tell_uncopied(*ended);
         return compaction_->is_due();
     }
@@ -469,8 +472,10 @@ void Log::put_compaction_off(const DiskError& error) {
     const bool may_pass = error.is_no_space() || error.is_temporary();
     if (!may_pass || segments_->has_sync_failed()) return break_down(error);
     compaction_->put_off();
-    compaction_commit_min_ = commits_ + compaction_pause_commits;
-    if (std::exchange(is_compaction_put_off_, true)) return;
+    compaction_commit_min_ =
+        commits_ + (is_saving() ? compaction_look_commits : compaction_pause_commits);
+    // A full disk has said so already.
+    if (is_full_ || std::exchange(is_compaction_put_off_, true)) return;
     const std::lock_guard guard(refusal_mutex_);
     notes_.push_back(
         "nearly empty segments cannot be copied together for now, so they keep their "

@@ -16,6 +16,7 @@
 #include "queue/log/log_options.h"
 #include "queue/log/payload.h"
 #include "queue/log/segment_header.h"
+#include "queue/log/segments.h"
 #include "queue/log/upload.h"
 #include "queue/store.h"
 
@@ -106,7 +107,6 @@ class Housekeeping;
 class LogReader;
 class OldMail;
 class Pending;
-class Segments;
 struct Survey;
 struct SpoolVersion;
 
@@ -190,6 +190,7 @@ public:
 private:
     Log(Disk& disk, const LogOptions& options);
     StoreResult<void> start();
+    StoreResult<void> start_streams(bool has_cold);
     using EndedMail = std::set<MessageId>;  // a Finish of it waits, without reports
     StoreResult<Uuid> settle_version(const std::optional<SpoolVersion>& known, Survey& survey);
     void adopt_segments(const Survey& survey);
@@ -201,6 +202,13 @@ private:
     [[nodiscard]] bool is_short_of_room() const;
     [[nodiscard]] bool is_lack_of_room(const DiskError& error) const;
     DiskResult<void> find_place();
+    [[nodiscard]] std::uint64_t outcome_room() const;
+    [[nodiscard]] bool is_saving() const;
+    [[nodiscard]] DiskError room_is_kept() const;
+    [[nodiscard]] std::uint64_t ahead_of(std::uint64_t bytes) const;
+    [[nodiscard]] bool writes_mail() const;
+    [[nodiscard]] Segments::Pressure pressure();
+    [[nodiscard]] std::uint64_t segment_end_max() const;
     void begin_full(const DiskError& error);
     void take_back_mail(const EndedMail& ended);
     void refuse_mail(Operation& operation, const EndedMail& ended = {});
@@ -250,7 +258,9 @@ private:
     std::vector<std::string> notes_;      // under refusal_mutex_
 
     std::atomic<bool> is_stalled_ = false;
-    std::atomic<std::uint64_t> free_bytes_ = ~std::uint64_t{0};  // as check_space() saw it
+    // As check_space() saw them.
+    std::atomic<std::uint64_t> free_bytes_ = ~std::uint64_t{0};
+    std::atomic<std::uint64_t> total_bytes_ = ~std::uint64_t{0};
 
     std::unique_ptr<Housekeeping> housekeeping_;
     std::unique_ptr<Segments> segments_;

@@ -1,12 +1,17 @@
 // What the log does on a disk that is full: new mail is refused, and what comes of the mail that is
 // queued waits until it can be written.
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "queue/log/batch.h"
+#include "queue/log/compaction.h"
 #include "queue/log/log.h"
 #include "queue/log/pending.h"
+#include "queue/log/segment_header.h"
 #include "queue/log/segments.h"
+#include "queue/log/spool_folder.h"
 
 namespace queue::log {
 namespace {
@@ -14,16 +19,96 @@ namespace {
 // With less than this the room for a batch is taken before the batch is made: more than is written
 // between two looks at the free space.
 constexpr std::uint64_t low_room_bytes = 64u << 20;
+// A queued message's end and the last word about it before, three times as much as they mostly
+// take.
+constexpr std::uint64_t outcome_bytes = 512;
 
 }  // namespace
 
-bool Log::is_short_of_room() const { return is_full_ || free_bytes_ < low_room_bytes; }
+// The new segment of a stream says that the one before was certain, and where it ends. No id is
+// given away before it is certain that no later start gives it again. On a disk without room for
+// that the log starts full: the stream gets its segment with the first write that finds room for
+// it, and until then no mail is taken.
+StoreResult<void> Log::start_streams(bool has_cold) {
+    check_space();
+    segments_->save_room(is_short_of_room());
+    // The hot one first: outcomes are what the room is for.
+    for (const auto stream : {Stream::hot, Stream::cold}) {
+        if (stream == Stream::cold && (!has_cold || is_short_of_room())) continue;
+        auto started = segments_->start_next(stream, next_lsn_);
+        if (started) started = write_mark(stream, id_ceiling());
+        if (started) continue;
+        if (is_lack_of_room(started.error())) {
+            begin_full(started.error());
+            continue;
+        }
+        // A start that fails again and again would fill the disk with them.
+        for (const auto made : {Stream::hot, Stream::cold})
+            if (segments_->is_open(made)) [[maybe_unused]]
+                const auto removed = disk_.remove(segment_path(segments_->current(made)));
+        return std::unexpected(to_store_error(started.error()));
+    }
+    check_space();
+    return {};
+}
+
+bool Log::is_short_of_room() const {
+    return is_full_ || free_bytes_ < low_room_bytes + options_.segment_bytes + outcome_room();
+}
+
+DiskError Log::room_is_kept() const {
+    return {ENOSPC, "what is left on " + disk_.root() +
+                        " is kept for what comes of the queued mail: " +
+                        std::generic_category().message(ENOSPC)};
+}
+
+// Of the disk; kept free of mail.
+std::uint64_t Log::outcome_room() const {
+    const auto wanted = std::max(options_.outcome_room_bytes, outcome_bytes * index_.size());
+    return std::min(wanted, total_bytes_ / 8);
+}
+
+// What is written ahead of so many bytes leaves that room alone.
+std::uint64_t Log::ahead_of(std::uint64_t bytes) const {
+    const auto kept = bytes + outcome_room();
+    if (is_full_ || free_bytes_ < kept) return 0;
+    return std::min(options_.zero_ahead_bytes, free_bytes_ - kept);
+}
+
+// Nearly full, or full: what is left is for outcomes.
+bool Log::is_saving() const { return is_full_ || free_bytes_ < outcome_room(); }
+
+// Half of it is for outcomes.
+Segments::Pressure Log::pressure() {
+    if (!is_short_of_room()) return {};
+    check_space();
+    return {.is_full = is_saving(), .live_bytes_max = free_bytes_ / 2};
+}
+
+// On a full disk segments are short: soon closed, what is dead in them can be copied away.
+std::uint64_t Log::segment_end_max() const {
+    if (!is_saving()) return options_.segment_bytes;
+    const auto short_bytes = segment_header_bytes + outcome_room() / 4;
+    return std::min(options_.segment_bytes, short_bytes);
+}
+
+bool Log::writes_mail() const {
+    return std::ranges::any_of(writing_->operations, [](const Operation& operation) {
+        return std::holds_alternative<Enqueue>(operation.what) ||
+               std::holds_alternative<AppendBody>(operation.what);
+    });
+}
 
 // The place for what is to be written. On a full disk mail is refused first: what is left is
 // little, and may find a place that all of it did not.
 DiskResult<void> Log::find_place() {
-    const auto look = [this] {
+    const auto look = [this]() -> DiskResult<void> {
         const auto carried = segments_->dones_to_carry().size() * Batch::carried_bytes;
+        if (is_short_of_room()) {
+            check_space();
+            if (writes_mail() && free_bytes_ < writing_->bytes + carried + outcome_room())
+                return std::unexpected(room_is_kept());
+        }
         return make_room(Stream::hot, writing_->bytes + carried);
     };
     auto room = look();
@@ -51,6 +136,9 @@ void Log::begin_full(const DiskError& error) {
                                "deliveries that find no room wait in memory"};
         notes_.push_back(full_->text);
     }
+    // Of a batch that is made a part may be there.
+    if (!writing_ || !writing_->batch) segments_->trim(Stream::hot);
+    compaction_->look_again();
     EndedMail ended;
     const auto look = [&ended](const Operation& operation) {
         const auto* finish = std::get_if<Finish>(&operation.what);
@@ -121,7 +209,8 @@ void Log::take_back_mail(const EndedMail& ended) {
 void Log::look_for_room() {
     check_space();
     // What is being written looks by itself.
-    if (!is_full_ || writing_ || is_broken() || free_bytes_ < room_wanted_) return;
+    if (!is_full_ || writing_ || is_broken()) return;
+    if (free_bytes_ < room_wanted_ + outcome_room()) return;
     if (auto made = make_room(Stream::hot, room_wanted_); !made) {
         if (!is_lack_of_room(made.error()) && !made.error().is_temporary())
             break_down(made.error());

@@ -26,6 +26,10 @@ struct LogOptions {
     std::uint64_t free_bytes_min = 256'000'000;
     // Inodes: a spool needs few, but each new segment needs one.
     std::uint64_t free_files_min = 100;
+    // The last so many bytes of the disk (more if many messages are queued, at most an eighth of
+    // it) are no room for new mail: what comes of the queued mail is written there, and compaction
+    // works there.
+    std::uint64_t outcome_room_bytes = 4u << 20;
     // Makes the segments' generations, which must not be known to those who send mail:
     // system_random() of queue/log/posix_disk.h.
     std::uint64_t random_seed = 0;

@@ -55,6 +55,7 @@ DiskResult<void> Segments::seal(Stream stream) {
     if (!open.is_synced) {
         if (auto synced = sync(stream); !synced) return synced;
     }
+    if (is_room_short_) trim(stream);
     set_previous(stream, open.number, open.end);
     look_at(open.number);
     housekeeping_.note_closed(open.number, open.end);
@@ -96,7 +97,8 @@ DiskResult<void> Segments::append(Stream stream, std::string_view bytes) {
         open.filled = open.end + size;
         if (auto filled = fill_ahead(open); !filled) return filled;
     }
-    if (open.end < options_.segment_bytes / 2 && open.end + size >= options_.segment_bytes / 2) {
+    if (!is_room_short_ && open.end < options_.segment_bytes / 2 &&
+        open.end + size >= options_.segment_bytes / 2) {
         housekeeping_.want_ready();
     }
     open.end += size;
@@ -112,7 +114,7 @@ DiskResult<void> Segments::append(Stream stream, std::string_view bytes) {
 DiskResult<void> Segments::fill_ahead(Open& open) const {
     const auto left = options_.segment_bytes - std::min(options_.segment_bytes, open.filled);
     const auto ahead = std::min(options_.zero_ahead_bytes, left);
-    if (ahead == 0) return {};
+    if (ahead == 0 || is_room_short_) return {};
     auto written =
         open.file->write(open.filled, std::string(static_cast<std::size_t>(ahead), '\0'));
     if (written) open.filled += ahead;
@@ -120,23 +122,31 @@ DiskResult<void> Segments::fill_ahead(Open& open) const {
     return written;
 }
 
-DiskResult<void> Segments::reserve(Stream stream, std::uint64_t bytes) {
+DiskResult<void> Segments::reserve(Stream stream, std::uint64_t bytes, std::uint64_t ahead) {
     auto& open = open_of(stream);
     DiskResult<void> written;
-    for (const auto ahead : {options_.zero_ahead_bytes, std::uint64_t{0}}) {
-        const auto end = open.end + bytes + ahead;
+    for (const auto more : {ahead, std::uint64_t{0}}) {
+        const auto end = open.end + bytes + more;
         if (open.end + bytes <= open.filled) break;
         written = open.file->write(open.filled,
                                    std::string(static_cast<std::size_t>(end - open.filled), '\0'));
-        if (!written && !written.error().is_no_space()) return written;
         if (written) open.filled = end;
+        if (written) break;
+        if (!written.error().is_no_space()) return written;
+        // A part of it may be there, and would only take the room that others need.
+        if (!open.file->resize(open.filled))
+            if (const auto size = open.file->size()) open.filled = std::max(open.filled, *size);
     }
-    // As much as there was is ours, for what is smaller.
-    if (!written)
-        if (const auto size = open.file->size()) open.filled = std::max(open.filled, *size);
     set_file_bytes(uses_.at(open.number), open.filled);
     if (open.end + bytes <= open.filled) return {};
     return written;
+}
+
+void Segments::trim(Stream stream) {
+    auto& open = open_of(stream);
+    if (!open.file || open.filled <= open.end || !open.file->resize(open.end)) return;
+    open.filled = open.end;
+    set_file_bytes(uses_.at(open.number), open.end);
 }
 
 DiskResult<void> Segments::cut(Stream stream) {
@@ -289,16 +299,17 @@ bool Segments::retire(std::uint64_t number, Use& use) {
     return true;
 }
 
-std::optional<Segments::Victim> Segments::choose_victim() const {
+std::optional<Segments::Victim> Segments::choose_victim(const Pressure& pressure) const {
     if (is_held_back_) return std::nullopt;
     const auto slack = options_.slack_segments * options_.segment_bytes;
-    const bool is_too_much = file_bytes_ > 2 * live_bytes_ + slack;
+    const bool is_too_much = pressure.is_full || file_bytes_ > 2 * live_bytes_ + slack;
     const auto newest = std::max(open_of(Stream::hot).number, open_of(Stream::cold).number);
     std::optional<Victim> best;
     double best_share = 1;
     for (const auto& [number, use] : uses_) {
         if (use.live_bytes == 0 || use.live_bytes == use.live_after_compaction) continue;
         if (is_current(number) || use.fate != Use::Fate::kept) continue;
+        if (use.live_bytes > pressure.live_bytes_max) continue;
         const auto share = static_cast<double>(use.live_bytes) / static_cast<double>(use.end);
         const bool is_worth_it = (is_too_much && share < 0.75) ||
                                  (share < 0.25 && number + options_.young_segments < newest);

@@ -77,9 +77,18 @@ public:
     // Closes the stream's current one (synced) and starts the next: its file has a synced header
     // and a synced name.
     DiskResult<void> start_next(Stream stream, std::uint64_t first_lsn);
-    // Takes the room for so many bytes behind the current one's end, and for some more if there is
-    // any: an append of them then finds it. For a disk that is nearly full.
-    DiskResult<void> reserve(Stream stream, std::uint64_t bytes);
+    // Takes the room for so many bytes behind the current one's end, and for `ahead` more if there
+    // is any: an append of them then finds it. For a disk that is nearly full. What fails takes
+    // nothing.
+    DiskResult<void> reserve(Stream stream, std::uint64_t bytes, std::uint64_t ahead);
+    // Gives back what lies behind the current one's end, if that works.
+    void trim(Stream stream);
+    // Room is short: no zeros are written ahead, no segment is made before it is needed or kept
+    // when it is not, and a closed one gives back what lies behind its end.
+    void save_room(bool is_room_short) {
+        is_room_short_ = is_room_short;
+        housekeeping_.save_room(is_room_short);
+    }
     [[nodiscard]] bool is_open(Stream stream) const { return open_of(stream).file != nullptr; }
     // 0: none is open.
     [[nodiscard]] std::uint64_t current(Stream stream) const { return open_of(stream).number; }
@@ -134,7 +143,11 @@ public:
     // The closed segment that is best worth copying out of, if any is: under a quarter of it is
     // live and it is not among the youngest; or all of them take more than twice what is live, and
     // some segments. A walk over all segments.
-    [[nodiscard]] std::optional<Victim> choose_victim() const;
+    struct Pressure {
+        bool is_full = false;  // the disk: a quarter that is dead is then always worth it
+        std::uint64_t live_bytes_max = ~std::uint64_t{0};  // for more the copies find no room
+    };
+    [[nodiscard]] std::optional<Victim> choose_victim(const Pressure& pressure) const;
     // All that could be copied out of it was. Returns the live bytes that are left in it.
     std::uint64_t note_compacted(std::uint64_t number);
 
@@ -197,6 +210,7 @@ private:
     const LogOptions& options_;
     Housekeeping& housekeeping_;
     bool is_held_back_ = false;
+    bool is_room_short_ = false;
     bool has_sync_failed_ = false;
 
     std::array<Open, stream_count> open_;

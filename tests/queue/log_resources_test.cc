@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
 
 #include "queue/log/log_store.h"
@@ -207,6 +208,13 @@ TEST(LogResources, old_mail_is_found_when_descriptors_are_there_again) {
 // ---- A full disk ----
 
 struct FullDisk {
+    static LogOptions options() {
+        auto options = small_options();
+        options.outcome_room_bytes = 64u << 10;
+        options.free_percent_min = 0;
+        options.free_bytes_min = 0;
+        return options;
+    }
     explicit FullDisk(std::size_t queued) {
         for (std::size_t i = 0; i < queued; ++i) send(800);
     }
@@ -248,7 +256,7 @@ struct FullDisk {
     }
 
     FakeDisk disk;
-    Spool spool{disk};
+    Spool spool{disk, options()};
     std::set<MessageId> waiting;
 };
 
@@ -400,6 +408,132 @@ TEST(LogFullDisk, a_lack_of_room_at_any_change_loses_and_breaks_nothing) {
         if (testing::Test::HasFailure()) return;
     }
     EXPECT_GT(calls, 100u);
+}
+
+// Mail of which most is finished, and the rest copied together.
+struct ColdSpool {
+    ColdSpool() {
+        Spool spool(disk);
+        std::vector<MessageId> ids;
+        for (int i = 0; i < 1200; ++i) {
+            ids.push_back(spool.store->allocate_id());
+            EXPECT_TRUE(spool.enqueue(shared_message(ids.back(), std::string(800, 'x'))));
+        }
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            if (i % 12 == 0) {
+                waiting.insert(ids[i]);
+            } else {
+                spool.store->finish(ids[i], {}, nullptr);
+            }
+            if (i % 50 == 49) spool.run();
+        }
+        EXPECT_GT(spool.service->statistics().copied_bytes, 0u);
+    }
+    FakeDisk disk;
+    std::set<MessageId> waiting;
+};
+
+LogOptions none_free() {
+    auto options = small_options();
+    options.free_segments_max = 0;
+    return options;
+}
+
+TEST(LogFullDisk, a_start_without_room_comes_up_full_and_takes_no_room) {
+    ColdSpool cold;
+    for (const std::uint64_t left : {0u, 4'096u, 6'000u, 9'000u, 14'000u}) {
+        SCOPED_TRACE(left);
+        std::shared_ptr<FakeDisk> disk = copy_of(cold.disk);
+        // Nothing is left of what a start cuts off or takes for a new segment.
+        {
+            const Spool first(*disk, none_free());
+        }
+        disk = copy_of(*disk);
+        const auto limit = disk->used_bytes() + left;
+        std::uint64_t used = 0;
+        for (int start = 0; start < 12; ++start) {
+            disk->set_capacity(limit);
+            {
+                const auto running = disk;
+                Spool spool(*running, none_free());
+                ASSERT_FALSE(spool.error) << start << ": " << spool.error->text;
+                EXPECT_EQ(spool.fatal, "");
+                EXPECT_TRUE(spool.service->report().damages.empty());
+                const auto messages = spool.load();
+                EXPECT_EQ(messages.size(), cold.waiting.size());
+                spool.run();
+                ASSERT_TRUE(spool.store->refusal());
+                EXPECT_EQ(spool.store->refusal()->kind, StoreError::Kind::no_space);
+                disk = copy_of(*running);  // killed
+            }
+            if (start == 0) used = disk->used_bytes();
+            EXPECT_LE(disk->used_bytes(), used + segment_header_bytes) << start;
+        }
+        disk->set_capacity(limit);
+        Spool spool(*disk, none_free());
+        disk->set_capacity(UINT64_MAX);
+        spool.service->check_space();
+        EXPECT_FALSE(spool.store->refusal());
+        EXPECT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+        for (const auto id : cold.waiting) EXPECT_TRUE(spool.finish(id));
+        EXPECT_EQ(spool.fatal, "");
+    }
+}
+
+TEST(LogFullDisk, a_start_that_fails_leaves_no_segment_behind) {
+    ColdSpool cold;
+    std::uint64_t failed = 0;
+    for (std::uint64_t call = 0; call < 60; ++call) {
+        const auto disk = copy_of(cold.disk);
+        const auto before = disk->files();
+        disk->fail_at(disk->calls() + call, ENOMEM);
+        const Spool spool(*disk, none_free(), false);
+        if (!spool.error) continue;
+        ++failed;
+        for (const auto& path : disk->files())
+            EXPECT_TRUE(!path.starts_with("seg/") || std::ranges::count(before, path) > 0) << path;
+    }
+    EXPECT_GT(failed, 3u);
+}
+
+// Only the spool itself fills it: each message ends, whatever comes of it before, and in any order.
+TEST(LogFullDisk, a_spool_that_has_filled_its_disk_can_always_write_what_comes_of_its_mail) {
+    for (const std::uint64_t capacity : {400'000u, 1'000'000u}) {
+        for (const std::uint64_t seed : {1u, 2u, 3u}) {
+            SCOPED_TRACE(testing::Message() << capacity << " bytes, seed " << seed);
+            FullDisk world(0);
+            world.disk.set_capacity(capacity);
+            std::mt19937_64 rng(seed);
+            for (int round = 0; round < 4; ++round) {
+                world.send_until_refused();
+                std::vector<MessageId> order(world.waiting.begin(), world.waiting.end());
+                const bool is_refilled = round % 2 == 0;
+                ASSERT_GT(order.size(), is_refilled ? 20u : 0u);
+                std::ranges::shuffle(order, rng);
+                for (int attempt = 1; attempt < 8; ++attempt) {
+                    for (const auto id : order) {
+                        if (rng() % 4 == 0) continue;
+                        const auto attempts = static_cast<std::uint16_t>(attempt);
+                        world.spool.store->update(id, make_states(attempts), {});
+                        world.spool.run();
+                    }
+                }
+                ASSERT_FALSE(world.spool.store->is_stalled()) << "attempts, round " << round;
+                if (is_refilled) order.resize(order.size() / 2 + 1);
+                for (const auto id : order) {
+                    world.spool.store->finish(id, {}, nullptr);
+                    world.waiting.erase(id);
+                    world.spool.run();
+                }
+                ASSERT_FALSE(world.spool.store->is_stalled()) << "ends, round " << round;
+                world.expect_kept();
+                world.spool.service->check_space();
+                ASSERT_TRUE(is_refilled || !world.spool.store->refusal());
+            }
+            EXPECT_TRUE(world.send(3000).value());
+            EXPECT_EQ(world.spool.fatal, "");
+        }
+    }
 }
 
 // Room for some of the copies is missing, or for all of them.
