@@ -58,7 +58,8 @@ BENCHMARK(DnsCache_PutWhenFull)->ArgName("entries")->Arg(10'000)->Arg(100'000);
 void CachingResolver_Hit(benchmark::State& state) {
     std::vector<std::move_only_function<void()>> deferred;
     dns::CachingResolver resolver({
-        .ask = [](const dns::Question&, dns::Effort, auto on_answer) { on_answer(answer()); },
+        .ask = [](const dns::Question&, dns::Effort, auto on_answer,
+                  const auto& /*on_cut_short*/) { on_answer(answer()); },
         .now = [] { return now; },
         .defer = [&](auto work) { deferred.push_back(std::move(work)); },
     });
