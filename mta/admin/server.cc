@@ -242,7 +242,8 @@ struct Server::Impl {
     // The socket is the server's from now on, or closed.
     [[nodiscard]] bool start(int socket, unsigned thread_count) {
         const SignalBlock block;
-        // With ITC a full server, which does not look at its listening socket, hears of its end.
+        // A full server does not watch its listening socket: without ITC it would not notice a
+        // stop.
         daemon = MHD_start_daemon(
             MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ITC, 0, nullptr, nullptr, &Impl::on_request,
             this, MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_THREAD_POOL_SIZE,

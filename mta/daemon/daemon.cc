@@ -243,7 +243,7 @@ int Daemon::run() {
     main_shard().run();
     hint_file_->wait();
     keep_hints();
-    // Whoever reads that it has stopped may start another one.
+    // Another relay may be started as soon as the log says "stopped".
     close_spool();
     auto& shard = main_shard();
     shard.log().write(shard.now(), Level::info,

@@ -56,8 +56,8 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
         .on_broken_records = [this](const auto& answer) { log_broken_records(answer); }});
 }
 
-// Clients that were told to go linger in the loop for up to two seconds: who has just sent
-// something must read why it was not taken, and no reset.
+// Connections that end stay in the loop for up to two seconds, so that a client which is still
+// sending reads the reply instead of a reset.
 Shard::~Shard() { close(); }
 
 // Clients first: they speak to everything else.

@@ -110,7 +110,7 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
     sorted.settled.reserve(outcome.recipients.size());
     const bool is_some_taken = std::ranges::any_of(
         outcome.recipients, [](const auto& result) { return result.has_value(); });
-    // Who is no suspect is tried again at once, without the suspects.
+    // Recipients that are not suspected are tried again at once, without the suspects.
     const bool are_some_to_blame =
         !outcome.suspects.empty() && outcome.broken_off.size() > outcome.suspects.size();
     const auto source = std::string_view(pool_[connection].target().source);

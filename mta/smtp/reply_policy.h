@@ -10,10 +10,9 @@
 //   DATA             message               message 4.4.2               message 4.5.0
 //   body, final dot  message               message 4.4.2               message 4.5.0
 //
-// - The reply code's first digit decides: 4 retry, 5 give up; known or not. An enhanced code's
-// class
-//   is made to agree with it ("450 5.7.1" becomes 4.7.1): it is for people (RFC 5321
-//   section 4.2.1).
+// - The reply code's first digit decides, whether the code is known or not: 4 retry, 5 give up.
+//   The class of an enhanced code is made to agree with it ("450 5.7.1" becomes 4.7.1): that code
+//   is for people (RFC 5321 section 4.2.1).
 // - A host that has answered EHLO is up. A session that breaks after that is charged to what was
 //   said last: one mailbox, or one message that makes a content filter drop the line, must not hold
 //   up the mail of others. A RCPT is to blame only if it is the only one that was not answered; a
@@ -22,14 +21,13 @@
 //   said, and it goes over a new connection.
 // - A reply that breaks off counts if its code was said, see ClientSession.
 // - 552 on RCPT counts as 452 (RFC 5321 section 4.5.3.1.10): retry.
-// - A 5xx greeting or EHLO reply says nothing about any message, and often enough it is a block
-// list's
-//   or an overload's passing mood: the next host is tried, and when all have refused, the mail
-//   waits (as Postfix does with smtp_skip_5xx_greeting). So its class becomes 4. That goes for 554
-//   (RFC 5321 section 3.1) and for 521 (RFC 7504) too: a host that never takes mail is a mistake in
-//   somebody's MX records, which gets mended; the message's lifetime sees to it that the sender
-//   hears of it. Who wants no mail at all says so with a null MX (RFC 7505), or with 556 on RCPT,
-//   which is permanent.
+// - A 5xx greeting or EHLO reply says nothing about any message, and often enough it
+//   comes from a block list or a passing overload: the next host is tried, and when all have
+//   refused, the mail waits (as Postfix does with smtp_skip_5xx_greeting). So its class becomes 4.
+//   That goes for 554 (RFC 5321 section 3.1) and for 521 (RFC 7504) too: a host that never takes
+//   mail is a mistake in somebody's MX records, which gets mended; the message's lifetime sees to
+//   it that the sender hears of it. Who wants no mail at all says so with a null MX (RFC 7505), or
+//   with 556 on RCPT, which is permanent.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -70,8 +70,8 @@ struct ClientInfo {
 // whatever else it says: NOOP, RSET, VRFY and a MAIL without a message keep no place.
 //
 // After on_input_end() what is held is still worked through and answered, a message past its final
-// dot included; then the session ends. A line or a message that is not whole is forgotten, and the
-// client hears that its message was not whole.
+// dot included; then the session ends. An incomplete line or message is dropped, and for a
+// message the client is told so.
 //
 // A command line ends with CRLF. One that ends with LF alone is answered with 500 5.5.2 and ends
 // the session.

@@ -1,4 +1,4 @@
-// Command lines, who may send them without waiting, and text that comes where they should.
+// Command lines: which clients may pipeline them, and message text that arrives in their place.
 #include <utility>
 
 #include "mta/base/assert.h"
@@ -79,10 +79,10 @@ void ServerSession::on_line(Instant now, std::string_view line) {
     end(EndReason::violation, "a BDAT that cannot be read");
 }
 
-// What comes before the reply to this command ends the session. Our own clients need not wait,
-// since their scripts often cannot, if it is SMTP that they speak: behind a first line that is no
-// command there may be another protocol, in which somebody else has put commands; and behind
-// STARTTLS and AUTH other rules may hold. BDAT's bytes follow at once, whoever sends it.
+// True: input that arrives before the reply to this command ends the session. Our own clients need
+// not wait, since their scripts often cannot. Two cases are refused from them, too: a first line
+// that is no command may belong to another protocol, into which somebody else has put commands; and
+// STARTTLS and AUTH change the rules. The bytes of BDAT follow at once from every client.
 bool ServerSession::must_wait_after(Verb verb) const {
     if (verb == Verb::bdat) return false;
     if (!client_.is_own) return ends_group(verb) || !is_extended_;

@@ -100,8 +100,8 @@ TEST_F(TcpPair, keeps_order_and_content_when_the_kernel_takes_less_than_all) {
     EXPECT_EQ(client_.stream->backlog_bytes(), 0u);
 }
 
-// Whoever stopped because so much was written would wait for ever, if it were told only of what the
-// kernel did not take.
+// A writer that stops when too much is queued goes on when it is told that this has left. It must
+// be told even if the kernel took all of it in the call that queued it.
 TEST_F(TcpPair, tells_that_much_has_left_even_if_the_kernel_takes_all_of_it_at_once) {
     start(client_);
     start(server_);
