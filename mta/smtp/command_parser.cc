@@ -401,7 +401,9 @@ std::expected<Command, ServerReply> parse_arguments(Verb verb, std::string_view 
 }  // namespace
 
 Verb verb_of(std::string_view line) {
-    const auto word = line.substr(0, line.find(' '));
+    const auto is_gap = [](char c) { return c == ' ' || is_control(c); };
+    const auto begin = std::ranges::find_if_not(line, is_gap);
+    const std::string_view word(begin, std::find_if(begin, line.end(), is_gap));
     for (unsigned i = 0; i < std::to_underlying(Verb::unknown); ++i) {
         const auto verb = static_cast<Verb>(i);
         if (equals_ignoring_case(word, to_string(verb))) return verb;
@@ -421,7 +423,7 @@ std::expected<Command, ServerReply> parse_command(std::string_view line,
     }
     const auto end = line.find_last_not_of(' ');
     line = line.substr(0, end == line.npos ? 0 : end + 1);
-    const Verb verb = verb_of(line);
+    const Verb verb = line.starts_with(' ') ? Verb::unknown : verb_of(line);
     line.remove_prefix(std::min(line.find(' '), line.size()));
     skip_spaces(line);
     return parse_arguments(verb, line, extensions, transaction_utf8);

@@ -23,7 +23,8 @@ struct Extensions {
     bool operator==(const Extensions&) const = default;
 };
 
-// The verb at the front of a command line, whatever follows it.
+// The verb at the front of a command line, whatever follows it, and whatever spaces and control
+// characters are around it: what the client meant, not what parse_command() accepts.
 [[nodiscard]] Verb verb_of(std::string_view line);
 
 // Reads one command line without its CRLF, of at most limits::command_line_bytes_max bytes. The

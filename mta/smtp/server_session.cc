@@ -28,7 +28,7 @@ ServerSession::ServerSession(const ServerOptions& options, ClientInfo client, Re
       on_etrn_(std::move(on_etrn)) {
     MTA_ASSERT(!options_.hostname.empty());
     MTA_ASSERT(check_ != nullptr);
-    must_wait_ = !client_.is_own;
+    early_ = client_.is_own ? Early::allowed : Early::refused;
     extensions_.future_release = extensions_.future_release && client_.is_own;
     extensions_.deliver_by = extensions_.deliver_by && client_.is_own;
 }
@@ -39,8 +39,8 @@ void ServerSession::on_connected(Instant now) {
     MTA_ASSERT(state_ == State::idle);
     end_silence(now);
     enter_command(now);
-    if (must_wait_ && !held_.empty()) return on_early_input(std::exchange(held_, {}));
-    say(220, {}, options_.hostname + " ESMTP Posthouse");
+    if (held_.empty() || early_ != Early::refused)
+        say(220, {}, options_.hostname + " ESMTP Posthouse");
     process_held(now);
 }
 
@@ -169,8 +169,7 @@ std::optional<ServerSession::Event> ServerSession::poll_event() {
 
 std::string ServerSession::take_output() {
     // DATA's reply is still to come while begin() is awaited.
-    if (state_ != State::idle && state_ != State::awaiting_begin) must_wait_ = false;
-    if (refused_text_) refused_text_->has_reply_left = true;
+    if (state_ != State::idle && state_ != State::awaiting_begin) early_ = Early::no;
     return std::exchange(output_, {});
 }
 
@@ -222,10 +221,7 @@ ServerReply ServerSession::reply_to_unfinished() const {
 }
 
 bool ServerSession::step(Instant now, std::string_view& input) {
-    if (must_wait_ && state_ != State::idle && state_ != State::ended) {
-        on_early_input(input);
-        return false;
-    }
+    if (early_ != Early::no && !take_early(now, input)) return false;
     switch (state_) {
         case State::command: return step_command(now, input);
         case State::data: return step_data(now, input);
@@ -419,10 +415,10 @@ void ServerSession::enter_command(Instant now) {
     deadline_ = std::min(now + command_timeout(), end_of_silence());
 }
 
-void ServerSession::on_early_input(std::string_view input) {
-    const ServerReply reply{554, {5, 5, 0}, "protocol error: input before our reply"};
+void ServerSession::end_for_input(std::string_view input, const ServerReply& reply,
+                                  std::string_view why) {
     events_.emplace_back(Refused{std::string(input.substr(0, logged_bytes_max)), reply});
-    end_with(reply, EndReason::violation, "input before our reply");
+    end_with(reply, EndReason::violation, why);
 }
 
 void ServerSession::end_with(const ServerReply& reply, EndReason reason, std::string_view text) {

@@ -45,8 +45,7 @@ struct ClientInfo {
     bool is_tls = false;
     bool is_authenticated = false;
     // FUTURERELEASE and DELIVERBY are for our own clients, as far as `extensions` has them: they
-    // make us keep mail, or give it up, at their wish. They may send commands and text without
-    // waiting for replies.
+    // make us keep mail, or give it up, at their wish. They may send early (ServerSession).
     bool is_own = false;
     // Its MT-PRIORITY counts. Anybody else may only ask for less than others get; a higher priority
     // is lowered to 0, and the client hears so with the 250 for the message (RFC 6710: 2.3.6).
@@ -83,12 +82,27 @@ struct ClientInfo {
 // come late.
 //
 // Input is processed as far as possible; while an answer is awaited, or while take_body() is due,
-// the rest is held. Input that comes before a reply which the client had to wait for has left
-// through take_output() (the banner, the reply to EHLO, DATA ...; with HELO any reply; RFC 2920)
-// ends the session: 554 5.5.0. Clients of our own (ClientInfo::is_own) need not wait, but for the
-// replies to STARTTLS, to AUTH and to a first line that is no command. If their DATA is refused,
-// the text behind it is not obeyed: it is skipped, and answered as DATA was. It is the text if it
-// came before that reply had left, or if its first line looks like a header field.
+// the rest is held.
+//
+// Input is early if it comes before a reply for which the client had to wait (the banner, the reply
+// to EHLO, DATA ...; with HELO any reply; RFC 2920) has left through take_output(). From a stranger
+// it ends the session: 554 5.5.0. Clients of our own (ClientInfo::is_own) may send early, since
+// devices and scripts often cannot wait. Two cases are refused from them, too: input before the
+// reply to STARTTLS or AUTH, which change the rules, and before the reply to a first line that is
+// no command: it may belong to another protocol, into which somebody else has put commands.
+//
+// A client that does not wait sends the text of a message even if its DATA was refused, in whatever
+// form that came, and in the text there may be commands of somebody else. The text is not obeyed:
+// it is skipped to its end, and answered as DATA was. What follows the refused DATA of our own
+// client is, by its first line,
+//
+//                      from a client that never sent early    from one that did
+//   early                                                     the text
+//   a dot, a field     the text                               the text
+//   a command          obeyed                                 nobody can tell: 421
+//   anything else      nobody can tell: 421                   the text
+//
+// 421 rather than skipping, because a person who mistyped a command waits for an answer.
 //
 // A message, as the driver sees it:
 //   MessageBegins -> begin() or refuse()
@@ -125,7 +139,8 @@ public:
         lost,             // on_closed(), or on_input_end() without QUIT
         timed_out,        // a command or the data took too long
         too_many_errors,  // limits::session_errors_max and those beside it
-        violation,        // early input, a line without CR, a BDAT whose size cannot be read
+        violation,  // early input, a line without CR, a BDAT whose size cannot be read, text that
+                    // may be that of a refused message
         shut_down,
         made_room,  // make_room()
     };
@@ -199,6 +214,12 @@ private:
         ended,
     };
     enum class LineEnd : std::uint8_t { none, crlf, bare_lf };
+    // What input would be that comes now.
+    enum class Early : std::uint8_t {
+        no,       // the client need not wait, or the reply has left
+        allowed,  // from our own client
+        refused,
+    };
     // From MAIL to the reply to the message, or RSET.
     struct Transaction {
         Envelope envelope;  // moves into MessageBegins, with the recipients
@@ -231,7 +252,6 @@ private:
     // text.
     struct RefusedText {
         ServerReply reply;
-        bool has_reply_left = false;       // then the client may have seen it
         std::optional<DataStream> stream;  // in State::refused_text
     };
 
@@ -244,9 +264,10 @@ private:
     [[nodiscard]] bool step_data(Instant now, std::string_view& input);
     [[nodiscard]] bool step_chunk(Instant now, std::string_view& input);
     [[nodiscard]] bool step_refused_text(Instant now, std::string_view& input);
+    [[nodiscard]] bool take_early(Instant now, std::string_view input);
     [[nodiscard]] LineEnd gather_line(std::string_view& input);
-    [[nodiscard]] bool must_wait_after(Verb verb) const;
-    void on_line(Instant now, std::string_view line);
+    [[nodiscard]] Early early_after(Verb verb) const;
+    void on_line(Instant now, std::string_view line, bool is_too_long);
 
     // Commands, in server_session_commands.cc.
     void on_command(Instant now, const Command& command, std::string_view line);
@@ -273,8 +294,11 @@ private:
     void enter_chunk(Instant now);
     void finish_chunk(Instant now);
     void finish_message(Instant now, std::string_view command);
+    void refuse_data(std::string_view line, const ServerReply& reply);
     void expect_refused_text(const ServerReply& reply);
+    [[nodiscard]] bool is_of_refused_text(Instant now, Verb verb, std::string_view line);
     void enter_refused_text(Instant now);
+    void finish_refused_text(Instant now);
     void leave_store(Instant now);
     void drop_body_if_refused();
     void abort_message(std::string_view reason);
@@ -289,7 +313,7 @@ private:
     void defer_recipient(std::string_view line);
     void end_for_recipients();
     void enter_command(Instant now);
-    void on_early_input(std::string_view input);
+    void end_for_input(std::string_view input, const ServerReply& reply, std::string_view why);
     [[nodiscard]] ServerReply reply_to_unfinished() const;
     void end_with(const ServerReply& reply, EndReason reason, std::string_view text);
     void end(EndReason reason, std::string_view text);
@@ -311,8 +335,8 @@ private:
 
     State state_ = State::idle;
     bool is_extended_ = false;  // EHLO
-    // A reply has not left yet that the client had to wait for.
-    bool must_wait_ = true;
+    Early early_ = Early::refused;
+    bool has_sent_early_ = false;
     bool is_shutting_down_ = false;
     bool has_input_ended_ = false;
     bool is_stressed_ = false;

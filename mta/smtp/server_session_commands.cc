@@ -237,12 +237,9 @@ std::optional<ServerReply> ServerSession::refusal_to_begin() const {
 
 void ServerSession::on_data(std::string_view line) {
     if (transaction_ && transaction_->has_begun) {
-        return refuse_command(line, out_of_order("a message that began with BDAT ends with BDAT"));
+        return refuse_data(line, out_of_order("a message that began with BDAT ends with BDAT"));
     }
-    if (const auto refusal = refusal_to_begin()) {
-        refuse_command(line, *refusal);
-        return expect_refused_text(*refusal);
-    }
+    if (const auto refusal = refusal_to_begin()) return refuse_data(line, *refusal);
     announce();
     state_ = State::awaiting_begin;
 }

@@ -1,4 +1,5 @@
-// Command lines: which clients may pipeline them, and message text that arrives in their place.
+// Command lines, early ones (the manual in server_session.h has the rules), and message text that
+// arrives in their place.
 #include <utility>
 
 #include "mta/base/assert.h"
@@ -11,23 +12,42 @@ namespace {
 // "Subject: x". No command, not even a misspelt one, has a colon in its first word.
 bool looks_like_field(std::string_view line) { return line.find(':') < line.find(' '); }
 
+// Lines of text may begin with a verb, too: "Help wanted", "Mail from the web form".
+bool looks_like_command(Verb verb, std::string_view line) {
+    switch (verb) {
+        case Verb::unknown: return false;
+        case Verb::mail:
+        case Verb::rcpt: return line.contains('<');
+        case Verb::data:
+        case Verb::help:
+        case Verb::noop:
+        case Verb::quit:
+        case Verb::rset: return line.find_last_not_of(' ') < to_string(verb).size();
+        case Verb::ehlo:
+        case Verb::helo:
+        case Verb::bdat:
+        case Verb::vrfy:
+        case Verb::expn:
+        case Verb::etrn:
+        case Verb::starttls:
+        case Verb::auth: return true;
+    }
+    std::unreachable();
+}
+
 }  // namespace
 
 // A line ends with CRLF and nothing else. A bare CR is part of it, and makes it a bad command; at a
 // bare LF the session ends: the client may be waiting for a reply, and what follows may be part of
 // the line.
 bool ServerSession::step_command(Instant now, std::string_view& input) {
-    if (refused_text_ && !refused_text_->has_reply_left) {
-        enter_refused_text(now);
-        return true;
-    }
     if (line_.empty() && !is_line_too_long_) {
         const auto newline = input.find('\n');
         if (newline != input.npos && newline > 0 && input[newline - 1] == '\r' &&
             newline < limits::command_line_bytes_max) {
             const auto line = input.substr(0, newline - 1);
             input.remove_prefix(newline + 1);
-            on_line(now, line);
+            on_line(now, line, false);
             return true;
         }
     }
@@ -41,12 +61,8 @@ bool ServerSession::step_command(Instant now, std::string_view& input) {
         end(EndReason::violation, "a line that ends with LF alone");
         return false;
     }
-    if (is_too_long) {
-        must_wait_ = must_wait_after(Verb::unknown);
-        refuse_command(line, {500, {5, 5, 2}, "line too long"});
-    } else {
-        on_line(now, std::string_view(line).substr(0, line.size() - 2));
-    }
+    const auto end = is_too_long ? line.size() : line.size() - 2;
+    on_line(now, std::string_view(line).substr(0, end), is_too_long);
     return true;
 }
 
@@ -63,43 +79,81 @@ ServerSession::LineEnd ServerSession::gather_line(std::string_view& input) {
     return has_cr ? LineEnd::crlf : LineEnd::bare_lf;
 }
 
-void ServerSession::on_line(Instant now, std::string_view line) {
+void ServerSession::on_line(Instant now, std::string_view line, bool is_too_long) {
     const Verb verb = verb_of(line);
-    if (refused_text_) {
-        if (verb == Verb::unknown && looks_like_field(line)) return enter_refused_text(now);
-        if (verb != Verb::unknown) refused_text_.reset();
-    }
-    must_wait_ = must_wait_after(verb);
+    if (refused_text_ && is_of_refused_text(now, verb, line)) return;
+    early_ = early_after(verb);
     const bool is_utf8 = transaction_ && transaction_->smtputf8;
-    const auto command = parse_command(line, extensions_, is_utf8);
+    const auto command = is_too_long ? std::unexpected(ServerReply{500, {5, 5, 2}, "line too long"})
+                                     : parse_command(line, extensions_, is_utf8);
     if (command) return on_command(now, *command, line);
+    if (verb == Verb::data) return refuse_data(line, command.error());
     if (verb != Verb::bdat) return refuse_command(line, command.error());
     // How many bytes are to be skipped is unknown: nothing that follows can be understood.
     say_refused(line, command.error());
     end(EndReason::violation, "a BDAT that cannot be read");
 }
 
-// True: input that arrives before the reply to this command ends the session. Our own clients need
-// not wait, since their scripts often cannot. Two cases are refused from them, too: a first line
-// that is no command may belong to another protocol, into which somebody else has put commands; and
-// STARTTLS and AUTH change the rules. The bytes of BDAT follow at once from every client.
-bool ServerSession::must_wait_after(Verb verb) const {
-    if (verb == Verb::bdat) return false;
-    if (!client_.is_own) return ends_group(verb) || !is_extended_;
-    return verb == Verb::starttls || verb == Verb::auth ||
-           (verb == Verb::unknown && helo_name_.empty());
+// The bytes of BDAT follow at once from every client.
+ServerSession::Early ServerSession::early_after(Verb verb) const {
+    if (verb == Verb::bdat) return Early::no;
+    if (client_.is_own && (verb == Verb::starttls || verb == Verb::auth ||
+                           (verb == Verb::unknown && helo_name_.empty())))
+        return Early::refused;
+    if (!ends_group(verb) && is_extended_) return Early::no;
+    return client_.is_own ? Early::allowed : Early::refused;
+}
+
+// False: it goes no further.
+bool ServerSession::take_early(Instant now, std::string_view input) {
+    if (state_ == State::idle || state_ == State::ended) return false;
+    if (early_ == Early::refused) {
+        end_for_input(input, {554, {5, 5, 0}, "protocol error: input before our reply"},
+                      "input before our reply");
+        return false;
+    }
+    has_sent_early_ = true;
+    if (refused_text_ && state_ == State::command) enter_refused_text(now);
+    return true;
 }
 
 // ---- The text of a message that was refused at DATA ----
 
-// A client that does not wait sends it all the same. It must not be obeyed: in a text there may be
-// commands of somebody else's.
+void ServerSession::refuse_data(std::string_view line, const ServerReply& reply) {
+    refuse_command(line, reply);
+    expect_refused_text(reply);
+}
+
 void ServerSession::expect_refused_text(const ServerReply& reply) {
     if (state_ == State::command && client_.is_own)
         refused_text_ = RefusedText{.reply = reply, .stream = {}};
 }
 
+// The first line after the reply to DATA has left. False: it is a command to obey.
+bool ServerSession::is_of_refused_text(Instant now, Verb verb, std::string_view line) {
+    const bool is_command = looks_like_command(verb, line);
+    if (is_command && !has_sent_early_) {
+        refused_text_.reset();
+        return false;
+    }
+    const bool is_text = line == "." || (has_sent_early_ ? !is_command : looks_like_field(line));
+    if (!is_text) {
+        end_for_input(
+            line,
+            {421,
+             {4, 7, 0},
+             options_.hostname + " closes the connection: this may be the text behind a refused "
+                                 "DATA"},
+            "perhaps the text behind a refused DATA");
+        return true;
+    }
+    enter_refused_text(now);
+    if (line == ".") finish_refused_text(now);
+    return true;
+}
+
 void ServerSession::enter_refused_text(Instant now) {
+    reset_transaction("refused");
     state_ = State::refused_text;
     refused_text_->stream.emplace(
         DataLimits{options_.message_bytes_max, options_.received_hops_max}, std::string_view{},
@@ -114,10 +168,7 @@ bool ServerSession::step_refused_text(Instant now, std::string_view& input) {
     body_.clear();
     on_data_bytes(now, offered - input.size());
     if (has_ended) {
-        append_reply(output_, refused_text_->reply);
-        refused_text_.reset();
-        reset_transaction("refused");
-        enter_command(now);
+        finish_refused_text(now);
     } else if (stream->facts().size > options_.message_bytes_max) {
         end_with({421,
                   {4, 7, 0},
@@ -125,6 +176,12 @@ bool ServerSession::step_refused_text(Instant now, std::string_view& input) {
                  EndReason::too_many_errors, {});
     }
     return true;
+}
+
+void ServerSession::finish_refused_text(Instant now) {
+    append_reply(output_, refused_text_->reply);
+    refused_text_.reset();
+    enter_command(now);
 }
 
 }  // namespace mta::smtp

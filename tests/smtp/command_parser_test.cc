@@ -277,6 +277,9 @@ TEST(CommandParser, knows_the_verb_of_any_line) {
     EXPECT_EQ(verb_of("BDATA 1"), Verb::unknown);
     EXPECT_EQ(verb_of("unknown"), Verb::unknown);
     EXPECT_EQ(verb_of(""), Verb::unknown);
+    EXPECT_EQ(verb_of(" \t "), Verb::unknown);
+    EXPECT_EQ(verb_of("DATA\t"), Verb::data);
+    EXPECT_EQ(verb_of(" Data\r"), Verb::data);
 }
 
 // RFC 2920 section 3.1.

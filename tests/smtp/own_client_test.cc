@@ -119,15 +119,109 @@ TEST(OwnClient, has_no_text_obeyed_that_comes_after_the_refusal) {
     EXPECT_EQ(codes(world.send(message)), "250,250,354,250");
 }
 
-TEST(OwnClient, may_go_on_after_a_refused_data_if_it_waited_for_the_reply) {
+// What an attacker would put into a text, to have it obeyed.
+const std::string smuggled = "MAIL FROM:<evil@them.example>\r\n" + rcpt + "DATA\r\n" + text;
+
+// Whatever the first line of the text is, and wherever the text is cut from its DATA. The client
+// did not wait for the reply to EHLO.
+TEST(OwnClient, has_no_text_obeyed_however_it_begins) {
+    const std::string first_lines[] = {
+        "Subject: x\r\n",
+        "hello there\r\n",
+        "\r\n",
+        "From a@b Mon Nov 30\r\n",
+        "Help wanted\r\n",
+        "Mail from the web form\r\n",
+        "..\r\n",
+        "DATA of the day\r\n",
+        "\tDATA\r\n",
+        "RCTP TO:<b@x.example>\r\n",
+        std::string(5'000, 'x') + "\r\n",
+    };
+    for (const auto& first : first_lines) {
+        const auto before = ehlo + mail + refused_rcpt + "DATA\r\n";
+        const auto behind = first + smuggled + ".\r\n" + message + "QUIT\r\n";
+        for (const std::size_t cut : {0U, 1U, 2U, 3U, 6U}) {
+            OwnWorld world;
+            world.connect();
+            auto said = world.send(before);
+            said += world.send(std::string_view(behind).substr(0, cut));
+            said += world.send(std::string_view(behind).substr(cut));
+            EXPECT_EQ(codes(said), "250,250,550,554,554,250,250,354,250,221") << first << cut;
+            ASSERT_EQ(world.accepted.size(), 1U) << first << cut;
+            EXPECT_EQ(world.accepted[0].envelope.reverse_path, "a@them.example") << first << cut;
+        }
+    }
+}
+
+TEST(OwnClient, has_no_text_obeyed_in_whatever_form_its_data_was_refused) {
+    const std::string forms[] = {
+        "DATA now\r\n",
+        "DATA\t\r\n",
+        " data\r\n",
+        "Data \r\r\n",
+        "DATA " + std::string(5'000, 'x') + "\r\n",
+    };
+    for (const auto& form : forms) {
+        for (const bool by_bytes : {false, true}) {
+            OwnWorld world;
+            world.connect();
+            auto said = world.send(ehlo + mail + rcpt);
+            const auto rest = form + "hello there\r\n" + smuggled + ".\r\nQUIT\r\n";
+            said += by_bytes ? world.send_by_bytes(rest) : world.send(rest);
+            const auto code = form.starts_with("DATA now") ? "501" : "500";
+            EXPECT_EQ(codes(said), std::string("250,250,250,") + code + "," + code + ",221")
+                << form;
+            EXPECT_EQ(world.begun, 0U) << form;
+        }
+    }
+}
+
+TEST(OwnClient, has_no_text_obeyed_when_data_comes_in_place_of_bdat) {
+    OwnWorld world;
+    world.connect();
+    const auto said = world.send(ehlo + mail + rcpt + "BDAT 5\r\nabc\r\nDATA\r\nhello\r\n" +
+                                 smuggled + ".\r\n" + message);
+    EXPECT_EQ(codes(said), "250,250,250,250,503,503,250,250,354,250");
+    EXPECT_EQ(world.aborted.size(), 1U);
+    ASSERT_EQ(world.accepted.size(), 1U);
+}
+
+TEST(OwnClient, may_have_an_empty_text_behind_a_refused_data) {
     OwnWorld world;
     world.greet();
     EXPECT_EQ(codes(world.send(mail + refused_rcpt + "DATA\r\n")), "250,550,554");
-    EXPECT_EQ(codes(world.send("RCTP TO:<b@us.example>\r\n")), "500")
-        << "no text: it has an answer";
-    EXPECT_EQ(codes(world.send(rcpt)), "250");
-    EXPECT_EQ(codes(world.send("Subject: x\r\n")), "500")
-        << "no text: there was a command since DATA";
+    EXPECT_EQ(codes(world.send(".\r\n" + message)), "554,250,250,354,250");
+}
+
+TEST(OwnClient, may_go_on_after_a_refused_data_if_it_waits_for_replies) {
+    for (const std::string next : {"RSET\r\n", "NOOP\r\n", "HELP\r\n", "RCPT TO:<b@@>\r\n"}) {
+        OwnWorld world;
+        world.greet();
+        EXPECT_EQ(codes(world.send(mail + refused_rcpt + "DATA\r\n")), "250,550,554");
+        EXPECT_EQ(world.send(next).substr(0, 1), next.starts_with("RCPT") ? "5" : "2") << next;
+        EXPECT_EQ(codes(world.send("Subject: x\r\n")), "500")
+            << "no text: there was a command since DATA";
+        EXPECT_EQ(codes(world.send("RSET\r\n" + message)), "250,250,250,354,250") << next;
+    }
+}
+
+// A person may have mistyped a command, and waits for an answer; or it is the text.
+TEST(OwnClient, hears_421_where_nobody_can_tell_text_from_commands) {
+    for (const bool is_early : {false, true}) {
+        OwnWorld world;
+        if (is_early) {
+            world.connect();
+            world.send(ehlo + mail + refused_rcpt + "DATA\r\n");
+        } else {
+            world.greet();
+            world.send(mail + refused_rcpt + "DATA\r\n");
+        }
+        const auto next = is_early ? smuggled : "hello there\r\n" + smuggled;
+        EXPECT_EQ(codes(world.send(next)), "421");
+        EXPECT_EQ(world.ended->reason, EndReason::violation);
+        EXPECT_EQ(world.begun, 0U);
+    }
 }
 
 TEST(OwnClient, hears_the_refusal_of_the_store_for_data_and_for_its_text) {
