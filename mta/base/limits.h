@@ -31,6 +31,9 @@ inline constexpr std::size_t orcpt_bytes_max = 500;  // RFC 3461 section 4.2, de
 // between) in one session: 421.
 inline constexpr std::uint32_t session_errors_max = 20;
 inline constexpr std::uint32_t session_idle_commands_max = 200;
+// Commands of one session in one turn of the event loop: about a millisecond of work. The others
+// wait for the next turn, so that a client that pipelines thousands does not hold up the others.
+inline constexpr std::uint32_t session_commands_of_turn_max = 100;
 // No mistakes of the client's, but not without end either: MAILs that were deferred since the last
 // message that was taken, and recipients beyond what a transaction may have. 421.
 inline constexpr std::uint32_t session_deferrals_max = 100;

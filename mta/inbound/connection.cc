@@ -10,10 +10,6 @@
 namespace mta::inbound {
 namespace {
 
-// Replies to one piece of input. Hundreds of commands came with it: before more of them are read,
-// the other clients have their turn.
-constexpr std::size_t reply_bytes_of_turn_max = 8U << 10;
-
 smtp::ServerSession::RecipientCheck recipient_check(std::shared_ptr<const SessionConfig> config,
                                                     const IpAddress& client) {
     const bool may_relay = config->policy.may_relay_anywhere(client);
@@ -136,24 +132,25 @@ void Connection::pump() {
     is_pumping_ = false;
 
     auto output = session_.take_output();
-    if (output.size() > reply_bytes_of_turn_max) rest_until_turn_end();
     if (!output.empty()) stream_->write(std::move(output));
     if (has_ended_) return end();
     arm_timer();
-    const bool wants = !is_resting_ && session_.wants_input() &&
-                       stream_->backlog_bytes() < limits::stream_backlog_bytes_max;
+    if (session_.is_resting()) go_on_in_next_turn();
+    const bool wants =
+        session_.wants_input() && stream_->backlog_bytes() < limits::stream_backlog_bytes_max;
     if (wants != is_reading_) {
         is_reading_ = wants;
         wants ? stream_->resume_reading() : stream_->pause_reading();
     }
 }
 
-void Connection::rest_until_turn_end() {
-    if (std::exchange(is_resting_, true)) return;
+void Connection::go_on_in_next_turn() {
+    if (std::exchange(will_go_on_, true)) return;
     services_.loop.at_turn_end([weak = weak_from_this()] {
         const auto self = weak.lock();
         if (!self) return;
-        self->is_resting_ = false;
+        self->will_go_on_ = false;
+        self->session_.go_on(self->now());
         self->pump();
     });
 }

@@ -43,8 +43,8 @@ struct Services {
 //
 // The number of bytes in memory is bounded whatever the client sends: the session holds at most a
 // chunk, the store has at most one chunk of ours under way, and then the stream is not read. A
-// client that pipelines hundreds of commands is read once in a turn of the loop, so that others
-// need not wait for all of them.
+// session that rests, because its client pipelines very many commands, goes on in the next turn of
+// the loop.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     using OnEnded = std::move_only_function<void()>;
@@ -96,7 +96,7 @@ private:
     void stream_body();
     void append(std::string bytes);
     void on_stored(queue::MessageId id, const queue::StoreResult<void>& result);
-    void rest_until_turn_end();
+    void go_on_in_next_turn();
     void arm_timer();
     void end();
     [[nodiscard]] Instant now() const { return services_.clock.now(); }
@@ -115,7 +115,7 @@ private:
     std::optional<Incoming> incoming_;
     bool is_storing_ = false;
     bool is_reading_ = true;
-    bool is_resting_ = false;  // other clients have their turn
+    bool will_go_on_ = false;  // in the next turn
     bool is_pumping_ = false;
     bool has_ended_ = false;
 };

@@ -46,12 +46,20 @@ void ServerSession::on_connected(Instant now) {
 
 void ServerSession::on_bytes(Instant now, std::string_view bytes) {
     if (state_ == State::ended) return;
+    if (state_ != State::resting) commands_of_turn_ = 0;
     if (!held_.empty()) {
         held_ += bytes;
         return process_held(now);
     }
     process(now, bytes);
     held_ += bytes;
+}
+
+void ServerSession::go_on(Instant now) {
+    if (state_ != State::resting) return;
+    commands_of_turn_ = 0;
+    enter_command(now);
+    process_held(now);
 }
 
 void ServerSession::on_input_end(Instant /*now*/) {
@@ -174,7 +182,8 @@ std::string ServerSession::take_output() {
 }
 
 bool ServerSession::wants_input() const {
-    return state_ != State::ended && !has_input_ended_ && held_.size() < held_bytes_max;
+    return state_ != State::ended && state_ != State::resting && !has_input_ended_ &&
+           held_.size() < held_bytes_max;
 }
 
 // ---- Input ----
@@ -196,8 +205,8 @@ void ServerSession::process_held(Instant now) {
     end_if_input_has();
 }
 
-// Held input waits for an answer or for take_body(). What is left without it can never become
-// whole; the client may still read why nothing comes of it.
+// Held input waits for an answer, for take_body() or for go_on(). What is left without it can never
+// become whole; the client may still read why nothing comes of it.
 void ServerSession::end_if_input_has() {
     if (!has_input_ended_ || !held_.empty()) return;
     switch (state_) {
@@ -207,6 +216,7 @@ void ServerSession::end_if_input_has() {
         case State::refused_text:
             return end_with(reply_to_unfinished(), EndReason::lost, "the message has no end");
         case State::idle:
+        case State::resting:
         case State::awaiting_begin:
         case State::awaiting_store:
         case State::ended: return;
@@ -228,6 +238,7 @@ bool ServerSession::step(Instant now, std::string_view& input) {
         case State::chunk: return step_chunk(now, input);
         case State::refused_text: return step_refused_text(now, input);
         case State::idle:
+        case State::resting:
         case State::awaiting_begin:
         case State::awaiting_store:
         case State::ended: return false;
@@ -355,8 +366,9 @@ void ServerSession::finish_message(Instant now, std::string_view command) {
     deadline_.reset();
 }
 
-// The message has its answer.
+// The message has its answer, in a turn of its own.
 void ServerSession::leave_store(Instant now) {
+    commands_of_turn_ = 0;
     transaction_.reset();
     end_silence(now);
     has_mail_ended_silence_ = false;

@@ -63,6 +63,8 @@ struct ClientInfo {
 //             command
 //   command -- DATA is refused, and its text comes all the same --> refused_text -- CRLF.CRLF -->
 //             command
+//   command -- limits::session_commands_of_turn_max, and there is more --> resting -- go_on() -->
+//             command
 //   any -- QUIT, 421, a violation, on_closed() --> ended
 //
 // A session is here for mail. Without a message in six times the command_timeout it ends with 421,
@@ -75,14 +77,16 @@ struct ClientInfo {
 // A command line ends with CRLF. One that ends with LF alone is answered with 500 5.5.2 and ends
 // the session.
 //
-// The driver calls, in this order, after each on_*(), begin(), accepted(), refuse(), take_body()
-// and shutdown(): poll_event() until it is empty, take_output() (write it), deadline() (set the
-// timer), wants_input() (pause or resume reading). After SessionEnded and the last output: finish
-// the stream. Calls about a message are ignored once the session has ended, so that an answer may
-// come late.
+// The driver calls, in this order, after each on_*(), begin(), accepted(), refuse(), take_body(),
+// go_on() and shutdown(): poll_event() until it is empty, take_output() (write it), deadline() (set
+// the timer), is_resting() (call go_on() in the next turn of the event loop, so that other sessions
+// have their turn), wants_input() (pause or resume reading). After SessionEnded and the last
+// output: finish the stream. Calls about a message are ignored once the session has ended, so that
+// an answer may come late.
 //
-// Input is processed as far as possible; while an answer is awaited, or while take_body() is due,
-// the rest is held.
+// Input is processed as far as possible; while an answer is awaited, while take_body() is due, and
+// while the session rests, the rest is held. A resting session has no deadline: the client has done
+// its part.
 //
 // Input is early if it comes before a reply for which the client had to wait (the banner, the reply
 // to EHLO, DATA ...; with HELO any reply; RFC 2920) has left through take_output(). From a stranger
@@ -198,6 +202,10 @@ public:
     [[nodiscard]] bool has_event() const { return !events_.empty(); }
     [[nodiscard]] std::string take_output();
     [[nodiscard]] std::optional<Instant> deadline() const { return deadline_; }
+    // More commands are held than one turn may take.
+    [[nodiscard]] bool is_resting() const { return state_ == State::resting; }
+    // In a later turn: takes the next ones, if the session still rests.
+    void go_on(Instant now);
     // False: pause reading. Bytes that come all the same are held.
     [[nodiscard]] bool wants_input() const;
     [[nodiscard]] bool has_ended() const { return state_ == State::ended; }
@@ -206,6 +214,7 @@ private:
     enum class State : std::uint8_t {
         idle,
         command,
+        resting,
         awaiting_begin,
         data,
         chunk,
@@ -265,6 +274,7 @@ private:
     [[nodiscard]] bool step_chunk(Instant now, std::string_view& input);
     [[nodiscard]] bool step_refused_text(Instant now, std::string_view& input);
     [[nodiscard]] bool take_early(Instant now, std::string_view input);
+    void rest();
     [[nodiscard]] LineEnd gather_line(std::string_view& input);
     [[nodiscard]] Early early_after(Verb verb) const;
     void on_line(Instant now, std::string_view line, bool is_too_long);
@@ -340,6 +350,7 @@ private:
     bool is_shutting_down_ = false;
     bool has_input_ended_ = false;
     bool is_stressed_ = false;
+    std::uint32_t commands_of_turn_ = 0;
     std::uint32_t errors_ = 0;
     std::uint32_t idle_commands_ = 0;
     std::uint32_t deferrals_ = 0;

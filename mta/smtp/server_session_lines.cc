@@ -41,6 +41,10 @@ bool looks_like_command(Verb verb, std::string_view line) {
 // bare LF the session ends: the client may be waiting for a reply, and what follows may be part of
 // the line.
 bool ServerSession::step_command(Instant now, std::string_view& input) {
+    if (commands_of_turn_ == limits::session_commands_of_turn_max) {
+        rest();
+        return false;
+    }
     if (line_.empty() && !is_line_too_long_) {
         const auto newline = input.find('\n');
         if (newline != input.npos && newline > 0 && input[newline - 1] == '\r' &&
@@ -66,6 +70,11 @@ bool ServerSession::step_command(Instant now, std::string_view& input) {
     return true;
 }
 
+void ServerSession::rest() {
+    state_ = State::resting;
+    deadline_.reset();
+}
+
 // With an end, `line_` holds the whole line with it, or the first bytes of one that is too long.
 ServerSession::LineEnd ServerSession::gather_line(std::string_view& input) {
     const auto newline = input.find('\n');
@@ -80,6 +89,7 @@ ServerSession::LineEnd ServerSession::gather_line(std::string_view& input) {
 }
 
 void ServerSession::on_line(Instant now, std::string_view line, bool is_too_long) {
+    ++commands_of_turn_;
     const Verb verb = verb_of(line);
     if (refused_text_ && is_of_refused_text(now, verb, line)) return;
     early_ = early_after(verb);
@@ -106,7 +116,7 @@ ServerSession::Early ServerSession::early_after(Verb verb) const {
 
 // False: it goes no further.
 bool ServerSession::take_early(Instant now, std::string_view input) {
-    if (state_ == State::idle || state_ == State::ended) return false;
+    if (state_ == State::idle || state_ == State::resting || state_ == State::ended) return false;
     if (early_ == Early::refused) {
         end_for_input(input, {554, {5, 5, 0}, "protocol error: input before our reply"},
                       "input before our reply");

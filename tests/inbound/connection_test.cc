@@ -234,19 +234,60 @@ TEST_F(InboundConnection, stops_reading_a_client_that_does_not_read_its_replies)
     EXPECT_FALSE(peer_.is_paused);
 }
 
-TEST_F(InboundConnection, lets_others_have_their_turn_before_it_reads_more_of_very_many_commands) {
+std::string many_recipients(int count) {
+    std::string commands;
+    for (int i = 0; i < count; ++i) commands += "RCPT TO:<b@them.example>\r\n";
+    return commands;
+}
+
+TEST_F(InboundConnection, lets_others_have_their_turn_between_very_many_commands) {
     connect();
     say("EHLO client.example\r\nMAIL FROM:<a@office.example>\r\n");
     say("RCPT TO:<b@them.example>\r\n");
     EXPECT_FALSE(peer_.is_paused);
-    std::string commands;
-    for (int i = 0; i < 1000; ++i) commands += "RCPT TO:<b@them.example>\r\n";
-    const auto heard = say(commands);
-    EXPECT_EQ(std::ranges::count(heard, '\n'), 1000);
+    FakePeer other_peer;
+    const auto other = std::make_shared<Connection>(
+        services_, config_,
+        std::make_unique<FakeStream>(other_peer, *parse_endpoint("192.0.2.8:1")), 2, [] {});
+    other->start();
+
+    std::vector<std::ptrdiff_t> answered = {std::ranges::count(say(many_recipients(1000)), '\n')};
     EXPECT_TRUE(peer_.is_paused);
-    loop_.run_ready();
+    other_peer.take_heard();
+    other_peer.say("NOOP\r\n");
+    EXPECT_EQ(other_peer.take_heard(), "250 2.0.0 here\r\n");
+    while (peer_.is_paused && answered.size() < 100) {
+        loop_.run_ready();
+        answered.push_back(std::ranges::count(peer_.take_heard(), '\n'));
+    }
+    EXPECT_EQ(answered, std::vector<std::ptrdiff_t>(10, limits::session_commands_of_turn_max));
     EXPECT_FALSE(peer_.is_paused);
     EXPECT_EQ(ended_, 0);
+}
+
+TEST_F(InboundConnection, answers_very_many_commands_of_a_client_that_sends_no_more) {
+    connect();
+    say("EHLO client.example\r\nMAIL FROM:<a@office.example>\r\n");
+    auto heard = say(many_recipients(1000) + "QUIT\r\n");
+    peer_.end_input();
+    for (int turn = 0; turn < 100 && ended_ == 0; ++turn) loop_.run_ready();
+    EXPECT_EQ(ended_, 1);
+    heard += peer_.take_heard();
+    EXPECT_EQ(std::ranges::count(heard, '\n'), 1001);
+    EXPECT_TRUE(heard.contains("\r\n221 2.0.0 "));
+    EXPECT_TRUE(peer_.is_finished);
+}
+
+TEST_F(InboundConnection, shuts_down_between_very_many_commands) {
+    connect();
+    say("EHLO client.example\r\nMAIL FROM:<a@office.example>\r\n");
+    say(many_recipients(1000));
+    connection_->shutdown();
+    EXPECT_TRUE(peer_.take_heard().starts_with("421 4.3.2 "));
+    EXPECT_TRUE(peer_.is_finished);
+    loop_.run_ready();
+    EXPECT_EQ(ended_, 1);
+    EXPECT_EQ(peer_.take_heard(), "");
 }
 
 TEST_F(InboundConnection, ends_once_after_quit_and_finishes_the_stream) {

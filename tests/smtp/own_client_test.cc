@@ -187,6 +187,22 @@ TEST(OwnClient, has_no_text_obeyed_when_data_comes_in_place_of_bdat) {
     ASSERT_EQ(world.accepted.size(), 1U);
 }
 
+// Wherever the turns of the event loop end.
+TEST(OwnClient, has_no_text_obeyed_behind_very_many_commands) {
+    for (std::uint32_t before = limits::session_commands_of_turn_max - 6;
+         before <= limits::session_commands_of_turn_max; ++before) {
+        OwnWorld world;
+        world.greet();
+        std::string session;
+        for (std::uint32_t i = 0; i < before; ++i) session += "RSET\r\n";
+        session += mail + refused_rcpt + "DATA\r\nhello there\r\n" + smuggled + ".\r\n" + message;
+        const auto said = codes(world.send(session));
+        EXPECT_TRUE(said.ends_with(",250,550,554,554,250,250,354,250")) << said;
+        ASSERT_EQ(world.accepted.size(), 1U) << before;
+        EXPECT_EQ(world.accepted[0].envelope.reverse_path, "a@them.example");
+    }
+}
+
 TEST(OwnClient, may_have_an_empty_text_behind_a_refused_data) {
     OwnWorld world;
     world.greet();

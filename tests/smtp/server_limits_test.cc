@@ -336,5 +336,80 @@ TEST(ServerLimits, time_stands_still_while_the_driver_is_busy) {
     EXPECT_EQ(world.send("\r\n.\r\n").substr(0, 3), "250");
 }
 
+// ---- A turn of the event loop ----
+
+constexpr std::size_t turn = limits::session_commands_of_turn_max;
+
+std::size_t replies(ServerWorld& world) {
+    return static_cast<std::size_t>(std::ranges::count(world.take_said(), '\n'));
+}
+
+TEST(ServerLimits, commands_of_a_turn) {
+    ServerWorld world;
+    world.goes_on_at_once = false;
+    world.greet();
+    world.send(mail);
+    world.session.on_bytes(world.now, many(turn, rcpt));
+    world.pump();
+    EXPECT_FALSE(world.session.is_resting()) << "there is no more";
+    EXPECT_EQ(replies(world), turn);
+
+    world.session.on_bytes(world.now, many(2 * turn, rcpt) + rcpt.substr(0, 3));
+    for (int i = 0; i < 2; ++i) {
+        world.pump();
+        EXPECT_EQ(replies(world), turn);
+        ASSERT_TRUE(world.session.is_resting());
+        EXPECT_FALSE(world.session.wants_input());
+        EXPECT_FALSE(world.session.deadline());
+        EXPECT_FALSE(world.session.idle_since());
+        if (i == 0) world.session.on_bytes(world.now, rcpt.substr(3));
+        world.pump();
+        EXPECT_EQ(replies(world), 0U) << "more input does not wake it";
+        world.session.go_on(world.now);
+    }
+    world.pump();
+    EXPECT_EQ(replies(world), 1U);
+    EXPECT_FALSE(world.session.is_resting());
+    EXPECT_TRUE(world.session.wants_input());
+    EXPECT_TRUE(world.session.deadline());
+}
+
+TEST(ServerLimits, a_turn_of_its_own_for_what_comes_after_a_message_was_stored) {
+    ServerWorld world;
+    world.goes_on_at_once = false;
+    world.greet();
+    const auto message = mail + rcpt + "BDAT 3 LAST\r\nx\r\n";
+    world.send(many(turn, message));
+    EXPECT_EQ(world.accepted.size(), turn);
+}
+
+TEST(ServerLimits, the_end_of_the_input_waits_for_the_turns_before_it) {
+    ServerWorld world;
+    world.goes_on_at_once = false;
+    world.greet();
+    world.send(mail + many(turn, rcpt));
+    world.session.on_input_end(world.now);
+    world.pump();
+    EXPECT_FALSE(world.ended);
+    world.session.go_on(world.now);
+    world.pump();
+    EXPECT_EQ(replies(world), 1U);
+    ASSERT_TRUE(world.ended);
+    EXPECT_EQ(world.ended->reason, EndReason::lost);
+    world.session.go_on(world.now);
+    EXPECT_FALSE(world.session.is_resting());
+}
+
+// Replies leave at the end of a turn, but what is held had come before them.
+TEST(ServerLimits, a_turn_makes_early_input_not_late) {
+    for (std::size_t before = turn - 3; before <= turn + 3; ++before) {
+        ServerWorld world;
+        world.greet();
+        world.send(many(before, "RSET\r\n") + "NOOP\r\nRSET\r\n");
+        ASSERT_TRUE(world.ended) << before;
+        EXPECT_EQ(world.ended->reason, EndReason::violation) << before;
+    }
+}
+
 }  // namespace
 }  // namespace mta::smtp

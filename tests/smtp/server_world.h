@@ -86,6 +86,14 @@ public:
     }
 
     void pump() {
+        pump_turn();
+        while (goes_on_at_once && session.is_resting()) {
+            session.go_on(now);
+            pump_turn();
+        }
+    }
+    // Without going on with a session that rests.
+    void pump_turn() {
         while (auto event = session.poll_event()) {
             std::visit([this](auto& known) { on(known); }, *event);
         }
@@ -105,6 +113,7 @@ public:
     ServerSession session;
     Instant now = from_unix_ms(1'795'320'306'000);
     bool takes_output = true;
+    bool goes_on_at_once = true;  // when the session rests
     bool stores_at_once = true;
     bool takes_body_at_once = true;
     std::optional<ServerReply> refuse_begin;
