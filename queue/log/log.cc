@@ -81,16 +81,7 @@ StoreResult<void> Log::start() {
     adopt_segments(*survey);
     const bool has_cold = survey->tails[static_cast<std::size_t>(Stream::cold)].number != 0;
     old_mail_ = std::make_unique<OldMail>(disk_, std::move(*survey));
-    // The new segment of a stream says that the one before was certain, and where it ends. No id is
-    // given away before it is certain that no later start gives it again.
-    for (const auto stream : {Stream::cold, Stream::hot}) {
-        if (stream == Stream::cold && !has_cold) continue;
-        auto started = segments_->start_next(stream, next_lsn_);
-        if (started) started = write_mark(stream, id_ceiling());
-        if (!started) return std::unexpected(to_store_error(started.error()));
-    }
-    check_space();
-    return {};
+    return start_streams(has_cold);
 }
 
 // The spool's identity is in each segment too, so a lost VERSION is made again.

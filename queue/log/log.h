@@ -190,6 +190,8 @@ public:
 private:
     Log(Disk& disk, const LogOptions& options);
     StoreResult<void> start();
+    StoreResult<void> start_streams(bool has_cold);
+    DiskResult<void> start_stream(Stream stream);
     using EndedMail = std::set<MessageId>;  // a Finish of it waits, without reports
     StoreResult<Uuid> settle_version(const std::optional<SpoolVersion>& known, Survey& survey);
     void adopt_segments(const Survey& survey);

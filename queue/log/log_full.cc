@@ -7,6 +7,7 @@
 #include "queue/log/log.h"
 #include "queue/log/pending.h"
 #include "queue/log/segments.h"
+#include "queue/log/spool_folder.h"
 
 namespace queue::log {
 namespace {
@@ -16,6 +17,43 @@ namespace {
 constexpr std::uint64_t low_room_bytes = 64u << 20;
 
 }  // namespace
+
+// On a disk without room for the new segments the log starts full: no mail is taken, and a stream
+// gets its segment with the first write that finds room for it.
+StoreResult<void> Log::start_streams(bool has_cold) {
+    // The hot one first: what comes of the queued mail is written there.
+    for (const auto stream : {Stream::hot, Stream::cold}) {
+        if (stream == Stream::cold && (!has_cold || is_full_)) continue;
+        auto started = start_stream(stream);
+        if (started) continue;
+        if (is_lack_of_room(started.error())) {
+            begin_full(started.error());
+            continue;
+        }
+        // A start that fails again and again would fill the disk with them. One that cannot be
+        // removed holds no mail, and a later start uses it.
+        for (const auto made : {Stream::hot, Stream::cold}) {
+            if (!segments_->is_open(made)) continue;
+            [[maybe_unused]] const auto removed =
+                disk_.remove(segment_path(segments_->current(made)));
+        }
+        return std::unexpected(to_store_error(started.error()));
+    }
+    // No outcome could be written: no delivery begins before this finds a place.
+    if (!segments_->is_open(Stream::hot) || segments_->is_fresh(Stream::hot)) {
+        pending_->add({.shard = 0, .ticket = 0, .what = Barrier{}});
+        set_stalled(full_);
+    }
+    check_space();
+    return {};
+}
+
+// The new segment of a stream says that the one before was certain, and where it ends. No id is
+// given away before it is certain that no later start gives it again.
+DiskResult<void> Log::start_stream(Stream stream) {
+    auto started = segments_->start_next(stream, next_lsn_);
+    return started ? write_mark(stream, id_ceiling()) : started;
+}
 
 bool Log::is_short_of_room() const { return is_full_ || free_bytes_ < low_room_bytes; }
 
@@ -122,7 +160,10 @@ void Log::look_for_room() {
     check_space();
     // What is being written looks by itself.
     if (!is_full_ || writing_ || is_broken() || free_bytes_ < room_wanted_) return;
-    if (auto made = make_room(Stream::hot, room_wanted_); !made) {
+    auto made = make_room(Stream::hot, room_wanted_);
+    // It may be the first one since the start.
+    if (made && segments_->is_fresh(Stream::hot)) made = write_mark(Stream::hot, id_ceiling());
+    if (!made) {
         if (!is_lack_of_room(made.error()) && !made.error().is_temporary())
             break_down(made.error());
         return;

@@ -402,6 +402,118 @@ TEST(LogFullDisk, a_lack_of_room_at_any_change_loses_and_breaks_nothing) {
     EXPECT_GT(calls, 100u);
 }
 
+// Mail of which most is finished, and the rest copied together: a spool with both streams.
+struct ColdSpool {
+    ColdSpool() {
+        Spool spool(disk);
+        std::vector<MessageId> ids;
+        for (int i = 0; i < 1200; ++i) {
+            ids.push_back(spool.store->allocate_id());
+            EXPECT_TRUE(spool.enqueue(shared_message(ids.back(), std::string(800, 'x'))));
+        }
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            if (i % 12 == 0) {
+                waiting.insert(ids[i]);
+            } else {
+                spool.store->finish(ids[i], {}, nullptr);
+            }
+            if (i % 50 == 49) spool.run();
+        }
+        EXPECT_GT(spool.service->statistics().copied_bytes, 0u);
+    }
+    FakeDisk disk;
+    std::set<MessageId> waiting;
+};
+
+// Without floors, and without empty segments that a start could use.
+LogOptions scanty_options() {
+    auto options = small_options();
+    options.free_segments_max = 0;
+    options.free_percent_min = 0;
+    options.free_bytes_min = 0;
+    return options;
+}
+
+// Killed and started again and again, until what is left is gone: each start comes up.
+TEST(LogFullDisk, a_start_without_room_for_new_segments_is_full_and_goes_on_when_there_is_room) {
+    const ColdSpool cold;
+    for (const std::uint64_t left : {0u, 4'096u, 6'000u}) {
+        SCOPED_TRACE(left);
+        std::shared_ptr<FakeDisk> disk = copy_of(cold.disk);
+        // What a start cuts off the old segments is gone after this one.
+        {
+            const Spool first(*disk, scanty_options());
+        }
+        disk = copy_of(*disk);
+        const auto limit = disk->used_bytes() + left;
+        int full = 0;
+        for (int start = 0; start < 12; ++start) {
+            SCOPED_TRACE(start);
+            disk->set_capacity(limit);
+            const auto running = disk;
+            Spool spool(*running, scanty_options());
+            ASSERT_FALSE(spool.error) << spool.error->text;
+            if (const auto refusal = spool.store->refusal()) {
+                ++full;
+                EXPECT_EQ(refusal->kind, StoreError::Kind::no_space);
+            }
+            EXPECT_TRUE(spool.service->report().damages.empty());
+            EXPECT_EQ(spool.load().size(), cold.waiting.size());
+            EXPECT_EQ(spool.fatal, "");
+            disk = copy_of(*running);  // killed
+        }
+        EXPECT_GT(full, 0);
+        disk->set_capacity(limit);
+        {
+            Spool spool(*disk, scanty_options());
+            disk->set_capacity(UINT64_MAX);
+            spool.run();
+            spool.service->check_space();
+            EXPECT_FALSE(spool.store->refusal());
+            EXPECT_FALSE(spool.store->is_stalled());
+            EXPECT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+            for (const auto id : cold.waiting) EXPECT_TRUE(spool.finish(id));
+            EXPECT_EQ(spool.fatal, "");
+        }
+        Spool next(*disk);
+        EXPECT_TRUE(next.service->report().damages.empty());
+        EXPECT_EQ(next.load().size(), 1u);
+    }
+}
+
+TEST(LogFullDisk, ids_given_after_a_full_start_are_given_by_no_later_one) {
+    const ColdSpool cold;
+    const auto disk = copy_of(cold.disk);
+    disk->set_capacity(0);
+    Spool spool(*disk, scanty_options());
+    ASSERT_FALSE(spool.error) << spool.error->text;
+    ASSERT_TRUE(spool.store->is_stalled());
+    disk->set_capacity(UINT64_MAX);
+    spool.run();
+    spool.service->check_space();
+    ASSERT_FALSE(spool.store->refusal());
+    const auto id = spool.store->allocate_id();
+    const auto killed = copy_of(*disk);
+    const Spool next(*killed);
+    EXPECT_GT(next.store->allocate_id(), id);
+}
+
+TEST(LogFullDisk, a_start_that_fails_leaves_no_segment_behind) {
+    const ColdSpool cold;
+    std::uint64_t failed = 0;
+    for (std::uint64_t call = 0; call < 60; ++call) {
+        const auto disk = copy_of(cold.disk);
+        const auto before = disk->files();
+        disk->fail_at(disk->calls() + call, ENOMEM);
+        const Spool spool(*disk, scanty_options(), false);
+        if (!spool.error) continue;
+        ++failed;
+        for (const auto& path : disk->files())
+            EXPECT_TRUE(!path.starts_with("seg/") || std::ranges::count(before, path) > 0) << path;
+    }
+    EXPECT_GT(failed, 3u);
+}
+
 // Room for some of the copies is missing, or for all of them.
 TEST(LogResources, a_full_disk_puts_compaction_off_and_is_told_once) {
     for (const std::uint64_t room : {2'000u, 20'000u}) {
