@@ -21,15 +21,17 @@ std::optional<Cache::Hit> Cache::find(const Question& question, mta::Instant now
     return Hit{entry->answer, entry->expires - now};
 }
 
-void Cache::put(const Question& question, std::shared_ptr<const Answer> answer, mta::Instant now) {
+mta::Millis Cache::put(const Question& question, std::shared_ptr<const Answer> answer,
+                       mta::Instant now, mta::Millis took) {
     if (const auto old = by_question_.find(question); old != by_question_.end()) {
         erase(old->second);
     }
-    const auto ttl = keep_for(*answer);
-    if (ttl <= mta::Millis{0}) return;
+    const auto ttl = keep_for(*answer, took);
+    if (ttl <= mta::Millis{0}) return ttl;
     if (entries_.size() >= entries_max_) erase(std::prev(entries_.end()));
     entries_.push_front({question, std::move(answer), now + ttl});
     by_question_.emplace(question, entries_.begin());
+    return ttl;
 }
 
 void Cache::clear() {
@@ -42,13 +44,15 @@ void Cache::erase(Entries::iterator entry) {
     entries_.erase(entry);
 }
 
-mta::Millis keep_for(const Answer& answer) {
-    if (answer.records) {
-        return std::clamp(answer.ttl, Cache::ttl_min, Cache::records_ttl_max);
-    }
+mta::Millis keep_for(const Answer& answer, mta::Millis took) {
+    const auto least = took > Cache::slow_min
+                           ? std::min(took, Cache::slow_ttl_max / Cache::slow_keep_factor) *
+                                 Cache::slow_keep_factor
+                           : Cache::ttl_min;
+    if (answer.records) return std::clamp(answer.ttl, least, Cache::records_ttl_max);
     switch (answer.records.error().kind) {
+        case LookupError::Kind::no_data: return std::clamp(answer.ttl, least, negative_ttl_max);
         case LookupError::Kind::no_such_domain:
-        case LookupError::Kind::no_data:
             return std::clamp(answer.ttl, Cache::ttl_min, negative_ttl_max);
         case LookupError::Kind::server_failure:
         case LookupError::Kind::refused:

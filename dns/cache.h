@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <optional>
@@ -22,6 +23,14 @@ namespace dns {
 //   timed out, malformed in trouble, and is over before a message's next attempt
 //   unreachable,         not at all: these are our own troubles, and asking again costs nothing
 //   overloaded
+//
+// Records and "no data" that took longer than slow_min to get are kept for slow_keep_factor times
+// as long at least, but not more than slow_ttl_max because of that, whatever their TTL. An attempt
+// does not hold a connection during a long look-up; it gets its turn later, and has to find the
+// answer then. A TTL of 0 does not forbid this: it allows the use of an answer for the transaction
+// in progress (RFC 1035 section 3.2.1), and that transaction is the attempt. "No data" is included
+// because an attempt needs the answers for A and AAAA; NXDOMAIN is not, because it ends the
+// attempt.
 class Cache {
 public:
     // Whatever a zone says, a flood of mail for one name costs one question in this time.
@@ -29,6 +38,9 @@ public:
     // An hour, so that nobody who moves his servers waits for us longer than that.
     static constexpr mta::Millis records_ttl_max{3'600'000};
     static constexpr mta::Millis failure_ttl{30'000};
+    static constexpr mta::Millis slow_min{500};
+    static constexpr std::int64_t slow_keep_factor = 60;
+    static constexpr mta::Millis slow_ttl_max{5 * 60'000};
 
     // At `entries_max` the answer that was not asked for the longest makes room.
     explicit Cache(std::size_t entries_max = mta::limits::dns_cache_entries_max);
@@ -39,8 +51,10 @@ public:
     };
     // Nothing if there is none or it is too old.
     [[nodiscard]] std::optional<Hit> find(const Question& question, mta::Instant now);
-    // Replaces what was there.
-    void put(const Question& question, std::shared_ptr<const Answer> answer, mta::Instant now);
+    // Replaces what was there. `took`: how long the answer was waited for. Returns how long it is
+    // kept, as keep_for() does.
+    mta::Millis put(const Question& question, std::shared_ptr<const Answer> answer,
+                    mta::Instant now, mta::Millis took = {});
     void clear();
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
@@ -60,6 +74,6 @@ private:
 };
 
 // How long `answer` may be kept, by the table above; zero: not at all.
-[[nodiscard]] mta::Millis keep_for(const Answer& answer);
+[[nodiscard]] mta::Millis keep_for(const Answer& answer, mta::Millis took = {});
 
 }  // namespace dns

@@ -110,6 +110,7 @@ void CachingResolver::look_up(const std::string& name, RecordType type, Freshnes
     asked.kind = kind;
     asked.callbacks.push_back(std::move(on_found));
     if (asked.callbacks.size() > 1) return;
+    asked.since = world_.now();
     lines_.add(question, kind);
     ask_next();
 }
@@ -192,9 +193,10 @@ void CachingResolver::finish(const Question& question, Answer answer) {
         waiting_for_silent_ -= asked->second.callbacks.size();
     // Out first: a callback may ask the same again.
     auto callbacks = std::move(asked->second.callbacks);
+    const auto since = asked->second.since;
     asked_.erase(asked);
     if (!answer.records && answer.records.error().is_temporary()) ++statistics_.failures;
-    const auto kept = keep(question, std::move(answer));
+    const auto kept = keep(question, std::move(answer), since);
     ask_next();
     for (auto& on_found : callbacks) on_found(*kept.answer, kept.remaining);
 }
@@ -232,15 +234,14 @@ bool CachingResolver::follow(const Question& question, const Answer& answer) {
     return true;
 }
 
-Cache::Hit CachingResolver::keep(const Question& question, Answer answer) {
+Cache::Hit CachingResolver::keep(const Question& question, Answer answer, mta::Instant since) {
     const auto now = world_.now();
     if (!answer.records && answer.records.error().is_temporary()) {
         auto known = cache_.find(question, now);
         if (known && known->answer->records) return *std::move(known);
     }
     const auto shared = std::make_shared<const Answer>(std::move(answer));
-    cache_.put(question, shared, now);
-    return {shared, keep_for(*shared)};
+    return {shared, cache_.put(question, shared, now, now - since)};
 }
 
 Lookup<AddressAnswer> join_addresses(const Answer& aaaa, const Answer& a) {

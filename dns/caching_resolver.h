@@ -88,6 +88,7 @@ private:
         Place place = Place::lines;
         QuestionLines::Kind kind = QuestionLines::Kind::unknown_domain;  // while it is on its way
         Effort effort = Effort::full;
+        mta::Instant since;  // somebody waits for it
         // Of the answers that ended with a CNAME.
         std::uint32_t aliases = 0;
         mta::Millis ttl = mta::Millis::max();
@@ -97,7 +98,7 @@ private:
     [[nodiscard]] std::optional<Cache::Hit> find(const Question& question, Freshness freshness);
     // Of an answer that has just come, what is to be believed: records that are still valid rather
     // than a failure to ask for them anew.
-    [[nodiscard]] Cache::Hit keep(const Question& question, Answer answer);
+    [[nodiscard]] Cache::Hit keep(const Question& question, Answer answer, mta::Instant since);
     [[nodiscard]] QuestionLines::Kind kind_of(const Question& question);
     [[nodiscard]] bool has_room(QuestionLines::Kind kind, RecordType type) const;
     // What is in line, as far as there is room.

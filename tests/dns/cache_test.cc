@@ -27,6 +27,7 @@ struct KeepCase {
     std::string name;
     Answer answer;
     mta::Millis want;
+    mta::Millis took = 0s;
 };
 std::ostream& operator<<(std::ostream& out, const KeepCase& row) { return out << row.name; }
 
@@ -46,16 +47,27 @@ const KeepCase keep_cases[] = {
     {"malformed_for_30_seconds", error(Kind::malformed), 30s},
     {"unreachable_not_at_all", error(Kind::unreachable), 0s},
     {"overloaded_not_at_all", error(Kind::overloaded), 0s},
+    {"records_that_came_at_once_for_five_seconds", records(0s), 5s, 500ms},
+    {"slow_records_sixty_times_as_long_as_they_took", records(0s), 90s, 1500ms},
+    {"slow_records_for_five_minutes_at_most", records(0s), 5min, 20s},
+    {"slow_records_for_their_longer_ttl", records(20min), 20min, 20s},
+    {"slow_no_data_sixty_times_as_long_as_it_took", error(Kind::no_data), 90s, 1500ms},
+    {"slow_no_data_for_five_minutes_at_most", error(Kind::no_data), 5min, 1h},
+    {"slow_nxdomain_for_its_ttl", error(Kind::no_such_domain, 10s), 10s, 20s},
+    {"slow_servfail_for_30_seconds", error(Kind::server_failure), 30s, 20s},
 };
 
 class CacheTable : public testing::TestWithParam<KeepCase> {};
 
-TEST_P(CacheTable, keeps) { EXPECT_EQ(keep_for(GetParam().answer), GetParam().want); }
+TEST_P(CacheTable, keeps) {
+    EXPECT_EQ(keep_for(GetParam().answer, GetParam().took), GetParam().want);
+}
 
 TEST_P(CacheTable, forgets_on_the_millisecond) {
     const Instant begin{1000s};
     Cache cache;
-    cache.put(question(1), shared(GetParam().answer), begin);
+    EXPECT_EQ(cache.put(question(1), shared(GetParam().answer), begin, GetParam().took),
+              GetParam().want);
     const auto keep = GetParam().want;
     if (keep > 0s) {
         const auto hit = cache.find(question(1), begin + keep - 1ms);

@@ -118,6 +118,40 @@ TEST_F(CachingResolverTest, asks_again_only_when_the_answer_is_too_old) {
     EXPECT_EQ(asked.size(), 1u);
 }
 
+// An attempt that found no connection free after a long look-up comes back later for the answer.
+TEST_F(CachingResolverTest, keeps_what_was_slow_to_come_until_the_attempt_has_its_turn) {
+    look_up_addresses("mx1.example");
+    now += 500ms;
+    look_up_addresses("mx1.example");
+    now += 1s;
+    answer(mx1_aaaa, error(Kind::no_data));
+    answer(mx1_a, addresses("192.0.2.1", 0s));
+    ASSERT_EQ(hosts.size(), 2u);
+    EXPECT_EQ(hosts[0]->ttl, 90s);
+    now += 90s - 1ms;
+    look_up_addresses("mx1.example");
+    EXPECT_TRUE(asked.empty());
+    run_deferred();
+    ASSERT_EQ(hosts.size(), 3u);
+    EXPECT_TRUE(hosts[2].has_value());
+    now += 1ms;
+    look_up_addresses("mx1.example");
+    EXPECT_EQ(asked.size(), 2u);
+}
+
+// The whole way counts: the wait in line, the aliases.
+TEST_F(CachingResolverTest, keeps_what_was_slow_to_come_by_way_of_an_alias) {
+    look_up_mx("them.example");
+    now += 400ms;
+    auto alias = error(Kind::server_failure);
+    alias.alias = Alias{"there.example", 0s};
+    answer(them, alias);
+    now += 400ms;
+    answer({"there.example", RecordType::mx}, mx_records("mx1.example", 0s));
+    ASSERT_EQ(mx.size(), 1u);
+    EXPECT_EQ((*mx[0]).ttl, 48s);
+}
+
 TEST_F(CachingResolverTest, counts_what_was_wanted_asked_and_in_vain) {
     look_up_mx("them.example");
     look_up_mx("them.example");
