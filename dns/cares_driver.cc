@@ -8,6 +8,7 @@
 #include <ares.h>
 
 #include "dns/cares_channel.h"
+#include "dns/edns_support.h"
 #include "dns/name_server_health.h"
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
@@ -18,12 +19,9 @@ namespace {
 
 using Kind = LookupError::Kind;
 
-bool is_cured_without_edns(std::string_view message) {
-    constexpr unsigned formerr = 1;
-    constexpr unsigned notimp = 4;
-    if (message.size() < 4) return false;
-    const unsigned rcode = static_cast<unsigned char>(message[3]) & 0x0f;
-    return rcode == formerr || rcode == notimp;
+std::optional<unsigned> rcode_of(std::string_view message) {
+    if (message.size() < 4) return std::nullopt;
+    return static_cast<unsigned char>(message[3]) & 0x0fU;
 }
 
 // What it means that no message came.
@@ -65,7 +63,8 @@ std::string tcp_name(const Question& question, const mta::Endpoint& server) {
 
 struct CaresDriver::Server {
     mta::Endpoint endpoint;
-    NameServerHealth health;      // over UDP
+    NameServerHealth health;  // over UDP
+    EdnsSupport edns;
     NameServerHealth tcp_health;  // a lost connection does not count: it holds up nobody
     // By InFlight::channel_kind(); made when first needed.
     std::array<std::shared_ptr<CaresChannel>, 4> channels;
@@ -77,7 +76,9 @@ struct CaresDriver::InFlight {
     OnCutShort on_cut_short;
     std::shared_ptr<Servers> servers;
     std::deque<std::size_t> order;  // the servers still to ask, the one being asked in front
-    bool without_edns = false;      // the one in front
+    // The one in front was asked with EDNS, in vain.
+    bool is_again_without_edns = false;
+    bool has_edns = true;  // as it was asked last
     // Put last, because another one is likelier to answer over TCP.
     bool is_put_off = false;
     CaresChannel::Transport asked_over = CaresChannel::Transport::udp;
@@ -91,13 +92,13 @@ struct CaresDriver::InFlight {
 
     // A channel has one timeout, and speaks EDNS or not.
     [[nodiscard]] std::size_t channel_kind() const {
-        return (effort == Effort::brief ? 2u : 0u) + (without_edns ? 1u : 0u);
+        return (effort == Effort::brief ? 2u : 0u) + (has_edns ? 0u : 1u);
     }
     [[nodiscard]] Server& server() const { return (*servers)[order.front()]; }
     [[nodiscard]] CaresChannel::Options channel_options(CaresChannel::Transport transport) const {
         return {.server = server().endpoint,
                 .timeout = timeout,
-                .edns = !without_edns,
+                .edns = has_edns,
                 .transport = transport};
     }
 };
@@ -186,6 +187,7 @@ std::vector<std::size_t> CaresDriver::order_of_servers() {
 
 void CaresDriver::send(QueryId id) {
     auto& query = in_flight_.at(id);
+    choose_edns(query);
     auto& channel = query.server().channels.at(query.channel_kind());
     if (!channel) {
         channel = std::make_shared<CaresChannel>(
@@ -201,12 +203,9 @@ void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
     auto& query = in_flight_.at(id);
     auto& server = query.server();
     const auto channel = std::move(query.channel);
-    if (channel->has_lost_edns()) std::ranges::replace(server.channels, channel, nullptr);
-    if (!query.without_edns && is_cured_without_edns(message)) {
-        query.without_edns = true;
-        send(id);
-        return;
-    }
+    const bool has_lost_edns = channel->has_lost_edns();
+    if (has_lost_edns) std::ranges::replace(server.channels, channel, nullptr);
+    if (is_for_try_without_edns(query, message, has_lost_edns)) return send(id);
     if (channel->is_cut_short(message)) {
         server.health.on_answer();
         return go_on_over_tcp(id);
@@ -226,6 +225,31 @@ void CaresDriver::on_reply(QueryId id, int status, std::string_view message) {
     conclude(id, std::move(answer));
 }
 
+// ---- EDNS ----
+
+void CaresDriver::choose_edns(InFlight& query) const {
+    query.has_edns =
+        !query.is_again_without_edns && query.server().edns.is_to_be_used(clock_.now());
+}
+
+// True: the same server should be asked again. `has_lost_edns`: c-ares may have done so already.
+bool CaresDriver::is_for_try_without_edns(InFlight& query, std::string_view message,
+                                          bool has_lost_edns) const {
+    const auto rcode = rcode_of(message);
+    if (!rcode) return false;
+    auto& edns = query.server().edns;
+    if (query.has_edns && edns.is_worth_another_try(*rcode)) {
+        query.is_again_without_edns = true;
+        return true;
+    }
+    if (query.is_again_without_edns || has_lost_edns) {
+        edns.on_answer_without(*rcode, clock_.now());
+    } else if (query.has_edns) {
+        edns.on_answer(*rcode);
+    }
+    return false;
+}
+
 // ---- TCP ----
 
 NameMemory::Heard CaresDriver::heard_over_tcp(const InFlight& query, const Server& of) const {
@@ -239,7 +263,7 @@ void CaresDriver::go_on_over_tcp(QueryId id) {
         std::erase(query.order, index);
         query.order.push_back(index);
         query.is_put_off = true;
-        query.without_edns = false;
+        query.is_again_without_edns = false;
         return send(id);
     }
     query.asked_over = CaresChannel::Transport::tcp;
@@ -290,6 +314,7 @@ void CaresDriver::start_over_tcp() {
 void CaresDriver::send_over_tcp(QueryId id) {
     auto& query = in_flight_.at(id);
     ++query.tcp_connections;
+    choose_edns(query);
     auto options = query.channel_options(CaresChannel::Transport::tcp);
     if (query.tcp_effort == Effort::brief)
         options.timeout = std::min(options_.brief_timeout, options.timeout);
@@ -302,15 +327,13 @@ void CaresDriver::send_over_tcp(QueryId id) {
 void CaresDriver::on_tcp_reply(QueryId id, int status, std::string_view message) {
     auto& query = in_flight_.at(id);
     auto& server = query.server();
+    const bool has_lost_edns = query.channel->has_lost_edns();
     query.channel.reset();  // closes the connection
     const bool is_silent = message.empty() && status == ARES_ETIMEOUT;
     const bool is_lost = message.empty() && !is_silent;
     if (is_silent) server.tcp_health.on_timeout(clock_.now());
     if (!message.empty()) server.tcp_health.on_answer();
-    if (!query.without_edns && is_cured_without_edns(message)) {
-        query.without_edns = true;
-        return send_over_tcp(id);
-    }
+    if (is_for_try_without_edns(query, message, has_lost_edns)) return send_over_tcp(id);
     if (is_lost && query.tcp_connections < tcp_connections_a_question) return send_over_tcp(id);
     tcp_lines_.end(query.tcp_kind);
     const auto name = to_string(server.endpoint);
@@ -336,7 +359,7 @@ void CaresDriver::conclude(QueryId id, Answer answer) {
     auto& query = in_flight_.at(id);
     const auto index = query.order.front();
     query.order.pop_front();
-    query.without_edns = false;
+    query.is_again_without_edns = false;
     const bool was_over_tcp = query.asked_over == CaresChannel::Transport::tcp;
     const bool has_failed = !answer.records && answer.records.error().is_temporary();
     const bool is_silent = has_failed && answer.records.error().kind == Kind::timed_out;

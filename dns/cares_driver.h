@@ -44,6 +44,9 @@ struct CaresOptions {
 // good, for the same server would only say the same again. When nobody is left, the last server's
 // error is the answer. A brief question ends with the first silence, after brief_timeout.
 //
+// A server that does not know EDNS is asked again without it, and after a while without it at once
+// (EdnsSupport).
+//
 // An answer that is cut short over UDP is asked for over TCP, on a connection of its own: servers
 // exist that close a connection after one answer. If the connection is lost without an answer, it
 // is made again, tcp_connections_a_question times in all; then the answer of this server is
@@ -106,6 +109,9 @@ private:
     [[nodiscard]] std::vector<std::size_t> order_of_servers();
     void send(QueryId id);
     void on_reply(QueryId id, int status, std::string_view message);
+    void choose_edns(InFlight& query) const;
+    [[nodiscard]] bool is_for_try_without_edns(InFlight& query, std::string_view message,
+                                               bool has_lost_edns) const;
     void go_on_over_tcp(QueryId id);
     [[nodiscard]] bool is_for_another_server_first(const InFlight& query);
     // To the end of a line for TCP, or, if that is full, to the question's end.

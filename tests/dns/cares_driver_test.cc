@@ -80,7 +80,7 @@ std::ostream& operator<<(std::ostream& out, const MisbehaviourCase& row) { retur
 
 const MisbehaviourCase misbehaviours[] = {
     {"servfail", [] { return answers_rcode(2); }, Kind::server_failure, 1},
-    {"refused", [] { return answers_rcode(5); }, Kind::refused, 1},
+    {"refused_with_and_without_edns", [] { return answers_rcode(5); }, Kind::refused, 2},
     {"formerr_with_and_without_edns", [] { return answers_rcode(1); }, Kind::server_failure, 3},
     {"notimp", [] { return answers_rcode(4); }, Kind::server_failure, 2},
     {"silence", [] { return says_nothing(); }, Kind::timed_out, 2},
@@ -257,7 +257,7 @@ TEST(CaresDriver, the_error_of_the_last_server_is_the_answer) {
     world.run_until_answered();
     EXPECT_EQ(world.answers[0].records.error().kind, Kind::refused);
     EXPECT_EQ(first.queries().size(), 1u);
-    EXPECT_EQ(second.queries().size(), 1u);
+    EXPECT_EQ(second.queries().size(), 2u) << "with EDNS and without";
 }
 
 // ---- EDNS ----
@@ -275,6 +275,45 @@ TEST(CaresDriver, a_server_without_edns_is_asked_again_without) {
     for (int i = 0; i < 80; ++i) world.ask("d" + std::to_string(i) + ".example");
     world.run_until_answered();
     for (const auto& answer : world.answers) EXPECT_TRUE(answer.records);
+}
+
+TEST(CaresDriver, a_server_that_refuses_edns_is_soon_asked_without_at_once) {
+    DriverWorld world;
+    FakeNameServer old_server(world.loop, [](FakeNameServer& self, const Query& query) {
+        if (query.has_edns) {
+            self.send(query, reply_to(query).rcode(5).build());
+        } else {
+            answer_well(self, query);
+        }
+    });
+    world.start(asking({old_server.endpoint()}));
+    for (int i = 0; i < 5; ++i) {
+        world.ask("d" + std::to_string(i) + ".example");
+        world.run_until_answered();
+        EXPECT_TRUE(world.answers.back().records);
+    }
+    std::vector<bool> has_edns;
+    for (const auto& query : old_server.queries()) has_edns.push_back(query.has_edns);
+    EXPECT_EQ(has_edns, (std::vector{true, false, true, false, true, false, false, false}));
+}
+
+TEST(CaresDriver, a_server_that_knows_edns_is_believed_when_it_refuses) {
+    DriverWorld world;
+    FakeNameServer server(world.loop, [](FakeNameServer& self, const Query& query) {
+        if (query.question.name == "refused.example") {
+            self.send(query, reply_to(query).rcode(5).build());
+        } else {
+            answer_well(self, query);
+        }
+    });
+    world.start(asking({server.endpoint()}));
+    for (const auto* name : {"them.example", "refused.example"}) {
+        world.ask(name);
+        world.run_until_answered();
+    }
+    ASSERT_FALSE(world.answers[1].records);
+    EXPECT_EQ(world.answers[1].records.error().kind, Kind::refused);
+    EXPECT_EQ(server.queries().size(), 2u);
 }
 
 TEST(CaresDriver, one_formerr_does_not_take_edns_away_for_good) {
