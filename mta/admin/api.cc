@@ -36,6 +36,16 @@ nlohmann::json Api::loading() const {
 }
 
 Response Api::handle(const Request& request) const {
+    auto response = answer(request);
+    if (response.status != 503 || response.body != too_busy().body) return response;
+    // Reading a message waits for what is to be written about it.
+    const auto status = get_status_();
+    if (!status || !status->is_spool_stalled) return response;
+    return failure(503, "the relay cannot write to its spool now, and answers when it can: " +
+                            status->spool_refusal);
+}
+
+Response Api::answer(const Request& request) const {
     constexpr std::string_view why_path = "/v1/why/";
     const auto& path = request.path;
     const Call call(shards_, patience_);

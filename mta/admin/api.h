@@ -48,6 +48,7 @@ struct RelayStatus {
 
     std::string spool_path;
     std::string spool_refusal;  // why new mail is refused (queue::Store::refusal); empty: it is not
+    bool is_spool_stalled = false;  // and nothing can be written (queue::Store::is_stalled)
     std::vector<std::string>
         spool_quarantine;  // files with damaged bytes that nobody took away yet
     // Of the spool's files: how many, how much is in them, and how much of that is queued; and
@@ -101,6 +102,7 @@ public:
 
 private:
     [[nodiscard]] nlohmann::json loading() const;
+    [[nodiscard]] Response answer(const Request& request) const;
 
     std::vector<Post> shards_;
     GetStatus get_status_;

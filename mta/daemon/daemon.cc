@@ -398,6 +398,7 @@ admin::RelayStatus Daemon::relay_status_here() const {
     status.clients = static_cast<std::uint32_t>(shard.server().connections());
     status.spool_path = settings_->spool.path;
     if (const auto refusal = shard.store().refusal()) status.spool_refusal = refusal->text;
+    status.is_spool_stalled = shard.store().is_stalled();
     if (auto kept = disk_->list("quarantine")) status.spool_quarantine = std::move(*kept);
     status.is_loading = !shard.is_loaded();
     status.loaded_messages = shard.loaded();

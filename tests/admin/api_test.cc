@@ -241,6 +241,23 @@ TEST_F(ApiTest, a_shard_that_does_not_answer_is_a_503) {
     ask(200, "/v1/status");
 }
 
+TEST_F(ApiTest, what_waits_for_a_spool_that_cannot_be_written_says_so) {
+    const Api impatient({shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }, 50ms);
+    shards_[1]->hang(true);
+    status_.spool_refusal = "the disk of the spool is full";
+    const auto is_told = [&](const Request& request) {
+        const auto error = check(503, impatient.handle(request))["error"].get<std::string>();
+        return error.find(status_.spool_refusal) != error.npos;
+    };
+    for (const bool is_stalled : {false, true}) {
+        status_.is_spool_stalled = is_stalled;
+        EXPECT_EQ(is_told({"GET", "/v1/why/them.example", {}, ""}), is_stalled);
+        EXPECT_EQ(is_told({"GET", "/v1/queue", {}, ""}), is_stalled);
+        EXPECT_EQ(is_told({"POST", "/v1/flush", {}, ""}), is_stalled);
+    }
+    shards_[1]->hang(false);
+}
+
 TEST_F(ApiTest, a_shard_that_is_gone_drops_the_work) {
     const Api orphan({[](Api::Ask) {}}, [this] { return status_; }, 50ms);
     check(503, orphan.handle({"GET", "/v1/status", {}, ""}));
