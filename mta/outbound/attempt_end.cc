@@ -75,7 +75,8 @@ bool Deliveries::is_to_be_tried_without(const Delivery& delivery,
 }
 
 // What they tell of the address, the host and the source. True: the source is suspended with this.
-bool Deliveries::note_answers(const smtp::ClientSession::TransactionEnded& outcome,
+bool Deliveries::note_answers(Delivery& delivery,
+                              const smtp::ClientSession::TransactionEnded& outcome,
                               std::uint32_t connection) {
     const auto is_refusal = [](const auto& result) {
         return !result && smtp::is_about_our_address(result.error());
@@ -86,6 +87,8 @@ bool Deliveries::note_answers(const smtp::ClientSession::TransactionEnded& outco
         refusal != results.end() && suspend_source(connection, refusal->error());
     const auto trouble = std::ranges::find_if(results, is_of_host);
     if (was_answered(outcome)) {
+        end_trial(delivery);
+        parts_.sites.note_answer(delivery.site);
         pool_.note_success(connection);
     } else if (!outcome.broken_off.empty()) {
         // A stop breaks sessions that are well.
@@ -114,7 +117,7 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
     const bool are_some_to_blame =
         !outcome.suspects.empty() && outcome.broken_off.size() > outcome.suspects.size();
     const auto source = std::string_view(pool_[connection].target().source);
-    const bool is_source_refused = note_answers(outcome, connection);
+    const bool is_source_refused = note_answers(delivery, outcome, connection);
     const bool turns_to_v4 = std::ranges::any_of(outcome.recipients, is_for_want_of_name) &&
                              turn_to_v4(delivery, connection);
     const bool can_go_on = delivery.holds_connection && !core_.is_draining;

@@ -170,6 +170,11 @@ std::optional<Instant> Connection::deadline() const {
     return session_.deadline();
 }
 
+std::optional<Instant> Connection::silent_since() const {
+    if (has_ended_ || bodies_.empty() || !session_.deadline()) return std::nullopt;
+    return session_.waits_since();
+}
+
 void Connection::on_deadline() {
     if (has_ended_) return;
     if (stream_ != nullptr) {
@@ -227,6 +232,10 @@ void Connection::pump() {
         feed_body();
         while (auto event = session_.poll_event()) events.push_back(std::move(*event));
         handle(events);
+        if (!was_body_out_ && is_past_final_dot()) {
+            was_body_out_ = true;
+            handlers_.on_body_out();
+        }
         const auto before = started_;
         if (!bodies_.empty() && can_start()) handlers_.on_room();
         is_more = !events.empty() || started_ != before;

@@ -36,6 +36,9 @@ public:
         std::function<void()> on_ready;
         // The next transaction may be started behind the one that waits for its last reply.
         std::function<void()> on_room;
+        // Once: the whole body of its first transaction has left. From then on the message may have
+        // been delivered.
+        std::function<void()> on_body_out;
         std::function<void(TransactionEnd)> on_transaction_end;
         // Once, the last of all: error if the host is to blame (connection level).
         std::function<void(const std::optional<DeliveryError>& error)> on_end;
@@ -94,6 +97,9 @@ public:
     [[nodiscard]] bool has_ended() const { return has_ended_; }
 
     [[nodiscard]] std::optional<Instant> deadline() const;
+    // Since when the host has said nothing in a transaction, though it is its turn. Nothing: there
+    // is none.
+    [[nodiscard]] std::optional<Instant> silent_since() const;
     void on_deadline();
     // Hands over what the session has to say.
     void pump();
@@ -133,6 +139,7 @@ private:
     std::vector<Body> bodies_;
     std::uint32_t started_ = 0;
     bool is_pumping_ = false;
+    bool was_body_out_ = false;
     bool has_ended_ = false;
     bool has_unusable_source_ = false;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);

@@ -22,6 +22,7 @@ std::uint32_t ConnectionPool::open(std::uint32_t site, Connection::Target target
         core_, std::move(target),
         Connection::Handlers{.on_ready = [this, index] { handlers_.on_ready(index); },
                              .on_room = [this, index] { handlers_.on_room(index); },
+                             .on_body_out = [this, index] { handlers_.on_body_out(index); },
                              .on_transaction_end =
                                  [this, index](Connection::TransactionEnd end) {
                                      handlers_.on_transaction_end(index, std::move(end));

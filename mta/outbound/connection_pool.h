@@ -27,6 +27,7 @@ public:
     struct Handlers {
         std::function<void(std::uint32_t connection)> on_ready;
         std::function<void(std::uint32_t connection)> on_room;
+        std::function<void(std::uint32_t connection)> on_body_out;
         std::function<void(std::uint32_t connection, Connection::TransactionEnd)>
             on_transaction_end;
         // Already out of the site's and the total count.

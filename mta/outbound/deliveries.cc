@@ -23,6 +23,7 @@ Deliveries::Deliveries(Core& core, Parts parts)
       pool_(core, {parts.sites, parts.addresses},
             {.on_ready = [this](std::uint32_t connection) { on_ready(connection); },
              .on_room = [this](std::uint32_t connection) { on_room(connection); },
+             .on_body_out = [this](std::uint32_t connection) { send_trial(connection); },
              .on_transaction_end =
                  [this](std::uint32_t connection, const Connection::TransactionEnd& ended) {
                      on_transaction_end(connection, ended);
@@ -202,8 +203,10 @@ void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection)
     if (capabilities.recipients_max != 0 || capabilities.recipient_domains_max != 0)
         fit_to_limits(*delivery, capabilities);
     parts_.sites[delivery->site].missing.clear(capabilities);
-    end_trial(*delivery);
-    parts_.sites.note_answer(delivery->site);
+    // Another one of the site has had its answer meanwhile.
+    if (delivery->trial &&
+        parts_.sites[delivery->site].standing(core_.now()) == Standing::answering)
+        end_trial(*delivery);
     delivery->may_send = false;
     delivery->was_offered = true;
     delivery->connection = connection;

@@ -93,7 +93,8 @@ public:
     };
     Deliveries(Core& core, Parts parts);
 
-    // While others wait for its place a first attempt has so long for its answer (SiteTable),
+    // While others wait for its place a first attempt has so long for its answer (SiteTable): to
+    // EHLO, and then to each command,
     static constexpr Millis patience{5'000};
     // and a probe so long.
     static constexpr Millis probe_patience{30'000};
@@ -220,8 +221,8 @@ private:
         queue::Destination::Taken taken;
         bool may_send = true;
         bool may_connect = false;
-        bool is_unconnected = false;    // counted as such
-        std::optional<Standing> trial;  // its connection is one, in the site's standing
+        bool is_unconnected = false;      // counted as such
+        std::optional<TrialPlace> trial;  // its connection is one
 
         [[nodiscard]] bool is_probe() const { return purpose != Purpose::mail; }
     };
@@ -240,6 +241,7 @@ private:
     void connect(const DeliveryPtr& delivery);
     void set_unconnected(Delivery& delivery, bool is_unconnected);
     void begin_trial(const DeliveryPtr& delivery);
+    void send_trial(std::uint32_t connection);
     void end_trial(Delivery& delivery);
     struct Trial {
         Instant begun;
@@ -251,8 +253,10 @@ private:
         Instant at;
     };
     [[nodiscard]] static bool is_over(const Trial& trial);
+    [[nodiscard]] Instant silent_since(const Trial& trial, const Delivery& delivery) const;
     [[nodiscard]] std::optional<BreakOff> next_break_off() const;
     void break_trials_off();
+    [[nodiscard]] bool may_break_off(const Delivery& delivery) const;
     void break_off(const DeliveryPtr& delivery, Millis time);
 
     void walk(const DeliveryPtr& delivery);
@@ -319,7 +323,8 @@ private:
     [[nodiscard]] bool is_to_be_tried_without(const Delivery& delivery,
                                               const smtp::ClientSession::TransactionEnded& outcome,
                                               std::uint32_t connection);
-    [[nodiscard]] bool note_answers(const smtp::ClientSession::TransactionEnded& outcome,
+    [[nodiscard]] bool note_answers(Delivery& delivery,
+                                    const smtp::ClientSession::TransactionEnded& outcome,
                                     std::uint32_t connection);
     [[nodiscard]] static Heard heard_of(const DeliveryError& error, bool is_broken_off);
     void part(const Delivery& delivery, const smtp::ClientSession::TransactionEnded& outcome);

@@ -326,6 +326,11 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     if (delivery->purpose == Purpose::ordered_probe)
         parts_.addresses.probe_now(endpoint, core_.now());
     delivery->may_connect = false;
+    // The host before this one has ended the session.
+    if (delivery->trial == TrialPlace::sent) {
+        end_trial(*delivery);
+        begin_trial(delivery);
+    }
     set_unconnected(*delivery, false);
     const auto& host = delivery->host;
     auto& site = parts_.sites[delivery->site];

@@ -231,11 +231,12 @@ std::size_t SiteTable::turns_waiting() const {
     const auto left = [](std::uint32_t most, std::uint32_t taken) -> std::size_t {
         return most - std::min(most, taken);
     };
-    const auto silent =
-        std::min(ring_of(Standing::silent).size(), left(silent_trials_max(), silent_trials_));
-    const auto trials =
-        std::min(ring_of(Standing::untried).size() + silent, left(trials_max(), trials_));
-    return ring_of(Standing::answering).size() + trials;
+    const auto silent = std::min(ring_of(Standing::silent).size(),
+                                 left(silent_trials_max(), trials_in(TrialPlace::silent)));
+    const auto to_begin =
+        std::min({ring_of(Standing::untried).size() + silent, left(trials_max(), trials()),
+                  left(unanswered_max(), unanswered())});
+    return ring_of(Standing::answering).size() + to_begin;
 }
 
 void SiteTable::pass(std::uint32_t index) {
@@ -252,24 +253,35 @@ std::uint32_t SiteTable::trials_max() const {
 
 std::uint32_t SiteTable::silent_trials_max() const { return std::max(trials_max() / 2, 1u); }
 
+// What is left of them, one at least, is for those that answer.
+std::uint32_t SiteTable::unanswered_max() const {
+    const auto all = core_.settings->delivery.connections_max;
+    return std::max(all - std::min(all, trials_max()), 1u);
+}
+
 bool SiteTable::may_begin(Standing standing) const {
     if (standing == Standing::answering) return true;
-    if (standing == Standing::silent && silent_trials_ >= silent_trials_max()) return false;
-    return trials_ < trials_max();
+    if (standing == Standing::silent && trials_in(TrialPlace::silent) >= silent_trials_max())
+        return false;
+    return trials() < trials_max() && unanswered() < unanswered_max();
 }
 
-std::optional<Standing> SiteTable::begin_trial(std::uint32_t index) {
+std::optional<TrialPlace> SiteTable::begin_trial(std::uint32_t index) {
     const auto standing = sites_[index].standing(core_.now());
     if (standing == Standing::answering) return std::nullopt;
-    ++trials_;
-    if (standing == Standing::silent) ++silent_trials_;
-    return standing;
+    const auto place = standing == Standing::silent ? TrialPlace::silent : TrialPlace::untried;
+    ++trials_[static_cast<std::size_t>(place)];
+    return place;
 }
 
-void SiteTable::end_trial(Standing standing) {
-    MTA_ASSERT(trials_ > 0);
-    --trials_;
-    if (standing == Standing::silent) --silent_trials_;
+void SiteTable::send_trial(TrialPlace& place) {
+    end_trial(std::exchange(place, TrialPlace::sent));
+    ++trials_[static_cast<std::size_t>(place)];
+}
+
+void SiteTable::end_trial(TrialPlace place) {
+    MTA_ASSERT(trials_in(place) > 0);
+    --trials_[static_cast<std::size_t>(place)];
     core_.request_tick();
 }
 
@@ -283,22 +295,23 @@ void SiteTable::note_answer(std::uint32_t index) {
 }
 
 bool SiteTable::do_untried_wait() const {
-    return trials_ >= trials_max() && !ring_of(Standing::untried).empty();
+    return !may_begin(Standing::untried) && !ring_of(Standing::untried).empty();
 }
 
-bool SiteTable::is_wanted(Standing trial) const {
+bool SiteTable::is_wanted(TrialPlace trial) const {
+    if (trial == TrialPlace::sent) return false;
     if (do_untried_wait()) return true;
     if (ring_of(Standing::silent).empty()) return false;
-    const bool are_silent_full = silent_trials_ >= silent_trials_max();
-    return are_silent_full ? trial == Standing::silent : trials_ >= trials_max();
+    const bool are_silent_full = trials_in(TrialPlace::silent) >= silent_trials_max();
+    return are_silent_full ? trial == TrialPlace::silent : !may_begin(Standing::silent);
 }
 
 std::optional<SiteTable::Trials> SiteTable::trials_before(std::uint32_t index) const {
     const auto standing = sites_[index].standing(core_.now());
     if (may_begin(standing)) return std::nullopt;
-    const bool is_for_silent = standing == Standing::silent && trials_ < trials_max();
-    return is_for_silent ? Trials{silent_trials_, silent_trials_max()}
-                         : Trials{trials_, trials_max()};
+    if (unanswered() >= unanswered_max()) return Trials{unanswered(), unanswered_max()};
+    if (trials() >= trials_max()) return Trials{trials(), trials_max()};
+    return Trials{trials_in(TrialPlace::silent), silent_trials_max()};
 }
 
 // ---- Time ----

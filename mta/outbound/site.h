@@ -63,13 +63,21 @@ using MxLookup = std::shared_ptr<const dns::Lookup<dns::MxAnswer>>;
 // How far a destination is known to answer, which decides when its mail gets one of the relay's
 // connections (SiteTable).
 enum class Standing : std::uint8_t {
-    answering,  // it is up, and a host of it has answered lately
+    answering,  // it is up, and a host of it has answered about a message lately
     untried,    // nothing is known against it; or it has answered lately, and is down now
     silent,     // it is down, and has not answered lately
 };
 inline constexpr std::size_t standings = 3;
 // Lately: within this.
 inline constexpr Millis answer_counts_for{3'600'000};
+
+// A place among the connections to destinations that have not answered (SiteTable).
+enum class TrialPlace : std::uint8_t {
+    untried,  // by the site's standing
+    silent,
+    sent,  // the body has left: the message may have been delivered, only the answer is missing
+};
+inline constexpr std::size_t trial_places = 3;
 
 // How many connections a site or a host begins with, and how many it may have.
 [[nodiscard]] queue::ConcurrencyPolicy concurrency_policy(bool is_static, std::uint32_t most);
@@ -95,7 +103,7 @@ struct Site {
     std::uint32_t failed_attempts = 0;
     std::optional<Standing> ring;  // in which it waits for its turn
     std::list<std::uint32_t>::iterator in_ring;
-    Instant last_answer;  // of a host, to EHLO or later; Instant{}: none is known
+    Instant last_answer;  // of a host, about a message; Instant{}: none is known
     // A delivery of its own waits for room at a host: nobody else needs to look there before.
     bool is_waiting_for_host = false;
     // A delivery of its own has looked up a host for long: nobody else needs to ask before it
@@ -147,15 +155,19 @@ struct Site {
 // turns at what the relay has in connections (delivery.connections):
 //
 //   - Who answers may have all of them.
-//   - To a site that does not (Standing) a connection is a trial, until a host has answered EHLO.
+//   - To a site that does not (Standing) a connection is a trial, until the host has answered about
+//     a message. An answer to EHLO is not enough: a host may say nothing more at any stage.
 //     Trials have a quarter of all connections, one at least, also while nobody else wants the
 //     rest: a silent host holds its connection for minutes, and the next site that answers must not
 //     wait for that. Half of the quarter, again one at least, is for those that were silent before.
+//   - A trial whose message has left as a whole (TrialPlace::sent) is out of the quarter, since
+//     hosts often take long for this answer. It is never broken off, or the message might arrive
+//     twice. All trials together have three quarters of all connections.
 //   - While a site waits for the place of a trial, a first attempt that has had no answer for
-//     Deliveries::patience is broken off, and a probe after Deliveries::probe_patience. Its site is
-//     silent then. One of four probes in a row, and one that an operator has ordered, has
-//     Deliveries::long_probe_patience, unless untried sites wait for the only place that there is:
-//     so a host that is slow to answer is found, too.
+//     Deliveries::patience (in a transaction: no further answer) is broken off, and a probe after
+//     Deliveries::probe_patience. Its site is silent then. One of four probes in a row, and one
+//     that an operator has ordered, has Deliveries::long_probe_patience, unless untried sites wait
+//     for the only place that there is: so a host that is slow to answer is found, too.
 //   - A route of the operator's is no trial until it is down: there are few, and they are meant.
 //   - Of four turns three are for those that answer, and of four turns of the others three for
 //     those that were not tried yet, as long as there are any.
@@ -191,17 +203,19 @@ public:
     void pass(std::uint32_t index);
 
     // A connection to the site is going to be opened. Nothing: it is no trial; otherwise the caller
-    // calls end_trial() once, with this.
-    [[nodiscard]] std::optional<Standing> begin_trial(std::uint32_t index);
-    void end_trial(Standing standing);
-    // A host of the site has answered.
+    // calls end_trial() once, with its place.
+    [[nodiscard]] std::optional<TrialPlace> begin_trial(std::uint32_t index);
+    // The body of its message has left.
+    void send_trial(TrialPlace& place);
+    void end_trial(TrialPlace place);
+    // A host of the site has answered about a message.
     void note_answer(std::uint32_t index);
     struct Trials {
         std::uint32_t under_way = 0;
         std::uint32_t most = 0;
     };
     // A site waits that could begin if this trial ended.
-    [[nodiscard]] bool is_wanted(Standing trial) const;
+    [[nodiscard]] bool is_wanted(TrialPlace trial) const;
     // Of the places for trials some are never taken by the silent ones.
     [[nodiscard]] bool have_silent_their_own() const { return silent_trials_max() < trials_max(); }
     // Those that were never tried wait for a trial's place.
@@ -240,6 +254,17 @@ private:
     void enter_ring(std::uint32_t index, Standing standing);
     [[nodiscard]] std::uint32_t trials_max() const;
     [[nodiscard]] std::uint32_t silent_trials_max() const;
+    [[nodiscard]] std::uint32_t unanswered_max() const;
+    [[nodiscard]] std::uint32_t trials_in(TrialPlace place) const {
+        return trials_[static_cast<std::size_t>(place)];
+    }
+    // Those that count in the quarter, and all.
+    [[nodiscard]] std::uint32_t trials() const {
+        return trials_in(TrialPlace::untried) + trials_in(TrialPlace::silent);
+    }
+    [[nodiscard]] std::uint32_t unanswered() const {
+        return trials() + trials_in(TrialPlace::sent);
+    }
     [[nodiscard]] bool may_begin(Standing standing) const;
     [[nodiscard]] SiteRule rule_for(const SitePlan& plan) const;
     void set_rule(std::uint32_t index, SiteRule rule);
@@ -253,8 +278,7 @@ private:
     std::array<Ring, standings> rings_;
     Ring resting_;  // those in no ring: each site has its one node
     std::uint32_t turns_ = 0;
-    std::uint32_t trials_ = 0;
-    std::uint32_t silent_trials_ = 0;  // of them
+    std::array<std::uint32_t, trial_places> trials_{};  // by their places
     // When sites that are not in use have last answered, by their keys.
     RecentMap<std::string, Instant> answered_;
     std::vector<std::uint32_t> closed_;

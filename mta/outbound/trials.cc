@@ -29,7 +29,19 @@ void Deliveries::begin_trial(const DeliveryPtr& delivery) {
 
 bool Deliveries::is_over(const Trial& trial) {
     const auto delivery = trial.delivery.lock();
-    return !delivery || !delivery->trial;
+    return !delivery || !delivery->trial || *delivery->trial == TrialPlace::sent;
+}
+
+// Since its beginning, and in a transaction since the last reply.
+Instant Deliveries::silent_since(const Trial& trial, const Delivery& delivery) const {
+    if (delivery.connection == queue::nothing) return trial.begun;
+    return std::max(trial.begun, pool_[delivery.connection].silent_since().value_or(trial.begun));
+}
+
+void Deliveries::send_trial(std::uint32_t connection) {
+    const auto& active = work_of(connection).active;
+    if (active.empty() || !active.front()->trial) return;
+    if (*active.front()->trial != TrialPlace::sent) parts_.sites.send_trial(*active.front()->trial);
 }
 
 void Deliveries::end_trial(Delivery& delivery) {
@@ -39,7 +51,7 @@ void Deliveries::end_trial(Delivery& delivery) {
 
 // The one whose place is wanted and whose time ends first.
 std::optional<Deliveries::BreakOff> Deliveries::next_break_off() const {
-    if (!parts_.sites.is_wanted(Standing::silent)) return std::nullopt;  // nor is any other
+    if (!parts_.sites.is_wanted(TrialPlace::silent)) return std::nullopt;  // nor is any other
     // A place of their own, in which one may have all its time, is the silent ones' if there is
     // more than one place in all.
     const bool is_hurried = parts_.sites.do_untried_wait() && !parts_.sites.have_silent_their_own();
@@ -50,7 +62,7 @@ std::optional<Deliveries::BreakOff> Deliveries::next_break_off() const {
         const bool is_ordered = delivery->purpose == Purpose::ordered_probe;
         auto time = is_ordered ? long_probe_patience : trials_[i].patience;
         if (is_hurried) time = std::min(time, probe_patience);
-        const auto at = trials_[i].begun + time;
+        const auto at = silent_since(trials_[i], *delivery) + time;
         if (!next || at < next->at) next = BreakOff{i, at};
     }
     return next;
@@ -65,20 +77,27 @@ void Deliveries::break_trials_off() {
         const auto delivery = trial.delivery.lock();
         if (delivery->is_looking_up) {
             give_connection_up(delivery);
-        } else if (delivery->connection == queue::nothing) {
+        } else if (!may_break_off(*delivery)) {
             trial.begun = core_.now();  // it is not that far yet
             trials_.push_back(std::move(trial));
         } else {
-            break_off(delivery, core_.now() - trial.begun);
+            break_off(delivery, core_.now() - silent_since(trial, *delivery));
         }
     }
+}
+
+bool Deliveries::may_break_off(const Delivery& delivery) const {
+    if (delivery.connection == queue::nothing) return false;
+    const auto& work = work_[delivery.connection];
+    const bool is_alone = work.active.size() == 1 && work.active.front().get() == &delivery;
+    return work.opening.get() == &delivery ||
+           (is_alone && !pool_[delivery.connection].is_past_final_dot());
 }
 
 // It counts against the address and the site, which is down now and will be probed. A first attempt
 // is not the one after which mail may expire; a probe is.
 void Deliveries::break_off(const DeliveryPtr& delivery, Millis time) {
     const auto connection = delivery->connection;
-    if (connection == queue::nothing || work_of(connection).opening != delivery) return;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time).count();
     delivery->host_error =
         DeliveryError{.status = {4, 4, 1},

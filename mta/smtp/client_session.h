@@ -167,6 +167,8 @@ public:
     [[nodiscard]] std::string take_output();
     [[nodiscard]] std::optional<Event> poll_event();
     [[nodiscard]] std::optional<Instant> deadline() const { return deadline_; }
+    // Since when it has waited for what the deadline is for: a reply, or the next piece of a body.
+    [[nodiscard]] Instant waits_since() const { return waits_since_; }
 
     // Of the last EHLO. RFC 9422: how many recipients go into one transaction is the caller's
     // business, how many transactions into this session is in can_start().
@@ -311,6 +313,7 @@ private:
     std::string output_;
     std::deque<Event> events_;
     std::optional<Instant> deadline_;
+    Instant waits_since_;
 };
 
 }  // namespace mta::smtp

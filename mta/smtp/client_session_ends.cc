@@ -224,6 +224,7 @@ Millis ClientSession::timeout_of(Question question) const {
 }
 
 void ClientSession::rearm(Instant now) {
+    waits_since_ = now;
     if (!awaited_.empty()) {
         deadline_ = now + timeout_of(awaited_.front().question);
     } else if (!running_.empty() && running_.front().body == BodyPhase::pulling) {

@@ -156,7 +156,7 @@ TEST_F(LongLookUps, wait_for_their_turn_if_no_connection_is_left) {
     send_slowly("them.example", 30s);
     world.run_for(20s);
     auto& busy = world.serve("busy.example", "192.0.2.2");
-    busy.reply = world::always("DATA", "hang");
+    busy.reply = world::always(".", "hang");
     world.send({.to = {"ann@busy.example"}});
     world.run_for(40s);
     EXPECT_FALSE(world.has("delivered bob@them.example"));

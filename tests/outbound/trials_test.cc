@@ -15,13 +15,15 @@ using world::World;
 
 std::string tarpit(int number) { return "t" + std::to_string(number) + ".example"; }
 
-void add_tarpits(World& world, int count) {
+// `silent_at`: a command; nothing: one half does not even answer SYN, the others do not greet.
+void add_tarpits(World& world, int count, const std::string& silent_at = {}) {
     for (int i = 0; i < count; ++i) {
         auto& server = world.serve(
             tarpit(i), "10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1));
         server.group = "tarpit";
-        // One half does not even answer SYN.
-        if (i % 2 == 0) {
+        if (!silent_at.empty()) {
+            server.reply = always(silent_at, "hang");
+        } else if (i % 2 == 0) {
             server.is_hanging = true;
         } else {
             server.reply = always("CONNECT", "hang");
@@ -31,9 +33,10 @@ void add_tarpits(World& world, int count) {
 }
 
 // A mail a second for two hours, to a server that has answered before.
-void check_that_mail_goes_at_once(World& world, Server& server, std::size_t silent_most) {
+void check_that_mail_goes_at_once(World& world, Server& server, std::size_t silent_most,
+                                  std::size_t mails = 7200) {
     const auto before = server.received.size();
-    for (std::size_t i = 1; i <= 7200; ++i) {
+    for (std::size_t i = 1; i <= mails; ++i) {
         const auto sent = world.agenda.now();
         world.send({.to = {"bob@them.example"}});
         world.run_until(sent + 1s);
@@ -55,6 +58,42 @@ TEST(Trials, forty_silent_hosts_and_ten_connections_do_not_delay_who_answers) {
     check_that_mail_goes_at_once(world, server, 2);
 }
 
+// Where the message has left, as it has with CHUNKING at once, nothing is broken off, and a part of
+// the connections is kept for who answers.
+TEST(Trials, hosts_that_fall_silent_at_any_stage_do_not_delay_who_answers) {
+    const struct {
+        std::string stage;
+        bool has_chunking;
+        std::size_t silent_most;
+    } cases[] = {{"MAIL", false, 2}, {"RCPT", false, 2}, {"DATA", false, 2},
+                 {".", false, 8},    {"MAIL", true, 8},  {"BDAT", true, 8}};
+    for (const auto& [stage, has_chunking, silent_most] : cases) {
+        SCOPED_TRACE(stage);
+        World world;
+        world.settings.delivery.connections_max = 10;
+        world.settings.retry.delay_notices.clear();
+        auto& server = world.serve("them.example");
+        world.send({.to = {"bob@them.example"}});
+        world.run_for(1min);
+        for (int i = 0; i < 40; ++i)
+            if (has_chunking)
+                world.server("10.1.0." + std::to_string(i + 1)).extensions = {"PIPELINING",
+                                                                              "CHUNKING"};
+        add_tarpits(world, 40, stage);
+        check_that_mail_goes_at_once(world, server, silent_most, 1200);
+    }
+}
+
+TEST(Trials, a_message_that_has_left_is_not_broken_off_whoever_waits) {
+    World world;
+    world.settings.delivery.connections_max = 4;
+    world.settings.retry.delay_notices.clear();
+    add_tarpits(world, 40, ".");
+    world.run_for(11min);
+    EXPECT_EQ(world.count("in doubt"), 3u) << "one connection is for those that answer";
+    EXPECT_FALSE(world.has("down"));
+}
+
 TEST(Trials, two_thousand_tarpits_and_the_defaults_do_not_delay_who_answers) {
     World world;
     world.settings.retry.delay_notices.clear();
@@ -67,12 +106,13 @@ TEST(Trials, two_thousand_tarpits_and_the_defaults_do_not_delay_who_answers) {
 
 // They are cut after five seconds each. Half of the trials may be probes of those by then.
 TEST(Trials, first_attempts_that_get_no_answer_do_not_delay_another_first_attempt_for_long) {
-    for (const std::uint32_t connections : {10u, 500u}) {
+    for (const auto& [connections, stage] : {std::pair{10u, ""}, std::pair{500u, ""},
+                                             std::pair{10u, "MAIL"}, std::pair{10u, "DATA"}}) {
         World world;
         world.settings.delivery.connections_max = connections;
         world.settings.retry.delay_notices.clear();
         const int tarpits = connections == 10 ? 40 : 2000;
-        add_tarpits(world, tarpits);
+        add_tarpits(world, tarpits, stage);
         auto& server = world.serve("them.example");
         world.send({.to = {"bob@them.example"}});
         const auto trials = static_cast<int>(connections / 4);
