@@ -11,7 +11,7 @@ Destination::Wait Destination::wait(mta::Instant now, Needs needs) const {
     if (is_closed_) return Wait::closed;
     if (!health_.is_up() && !health_.may_probe(now)) return Wait::down;
     if (needs.connection && now < pace_.next_start()) return Wait::slowed;
-    if (busy_ >= concurrency_.limit()) return Wait::limit;
+    if (busy_ >= concurrency_.limit() + needs.beyond_limit) return Wait::limit;
     if (needs.message && !messages_.may_take(now)) return Wait::message_rate;
     if (needs.connection && !connections_.may_take(now)) return Wait::connection_rate;
     return Wait::turn;

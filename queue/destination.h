@@ -26,6 +26,8 @@ struct DestinationPolicy {
 struct DeliveryNeeds {
     bool message = true;
     bool connection = true;  // false: there is an idle one
+    // So many connections more than limit() may be at work: some of them do not count.
+    std::uint32_t beyond_limit = 0;
 };
 
 // What was taken from a destination's rates: TokenBucket::last_taken(), of those that matter still.

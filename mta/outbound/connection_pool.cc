@@ -52,7 +52,7 @@ void ConnectionPool::park(std::uint32_t index) {
     const auto& delivery = core_.settings->delivery;
     const bool is_over =
         is_used_up(index) || !held.connection->can_start() || site.destination.is_closed();
-    if (is_over || core_.is_draining || site.connections > site.destination.limit()) {
+    if (is_over || core_.is_draining || site.connections > site.connections_limit(core_.now())) {
         held.connection->quit();
         return;
     }
@@ -81,9 +81,10 @@ void ConnectionPool::note_success(std::uint32_t index) {
     const auto& held = connections_[index];
     note_hello(index);
     sites_[held.site].sources.accept(held.connection->target().source, core_.now());
-    const auto before = held.peer.host->concurrency.limit();
-    HostLimits::note_success(*held.peer.host);
-    if (held.peer.host->concurrency.limit() > before) handlers_.on_host_room(held.peer.host);
+    const auto before = HostLimits::connections_limit(*held.peer.host);
+    HostLimits::note_success(*held.peer.host, core_.now());
+    if (HostLimits::connections_limit(*held.peer.host) > before)
+        handlers_.on_host_room(held.peer.host);
 }
 
 void ConnectionPool::note_failure(std::uint32_t index, const DeliveryError& error) {
@@ -183,6 +184,7 @@ void ConnectionPool::tick() {
             held.connection->quit();
         } else {
             held.connection->on_deadline();
+            begin_silence_if_due(index);
             rearm(index);
         }
     }
@@ -206,6 +208,7 @@ void ConnectionPool::take_out_of_idle(std::uint32_t index) {
 void ConnectionPool::release(std::uint32_t index) {
     auto& held = connections_[index];
     take_out_of_idle(index);
+    end_silence(held);
     wheel_.clear(index);
     --held.peer.host->connections;
     handlers_.on_host_room(held.peer.host);
@@ -217,11 +220,35 @@ void ConnectionPool::release(std::uint32_t index) {
     core_.request_tick();
 }
 
+void ConnectionPool::begin_silence_if_due(std::uint32_t index) {
+    auto& held = connections_[index];
+    const auto since = held.connection->silent_since();
+    if (held.silence || !since || core_.now() - *since < SilentConnections::silence_min) return;
+    auto& site = sites_[held.site];
+    auto& host = *held.peer.host;
+    held.silence = Held::Silence{*since, site.silent.add(site.last_answer > *since),
+                                 host.silent.add(host.last_answer > *since)};
+    handlers_.on_host_room(held.peer.host);
+    sites_.refresh(held.site);
+}
+
+void ConnectionPool::end_silence(Held& held) {
+    if (!held.silence) return;
+    sites_[held.site].silent.remove(held.silence->of_site);
+    held.peer.host->silent.remove(held.silence->of_host);
+    held.silence.reset();
+}
+
 void ConnectionPool::rearm(std::uint32_t index) {
-    const auto& held = connections_[index];
+    auto& held = connections_[index];
     if (!held.connection || held.connection->has_ended()) return;
+    const auto silent_since = held.connection->silent_since();
+    if (held.silence && silent_since != held.silence->since) end_silence(held);
     auto deadline = held.connection->deadline();
     if (held.is_idle) deadline = std::min(deadline.value_or(Instant::max()), held.idle_until);
+    if (silent_since && !held.silence)
+        deadline = std::min(deadline.value_or(Instant::max()),
+                            *silent_since + SilentConnections::silence_min);
     if (deadline) {
         wheel_.set(index, *deadline);
     } else {

@@ -109,6 +109,13 @@ private:
         std::unique_ptr<Connection> connection;
         std::uint32_t site = queue::nothing;
         Peer peer;
+        // Nothing: the host is not silent, or not for long.
+        struct Silence {
+            Instant since;
+            SilentConnections::Mark of_site;
+            SilentConnections::Mark of_host;
+        };
+        std::optional<Silence> silence;
         bool is_judged = false;  // the address's health has heard of its failure
         bool is_idle = false;
         bool makes_room = false;  // is being closed for another one
@@ -119,6 +126,8 @@ private:
     bool close_longest_idle();
     void take_out_of_idle(std::uint32_t index);
     void release(std::uint32_t index);
+    void begin_silence_if_due(std::uint32_t index);
+    void end_silence(Held& held);
     void rearm(std::uint32_t index);
 
     Core& core_;

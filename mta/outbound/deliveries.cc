@@ -161,6 +161,8 @@ void Deliveries::on_room(std::uint32_t connection) {
     if (core_.is_draining || !destination.may_follow(core_.now())) return;
     const bool is_full = connections() >= settings.connections_max;
     const bool is_needed_elsewhere = is_full && parts_.sites.front() != queue::nothing;
+    // What stands behind a message at which the host hangs would wait with it.
+    if (!parts_.sites[site].silent.is_empty()) return;
     const bool may_open =
         !parts_.sites[site].is_waiting_for_host && destination.busy() < destination.limit();
     if (is_needed_elsewhere || (!is_full && may_open)) return;

@@ -15,16 +15,18 @@ HostLimits::HostPtr HostLimits::host(const std::string& name, queue::Concurrency
     auto& host = known_.touch(name);
     if (host) {
         host->concurrency.set_policy(policy);
-        return host;
+    } else {
+        host = std::make_shared<Host>();
+        host->name = name;
+        host->concurrency = queue::Concurrency(policy);
     }
-    host = std::make_shared<Host>();
-    host->name = name;
-    host->concurrency = queue::Concurrency(policy);
+    host->most = policy.max;
     return host;
 }
 
 void HostLimits::note_too_many(Host& host, std::uint32_t others, Instant now, double jitter) {
     host.concurrency.lower_to(std::max(others, 1u));
+    host.silent.on_too_many();
     if (others > 0) return;
     ++host.refusals;
     host.closed_until =

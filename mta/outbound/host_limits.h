@@ -6,6 +6,7 @@
 
 #include "mta/base/time.h"
 #include "mta/outbound/recent_map.h"
+#include "mta/outbound/silent_connections.h"
 #include "queue/concurrency.h"
 
 namespace mta::outbound {
@@ -22,7 +23,10 @@ public:
     struct Host {
         std::string name;
         queue::Concurrency concurrency;
+        std::uint32_t most = 0;         // the configured maximum
         std::uint32_t connections = 0;  // of ours
+        SilentConnections silent;       // of those
+        Instant last_answer;            // about a message
         std::uint32_t called = 0;       // from the line, on their way: a place is kept for each
         std::uint32_t refusals = 0;     // in a row, while we had no other connection
         Instant closed_until;
@@ -41,12 +45,18 @@ public:
     [[nodiscard]] static bool has_room(const Host& host, Instant now,
                                        std::uint32_t own_places = 0) {
         const auto taken = host.connections + host.called - own_places;
-        return taken < host.concurrency.limit() && host.closed_until <= now;
+        return taken < connections_limit(host) && host.closed_until <= now;
+    }
+    // What it bears, and more if some are silent.
+    [[nodiscard]] static std::uint32_t connections_limit(const Host& host) {
+        return host.silent.limit(host.concurrency.limit(), host.most, true);
     }
     // `others`: connections of ours beside the one that was refused. `jitter` in [-1, 1].
     static void note_too_many(Host& host, std::uint32_t others, Instant now, double jitter);
-    static void note_success(Host& host) {
+    static void note_success(Host& host, Instant now) {
         host.refusals = 0;
+        host.last_answer = now;
+        host.silent.on_answer();
         host.concurrency.on_success(host.connections);
     }
     [[nodiscard]] std::size_t size() const { return known_.size(); }

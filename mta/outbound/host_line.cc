@@ -180,7 +180,7 @@ std::optional<Deliveries::Waiting> Deliveries::waiting_for_host(std::uint32_t si
     MTA_ASSERT(delivery);
     const auto& host = *delivery->waiting_at;
     return Waiting{delivery->bundle, host.closed_until, host.name, host.connections,
-                   host.concurrency.limit()};
+                   HostLimits::connections_limit(host)};
 }
 
 std::string Deliveries::check() const {

@@ -41,7 +41,7 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     blocker.in_line = site.destination.waiting();
     if (view.reason == WaitReason::destination_limit) {
         blocker.busy = site.destination.busy();
-        blocker.limit = site.destination.limit();
+        blocker.limit = site.connections_limit(core.now());
         if (auto waiting = deliveries.waiting_for_host(bundle.place)) {
             blocker.busy = waiting->connections;
             blocker.limit = waiting->limit;

@@ -218,7 +218,7 @@ void QueueManager::Impl::dispatch() {
             continue;
         }
         if (site.idle.empty()) {
-            if (site.connections + site.unconnected >= site.destination.limit()) {
+            if (site.connections + site.unconnected >= site.connections_limit(now)) {
                 // Its last connections are closing: refreshed when they are gone.
                 sites.pass(index);
                 continue;

@@ -168,7 +168,7 @@ DestinationView QueueManager::Impl::site_view_of(std::uint32_t index) const {
                          .waiting = destination.waiting(),
                          .delivering = destination.delivering(),
                          .connections = site.connections,
-                         .connections_limit = destination.limit(),
+                         .connections_limit = site.connections_limit(core.now()),
                          .down_since = health.down_since(),
                          .next_probe = health.next_probe(),
                          .opens_at = std::nullopt,

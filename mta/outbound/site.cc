@@ -289,9 +289,9 @@ void SiteTable::note_answer(std::uint32_t index) {
     auto& site = sites_[index];
     const bool was_answering = site.standing(core_.now()) == Standing::answering;
     site.last_answer = core_.now();
-    if (was_answering) return;
-    ++core_.troubles_version;
-    refresh(index);
+    const bool is_more_allowed = site.silent.on_answer();
+    if (!was_answering) ++core_.troubles_version;
+    if (!was_answering || is_more_allowed) refresh(index);
 }
 
 bool SiteTable::do_untried_wait() const {

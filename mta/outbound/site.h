@@ -19,6 +19,7 @@
 #include "mta/outbound/hint.h"
 #include "mta/outbound/missing_keywords.h"
 #include "mta/outbound/recent_map.h"
+#include "mta/outbound/silent_connections.h"
 #include "mta/outbound/site_limits.h"
 #include "mta/outbound/site_sources.h"
 #include "queue/destination.h"
@@ -96,6 +97,7 @@ struct Site {
     DeliveryHours hours;              // destination.is_closed() follows them
     std::vector<std::uint32_t> idle;  // in the pool; the last one used is taken first
     std::uint32_t connections = 0;    // on the way, at work, idle, closing
+    SilentConnections silent;         // of those at work
     std::uint32_t unconnected = 0;    // deliveries that have yet to open one
     std::uint32_t domains = 0;        // that are routed here
     // Attempts, of all kinds, in which a host could not be spoken to: what waits here knows by it
@@ -127,11 +129,18 @@ struct Site {
     }
     [[nodiscard]] queue::Destination::Wait wait(Instant now) const {
         using Wait = queue::Destination::Wait;
-        const auto wait = destination.wait(now, needs());
+        auto needed = needs();
+        needed.beyond_limit = connections_limit(now) - destination.limit();
+        const auto wait = destination.wait(now, needed);
         const bool is_looking = knows_full_host && unconnected > 0;
         const bool is_held_up =
             idle.empty() && (is_waiting_for_host || is_looking_up || is_looking);
         return wait == Wait::turn && is_held_up ? Wait::limit : wait;
+    }
+    // What it bears, and more if some are silent. Only a site that has answered lately gets those
+    // that find out whether it is silent to all.
+    [[nodiscard]] std::uint32_t connections_limit(Instant now) const {
+        return silent.limit(destination.limit(), limits.connections_max, has_answered_lately(now));
     }
     [[nodiscard]] bool may_start(Instant now) const {
         return wait(now) == queue::Destination::Wait::turn;

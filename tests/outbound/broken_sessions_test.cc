@@ -82,7 +82,7 @@ TEST(BrokenSessions, a_poisonous_mailbox_does_not_delay_the_mail_of_others) {
     for (const std::string answer : {"close", "421 4.3.2 no", "hang"}) {
         World world;
         poison_mailbox(world.serve("them.example"), answer);
-        const std::size_t poison = answer == "hang" ? 1 : 5;
+        const std::size_t poison = answer == "hang" ? 1 : 5;  // two hold all connections at first
         for (std::size_t i = 0; i < poison; ++i) world.send({.to = {"ceo@them.example"}});
         world.send();
         world.run_for(5s);
@@ -199,6 +199,90 @@ TEST(BrokenSessions, an_order_ends_the_pause_of_a_destination_that_is_slowed_dow
     world.manager().flush();
     world.run_for(2s);
     EXPECT_EQ(server.received.size(), 20u);
+}
+
+// As many as the destination may have connections at first.
+TEST(BrokenSessions, messages_that_hang_do_not_delay_other_mail_for_more_than_half_a_minute) {
+    for (const bool is_static : {false, true}) {
+        for (const auto& at : breaks) {
+            if (at.answer != "hang") continue;
+            World world;
+            auto& server = world.serve("them.example");
+            if (is_static) world.settings.routes = {route()};
+            // Nothing stands behind a message whose answer is missing.
+            server.extensions.clear();
+            poison(server, at);
+            world.send();
+            world.run_for(1min);
+            for (int i = 0; i < (is_static ? 5 : 2); ++i) world.send({.from = poison_sender});
+            world.run_for(1s);
+            for (int i = 0; i < 20; ++i) world.send();
+            world.run_for(30s);
+            EXPECT_EQ(world.count("delivered bob"), 21u) << at.stage << ' ' << is_static;
+            EXPECT_EQ(world.manager().check(), "");
+            for (int i = 0; i < 20; ++i) world.send();
+            world.run_for(1s);
+            EXPECT_EQ(world.count("delivered bob"), 41u) << at.stage << ' ' << is_static;
+            EXPECT_FALSE(world.has("down"));
+        }
+    }
+}
+
+TEST(BrokenSessions, five_messages_that_hang_at_one_mailbox_cost_other_mail_two_minutes_at_most) {
+    World world;
+    auto& server = world.serve("them.example");
+    world.send();
+    world.run_for(1min);
+    poison_mailbox(server, "hang");
+    for (int i = 0; i < 5; ++i) world.send({.to = {"ceo@them.example"}});
+    world.send();
+    world.run_for(2min + 1s);
+    EXPECT_EQ(world.count("delivered bob@them.example"), 2u);
+}
+
+TEST(BrokenSessions, a_host_that_is_silent_to_all_gets_four_connections_more) {
+    for (const bool has_answered : {true, false}) {
+        for (const std::string stage : {"RCPT", "."}) {
+            World world;
+            auto& server = world.serve("them.example");
+            if (has_answered) world.send();
+            world.run_for(1min);
+            server.reply = always(stage, "hang");
+            for (int i = 0; i < 100; ++i) world.send();
+            world.run_for(20min);
+            EXPECT_LE(server.open_most, has_answered ? 6u : 2u) << stage;
+            EXPECT_EQ(world.manager().check(), "");
+        }
+    }
+}
+
+TEST(BrokenSessions, that_hang_count_in_the_configured_maximum) {
+    World world;
+    world.settings.delivery.connections_per_destination_max = 4;
+    auto& server = world.serve("them.example");
+    poison(server, {"RCPT", "hang"});
+    for (int i = 0; i < 600; ++i) {
+        world.send({.from = i % 3 == 0 ? poison_sender : "ann@office.example"});
+        world.run_for(1s);
+    }
+    EXPECT_EQ(server.open_most, 4u);
+}
+
+// It is not asked for another one again and again.
+TEST(BrokenSessions, a_host_that_hangs_and_takes_two_connections_is_left_with_them) {
+    World world;
+    auto& server = world.serve("them.example");
+    world.send();
+    world.run_for(1min);
+    server.reply = [&server](const std::string& command) -> std::optional<std::string> {
+        if (command.starts_with("RCPT")) return "hang";
+        if (command == "CONNECT" && server.open > 2) return "421 4.7.0 too many connections";
+        return std::nullopt;
+    };
+    for (int i = 0; i < 20; ++i) world.send();
+    world.run_for(4min);
+    EXPECT_LE(server.connects, 5u);
+    EXPECT_EQ(world.manager().check(), "");
 }
 
 TEST(BrokenSessions, that_hang_do_not_hold_the_connections_that_others_need) {

@@ -112,7 +112,8 @@ void RelayWorld::make_moody(world::Server& server) {
             if (!command.starts_with(rcpt)) return std::nullopt;
             const auto key = key_in(command.substr(rcpt.size()));
             if (!is_poison(key)) return std::nullopt;
-            return key.first % 2 == 0 ? "close" : "421 4.3.2 not this one";
+            const std::string breaks[] = {"close", "421 4.3.2 not this one", "hang"};
+            return breaks[key.first % 3];
         };
     }
     if (group == "hung.example") {
