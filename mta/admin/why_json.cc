@@ -33,14 +33,17 @@ json attempt_json(const AttemptView& attempt) {
 }
 
 json blocker_json(const outbound::Blocker& blocker) {
-    return {{"since", blocker.since ? json(format_rfc3339(*blocker.since)) : json(nullptr)},
-            {"failures", blocker.failures},
-            {"probing", blocker.is_probing},
-            {"in_line", blocker.in_line},
-            {"busy", blocker.busy},
-            {"limit", blocker.limit},
-            {"rate", text_or_null(blocker.rate)},
-            {"host", text_or_null(blocker.remote)}};
+    return {
+        {"since", blocker.since ? json(format_rfc3339(*blocker.since)) : json(nullptr)},
+        {"failures", blocker.failures},
+        {"probing", blocker.is_probing},
+        {"in_line", blocker.in_line},
+        {"busy", blocker.busy},
+        {"limit", blocker.limit},
+        {"rate", text_or_null(blocker.rate)},
+        {"host", text_or_null(blocker.remote)},
+        {"looks_up_since",
+         blocker.looks_up_since ? json(format_rfc3339(*blocker.looks_up_since)) : json(nullptr)}};
 }
 
 }  // namespace

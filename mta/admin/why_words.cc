@@ -38,6 +38,12 @@ std::string since_words(const outbound::Blocker& blocker, Instant now) {
     return out + ')';
 }
 
+std::string look_up_words(const outbound::Blocker& blocker, Instant now) {
+    if (!blocker.looks_up_since) return {};
+    return ", since " + stamp_of(*blocker.looks_up_since, now) + " UTC (for " +
+           format_duration(std::max(now - *blocker.looks_up_since, Millis{0})) + ')';
+}
+
 std::string in_line_words(const outbound::Blocker& blocker) {
     return blocker.in_line > 1 ? " (" + plural(blocker.in_line, "message") + " in line)" : "";
 }
@@ -100,6 +106,10 @@ std::string wait_for_rate(const RecipientView& view, Instant now) {
 std::string delivering_words(const RecipientView& view, Instant now) {
     const auto& remote = view.blocker.remote;
     auto out = "is being delivered to " + destination_of(view) + " right now";
+    if (view.blocker.looks_up_since) {
+        return out + ": the name servers are being asked for the addresses of " +
+               printable(remote) + look_up_words(view.blocker, now) + '.';
+    }
     if (remote.empty()) return out + '.';
     out += ", over " + printable(remote);
     if (view.until && *view.until > now) {
@@ -115,8 +125,9 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
             return "waits for its next attempt, " +
                    at_or_soon(view.until ? view.until : view.next_attempt, now) + '.';
         case WaitReason::dns_answer:
-            return "the DNS is being asked where mail for " + printable(view.domain) +
-                   " goes; this takes seconds, and longer while many name servers are silent.";
+            return "the DNS is being asked where mail for " + printable(view.domain) + " goes" +
+                   look_up_words(view.blocker, now) +
+                   "; this takes seconds, and longer while many name servers are silent.";
         case WaitReason::dns_turn:
             return "waits for its turn to ask the DNS where mail for " + printable(view.domain) +
                    " goes: very many questions are under way.";

@@ -328,9 +328,12 @@ void Deliveries::go_on_after(const DeliveryPtr& delivery, std::uint32_t connecti
 Deliveries::Progress Deliveries::progress_of(std::uint32_t bundle) const {
     const auto found = std::ranges::find_if(
         all_, [bundle](const DeliveryPtr& delivery) { return delivery->bundle == bundle; });
-    if (found == all_.end() || (*found)->connection == queue::nothing) return {};
-    const auto& connection = pool_[(*found)->connection];
-    return {.remote = connection.remote(), .deadline = connection.deadline()};
+    if (found == all_.end()) return {};
+    const auto& delivery = **found;
+    if (delivery.is_looking_up) return {delivery.host, std::nullopt, delivery.looks_up_since};
+    if (delivery.connection == queue::nothing) return {};
+    const auto& connection = pool_[delivery.connection];
+    return {connection.remote(), connection.deadline(), std::nullopt};
 }
 
 void Deliveries::forget(std::uint32_t message) {

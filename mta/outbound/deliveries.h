@@ -111,8 +111,12 @@ public:
     struct Progress {
         std::string remote;               // whom we speak to; empty: on the way to it
         std::optional<Instant> deadline;  // until then the host must say something
+        // The name servers have been asked for the addresses of `remote` since then.
+        std::optional<Instant> looks_up_since;
     };
     [[nodiscard]] Progress progress_of(std::uint32_t bundle) const;
+    // The delivery of the site that has asked the name servers longest, while any does.
+    [[nodiscard]] std::optional<Instant> looks_up_since(std::uint32_t site) const;
 
     // Begins with the site's next bundle. Only if its destination may_start(), and a connection is
     // idle or may be opened.

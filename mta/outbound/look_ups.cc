@@ -100,6 +100,15 @@ void Deliveries::give_connection_up(const DeliveryPtr& delivery) {
     core_.request_tick();
 }
 
+std::optional<Instant> Deliveries::looks_up_since(std::uint32_t site) const {
+    std::optional<Instant> since;
+    for (const auto& delivery : all_) {
+        if (delivery->site != site || !delivery->is_looking_up) continue;
+        since = std::min(since.value_or(delivery->looks_up_since), delivery->looks_up_since);
+    }
+    return since;
+}
+
 bool Deliveries::is_place_left(std::uint32_t site) const {
     return connections() < core_.settings->delivery.connections_max &&
            !parts_.sites.trials_before(site);

@@ -26,8 +26,9 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     if (recipient.bundle == queue::nothing) return;
     const auto& bundle = core.bundles[recipient.bundle];
     if (bundle.state == queue::Bundle::State::routing) {
-        if (const auto* health = router.view(bundle.place).health)
-            describe_health(*health, blocker);
+        const auto domain = router.view(bundle.place);
+        if (domain.health != nullptr) describe_health(*domain.health, blocker);
+        blocker.looks_up_since = domain.asked_since;
         blocker.in_line = core.scheduler.table().domain(recipient.domain).recipients;
         return;
     }
@@ -54,7 +55,10 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     } else if (view.reason == WaitReason::delivering) {
         auto progress = deliveries.progress_of(recipient.bundle);
         blocker.remote = std::move(progress.remote);
+        blocker.looks_up_since = progress.looks_up_since;
         view.until = progress.deadline;
+    } else if (view.reason == WaitReason::dns_answer) {
+        blocker.looks_up_since = deliveries.looks_up_since(bundle.place);
     }
 }
 

@@ -66,6 +66,9 @@ struct Blocker {
     // delivering: the host that is being spoken to; destination_limit: the one that has no room,
     // if it is not the destination's own limit
     std::string remote;
+    // Since when the name servers have been asked: for the domain, or while delivering for the
+    // addresses of `remote`. Nothing: they are not being asked.
+    std::optional<Instant> looks_up_since;
 };
 
 struct RecipientView {

@@ -90,7 +90,11 @@ Router::View Router::view(std::uint32_t domain, std::string_view source) const {
     auto site = known.routed.empty() ? queue::nothing : known.routed.front().site;
     for (const auto& routed : known.routed)
         if (routed.source == source) site = routed.site;
-    return {site, known.look_up == LookUp::no_room, &known.health};
+    const bool is_asked = known.look_up == LookUp::asked;
+    return {.site = site,
+            .has_no_room = known.look_up == LookUp::no_room,
+            .asked_since = is_asked ? std::optional(known.asked_at) : std::nullopt,
+            .health = &known.health};
 }
 
 std::vector<std::uint32_t> Router::sites_of(std::uint32_t domain) const {
@@ -174,6 +178,7 @@ void Router::look_up(std::uint32_t domain, dns::Freshness freshness) {
     auto& asked = entry(domain);
     MTA_ASSERT(asked.look_up != LookUp::asked);
     asked.look_up = LookUp::asked;
+    asked.asked_at = core_.now();
     if (!asked.health.is_up()) {
         if (asked.health.is_probe_ordered()) {
             freshness = dns::Freshness::ordered;

@@ -55,7 +55,8 @@ public:
 
     struct View {
         std::uint32_t site = queue::nothing;
-        bool has_no_room = false;  // too many look-ups are under way
+        bool has_no_room = false;            // too many look-ups are under way
+        std::optional<Instant> asked_since;  // the name servers; nothing: no look-up is under way
         const queue::Health* health = nullptr;
     };
     // Of the sites that mail for the domain goes to, the one for mail from that source or, if there
@@ -104,6 +105,7 @@ private:
         queue::BundleLine line;
         std::uint32_t failed_look_ups = 0;
         LookUp look_up = LookUp::none;
+        Instant asked_at;                 // the last look-up began
         bool is_in_no_room_line = false;  // whatever look_up has become meanwhile
     };
 

@@ -254,6 +254,10 @@ TEST(WhyWords, name_the_object_that_blocks) {
     EXPECT_THAT(text, HasSubstr("follows what the server bears, up to max_connections"));
     view.until = now + 90s;
     view.reason = WaitReason::delivering;
+    view.blocker = {.remote = "mx.them.example", .looks_up_since = now - 12s};
+    EXPECT_THAT(text_of(words_about(message, now)),
+                HasSubstr("right now: the name servers are being asked for the addresses of "
+                          "mx.them.example, since 11:59:48 UTC (for 12s)."));
     view.blocker = {.remote = "mx1 [192.0.2.1]:25"};
     EXPECT_THAT(text_of(words_about(message, now)),
                 HasSubstr("right now, over mx1 [192.0.2.1]:25, which has time to answer until "

@@ -94,6 +94,25 @@ TEST_F(LongLookUps, are_made_once_for_all_mail_of_a_destination) {
     EXPECT_EQ(world.manager().check(), "");
 }
 
+TEST_F(LongLookUps, are_told_with_their_host_and_since_when) {
+    world.serve("them.example");
+    resolver->answers_at["mx.them.example"] = world.start + 30s;
+    const std::vector ids = {world.send(), world.send()};
+    for (const Millis age : {500ms, 20'000ms}) {
+        world.run_until(world.start + age);
+        for (const auto id : ids) {
+            std::optional<RecipientView> view;
+            world.manager().describe(
+                id, [&](auto described) { view = std::move(described->recipients.at(0)); });
+            world.run_for(10ms);
+            ASSERT_TRUE(view && view->blocker.looks_up_since);
+            EXPECT_EQ(*view->blocker.looks_up_since, world.start + world.resolver.delay);
+            const bool is_delivering = view->reason == WaitReason::delivering;
+            EXPECT_EQ(view->blocker.remote, is_delivering ? "mx.them.example" : "");
+        }
+    }
+}
+
 TEST_F(LongLookUps, go_on_to_the_next_host_when_they_fail) {
     world.settings.delivery.connections_max = 1;
     world.serve("them.example");
