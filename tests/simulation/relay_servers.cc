@@ -182,7 +182,8 @@ void RelayWorld::come_back() {
         const auto end = std::min(fate.arrival + settings_.retry.lifetime,
                                   by.mode == mta::ByMode::give_back ? by.at : Instant::max());
         if (fate.domain == "away.example" && fate.is_acknowledged && !fate.is_settled() &&
-            fate.order == Order::none && end > agenda_.now() + 2 * found_within)
+            fate.order == Order::none && fate.requests.release <= agenda_.now() &&
+            end > agenda_.now() + 2 * found_within)
             waited_for_away_.insert(key);
     }
     agenda_.later(found_within + 1min,
