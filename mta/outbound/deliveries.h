@@ -245,6 +245,7 @@ private:
     void connect(const DeliveryPtr& delivery);
     void set_unconnected(Delivery& delivery, bool is_unconnected);
     void begin_trial(const DeliveryPtr& delivery);
+    void begin_trial_afresh(const DeliveryPtr& delivery);
     void send_trial(std::uint32_t connection);
     void end_trial(Delivery& delivery);
     struct Trial {

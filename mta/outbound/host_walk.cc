@@ -327,10 +327,7 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
         parts_.addresses.probe_now(endpoint, core_.now());
     delivery->may_connect = false;
     // The host before this one has ended the session.
-    if (delivery->trial == TrialPlace::sent) {
-        end_trial(*delivery);
-        begin_trial(delivery);
-    }
+    if (delivery->trial && delivery->was_offered) begin_trial_afresh(delivery);
     set_unconnected(*delivery, false);
     const auto& host = delivery->host;
     auto& site = parts_.sites[delivery->site];

@@ -27,6 +27,13 @@ void Deliveries::begin_trial(const DeliveryPtr& delivery) {
     trials_.push_back({core_.now(), delivery, delivery->is_probe() ? of_probe : patience});
 }
 
+// At another host, after a transaction that came to nothing: it has all its time again.
+void Deliveries::begin_trial_afresh(const DeliveryPtr& delivery) {
+    end_trial(*delivery);
+    std::erase_if(trials_, [&](const Trial& trial) { return trial.delivery.lock() == delivery; });
+    begin_trial(delivery);
+}
+
 bool Deliveries::is_over(const Trial& trial) {
     const auto delivery = trial.delivery.lock();
     return !delivery || !delivery->trial || *delivery->trial == TrialPlace::sent;

@@ -82,7 +82,8 @@ TEST(BrokenSessions, a_poisonous_mailbox_does_not_delay_the_mail_of_others) {
     for (const std::string answer : {"close", "421 4.3.2 no", "hang"}) {
         World world;
         poison_mailbox(world.serve("them.example"), answer);
-        const std::size_t poison = answer == "hang" ? 1 : 5;  // two hold all connections at first
+        // Of those at which it hangs two hold all connections for half a minute.
+        const std::size_t poison = answer == "hang" ? 1 : 5;
         for (std::size_t i = 0; i < poison; ++i) world.send({.to = {"ceo@them.example"}});
         world.send();
         world.run_for(5s);

@@ -94,6 +94,30 @@ TEST(Trials, a_message_that_has_left_is_not_broken_off_whoever_waits) {
     EXPECT_FALSE(world.has("down"));
 }
 
+// The body has left, but was refused: what begins then is a trial as the first one was.
+TEST(Trials, a_second_session_after_one_without_chunking_is_one_again) {
+    World world;
+    world.settings.delivery.connections_max = 4;
+    world.settings.retry.delay_notices.clear();
+    add_tarpits(world, 3);
+    for (int i = 0; i < 3; ++i) {
+        auto& server = world.server("10.1.0." + std::to_string(i + 1));
+        server.is_hanging = false;
+        server.extensions = {"PIPELINING", "CHUNKING"};
+        server.reply = [&server](const std::string& command) {
+            if (server.connects > 1) return std::optional<std::string>("hang");
+            if (!command.starts_with("BDAT")) return std::optional<std::string>();
+            return std::optional<std::string>("502 5.5.1 not here");
+        };
+    }
+    // While the first body is under way the second one begins.
+    world.run_for(Deliveries::patience);
+    for (int i = 0; i < 60; ++i) {
+        world.run_for(1s);
+        EXPECT_LE(world.connector.in_use["tarpit"], 1u) << "after " << i << " s";
+    }
+}
+
 TEST(Trials, two_thousand_tarpits_and_the_defaults_do_not_delay_who_answers) {
     World world;
     world.settings.retry.delay_notices.clear();
