@@ -70,6 +70,7 @@ void Deliveries::start(std::uint32_t site) {
     const auto delivery = make(site);
     delivery->may_connect = needs.connection;
     delivery->taken = destination.taken();
+    delivery->taken_at = core_.now();
     if (is_probe) {
         const bool is_ordered = destination.health().is_probe_ordered();
         delivery->purpose = is_ordered ? Purpose::ordered_probe : Purpose::probe;

@@ -158,6 +158,9 @@ private:
     static constexpr Millis look_up_check_interval{5'000};
     // A look-up that lasts longer holds no connection: the name servers may be silent.
     static constexpr Millis long_look_up{1'000};
+    // What a delivery has taken from the rates counts where it is used: later than this it is taken
+    // again.
+    static constexpr Millis rates_kept_for{1'000};
     static constexpr Millis room_wait{1'000};  // of a look-up that is one too many
 
     enum class Purpose : std::uint8_t { mail, probe, ordered_probe };
@@ -223,6 +226,7 @@ private:
         std::uint32_t connection = queue::nothing;
         // What it has taken from the site's rates and not used yet.
         queue::Destination::Taken taken;
+        Instant taken_at;
         bool may_send = true;
         bool may_connect = false;
         bool is_unconnected = false;      // counted as such

@@ -92,6 +92,7 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
     };
     while (may_knock() && !is_enough()) {
         if (go_to_next_address(*delivery)) {
+            if (core_.now() - delivery->taken_at >= rates_kept_for) give_rates_back(*delivery);
             if (is_pause_too_long(*delivery)) break;
             if (!take_place_again(delivery)) return;
             if (take_from_rates(delivery))
@@ -316,6 +317,7 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
     if (needs.message) delivery->taken.messages = taken.messages;
     if (needs.connection) delivery->taken.connections = taken.connections;
     if (parts_.sites[delivery->site].limits.has_rates()) ++core_.troubles_version;
+    delivery->taken_at = core_.now();
     delivery->may_send = delivery->may_connect = true;
     return true;
 }
