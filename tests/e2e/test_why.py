@@ -246,8 +246,10 @@ def test_why_in_doubt(world):
 
 
 def test_why_the_relay_s_connections_are_busy(world):
-    world.mx1.script["MAIL"] = always(HANG)
     world.start(delivery={"connections": 1})
+    world.send()
+    until(lambda: not world.posthouse.queue(), "it has answered")
+    world.mx1.script["MAIL"] = always(HANG)
     world.send()
     world.wait_for("bob@them.example", "delivering")
     world.send("eve@others.example")
