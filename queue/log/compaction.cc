@@ -28,10 +28,10 @@ MessageId id_of(std::string_view payload) {
 
 // ---- The victim ----
 
-bool Compaction::choose() {
+bool Compaction::choose(std::uint64_t scarce_room) {
     if (victim_) return true;
     if (!std::exchange(is_look_due_, false)) return false;
-    victim_ = segments_.choose_victim();
+    victim_ = segments_.choose_victim(scarce_room);
     if (victim_ && victim_->live_bytes > credit_bytes_) victim_.reset();
     if (!victim_) return false;
     paid_bytes_ = victim_->live_bytes;
@@ -125,7 +125,7 @@ bool Compaction::is_live(const Found& found) const {
 
 // ---- A turn ----
 
-std::optional<std::uint64_t> Compaction::begin_turn() {
+std::optional<std::uint64_t> Compaction::begin_turn(std::uint64_t scarce_room) {
     is_disk_busy_ = false;
     room_ = Batch::lead_bytes;
     read_bytes_ = 0;
@@ -137,7 +137,7 @@ std::optional<std::uint64_t> Compaction::begin_turn() {
         if (is_disk_busy_) return std::nullopt;
         if (!gathered_.empty()) return room_;
     }
-    if (!choose()) return std::nullopt;
+    if (!choose(scarce_room)) return std::nullopt;
     while (!moving_ && room_ < copy_bytes_max && read_bytes_ < read_bytes_max) {
         auto found = next_record();
         if (is_disk_busy_) return std::nullopt;

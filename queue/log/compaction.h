@@ -24,7 +24,7 @@ namespace queue::log {
 // bytes. What is finished or changed between two turns needs no care: each turn looks at the index,
 // and nothing changes within one.
 //
-//     if (auto room = compaction.begin_turn()) {   // of a batch of the cold stream
+//     if (auto room = compaction.begin_turn(0)) {   // of a batch of the cold stream
 //         compaction.fill(batch);                  // then write and sync it, apply its effects
 //     }
 class Compaction {
@@ -45,8 +45,9 @@ public:
     // Choosing a segment costs a walk over all: only after this.
     void look_again() { is_look_due_ = true; }
     // Reads on, and gathers what must be copied: the room that it takes. Nothing: nothing to copy
-    // in this turn; is_due() says whether to come again.
-    [[nodiscard]] std::optional<std::uint64_t> begin_turn();
+    // in this turn; is_due() says whether to come again. `scarce_room`: as of
+    // Segments::choose_victim().
+    [[nodiscard]] std::optional<std::uint64_t> begin_turn(std::uint64_t scarce_room);
     // After a turn that came to the end of a segment: its live bytes that were not copied.
     [[nodiscard]] std::optional<SegmentBytes> take_ended() {
         return std::exchange(ended_, std::nullopt);
@@ -82,7 +83,7 @@ private:
         std::vector<SegmentBytes> written;  // counted as live, though no ENQ lists them yet
     };
 
-    bool choose();
+    bool choose(std::uint64_t scarce_room);
     void end_victim();
     void leave_victim();
     void give_up(MessageId id, const StoreError& error);

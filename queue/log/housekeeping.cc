@@ -74,12 +74,15 @@ void Housekeeping::note_closed(std::uint64_t number, std::uint64_t end) {
 // ---- The helper ----
 
 bool Housekeeping::wants_one() const {
-    return ready_.empty() && (is_wanted_ || !free_paths_.empty());
+    return !is_room_short_ && ready_.empty() && (is_wanted_ || !free_paths_.empty());
 }
+
+bool Housekeeping::has_one_too_many() const { return is_room_short_ && !free_paths_.empty(); }
 
 bool Housekeeping::has_work() const {
     const std::lock_guard guard(mutex_);
-    return !to_retire_.empty() || wants_one() || to_digest_.size() > digests_left_for_later;
+    return !to_retire_.empty() || wants_one() || has_one_too_many() ||
+           to_digest_.size() > digests_left_for_later;
 }
 
 bool Housekeeping::step() {
@@ -95,6 +98,14 @@ bool Housekeeping::step() {
             return false;
         }
         retired_.push_back({segment.number, moved.has_value()});
+        return true;
+    }
+    if (has_one_too_many()) {
+        const auto path = std::move(free_paths_.back());
+        free_paths_.pop_back();
+        lock.unlock();
+        // If it stays, the next start finds it.
+        [[maybe_unused]] const auto removed = disk_.remove(path);
         return true;
     }
     if (wants_one()) {

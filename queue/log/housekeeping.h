@@ -50,6 +50,8 @@ public:
     DiskResult<Ready> take();
     // One is going to be needed soon.
     void want_ready();
+    // Room is short: no segment is made ready, and those that are kept for use again are removed.
+    void save_room(bool is_room_short) { is_room_short_ = is_room_short; }
     // Closed, and not needed any more: it is going to be moved away.
     void retire(std::uint64_t number, std::uint64_t end);
     struct Retired {
@@ -89,12 +91,14 @@ private:
     DiskResult<void> move_away(const Closed& segment);
     DiskResult<void> sync_folder(const char* folder);
     void write_digest(const Closed& segment);
-    [[nodiscard]] bool wants_one() const;  // with mutex_
+    [[nodiscard]] bool wants_one() const;         // with mutex_
+    [[nodiscard]] bool has_one_too_many() const;  // in free/; with mutex_
 
     Disk& disk_;
     const LogOptions& options_;
     const Uuid spool_;
     std::atomic<bool> is_in_a_hurry_ = false;
+    std::atomic<bool> is_room_short_ = false;
 
     mutable std::mutex mutex_;  // of all below
     std::mt19937_64 rng_;

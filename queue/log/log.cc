@@ -52,7 +52,7 @@ StoreResult<std::unique_ptr<Log>> Log::open(Disk& disk, const LogOptions& option
 
 Log::Log(Disk& disk, const LogOptions& options)
     : disk_(disk),
-      options_(options),
+      options_(fit(options, disk)),
       free_percent_min_(options.free_percent_min),
       free_bytes_min_(options.free_bytes_min),
       pending_(std::make_unique<Pending>()) {
@@ -196,6 +196,7 @@ std::uint64_t Log::id_ceiling() const { return next_id_ + ids_reserved; }
 DiskResult<void> Log::make_room(Stream stream, std::uint64_t bytes) {
     const bool is_open = segments_->is_open(stream);
     const bool is_short = stream == Stream::hot && is_short_of_room();
+    segments_->save_room(is_saving());
     if (is_open &&
         (segments_->is_fresh(stream) || segments_->end(stream) + bytes <= options_.segment_bytes)) {
         return is_short ? segments_->reserve(stream, bytes) : DiskResult<void>();
@@ -409,7 +410,7 @@ bool Log::tend() {
 // One turn. True: there may be more.
 bool Log::compact() {
     if (commits_ < compaction_commit_min_) return false;
-    const auto room = compaction_->begin_turn();
+    const auto room = compaction_->begin_turn(scarce_room());
     if (compaction_->is_disk_busy()) {
         compaction_->put_off();
         return false;

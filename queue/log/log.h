@@ -189,6 +189,7 @@ public:
 
 private:
     Log(Disk& disk, const LogOptions& options);
+    static LogOptions fit(LogOptions options, Disk& disk);
     StoreResult<void> start();
     StoreResult<void> start_streams(bool has_cold);
     DiskResult<void> start_stream(Stream stream);
@@ -202,6 +203,11 @@ private:
     DiskResult<void> make_room(Stream stream, std::uint64_t bytes);
     [[nodiscard]] bool is_short_of_room() const;
     [[nodiscard]] bool is_lack_of_room(const DiskError& error) const;
+    [[nodiscard]] std::uint64_t outcome_room(const DiskSpace& space) const;
+    [[nodiscard]] bool is_saving() const;
+    [[nodiscard]] std::uint64_t scarce_room() const;
+    [[nodiscard]] bool writes_mail() const;
+    [[nodiscard]] DiskError room_is_kept() const;
     DiskResult<void> find_place();
     void begin_full(const DiskError& error);
     void take_back_mail(const EndedMail& ended);
@@ -252,7 +258,9 @@ private:
     std::vector<std::string> notes_;      // under refusal_mutex_
 
     std::atomic<bool> is_stalled_ = false;
-    std::atomic<std::uint64_t> free_bytes_ = ~std::uint64_t{0};  // as check_space() saw it
+    // As check_space() saw it, and how much of it is kept free of mail.
+    std::atomic<std::uint64_t> free_bytes_ = ~std::uint64_t{0};
+    std::atomic<std::uint64_t> kept_bytes_ = 0;
 
     std::unique_ptr<Housekeeping> housekeeping_;
     std::unique_ptr<Segments> segments_;

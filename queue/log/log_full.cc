@@ -1,6 +1,8 @@
 // What the log does on a disk that is full: new mail is refused, and what comes of the mail that is
 // queued waits until it can be written.
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "queue/log/batch.h"
@@ -15,6 +17,12 @@ namespace {
 // With less than this the room for a batch is taken before the batch is made: more than is written
 // between two looks at the free space.
 constexpr std::uint64_t low_room_bytes = 64u << 20;
+// The newest state of a queued message with one recipient, and its end: about twice what they take,
+// since older states are still on the disk when newer ones are written.
+constexpr std::uint64_t outcome_bytes = 512;
+// A disk holds at least so many segments, unless they would become smaller than the minimum.
+constexpr std::uint64_t segments_per_disk_min = 32;
+constexpr std::uint64_t fitted_bytes_min = 64u << 10;
 
 }  // namespace
 
@@ -55,14 +63,60 @@ DiskResult<void> Log::start_stream(Stream stream) {
     return started ? write_mark(stream, id_ceiling()) : started;
 }
 
-bool Log::is_short_of_room() const { return is_full_ || free_bytes_ < low_room_bytes; }
+// The room that is kept free is counted in segments, so a small disk gets small ones.
+LogOptions Log::fit(LogOptions options, Disk& disk) {
+    const auto space = disk.space();
+    if (!space) return options;
+    const auto share = std::max(fitted_bytes_min, space->total_bytes / segments_per_disk_min);
+    options.segment_bytes = std::min(options.segment_bytes, share);
+    return options;
+}
+
+bool Log::is_short_of_room() const {
+    return is_full_ || free_bytes_ < low_room_bytes + kept_bytes_;
+}
+
+// The room that is kept free of mail: a segment of the hot stream for outcomes, one of the cold
+// stream for the copies that let other segments go, and what stays of each message's outcomes. On a
+// disk that small messages fill, mail still gets half.
+std::uint64_t Log::outcome_room(const DiskSpace& space) const {
+    const auto wanted = stream_count * options_.segment_bytes + outcome_bytes * index_.size();
+    return std::min(wanted, space.total_bytes / 2);
+}
+
+// One segment above the room that is kept, which is also where mail is taken again: what the log
+// could do without takes no room from there on.
+bool Log::is_saving() const {
+    return is_full_ || free_bytes_ < kept_bytes_ + options_.segment_bytes;
+}
+
+// What is left for copies; 0: room is not scarce.
+std::uint64_t Log::scarce_room() const { return is_saving() ? free_bytes_.load() : 0; }
+
+bool Log::writes_mail() const {
+    return std::ranges::any_of(writing_->operations, [](const Operation& operation) {
+        return std::holds_alternative<Enqueue>(operation.what) ||
+               std::holds_alternative<AppendBody>(operation.what);
+    });
+}
+
+DiskError Log::room_is_kept() const {
+    return {ENOSPC, "what is left on " + disk_.root() +
+                        " is kept for the outcomes of queued mail: " +
+                        std::generic_category().message(ENOSPC)};
+}
 
 // The place for what is to be written. On a full disk mail is refused first: what is left is
 // little, and may find a place that all of it did not.
 DiskResult<void> Log::find_place() {
-    const auto look = [this] {
+    const auto look = [this]() -> DiskResult<void> {
         const auto carried = segments_->dones_to_carry().size() * Batch::carried_bytes;
-        return make_room(Stream::hot, writing_->bytes + carried);
+        const auto bytes = writing_->bytes + carried;
+        if (is_short_of_room() && writes_mail()) {
+            check_space();
+            if (free_bytes_ < bytes + kept_bytes_) return std::unexpected(room_is_kept());
+        }
+        return make_room(Stream::hot, bytes);
     };
     auto room = look();
     if (room || !is_lack_of_room(room.error())) return room;
@@ -159,7 +213,9 @@ void Log::take_back_mail(const EndedMail& ended) {
 void Log::look_for_room() {
     check_space();
     // What is being written looks by itself.
-    if (!is_full_ || writing_ || is_broken() || free_bytes_ < room_wanted_) return;
+    if (!is_full_ || writing_ || is_broken()) return;
+    // A segment more than is kept: mail is not refused again by the next batch.
+    if (free_bytes_ < kept_bytes_ + options_.segment_bytes) return;
     auto made = make_room(Stream::hot, room_wanted_);
     // It may be the first one since the start.
     if (made && segments_->is_fresh(Stream::hot)) made = write_mark(Stream::hot, id_ceiling());

@@ -76,6 +76,7 @@ void Log::check_space() {
     const auto space = disk_.space();
     std::optional<StoreError> refusal;
     free_bytes_ = space ? space->free_bytes : ~std::uint64_t{0};
+    kept_bytes_ = space ? outcome_room(*space) : 0;
     if (space) {
         const auto limit =
             std::max(free_bytes_min_.load(), space->total_bytes / 100 * free_percent_min_);

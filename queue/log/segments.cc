@@ -55,6 +55,7 @@ DiskResult<void> Segments::seal(Stream stream) {
     if (!open.is_synced) {
         if (auto synced = sync(stream); !synced) return synced;
     }
+    if (is_room_short_) trim(open);
     set_previous(stream, open.number, open.end);
     look_at(open.number);
     housekeeping_.note_closed(open.number, open.end);
@@ -112,7 +113,7 @@ DiskResult<void> Segments::append(Stream stream, std::string_view bytes) {
 DiskResult<void> Segments::fill_ahead(Open& open) const {
     const auto left = options_.segment_bytes - std::min(options_.segment_bytes, open.filled);
     const auto ahead = std::min(options_.zero_ahead_bytes, left);
-    if (ahead == 0) return {};
+    if (ahead == 0 || is_room_short_) return {};
     auto written =
         open.file->write(open.filled, std::string(static_cast<std::size_t>(ahead), '\0'));
     if (written) open.filled += ahead;
@@ -137,6 +138,13 @@ DiskResult<void> Segments::reserve(Stream stream, std::uint64_t bytes) {
     set_file_bytes(uses_.at(open.number), open.filled);
     if (open.end + bytes <= open.filled) return {};
     return written;
+}
+
+// If that works.
+void Segments::trim(Open& open) {
+    if (open.filled <= open.end || !open.file->resize(open.end)) return;
+    open.filled = open.end;
+    set_file_bytes(uses_.at(open.number), open.end);
 }
 
 DiskResult<void> Segments::cut(Stream stream) {
@@ -289,7 +297,7 @@ bool Segments::retire(std::uint64_t number, Use& use) {
     return true;
 }
 
-std::optional<Segments::Victim> Segments::choose_victim() const {
+std::optional<Segments::Victim> Segments::choose_victim(std::uint64_t scarce_room) const {
     if (is_held_back_) return std::nullopt;
     const auto slack = options_.slack_segments * options_.segment_bytes;
     const bool is_too_much = file_bytes_ > 2 * live_bytes_ + slack;
@@ -300,7 +308,8 @@ std::optional<Segments::Victim> Segments::choose_victim() const {
         if (use.live_bytes == 0 || use.live_bytes == use.live_after_compaction) continue;
         if (is_current(number) || use.fate != Use::Fate::kept) continue;
         const auto share = static_cast<double>(use.live_bytes) / static_cast<double>(use.end);
-        const bool is_worth_it = (is_too_much && share < 0.75) ||
+        const bool gives_room = use.live_bytes <= scarce_room / 4 * 3;
+        const bool is_worth_it = ((is_too_much || gives_room) && share < 0.75) ||
                                  (share < 0.25 && number + options_.young_segments < newest);
         if (!is_worth_it || share >= best_share) continue;
         best = Victim{.number = number, .end = use.end, .live_bytes = use.live_bytes};

@@ -80,6 +80,12 @@ public:
     // Takes the room for so many bytes behind the current one's end, and for some more if there is
     // any: an append of them then finds it. For a disk that is nearly full.
     DiskResult<void> reserve(Stream stream, std::uint64_t bytes);
+    // Room is short: nothing is written ahead, no segment is made before it is needed or kept when
+    // it is empty, and a closed one gives back what lies behind its end.
+    void save_room(bool is_room_short) {
+        is_room_short_ = is_room_short;
+        housekeeping_.save_room(is_room_short);
+    }
     [[nodiscard]] bool is_open(Stream stream) const { return open_of(stream).file != nullptr; }
     // 0: none is open.
     [[nodiscard]] std::uint64_t current(Stream stream) const { return open_of(stream).number; }
@@ -133,8 +139,10 @@ public:
     };
     // The closed segment that is best worth copying out of, if any is: under a quarter of it is
     // live and it is not among the youngest; or all of them take more than twice what is live, and
-    // some segments. A walk over all segments.
-    [[nodiscard]] std::optional<Victim> choose_victim() const;
+    // some segments. Where room is scarce (`scarce_room` is how much is left; 0: it is not): any of
+    // which a quarter is dead and whose copies leave a quarter of that room. A walk over all
+    // segments.
+    [[nodiscard]] std::optional<Victim> choose_victim(std::uint64_t scarce_room) const;
     // All that could be copied out of it was. Returns the live bytes that are left in it.
     std::uint64_t note_compacted(std::uint64_t number);
 
@@ -181,6 +189,7 @@ private:
     }
     [[nodiscard]] bool is_current(std::uint64_t number) const;
     DiskResult<void> seal(Stream stream);
+    void trim(Open& open);
     DiskResult<void> fill_ahead(Open& open) const;
     void insert(const Adopted& segment);
     void set_file_bytes(Use& use, std::uint64_t bytes);
@@ -197,6 +206,7 @@ private:
     const LogOptions& options_;
     Housekeeping& housekeeping_;
     bool is_held_back_ = false;
+    bool is_room_short_ = false;
     bool has_sync_failed_ = false;
 
     std::array<Open, stream_count> open_;

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
 
 #include "queue/log/log_store.h"
@@ -206,8 +207,18 @@ TEST(LogResources, old_mail_is_found_when_descriptors_are_there_again) {
 
 // ---- A full disk ----
 
+// Without floors, and without empty segments that a start could use.
+LogOptions scanty_options() {
+    auto options = small_options();
+    options.free_segments_max = 0;
+    options.free_percent_min = 0;
+    options.free_bytes_min = 0;
+    return options;
+}
+
 struct FullDisk {
-    explicit FullDisk(std::size_t queued) {
+    explicit FullDisk(std::size_t queued, const LogOptions& options = small_options())
+        : spool(disk, options) {
         for (std::size_t i = 0; i < queued; ++i) send(800);
     }
     // Its answer; nothing while it has none.
@@ -222,9 +233,9 @@ struct FullDisk {
     }
     void fill(std::uint64_t left = 0) { disk.set_capacity(disk.used_bytes() + left); }
     // How often the next segment is wanted does not matter: mail comes until it is refused.
-    void send_until_refused() {
-        for (int i = 0; i < 1000; ++i) {
-            const auto answer = send(3000);
+    void send_until_refused(std::size_t bytes = 3000) {
+        for (int i = 0; i < 5000; ++i) {
+            const auto answer = send(bytes);
             ASSERT_TRUE(answer) << "nobody waits for room";
             if (*answer) continue;
             ASSERT_EQ(answer->error().kind, StoreError::Kind::no_space);
@@ -248,7 +259,7 @@ struct FullDisk {
     }
 
     FakeDisk disk;
-    Spool spool{disk};
+    Spool spool;
     std::set<MessageId> waiting;
 };
 
@@ -402,6 +413,115 @@ TEST(LogFullDisk, a_lack_of_room_at_any_change_loses_and_breaks_nothing) {
     EXPECT_GT(calls, 100u);
 }
 
+// Two segments, and room for each message's outcomes.
+TEST(LogFullDisk, leaves_room_for_what_comes_of_mail_and_takes_mail_when_there_is_more) {
+    FullDisk world(100, scanty_options());
+    world.fill(500'000);
+    world.send_until_refused();
+    ASSERT_TRUE(world.spool.store->refusal());
+    const auto kept = 2 * scanty_options().segment_bytes + 512 * world.waiting.size();
+    EXPECT_GT(world.disk.space()->free_bytes, kept - 5'000);
+    EXPECT_LT(world.disk.space()->free_bytes, kept + 100'000) << "and not more than that";
+    world.fill(kept - 1);
+    world.spool.service->check_space();
+    EXPECT_TRUE(world.spool.store->refusal());
+    world.fill(kept + scanty_options().segment_bytes - 1'000);
+    world.spool.service->check_space();
+    EXPECT_TRUE(world.spool.store->refusal()) << "or it would be refused again at once";
+    world.fill(kept + scanty_options().segment_bytes);
+    world.spool.service->check_space();
+    EXPECT_FALSE(world.spool.store->refusal());
+    EXPECT_EQ(world.spool.notes.size(), 2u);
+    EXPECT_TRUE(world.send(3000).value());
+    world.expect_kept();
+}
+
+// Only the spool itself fills it: whatever comes of each message, and in whatever order, finds
+// room, and when all of it is gone, mail is taken again.
+TEST(LogFullDisk, a_spool_that_has_filled_its_disk_can_always_write_what_comes_of_its_mail) {
+    struct Row {
+        std::uint64_t disk_bytes;
+        std::size_t message_bytes;
+        std::uint64_t seeds;
+    };
+    for (const auto& row :
+         {Row{400'000, 3'000, 3}, Row{1'000'000, 3'000, 3}, Row{1'000'000, 300, 1}}) {
+        for (std::uint64_t seed = 1; seed <= row.seeds; ++seed) {
+            SCOPED_TRACE(testing::Message() << row.disk_bytes << " bytes, messages of "
+                                            << row.message_bytes << ", seed " << seed);
+            auto options = scanty_options();
+            options.free_segments_max = 4;
+            FullDisk world(0, options);
+            world.disk.set_space({.free_bytes = row.disk_bytes, .total_bytes = row.disk_bytes});
+            world.disk.set_capacity(row.disk_bytes);
+            std::mt19937_64 rng(seed);
+            for (int round = 0; round < 4; ++round) {
+                world.send_until_refused(row.message_bytes);
+                std::vector<MessageId> order(world.waiting.begin(), world.waiting.end());
+                const bool is_half = round % 2 == 0;
+                ASSERT_GT(order.size(), 20u);
+                std::ranges::shuffle(order, rng);
+                for (std::uint16_t attempt = 1; attempt < 8; ++attempt) {
+                    for (const auto id : order) {
+                        if (rng() % 4 == 0) continue;
+                        world.spool.store->update(id, make_states(attempt), {});
+                        world.spool.run();
+                    }
+                }
+                ASSERT_FALSE(world.spool.store->is_stalled()) << "attempts, round " << round;
+                if (is_half) order.resize(order.size() / 2 + 1);
+                for (const auto id : order) {
+                    world.spool.store->finish(id, {}, nullptr);
+                    world.waiting.erase(id);
+                    world.spool.run();
+                }
+                ASSERT_FALSE(world.spool.store->is_stalled()) << "ends, round " << round;
+                world.expect_kept();
+                world.spool.service->check_space();
+                ASSERT_TRUE(is_half || !world.spool.store->refusal()) << "round " << round;
+            }
+            EXPECT_TRUE(world.send(3000).value());
+            EXPECT_EQ(world.spool.fatal, "");
+        }
+    }
+}
+
+TEST(LogFullDisk, leaves_two_segments_where_they_are_large) {
+    FakeDisk disk;
+    auto options = scanty_options();
+    options.segment_bytes = 64u << 20;
+    disk.set_space({.free_bytes = 1'000'000'000, .total_bytes = 4'000'000'000});
+    Spool spool(disk, options);
+    EXPECT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+    disk.set_space({.free_bytes = 150'000'000, .total_bytes = 4'000'000'000});
+    spool.service->check_space();
+    EXPECT_TRUE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+    disk.set_space({.free_bytes = 134'000'000, .total_bytes = 4'000'000'000});
+    EXPECT_FALSE(spool.enqueue(shared_message(spool.store->allocate_id(), "x")));
+}
+
+TEST(LogFullDisk, keeps_half_of_the_disk_at_most) {
+    FullDisk world(0, scanty_options());
+    world.disk.set_space({.free_bytes = 600'000, .total_bytes = 600'000});
+    world.disk.set_capacity(600'000);
+    world.send_until_refused(50);
+    EXPECT_GT(world.disk.space()->free_bytes, 295'000u);
+    EXPECT_LT(world.disk.space()->free_bytes, 305'000u);
+}
+
+TEST(LogFullDisk, a_small_disk_is_written_in_small_segments) {
+    FakeDisk disk;
+    disk.set_space({.free_bytes = 60'000'000, .total_bytes = 64'000'000});
+    auto options = scanty_options();
+    options.segment_bytes = 64u << 20;
+    Spool spool(disk, options);
+    for (int i = 0; i < 50; ++i)
+        ASSERT_TRUE(
+            spool.enqueue(shared_message(spool.store->allocate_id(), std::string(100'000, 'x'))));
+    EXPECT_EQ(spool.service->statistics().segments, 3u) << "of two megabytes each";
+    EXPECT_FALSE(spool.store->refusal());
+}
+
 // Mail of which most is finished, and the rest copied together: a spool with both streams.
 struct ColdSpool {
     ColdSpool() {
@@ -424,15 +544,6 @@ struct ColdSpool {
     FakeDisk disk;
     std::set<MessageId> waiting;
 };
-
-// Without floors, and without empty segments that a start could use.
-LogOptions scanty_options() {
-    auto options = small_options();
-    options.free_segments_max = 0;
-    options.free_percent_min = 0;
-    options.free_bytes_min = 0;
-    return options;
-}
 
 // Killed and started again and again, until what is left is gone: each start comes up.
 TEST(LogFullDisk, a_start_without_room_for_new_segments_is_full_and_goes_on_when_there_is_room) {
