@@ -32,6 +32,13 @@ void add_tarpits(World& world, int count, const std::string& silent_at = {}) {
     }
 }
 
+Server& serve_who_has_answered(World& world) {
+    auto& server = world.serve("them.example");
+    world.send({.to = {"bob@them.example"}});
+    world.run_for(1min);
+    return server;
+}
+
 // A mail a second for two hours, to a server that has answered before.
 void check_that_mail_goes_at_once(World& world, Server& server, std::size_t silent_most,
                                   std::size_t mails = 7200) {
@@ -51,9 +58,7 @@ TEST(Trials, forty_silent_hosts_and_ten_connections_do_not_delay_who_answers) {
     World world;
     world.settings.delivery.connections_max = 10;
     world.settings.retry.delay_notices.clear();
-    auto& server = world.serve("them.example");
-    world.send({.to = {"bob@them.example"}});
-    world.run_for(1min);
+    auto& server = serve_who_has_answered(world);
     add_tarpits(world, 40);
     check_that_mail_goes_at_once(world, server, 2);
 }
@@ -72,9 +77,7 @@ TEST(Trials, hosts_that_fall_silent_at_any_stage_do_not_delay_who_answers) {
         World world;
         world.settings.delivery.connections_max = 10;
         world.settings.retry.delay_notices.clear();
-        auto& server = world.serve("them.example");
-        world.send({.to = {"bob@them.example"}});
-        world.run_for(1min);
+        auto& server = serve_who_has_answered(world);
         for (int i = 0; i < 40; ++i)
             if (has_chunking)
                 world.server("10.1.0." + std::to_string(i + 1)).extensions = {"PIPELINING",
@@ -121,9 +124,7 @@ TEST(Trials, a_second_session_after_one_without_chunking_is_one_again) {
 TEST(Trials, two_thousand_tarpits_and_the_defaults_do_not_delay_who_answers) {
     World world;
     world.settings.retry.delay_notices.clear();
-    auto& server = world.serve("them.example");
-    world.send({.to = {"bob@them.example"}});
-    world.run_for(1min);
+    auto& server = serve_who_has_answered(world);
     add_tarpits(world, 2000);
     check_that_mail_goes_at_once(world, server, 125);
 }
@@ -314,9 +315,7 @@ TEST(Trials, that_have_waited_for_a_host_are_counted_when_they_are_called) {
     World world;
     world.settings.delivery.connections_max = 16;
     world.settings.retry.delay_notices.clear();
-    auto& server = world.serve("them.example");
-    world.send({.to = {"bob@them.example"}});
-    world.run_for(1min);
+    auto& server = serve_who_has_answered(world);
     auto& silent = world.server("10.1.0.1");
     silent.group = "tarpit";
     silent.reply = always("CONNECT", "hang");
@@ -412,9 +411,7 @@ TEST(Trials, who_answers_is_known_after_a_restart) {
     World world;
     world.settings.delivery.connections_max = 10;
     world.settings.retry.delay_notices.clear();
-    auto& server = world.serve("them.example");
-    world.send({.to = {"bob@them.example"}});
-    world.run_for(1min);
+    auto& server = serve_who_has_answered(world);
     const auto hints = world.manager().hints();
     world.restart();
     world.manager().restore(hints);
