@@ -284,8 +284,10 @@ private:
             auto ask = std::move(work_.front());
             work_.pop_front();
             lock.unlock();
-            ask(manager, queue.now);
+            // Once it is answered the clock is the test's again.
+            const auto now = queue.now;
             queue.now += queue.turn_time;
+            ask(manager, now);
             while (!queue.later.empty()) {
                 auto callback = std::move(queue.later.back());
                 queue.later.pop_back();
