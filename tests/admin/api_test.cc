@@ -162,18 +162,17 @@ TEST_F(ApiTest, a_long_queue_comes_in_pages_without_gap_or_repetition) {
 }
 
 TEST_F(ApiTest, a_page_is_bounded_by_recipients_too) {
-    for (queue::MessageId id = 1; id <= 5; ++id) {
-        std::vector<outbound::RecipientView> recipients(7000, waiting("bob@them.example"));
+    const std::size_t sizes[] = {10'000, 10'000, 1};  // two are as many as a page may have
+    for (const auto size : sizes) {
+        std::vector<outbound::RecipientView> recipients(size, waiting("bob@them.example"));
         recipients[0] = waiting("carl@there.example");
-        add(0, id, "", std::move(recipients));
+        add(0, shards_[0]->queue.messages.size() + 1, "", std::move(recipients));
     }
-    add(0, 6, "", std::vector<outbound::RecipientView>(30'000, waiting("eve@there.example")));
-    const std::vector<std::string> all = {"000001", "000002", "000003",
-                                          "000004", "000005", "000006"};
+    const std::vector<std::string> all = {"000001", "000002", "000003"};
     const std::map<std::string, std::string> questions[] = {
         {{"domain", "there.example"}}, {{"domain", "there.example"}, {"sort", "age"}}};
     for (const auto& question : questions) {
-        EXPECT_EQ(ask(200, "/v1/queue", question)["messages"].size(), 3u)
+        EXPECT_EQ(ask(200, "/v1/queue", question)["messages"].size(), 2u)
             << "what does not match is in the answer all the same";
         EXPECT_EQ(ids(question), all);
     }
