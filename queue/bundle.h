@@ -34,6 +34,8 @@ struct Bundle {
     bool is_retry = false;
     bool is_huge = false;
     bool is_of_one = false;  // of a recipient that goes alone: no other joins it
+    // After a session that others of its message broke it had the next turn: no second time.
+    bool has_gone_first = false;
 };
 
 using BundleSlab = Slab<Bundle>;

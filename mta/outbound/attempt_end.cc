@@ -153,6 +153,8 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
         } else if (is_broken && are_some_to_blame) {
             if (std::ranges::find(outcome.suspects, i) != outcome.suspects.end()) {
                 settle_as(number, Kind::deferred, error);
+            } else if (i < outcome.suspects.front()) {
+                sorted.accepted.push_back(number);
             } else {
                 sorted.again.push_back(number);
             }
@@ -202,6 +204,22 @@ bool Deliveries::turn_to_v4(Delivery& delivery, std::uint32_t connection) {
     return true;
 }
 
+// In what is left of the bundle. `are_unharmed`: others of it broke the session, which costs these
+// no turn.
+void Deliveries::go_again(const DeliveryPtr& delivery, const Sorted& sorted, bool are_unharmed) {
+    auto& lines = parts_.lines;
+    if (!are_unharmed) return put_back(delivery, how_of(*delivery));
+    const auto bundle = std::exchange(delivery->bundle, queue::nothing);
+    if (sorted.accepted.empty()) {
+        lines.put_back_unharmed(bundle);
+    } else {
+        if (!sorted.again.empty())
+            lines.put_back_unharmed(lines.split_off_others(bundle, sorted.accepted));
+        lines.put_back(bundle, Lines::Place::first);
+    }
+    end(delivery, how_of(*delivery));
+}
+
 void Deliveries::judge(const DeliveryPtr& delivery,
                        const smtp::ClientSession::TransactionEnded& outcome,
                        std::uint32_t connection) {
@@ -216,20 +234,20 @@ void Deliveries::judge(const DeliveryPtr& delivery,
         delivery->broken_at_mailbox = core_.table().recipient(entry, number).address_hash;
     }
     part(*delivery, outcome);
-    auto [settled, left, refusals, again] = sort_answers(*delivery, outcome, taken, connection);
-    if (!again.empty()) {
+    auto sorted = sort_answers(*delivery, outcome, taken, connection);
+    if (!sorted.accepted.empty() || !sorted.again.empty()) {
         // This comes to an end: some were taken, or one is to blame, or a source was suspended.
-        settle(*delivery, settled);
-        put_back(delivery, how_of(*delivery));
+        settle(*delivery, sorted.settled);
+        go_again(delivery, sorted, !outcome.suspects.empty());
         return;
     }
-    delivery->recipients = std::move(left);
-    delivery->refusals = std::move(refusals);
+    delivery->recipients = std::move(sorted.left);
+    delivery->refusals = std::move(sorted.refusals);
     if (delivery->recipients.empty()) {
-        settle_all(delivery, settled, how_of(*delivery));
+        settle_all(delivery, sorted.settled, how_of(*delivery));
         return;
     }
-    settle(*delivery, settled);
+    settle(*delivery, sorted.settled);
     if (core_.is_draining || !delivery->holds_connection || delivery->sessions >= sessions_max) {
         give_up(delivery);
     } else {

@@ -195,7 +195,8 @@ void Deliveries::fit_to_limits(Delivery& delivery, const smtp::Capabilities& cap
         kept.push_back(number);
         refusals.push_back(std::move(delivery.refusals[i]));
     }
-    parts_.lines.put_back_others(delivery.bundle, kept);
+    if (kept.size() < core_.bundles[delivery.bundle].recipients)
+        parts_.lines.put_back(parts_.lines.split_off_others(delivery.bundle, kept));
     delivery.recipients = std::move(kept);
     delivery.refusals = std::move(refusals);
 }

@@ -343,13 +343,17 @@ private:
         std::vector<Outcome> settled;
         std::vector<std::uint32_t> left;
         std::vector<std::optional<DeliveryError>> refusals;  // of those that are left
-        std::vector<std::uint32_t> again;                    // at once, in another transaction
+        // At once, in another transaction. Those that the host had accepted when others broke the
+        // session do not wait for those of which it has not heard.
+        std::vector<std::uint32_t> accepted;
+        std::vector<std::uint32_t> again;
     };
     [[nodiscard]] Sorted sort_answers(Delivery& delivery,
                                       const smtp::ClientSession::TransactionEnded& outcome,
                                       const DeliveryError& taken, std::uint32_t connection);
     // A refusal of our IPv6 address for want of a name. False: it was another one.
     [[nodiscard]] bool turn_to_v4(Delivery& delivery, std::uint32_t connection);
+    void go_again(const DeliveryPtr& delivery, const Sorted& sorted, bool are_unharmed);
     void judge(const DeliveryPtr& delivery, const smtp::ClientSession::TransactionEnded& outcome,
                std::uint32_t connection);
 

@@ -191,18 +191,24 @@ bool Lines::leave_if_moved(std::uint32_t message, queue::RecipientEntry& recipie
     return true;
 }
 
-void Lines::put_back_others(std::uint32_t bundle, std::span<const std::uint32_t> kept) {
-    if (core_.bundles[bundle].recipients <= kept.size()) return;
+void Lines::put_back_unharmed(std::uint32_t bundle) {
+    const bool is_again = std::exchange(core_.bundles[bundle].has_gone_first, true);
+    put_back(bundle, is_again ? Place::last : Place::first);
+}
+
+std::uint32_t Lines::split_off_others(std::uint32_t bundle, std::span<const std::uint32_t> kept) {
     const auto message = core_.bundles[bundle].message;
-    const auto rest = add(message, State::delivering, core_.bundles[bundle].place);
-    core_.bundles[rest].is_retry = core_.bundles[bundle].is_retry;
-    core_.bundles[rest].failures_seen = core_.bundles[bundle].failures_seen;
+    const auto others = add(message, State::delivering, core_.bundles[bundle].place);
+    const auto& whole = core_.bundles[bundle];
+    core_.bundles[others].is_retry = whole.is_retry;
+    core_.bundles[others].failures_seen = whole.failures_seen;
+    core_.bundles[others].has_gone_first = whole.has_gone_first;
     for_each_of(bundle, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
-        if (!std::ranges::binary_search(kept, number)) enter(rest, recipient, number);
+        if (!std::ranges::binary_search(kept, number)) enter(others, recipient, number);
         return true;
     });
-    core_.bundles[bundle].recipients -= core_.bundles[rest].recipients;
-    put_back(rest);
+    core_.bundles[bundle].recipients -= core_.bundles[others].recipients;
+    return others;
 }
 
 void Lines::part(std::uint32_t message, std::span<const std::uint32_t> numbers) {

@@ -49,9 +49,13 @@ public:
     // Recipients whose mail goes to another site by now are waiting and due instead.
     enum class Place : std::uint8_t { last, first };
     void put_back(std::uint32_t bundle, Place place = Place::last);
-    // Of a bundle that was taken all recipients but these (ascending numbers) go back into the
-    // line.
-    void put_back_others(std::uint32_t bundle, std::span<const std::uint32_t> kept);
+    // After a session that others of the message broke: the next turn is this bundle's, but only
+    // once, or a message with many mailboxes at which hosts hang would have every turn.
+    void put_back_unharmed(std::uint32_t bundle);
+    // Of a bundle that was taken all recipients but these (ascending numbers) are a bundle of their
+    // own now, which was taken too.
+    [[nodiscard]] std::uint32_t split_off_others(std::uint32_t bundle,
+                                                 std::span<const std::uint32_t> kept);
 
     // From their next attempt on each of these goes in a bundle of its own: one of them may be what
     // breaks the sessions.

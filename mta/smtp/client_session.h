@@ -95,8 +95,9 @@ public:
         // recipients, by their place in the envelope, that still had no answer of their own. Empty:
         // it did not break.
         std::vector<std::size_t> broken_off;
-        // Those of them whose RCPT the server had still to answer. If it is one alone, its error
-        // has Scope::recipient; all others have Scope::message.
+        // Those of them whose RCPT the server had still to answer. Those before the first of these
+        // it had accepted, and of those behind the last one it has not heard. If it is one alone,
+        // its error has Scope::recipient; all others have Scope::message.
         std::vector<std::size_t> suspects;
         // The connection had served before, and was gone before it answered anything about this
         // transaction (the server's idle timeout, as a rule), or RSET failed in any way: it says

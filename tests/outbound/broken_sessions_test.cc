@@ -241,6 +241,51 @@ TEST(BrokenSessions, five_messages_that_hang_at_one_mailbox_cost_other_mail_two_
     EXPECT_EQ(world.count("delivered bob@them.example"), 2u);
 }
 
+// All of one sender. Whoever was accepted beside a mailbox that hangs, or stands behind it, does
+// not wait for all that came after.
+TEST(BrokenSessions,
+     who_shares_a_message_with_a_mailbox_that_hangs_does_not_wait_behind_later_mail) {
+    for (const bool is_behind : {false, true}) {
+        World world;
+        auto& server = world.serve("them.example");
+        server.extensions.clear();
+        poison_mailbox(server, "hang");
+        world.send();
+        world.run_for(1min);
+        std::vector<std::string> to = {"ceo@them.example", "ann@them.example"};
+        if (!is_behind) std::swap(to[0], to[1]);
+        world.send({.to = to});
+        for (int i = 0; i < 30; ++i) world.send({.to = {"ceo@them.example"}});
+        world.run_for(6min);
+        EXPECT_EQ(world.count("delivered ann@them.example"), 1u) << is_behind;
+    }
+}
+
+// A list of which every other mailbox hangs: those that were accepted have the next turn, whatever
+// stands behind has it once, and then the mail of others comes between.
+TEST(BrokenSessions, a_message_with_many_mailboxes_that_hang_does_not_have_every_turn) {
+    World world;
+    world.settings.delivery.connections_per_destination_max = 1;
+    auto& server = world.serve("them.example");
+    server.extensions.clear();
+    server.reply = [](const std::string& command) {
+        return command.starts_with("RCPT TO:<hang") ? std::optional<std::string>("hang")
+                                                    : std::nullopt;
+    };
+    std::vector<std::string> to;
+    for (int i = 0; i < 10; ++i) {
+        to.push_back("ann" + std::to_string(i) + "@them.example");
+        to.push_back("hang" + std::to_string(i) + "@them.example");
+    }
+    world.send({.to = to});
+    world.send();
+    world.run_for(11min);
+    EXPECT_EQ(world.count("delivered bob@them.example"), 1u);
+    EXPECT_EQ(world.count("delivered ann"), 2u);
+    world.run_for(2h);
+    EXPECT_EQ(world.count("delivered ann"), 10u);
+}
+
 TEST(BrokenSessions, a_host_that_is_silent_to_all_gets_four_connections_more) {
     for (const bool has_answered : {true, false}) {
         for (const std::string stage : {"RCPT", "."}) {
