@@ -36,6 +36,8 @@ struct Bundle {
     bool is_of_one = false;  // of a recipient that goes alone: no other joins it
     // After a session that others of its message broke it had the next turn: no second time.
     bool has_gone_first = false;
+    bool is_aside = false;  // of its destination's line (Destination::set_aside())
+    bool has_stood_aside = false;
 };
 
 using BundleSlab = Slab<Bundle>;

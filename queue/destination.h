@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "mta/base/rate.h"
 #include "mta/base/time.h"
@@ -51,6 +52,7 @@ struct RatesTaken {
 //   limit            a connection of this destination to become free
 //   message_rate     the time at which its message rate allows the next one (next_allowed())
 //   connection_rate  the same of its connection rate; only who needs a new connection
+//   mailbox          the end of what is under way for a mailbox: it stands aside (the caller's)
 //   turn             its turn among the destinations (the caller's limit over all of them)
 class Destination {
 public:
@@ -63,6 +65,7 @@ public:
         limit,
         message_rate,
         connection_rate,
+        mailbox,
         empty
     };
 
@@ -77,7 +80,7 @@ public:
     [[nodiscard]] std::uint32_t delivering() const { return delivering_; }
     // Connections at work, or on the way to be: what limit() limits.
     [[nodiscard]] std::uint32_t busy() const { return busy_; }
-    [[nodiscard]] std::uint32_t waiting() const { return lines_.size(); }
+    [[nodiscard]] std::uint32_t waiting() const { return lines_.size() + aside_.size(); }
     // To be taken when an attempt begins: what has changed since then, its end has to know.
     struct Mark {
         std::uint64_t successes = 0;
@@ -86,13 +89,29 @@ public:
     [[nodiscard]] Mark mark() const { return {health_.successes(), concurrency_.epoch()}; }
 
     // ---- The lines ----
+    // Those that stand aside are not next before they are lined up again.
+    [[nodiscard]] std::uint32_t in_line() const { return lines_.size(); }
+    [[nodiscard]] std::uint32_t aside() const { return aside_.size(); }
     void line_up(BundleSlab& bundles, std::uint32_t bundle) { lines_.push_back(bundles, bundle); }
+    void set_aside(BundleSlab& bundles, std::uint32_t bundle) {
+        bundles[bundle].is_aside = true;
+        aside_.push_back(bundles, bundle);
+    }
+    // Only if aside() > 0. It is in neither line then.
+    [[nodiscard]] std::uint32_t take_from_aside(BundleSlab& bundles) {
+        const auto bundle = aside_.take_turn();
+        leave(bundles, bundle);
+        return bundle;
+    }
     // It has had its turn for nothing, through no fault of its own.
     void line_up_first(BundleSlab& bundles, std::uint32_t bundle) {
         lines_.push_front(bundles, bundle);
     }
-    void leave(BundleSlab& bundles, std::uint32_t bundle) { lines_.remove(bundles, bundle); }
-    // Only if waiting() > 0.
+    void leave(BundleSlab& bundles, std::uint32_t bundle) {
+        const bool is_aside = std::exchange(bundles[bundle].is_aside, false);
+        (is_aside ? aside_ : lines_).remove(bundles, bundle);
+    }
+    // Only if in_line() > 0.
     [[nodiscard]] std::uint32_t next_bundle() const { return lines_.next(); }
     // The same, and another's turn is next. The bundle stays in line.
     [[nodiscard]] std::uint32_t take_turn() { return lines_.take_turn(); }
@@ -105,9 +124,9 @@ public:
     // A delivery on a connection of its own. Only if may_start(). True: it is the probe.
     bool start(mta::Instant now, Needs needs = {});
     // One that follows another on the same connection, before that one has ended (pipelining): it
-    // needs no connection more. Only while up and with bundles waiting.
+    // needs no connection more. Only while up and with bundles in line.
     [[nodiscard]] bool may_follow(mta::Instant now) const {
-        return !is_closed_ && health_.is_up() && waiting() > 0 && messages_.may_take(now);
+        return !is_closed_ && health_.is_up() && in_line() > 0 && messages_.may_take(now);
     }
     void start_behind(mta::Instant now);
     [[nodiscard]] bool is_slowed() const { return pace_.is_slowed(); }
@@ -197,6 +216,7 @@ private:
     TokenBucket messages_;
     TokenBucket connections_;
     SenderLines lines_;
+    SenderLines aside_;
     std::uint32_t delivering_ = 0;
     std::uint32_t busy_ = 0;
     bool is_closed_ = false;

@@ -37,6 +37,7 @@ std::string_view name_of(outbound::WaitReason reason) {
         case WaitReason::destination_down: return "destination_down";
         case WaitReason::destination_slowed: return "destination_slowed";
         case WaitReason::destination_limit: return "destination_limit";
+        case WaitReason::mailbox_turn: return "mailbox_turn";
         case WaitReason::message_rate: return "message_rate";
         case WaitReason::connection_rate: return "connection_rate";
         case WaitReason::connections_limit: return "connections_limit";

@@ -139,6 +139,11 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
                    "connection at a time, with pauses. The next one is opened " +
                    at_or_soon(view.until, now) + in_line_words(view.blocker) + '.';
         case WaitReason::destination_limit: return wait_for_connection(view, now);
+        case WaitReason::mailbox_turn:
+            return "waits for its turn: " + destination_of(view) +
+                   " hangs or breaks the session at this mailbox, so that one message at a time is "
+                   "tried there, and one is at the moment" +
+                   in_line_words(view.blocker) + '.';
         case WaitReason::message_rate:
         case WaitReason::connection_rate: return wait_for_rate(view, now);
         case WaitReason::connections_limit:
@@ -291,6 +296,8 @@ std::string advice(const RecipientView& view, const std::string& id) {
             return "Look whether it runs and can be reached from here. To try at once: posthouse "
                    "flush " +
                    domain;
+        case WaitReason::mailbox_turn:
+            return "Check the log of that server: it says why that mailbox does not answer.";
         case WaitReason::destination_slowed:
             return "Check the log of that server. To try at once: posthouse flush " + domain;
         case WaitReason::destination_limit:

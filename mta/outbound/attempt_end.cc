@@ -182,6 +182,17 @@ Deliveries::Heard Deliveries::heard_of(const DeliveryError& error, bool is_broke
     return is_final ? Heard::settled : Heard::refusal;
 }
 
+// What the host has said something about is not what it hangs at.
+void Deliveries::acquit(const Delivery& delivery,
+                        const smtp::ClientSession::TransactionEnded& outcome) {
+    auto& suspects = parts_.sites[delivery.site].suspects;
+    if (suspects.is_empty()) return;
+    for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+        if (!is_of_host(outcome.recipients[i]) && !is_broken_off(outcome, i))
+            suspects.note_answer(mailbox_of(delivery, delivery.recipients[i]), delivery.sender);
+    }
+}
+
 // Those that may be the reason for the break do not hold up the others again.
 void Deliveries::part(const Delivery& delivery,
                       const smtp::ClientSession::TransactionEnded& outcome) {
@@ -230,10 +241,12 @@ void Deliveries::judge(const DeliveryPtr& delivery,
                               .remote = pool_[connection].remote()};
     if (outcome.suspects.size() == 1) {
         const auto number = delivery->recipients[outcome.suspects.front()];
-        const auto& entry = core_.table().message(delivery->message);
-        delivery->broken_at_mailbox = core_.table().recipient(entry, number).address_hash;
+        delivery->broken_at_mailbox = mailbox_of(*delivery, number);
+        parts_.sites[delivery->site].suspects.note_break(*delivery->broken_at_mailbox,
+                                                         delivery->sender, core_.now());
     }
     part(*delivery, outcome);
+    acquit(*delivery, outcome);
     auto sorted = sort_answers(*delivery, outcome, taken, connection);
     if (!sorted.accepted.empty() || !sorted.again.empty()) {
         // This comes to an end: some were taken, or one is to blame, or a source was suspended.
@@ -396,6 +409,8 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
     give_place_up(*delivery);
     auto& site = parts_.sites[delivery->site];
     auto& destination = site.destination;
+    site.suspects.release(delivery->number);
+    if (site.suspects.take_change()) parts_.lines.come_back(delivery->site);
     const auto now = core_.now();
     const auto down_since = destination.health().down_since();
     const auto error = delivery->host_error.value_or(DeliveryError{});

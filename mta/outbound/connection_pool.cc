@@ -228,6 +228,7 @@ void ConnectionPool::begin_silence_if_due(std::uint32_t index) {
     auto& host = *held.peer.host;
     held.silence = Held::Silence{*since, site.silent.add(site.last_answer > *since),
                                  host.silent.add(host.last_answer > *since)};
+    handlers_.on_silent(index);
     handlers_.on_host_room(held.peer.host);
     sites_.refresh(held.site);
 }

@@ -28,6 +28,8 @@ public:
         std::function<void(std::uint32_t connection)> on_ready;
         std::function<void(std::uint32_t connection)> on_room;
         std::function<void(std::uint32_t connection)> on_body_out;
+        // For SilentConnections::silence_min, in a transaction.
+        std::function<void(std::uint32_t connection)> on_silent;
         std::function<void(std::uint32_t connection, Connection::TransactionEnd)>
             on_transaction_end;
         // Already out of the site's and the total count.

@@ -24,6 +24,7 @@ Deliveries::Deliveries(Core& core, Parts parts)
             {.on_ready = [this](std::uint32_t connection) { on_ready(connection); },
              .on_room = [this](std::uint32_t connection) { on_room(connection); },
              .on_body_out = [this](std::uint32_t connection) { send_trial(connection); },
+             .on_silent = [this](std::uint32_t connection) { on_silent(connection); },
              .on_transaction_end =
                  [this](std::uint32_t connection, const Connection::TransactionEnd& ended) {
                      on_transaction_end(connection, ended);
@@ -56,11 +57,27 @@ Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
     delivery->is_retried = core_.bundles[delivery->bundle].is_retry;
     delivery->at_start = parts_.sites[site].destination.mark();
     delivery->index = all_.size();
+    delivery->number = ++last_number_;
     all_.push_back(delivery);
+    hold_suspects(*delivery);
     if (parts_.sites[site].limits.has_rates()) ++core_.troubles_version;
     core_.event(AttemptStarted{delivery->id, parts_.sites[site].destination.name(),
                                static_cast<std::uint32_t>(delivery->recipients.size())});
     return delivery;
+}
+
+// As long as this is under way nobody else goes to the suspect mailboxes among its recipients.
+void Deliveries::hold_suspects(const Delivery& delivery) {
+    auto& suspects = parts_.sites[delivery.site].suspects;
+    if (suspects.is_empty()) return;
+    for (const auto number : delivery.recipients) {
+        suspects.hold_if_suspected(mailbox_of(delivery, number), delivery.sender, delivery.number);
+    }
+}
+
+std::uint32_t Deliveries::mailbox_of(const Delivery& delivery, std::uint32_t recipient) const {
+    const auto& table = std::as_const(core_.table());
+    return table.recipient(table.message(delivery.message), recipient).address_hash;
 }
 
 void Deliveries::start(std::uint32_t site) {
@@ -159,7 +176,8 @@ void Deliveries::on_room(std::uint32_t connection) {
     const auto site = pool_.site_of(connection);
     auto& destination = parts_.sites[site].destination;
     const auto& settings = core_.settings->delivery;
-    if (core_.is_draining || !destination.may_follow(core_.now())) return;
+    if (core_.is_draining || !parts_.lines.make_way(site) || !destination.may_follow(core_.now()))
+        return;
     const bool is_full = connections() >= settings.connections_max;
     const bool is_needed_elsewhere = is_full && parts_.sites.front() != queue::nothing;
     // What stands behind a message at which the host hangs would wait with it.
@@ -220,6 +238,16 @@ void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection)
         delivery->asked.push_back(endpoint);
     work_of(connection).active.push_back(delivery);
     open.start(delivery->content, delivery->recipients);
+}
+
+void Deliveries::on_silent(std::uint32_t connection) {
+    const auto& active = work_of(connection).active;
+    const auto place = pool_[connection].recipient_awaited();
+    if (!place || active.empty() || active.front()->bundle == queue::nothing) return;
+    const auto& delivery = *active.front();
+    const auto mailbox = mailbox_of(delivery, delivery.recipients[*place]);
+    parts_.sites[delivery.site].suspects.note_silence(mailbox, delivery.sender, delivery.number,
+                                                      core_.now());
 }
 
 void Deliveries::on_transaction_end(std::uint32_t connection,

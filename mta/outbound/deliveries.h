@@ -177,6 +177,7 @@ private:
         std::uint32_t site = 0;
         std::uint32_t message = 0;
         std::uint32_t sender = queue::nothing;  // its group
+        std::uint64_t number = 0;               // no other one has it
         std::shared_ptr<const queue::Message> content;
         std::vector<std::uint32_t> recipients;  // still to be served in this attempt
         // Message-level errors of those, beside them; empty ones: none.
@@ -244,6 +245,8 @@ private:
     };
 
     [[nodiscard]] DeliveryPtr make(std::uint32_t site);
+    void hold_suspects(const Delivery& delivery);
+    [[nodiscard]] std::uint32_t mailbox_of(const Delivery& delivery, std::uint32_t recipient) const;
     void read(const DeliveryPtr& delivery);
     void on_read(const DeliveryPtr& delivery, const MessageCopies::ReadResult& read);
     void connect(const DeliveryPtr& delivery);
@@ -317,6 +320,7 @@ private:
 
     void on_ready(std::uint32_t connection);
     void on_room(std::uint32_t connection);
+    void on_silent(std::uint32_t connection);
     void on_transaction_end(std::uint32_t connection, const Connection::TransactionEnd& ended);
     void on_end(std::uint32_t connection, const std::optional<DeliveryError>& error);
     void fit_to_limits(Delivery& delivery, const smtp::Capabilities& capabilities);
@@ -336,6 +340,7 @@ private:
                                     const smtp::ClientSession::TransactionEnded& outcome,
                                     std::uint32_t connection);
     [[nodiscard]] static Heard heard_of(const DeliveryError& error, bool is_broken_off);
+    void acquit(const Delivery& delivery, const smtp::ClientSession::TransactionEnded& outcome);
     void part(const Delivery& delivery, const smtp::ClientSession::TransactionEnded& outcome);
     // The answers to a transaction: final ones are settled, the rest goes on to the next host, if
     // there is one.
@@ -374,6 +379,7 @@ private:
     Parts parts_;
     ConnectionPool pool_;
     std::vector<DeliveryPtr> all_;
+    std::uint64_t last_number_ = 0;
     std::vector<Work> work_;  // by connection
     std::uint32_t unconnected_ = 0;
     std::deque<Trial> trials_;  // as they began; some of them are over

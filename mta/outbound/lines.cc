@@ -15,6 +15,9 @@ namespace {
 // Messages looked at in one turn of the loop.
 constexpr std::uint32_t walk_slice = 20'000;
 
+// Of what stands aside, looked at in one go.
+constexpr std::uint32_t called_back_max = 100;
+
 // From so many recipients on, a message's bundles are found by an index.
 constexpr std::uint32_t many_recipients = 32;
 
@@ -52,8 +55,7 @@ void Lines::line_up_due(std::uint32_t message) {
         const auto place = site ? *site : recipient.domain;
         auto bundle = recipient.goes_alone ? queue::nothing : find(message, state, place);
         if (bundle == queue::nothing) {
-            bundle = add(message, state, place);
-            core_.bundles[bundle].is_of_one = recipient.goes_alone;
+            bundle = add(message, state, place, recipient.goes_alone);
             core_.bundles[bundle].is_retry = recipient.attempts > 0 || recipient.stalls > 0;
             if (site) {
                 sites_[*site].destination.line_up(core_.bundles, bundle);
@@ -125,10 +127,7 @@ std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
     const auto first = destination.take_turn();
     auto taken = first;
     if (core_.bundles[first].recipients > recipients_max) {
-        const auto message = core_.bundles[first].message;
-        taken = add(message, State::delivering, site);
-        core_.bundles[taken].is_retry = core_.bundles[first].is_retry;
-        core_.bundles[taken].failures_seen = core_.bundles[first].failures_seen;
+        taken = add_part(first, State::delivering);
         move_recipients(first, taken, recipients_max);
     } else {
         destination.leave(core_.bundles, first);
@@ -140,6 +139,80 @@ std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
         return true;
     });
     return taken;
+}
+
+// Each bundle stands aside once for each time that it has lined up, so this costs little on the
+// whole.
+bool Lines::make_way(std::uint32_t site) {
+    auto& destination = sites_[site].destination;
+    auto& suspects = sites_[site].suspects;
+    suspects.forget_old(core_.now());
+    std::vector<std::uint32_t> suspected;
+    while (true) {
+        if (destination.in_line() == 0 && destination.aside() > 0) come_back(site);
+        if (destination.in_line() == 0) return false;
+        if (suspects.is_empty()) return true;
+        const auto next = destination.next_bundle();
+        const auto& bundle = core_.bundles[next];
+        suspected.clear();
+        for_each_of(next, [&](const queue::RecipientEntry& recipient, std::uint32_t number) {
+            const auto mailbox = recipient.address_hash;
+            const bool is_to_wait = bundle.has_stood_aside
+                                        ? suspects.is_held(mailbox, bundle.sender)
+                                        : suspects.is_suspected(mailbox, bundle.sender);
+            if (is_to_wait) suspected.push_back(number);
+            return true;
+        });
+        if (suspected.empty()) return true;
+        for (const auto number : suspected) set_aside(next, number);
+        suspects.look_again();
+    }
+}
+
+// One recipient of a bundle, which may be all of it.
+void Lines::set_aside(std::uint32_t bundle, std::uint32_t number) {
+    const auto site = core_.bundles[bundle].place;
+    const auto message = core_.bundles[bundle].message;
+    auto& recipient = core_.table().recipient(core_.table().message(message), number);
+    recipient.goes_alone = true;
+    auto alone = bundle;
+    if (core_.bundles[bundle].recipients > 1) {
+        alone = add_part(bundle, State::lined_up, true);
+        enter(alone, recipient, number);
+        --core_.bundles[bundle].recipients;
+    } else {
+        unfile(bundle);
+        core_.bundles[bundle].is_of_one = true;
+        sites_[site].destination.leave(core_.bundles, bundle);
+    }
+    core_.bundles[alone].has_stood_aside = true;
+    sites_[site].destination.set_aside(core_.bundles, alone);
+}
+
+void Lines::come_back(std::uint32_t site) {
+    auto& destination = sites_[site].destination;
+    auto& suspects = sites_[site].suspects;
+    std::vector<std::uint32_t> called;  // mailboxes
+    for (auto left = std::min(destination.aside(), called_back_max); left > 0; --left) {
+        const auto bundle = destination.take_from_aside(core_.bundles);
+        auto mailbox = std::uint32_t{};
+        for_each_of(bundle, [&](const queue::RecipientEntry& recipient, std::uint32_t) {
+            mailbox = recipient.address_hash;
+            return false;
+        });
+        const auto sender = core_.bundles[bundle].sender;
+        if (suspects.is_held(mailbox, sender) ||
+            std::ranges::find(called, mailbox) != called.end()) {
+            destination.set_aside(core_.bundles, bundle);
+            continue;
+        }
+        if (suspects.is_suspected(mailbox, sender)) {
+            called.push_back(mailbox);
+        } else {
+            suspects.look_again();
+        }
+        destination.line_up(core_.bundles, bundle);
+    }
 }
 
 std::vector<std::uint32_t> Lines::recipients_of(std::uint32_t bundle) const {
@@ -197,12 +270,7 @@ void Lines::put_back_unharmed(std::uint32_t bundle) {
 }
 
 std::uint32_t Lines::split_off_others(std::uint32_t bundle, std::span<const std::uint32_t> kept) {
-    const auto message = core_.bundles[bundle].message;
-    const auto others = add(message, State::delivering, core_.bundles[bundle].place);
-    const auto& whole = core_.bundles[bundle];
-    core_.bundles[others].is_retry = whole.is_retry;
-    core_.bundles[others].failures_seen = whole.failures_seen;
-    core_.bundles[others].has_gone_first = whole.has_gone_first;
+    const auto others = add_part(bundle, State::delivering);
     for_each_of(bundle, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
         if (!std::ranges::binary_search(kept, number)) enter(others, recipient, number);
         return true;
@@ -278,7 +346,8 @@ std::uint32_t Lines::find(std::uint32_t message, State state, std::uint32_t plac
 void Lines::file(std::uint32_t bundle) {
     const auto& filed = core_.bundles[bundle];
     const auto& entry = core_.table().message(filed.message);
-    if (filed.state == State::delivering || entry.recipient_count < many_recipients) return;
+    if (filed.state == State::delivering || filed.is_of_one) return;
+    if (entry.recipient_count < many_recipients) return;
     filed_.try_emplace({filed.message, filed.place, filed.state}, bundle);
 }
 
@@ -289,7 +358,16 @@ void Lines::unfile(std::uint32_t bundle) {
     if (found != filed_.end() && found->second == bundle) filed_.erase(found);
 }
 
-std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place) {
+std::uint32_t Lines::add_part(std::uint32_t whole, State state, bool is_of_one) {
+    const auto message = core_.bundles[whole].message;
+    const auto part = add(message, state, core_.bundles[whole].place, is_of_one);
+    core_.bundles[part].is_retry = core_.bundles[whole].is_retry;
+    core_.bundles[part].failures_seen = core_.bundles[whole].failures_seen;
+    core_.bundles[part].has_gone_first = core_.bundles[whole].has_gone_first;
+    return part;
+}
+
+std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place, bool is_of_one) {
     auto& entry = core_.table().message(message);
     queue::Bundle bundle;
     bundle.message = message;
@@ -298,6 +376,7 @@ std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place
     bundle.is_huge = entry.size_kib > queue::huge_kib_min;
     bundle.place = place;
     bundle.state = state;
+    bundle.is_of_one = is_of_one;
     bundle.failures_seen = failures_at(state, place);
     bundle.next_of_message = entry.first_bundle;
     const auto index = core_.bundles.add(bundle);

@@ -42,6 +42,12 @@ public:
     // The site's next bundle for a delivery, with at most `recipients_max` recipients: the others
     // keep their place in line.
     [[nodiscard]] std::uint32_t take(std::uint32_t site, std::size_t recipients_max);
+    // What is next in the site's line and is for a suspect mailbox (Site::suspects) stands aside:
+    // once, to come behind other mail, and as long as something is under way to that mailbox.
+    // Whoever shares the message with it does not. False: nobody is left in the line.
+    [[nodiscard]] bool make_way(std::uint32_t site);
+    // Mail for mailboxes that nothing is under way to lines up again: of each suspect one message.
+    void come_back(std::uint32_t site);
     // Of a bundle, in the envelope's order.
     [[nodiscard]] std::vector<std::uint32_t> recipients_of(std::uint32_t bundle) const;
     // A bundle that was taken goes back into its site's line: to its end, or, if nobody has heard
@@ -72,7 +78,11 @@ private:
     [[nodiscard]] std::uint32_t find(std::uint32_t message, queue::Bundle::State state,
                                      std::uint32_t place) const;
     [[nodiscard]] std::uint32_t add(std::uint32_t message, queue::Bundle::State state,
-                                    std::uint32_t place);
+                                    std::uint32_t place, bool is_of_one = false);
+    // Of the same message and place: what is taken out of `whole`.
+    [[nodiscard]] std::uint32_t add_part(std::uint32_t whole, queue::Bundle::State state,
+                                         bool is_of_one = false);
+    void set_aside(std::uint32_t bundle, std::uint32_t number);
     // Out of the bundle, if mail for that domain does not go to that site any more. If only its
     // route has aged it stays, and the DNS is asked.
     bool leave_if_moved(std::uint32_t message, queue::RecipientEntry& recipient,

@@ -230,7 +230,7 @@ void QueueManager::Impl::dispatch() {
             }
         }
         sites.pass(index);
-        deliveries.start(index);
+        if (lines.make_way(index)) deliveries.start(index);
         sites.refresh(index);
     }
 }

@@ -84,7 +84,9 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
         }
         const auto& site = sites[bundle.place];
         const auto& destination = site.destination;
-        switch (site.wait(core.now())) {
+        const auto wait = site.wait(core.now());
+        const bool is_all_mail = wait == Wait::down || wait == Wait::slowed || wait == Wait::closed;
+        switch (bundle.is_aside && !is_all_mail ? Wait::mailbox : wait) {
             case Wait::down:
                 view.reason = WaitReason::destination_down;
                 view.until = destination.health().next_probe();
@@ -106,11 +108,11 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
                 return;
             case Wait::message_rate:
             case Wait::connection_rate:
-                view.reason = site.wait(core.now()) == Wait::message_rate
-                                  ? WaitReason::message_rate
-                                  : WaitReason::connection_rate;
+                view.reason = wait == Wait::message_rate ? WaitReason::message_rate
+                                                         : WaitReason::connection_rate;
                 view.until = destination.next_allowed(site.needs());
                 return;
+            case Wait::mailbox: view.reason = WaitReason::mailbox_turn; return;
             case Wait::turn:
             case Wait::empty:
                 view.reason = sites.trials_before(bundle.place) ? WaitReason::unanswered_limit

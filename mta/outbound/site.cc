@@ -163,6 +163,7 @@ void SiteTable::refresh(std::uint32_t index) {
         case Wait::connection_rate: consider(site.destination.next_allowed(site.needs())); break;
         case Wait::closed:
         case Wait::limit:
+        case Wait::mailbox:
         case Wait::empty: break;
     }
     if (wakeup) {
@@ -430,6 +431,8 @@ std::string SiteTable::check(bool are_connections_left) const {
             return site.plan.name + " waits for its rate and nobody wakes it";
         if (wait == Wait::limit && site.destination.busy() == 0)
             return site.plan.name + " waits for connections that it does not have";
+        if (wait == Wait::mailbox && site.destination.delivering() == 0)
+            return site.plan.name + " waits for deliveries to mailboxes and has none";
         const bool waits_for_closing = site.connections + site.unconnected > 0;
         // A probe that has just become due is the wheel's: the next tick brings it.
         const bool waits_for_tick = wheel_.is_set(i);

@@ -22,6 +22,7 @@
 #include "mta/outbound/silent_connections.h"
 #include "mta/outbound/site_limits.h"
 #include "mta/outbound/site_sources.h"
+#include "mta/outbound/suspect_mailboxes.h"
 #include "queue/destination.h"
 #include "queue/slab.h"
 
@@ -98,8 +99,9 @@ struct Site {
     std::vector<std::uint32_t> idle;  // in the pool; the last one used is taken first
     std::uint32_t connections = 0;    // on the way, at work, idle, closing
     SilentConnections silent;         // of those at work
-    std::uint32_t unconnected = 0;    // deliveries that have yet to open one
-    std::uint32_t domains = 0;        // that are routed here
+    SuspectMailboxes suspects;
+    std::uint32_t unconnected = 0;  // deliveries that have yet to open one
+    std::uint32_t domains = 0;      // that are routed here
     // Attempts, of all kinds, in which a host could not be spoken to: what waits here knows by it
     // whether it was tried for meanwhile.
     std::uint32_t failed_attempts = 0;
@@ -135,12 +137,17 @@ struct Site {
         const bool is_looking = knows_full_host && unconnected > 0;
         const bool is_held_up =
             idle.empty() && (is_waiting_for_host || is_looking_up || is_looking);
-        return wait == Wait::turn && is_held_up ? Wait::limit : wait;
+        if (wait != Wait::turn) return wait;
+        if (is_held_up) return Wait::limit;
+        // If nobody holds them back any more, Lines::make_way() brings them.
+        return destination.in_line() == 0 && suspects.are_any_held() ? Wait::mailbox : wait;
     }
-    // What it bears, and more if some are silent. Only a site that has answered lately gets those
-    // that find out whether it is silent to all.
+    // What it bears, and more if some are silent. Only a site that has answered lately, or is
+    // silent at mailboxes that get no more mail meanwhile, gets those that find out whether it is
+    // silent to all.
     [[nodiscard]] std::uint32_t connections_limit(Instant now) const {
-        return silent.limit(destination.limit(), limits.connections_max, has_answered_lately(now));
+        return silent.limit(destination.limit(), limits.connections_max,
+                            has_answered_lately(now) || suspects.are_any_held());
     }
     [[nodiscard]] bool may_start(Instant now) const {
         return wait(now) == queue::Destination::Wait::turn;

@@ -171,6 +171,12 @@ public:
     // Since when it has waited for what the deadline is for: a reply, or the next piece of a body.
     [[nodiscard]] Instant waits_since() const { return waits_since_; }
 
+    // The reply to this one's RCPT is the next to come.
+    [[nodiscard]] std::optional<std::size_t> recipient_awaited() const {
+        const bool is_rcpt = !awaited_.empty() && awaited_.front().question == Question::rcpt;
+        return is_rcpt ? std::optional(awaited_.front().recipient) : std::nullopt;
+    }
+
     // Of the last EHLO. RFC 9422: how many recipients go into one transaction is the caller's
     // business, how many transactions into this session is in can_start().
     [[nodiscard]] const Capabilities& capabilities() const { return capabilities_; }

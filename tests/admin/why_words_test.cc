@@ -54,6 +54,7 @@ TEST(WhyWords, say_what_it_waits_for_and_what_can_be_done) {
         {WaitReason::destination_down, "waits for mx.them.example, which does not take mail",
          "can be reached from here"},
         {WaitReason::destination_slowed, "breaks its sessions", "posthouse flush"},
+        {WaitReason::mailbox_turn, "at this mailbox", "the log of that server"},
         {WaitReason::destination_limit, "connections that mx.them.example may have",
          "connections_per_destination in [delivery], or max_connections in its [[site]]"},
         {WaitReason::message_rate, "The next one goes out in 1m 30s", "reload"},

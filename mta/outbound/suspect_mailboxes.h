@@ -1,0 +1,123 @@
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "mta/base/time.h"
+
+namespace mta::outbound {
+
+// The mailboxes of a site at whose RCPT its hosts fall silent or break the session. Mail for such a
+// mailbox goes one message at a time, the others stand aside (Lines::make_way()): thirty messages
+// to a mailbox at which the host hangs would hold each of its connections for minutes, again and
+// again.
+//
+// A mailbox is its RecipientEntry::address_hash. It is suspected from its first break on until an
+// hour after the last one, for the mail of that sender (a group, Bundle::sender), until the host
+// answers about mail of his to it; and for that of all, once it has broken with the mail of two
+// senders and no answer between them.
+class SuspectMailboxes {
+public:
+    static constexpr Millis suspected_for{3'600'000};
+    // Of more, the ones that have been known for longest are forgotten.
+    static constexpr std::size_t mailboxes_max = 64;
+    static constexpr std::size_t senders_max = 16;
+
+    [[nodiscard]] bool is_empty() const { return mailboxes_.empty(); }
+
+    // A session broke at it.
+    void note_break(std::uint32_t mailbox, std::uint32_t sender, Instant now) {
+        auto& known = touch(mailbox, now);
+        known.is_for_all = known.is_for_all || (known.last && *known.last != sender);
+        known.last = sender;
+        if (std::ranges::find(known.senders, sender) != known.senders.end()) return;
+        if (known.senders.size() == senders_max) known.senders.erase(known.senders.begin());
+        known.senders.push_back(sender);
+    }
+    // The host has answered about it, no matter what.
+    void note_answer(std::uint32_t mailbox, std::uint32_t sender) {
+        const auto known = std::ranges::find(mailboxes_, mailbox, &Mailbox::hash);
+        if (known == mailboxes_.end()) return;
+        look_again();
+        known->is_for_all = false;
+        known->last.reset();
+        std::erase(known->senders, sender);
+        if (known->senders.empty()) mailboxes_.erase(known);
+    }
+    // A delivery (its number) is under way to it, if it is suspected.
+    void hold_if_suspected(std::uint32_t mailbox, std::uint32_t sender, std::uint64_t delivery) {
+        const auto known = std::ranges::find(mailboxes_, mailbox, &Mailbox::hash);
+        if (known != mailboxes_.end() && known->is_suspected(sender))
+            known->holders.push_back(delivery);
+    }
+    // A delivery hangs there.
+    void note_silence(std::uint32_t mailbox, std::uint32_t sender, std::uint64_t delivery,
+                      Instant now) {
+        note_break(mailbox, sender, now);
+        hold_if_suspected(mailbox, sender, delivery);
+    }
+    void release(std::uint64_t delivery) {
+        for (auto& known : mailboxes_)
+            if (std::erase(known.holders, delivery) > 0) look_again();
+    }
+    void forget_old(Instant now) {
+        std::erase_if(mailboxes_, [&](const auto& known) {
+            return known.holders.empty() && now - known.since >= suspected_for;
+        });
+    }
+
+    [[nodiscard]] bool is_suspected(std::uint32_t mailbox, std::uint32_t sender) const {
+        const auto* const known = find(mailbox);
+        return known != nullptr && known->is_suspected(sender);
+    }
+    [[nodiscard]] bool is_held(std::uint32_t mailbox, std::uint32_t sender) const {
+        const auto* const known = find(mailbox);
+        return known != nullptr && !known->holders.empty() && known->is_suspected(sender);
+    }
+    [[nodiscard]] bool are_any_held() const {
+        return std::ranges::any_of(mailboxes_,
+                                   [](const auto& known) { return !known.holders.empty(); });
+    }
+    // Some that were held may have become free, since the last take_change().
+    void look_again() { has_changed_ = true; }
+    [[nodiscard]] bool take_change() { return std::exchange(has_changed_, false); }
+
+private:
+    struct Mailbox {
+        std::uint32_t hash = 0;
+        Instant since;                       // of the last break
+        std::vector<std::uint64_t> holders;  // deliveries
+        std::vector<std::uint32_t> senders;
+        std::optional<std::uint32_t> last;  // sender, since the last answer
+        bool is_for_all = false;
+
+        [[nodiscard]] bool is_suspected(std::uint32_t sender) const {
+            return is_for_all || std::ranges::find(senders, sender) != senders.end();
+        }
+    };
+
+    [[nodiscard]] const Mailbox* find(std::uint32_t mailbox) const {
+        const auto known = std::ranges::find(mailboxes_, mailbox, &Mailbox::hash);
+        return known == mailboxes_.end() ? nullptr : &*known;
+    }
+    [[nodiscard]] Mailbox& touch(std::uint32_t mailbox, Instant now) {
+        auto known = std::ranges::find(mailboxes_, mailbox, &Mailbox::hash);
+        if (known == mailboxes_.end()) {
+            if (mailboxes_.size() == mailboxes_max) {
+                mailboxes_.erase(mailboxes_.begin());
+                look_again();
+            }
+            known = mailboxes_.insert(mailboxes_.end(), Mailbox{.hash = mailbox, .since = now});
+        }
+        known->since = now;
+        return *known;
+    }
+
+    std::vector<Mailbox> mailboxes_;
+    bool has_changed_ = false;
+};
+
+}  // namespace mta::outbound
