@@ -86,7 +86,8 @@ private:
     std::vector<std::unique_ptr<Pending>> group_;
     std::uint64_t group_bytes_ = 0;
     bool has_pieces_ = false;  // of the message under way, in the store
-    bool is_broken_ = false;
+    bool is_broken_ = false;   // no more is taken
+    bool has_rename_failed_ = false;
     std::size_t imported_ = 0;
     std::size_t refused_ = 0;
     std::size_t finished_ = 0;
@@ -156,13 +157,16 @@ Complaint Importer::take_part(const std::string& stem, const ReadMessage& read, 
 
 void Importer::finish_group() {
     spool_.settle();
+    std::string failed;  // of its parts, which follow each other, one
     for (const auto& pending : group_) {
         if (pending->result && *pending->result) {
             ++imported_;
-            if (!request_.keep && pending->is_last && !is_broken_) rename(pending->stem);
+            const bool is_whole = pending->is_last && pending->stem != failed;
+            if (!request_.keep && is_whole && !has_rename_failed_) rename(pending->stem);
             continue;
         }
         is_broken_ = true;
+        failed = pending->stem;
         refuse(leaf(pending->stem + ".eml"),
                pending->result ? pending->result->error().text : "the spool gave no answer");
     }
@@ -176,7 +180,7 @@ void Importer::rename(const std::string& stem) {
         std::error_code error;
         fs::rename(stem + ending, stem + ending + ".imported", error);
         if (!error) continue;
-        is_broken_ = true;
+        is_broken_ = has_rename_failed_ = true;
         fail(io_, leaf(stem) +
                       " is imported, but cannot be renamed, so another import would queue "
                       "it again: " +

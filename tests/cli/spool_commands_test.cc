@@ -95,6 +95,21 @@ TEST_F(SpoolCommands, import_renames_nothing_that_is_not_safe_on_disk) {
     EXPECT_GT(failures, 10u);
 }
 
+TEST_F(SpoolCommands, import_renames_what_it_has_taken_before_there_was_no_more_room) {
+    put_pairs(4);  // the last one finds none
+    FakeDisk disk;
+    disk.set_capacity(500'000);
+    auto options = queue::log::small_options();
+    options.free_percent_min = 0;
+    options.free_bytes_min = 0;
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(
+            run_spool_import(disk, options, request(), [] { return false; }, io_), exit_failed);
+        EXPECT_EQ(imported_files(), 3) << err_.str();
+    }
+    EXPECT_EQ(queued(disk), 3u) << "each of them once";
+}
+
 TEST_F(SpoolCommands, import_ends_tidily_when_it_is_interrupted) {
     put_pairs(600);
     FakeDisk disk;
