@@ -52,7 +52,7 @@ StoreResult<std::unique_ptr<Log>> Log::open(Disk& disk, const LogOptions& option
 
 Log::Log(Disk& disk, const LogOptions& options)
     : disk_(disk),
-      options_(fit(options, disk)),
+      options_(options),
       free_percent_min_(options.free_percent_min),
       free_bytes_min_(options.free_bytes_min),
       pending_(std::make_unique<Pending>()) {
@@ -67,6 +67,7 @@ StoreResult<void> Log::start() {
     auto lock = enter_spool(disk_);
     if (!lock) return std::unexpected(std::move(lock).error());
     lock_ = std::move(*lock);
+    options_ = fit(options_, disk_);  // now that there is a folder
     // Before anything is touched: it may be a newer posthouse's.
     const auto known = read_version(disk_);
     if (!known) return std::unexpected(known.error());

@@ -124,9 +124,11 @@ DiskResult<void> Segments::fill_ahead(Open& open) const {
 DiskResult<void> Segments::reserve(Stream stream, std::uint64_t bytes) {
     auto& open = open_of(stream);
     DiskResult<void> written;
-    for (const auto ahead : {options_.zero_ahead_bytes, std::uint64_t{0}}) {
-        const auto end = open.end + bytes + ahead;
-        if (open.end + bytes <= open.filled) break;
+    const auto needed = open.end + bytes;
+    const auto left = options_.segment_bytes - std::min(options_.segment_bytes, needed);
+    for (const auto ahead : {std::min(options_.zero_ahead_bytes, left), std::uint64_t{0}}) {
+        const auto end = needed + ahead;
+        if (needed <= open.filled) break;
         written = open.file->write(open.filled,
                                    std::string(static_cast<std::size_t>(end - open.filled), '\0'));
         if (!written && !written.error().is_no_space()) return written;
@@ -136,7 +138,7 @@ DiskResult<void> Segments::reserve(Stream stream, std::uint64_t bytes) {
     if (!written)
         if (const auto size = open.file->size()) open.filled = std::max(open.filled, *size);
     set_file_bytes(uses_.at(open.number), open.filled);
-    if (open.end + bytes <= open.filled) return {};
+    if (needed <= open.filled) return {};
     return written;
 }
 

@@ -85,7 +85,8 @@ public:
         const std::lock_guard guard(mutex_);
         return descriptor_calls_;
     }
-    // A write that would need more than that for all files fails with ENOSPC and changes nothing.
+    // A write that would need more than that for all files writes what there is room for, and fails
+    // with ENOSPC.
     void set_capacity(std::uint64_t bytes) {
         const std::lock_guard guard(mutex_);
         capacity_bytes_ = bytes;
@@ -119,6 +120,8 @@ public:
         const std::lock_guard guard(mutex_);
         return calls_;
     }
+    // As before the first start: the first make_directory() makes it.
+    void remove_root() { has_root_ = false; }
     void set_space(DiskSpace space) {
         const std::lock_guard guard(mutex_);
         space_ = space;
@@ -209,7 +212,9 @@ public:
     }
     DiskResult<void> make_directory(const std::string& directory) override {
         const std::lock_guard guard(mutex_);
-        return enter("make_directory", directory);
+        auto made = enter("make_directory", directory);
+        has_root_ = has_root_ || made;
+        return made;
     }
     DiskResult<void> sync_directory(const std::string& directory) override {
         const std::lock_guard guard(mutex_);
@@ -238,6 +243,7 @@ public:
     }
     DiskResult<DiskSpace> space() override {
         const std::lock_guard guard(mutex_);
+        if (!has_root_) return error(ENOENT, "learn the free space of", "");
         auto space = space_;
         space.free_bytes = std::min(space.free_bytes,
                                     capacity_bytes_ - std::min(capacity_bytes_, used_bytes_here()));
@@ -296,9 +302,16 @@ private:
             const auto end = offset + bytes.size();
             const auto growth = end - std::min<std::uint64_t>(end, inode_->seen.size());
             const bool is_limited = disk_.capacity_bytes_ != UINT64_MAX;
-            if (is_limited && growth > 0 &&
-                disk_.used_bytes_here() + growth > disk_.capacity_bytes_)
+            const auto room =
+                disk_.capacity_bytes_ - std::min(disk_.capacity_bytes_, disk_.used_bytes_here());
+            if (is_limited && growth > room) {
+                const auto left = end - growth + room;
+                if (left > offset) {
+                    bytes = bytes.substr(0, static_cast<std::size_t>(left - offset));
+                    disk_.change(*inode_, {false, offset, std::string(bytes)});
+                }
                 return disk_.error(ENOSPC, "write", path_);
+            }
             disk_.written_bytes_ += bytes.size();
             auto entered = disk_.enter("write", path_);
             if (!entered && disk_.is_off()) return entered;
@@ -475,6 +488,7 @@ private:
     Names synced_;
     std::vector<NameChange> unsynced_names_;
     std::vector<Event> events_;
+    bool has_root_ = true;
     DiskSpace space_{1'000'000'000'000, 1'000'000'000'000};
     std::uint64_t calls_ = 0;
     std::uint64_t fail_call_ = UINT64_MAX;
