@@ -145,6 +145,17 @@ void Deliveries::set_unconnected(Delivery& delivery, bool is_unconnected) {
     is_unconnected ? ++unconnected_ : --unconnected_;
 }
 
+std::uint32_t Deliveries::crowded_from() const {
+    const auto most = core_.settings->delivery.connections_max;
+    return most - most / 4;
+}
+
+std::uint32_t Deliveries::connections_max_for(std::uint32_t site) const {
+    const auto own = parts_.sites[site].connections + parts_.sites[site].unconnected;
+    const bool may_have_all = own == 0 || own == connections();
+    return may_have_all ? core_.settings->delivery.connections_max : crowded_from();
+}
+
 // ---- On a connection ----
 
 void Deliveries::on_ready(std::uint32_t connection) {
@@ -175,10 +186,9 @@ void Deliveries::on_ready(std::uint32_t connection) {
 void Deliveries::on_room(std::uint32_t connection) {
     const auto site = pool_.site_of(connection);
     auto& destination = parts_.sites[site].destination;
-    const auto& settings = core_.settings->delivery;
     if (core_.is_draining || !parts_.lines.make_way(site) || !destination.may_follow(core_.now()))
         return;
-    const bool is_full = connections() >= settings.connections_max;
+    const bool is_full = connections() >= connections_max_for(site);
     const bool is_needed_elsewhere = is_full && parts_.sites.front() != queue::nothing;
     // What stands behind a message at which the host hangs would wait with it.
     if (!parts_.sites[site].silent.is_empty()) return;

@@ -105,6 +105,10 @@ public:
     [[nodiscard]] const ConnectionPool& pool() const { return pool_; }
     // Connections that are open or are going to be.
     [[nodiscard]] std::uint32_t connections() const { return pool_.total() + unconnected_; }
+    // As long as there are fewer than this the site may get another one: beyond crowded_from() only
+    // who has none, or all that there are.
+    [[nodiscard]] std::uint32_t crowded_from() const;
+    [[nodiscard]] std::uint32_t connections_max_for(std::uint32_t site) const;
     [[nodiscard]] std::size_t count() const { return all_.size(); }
 
     // Of a bundle that is being delivered.

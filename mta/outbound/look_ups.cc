@@ -110,8 +110,7 @@ std::optional<Instant> Deliveries::looks_up_since(std::uint32_t site) const {
 }
 
 bool Deliveries::is_place_left(std::uint32_t site) const {
-    return connections() < core_.settings->delivery.connections_max &&
-           !parts_.sites.trials_before(site);
+    return connections() < connections_max_for(site) && !parts_.sites.trials_before(site);
 }
 
 // Before it opens a connection: it may have looked up for long, or waited for its rate. False:

@@ -207,8 +207,22 @@ DeliveryError QueueManager::Impl::reason_or_default(const queue::RecipientEntry&
     return reason_of(recipient).value_or(untried);
 }
 
+// Sites that have more than what is for all wait beside the rings.
+void QueueManager::Impl::call_back_crowded() {
+    const auto most = deliveries.crowded_from();
+    const auto now = deliveries.connections();
+    for (auto left = most - std::min(most, now); left > 0 && !crowded_out.empty(); --left) {
+        const auto index = crowded_out.front();
+        crowded_out.pop_front();
+        if (!sites.is_used(index)) continue;
+        sites[index].is_crowded_out = false;
+        sites.refresh(index);
+    }
+}
+
 // Sites take turns, one delivery each, as long as there are connections to be had.
 void QueueManager::Impl::dispatch() {
+    call_back_crowded();
     for (auto index = sites.front(); index != queue::nothing; index = sites.front()) {
         auto& site = sites[index];
         const auto now = core.now();
@@ -228,11 +242,17 @@ void QueueManager::Impl::dispatch() {
                 deliveries.pool().make_room(sites.turns_waiting());
                 return;
             }
+            if (deliveries.connections() >= deliveries.connections_max_for(index)) {
+                sites.pass(index);
+                if (!std::exchange(site.is_crowded_out, true)) crowded_out.push_back(index);
+                continue;
+            }
         }
         sites.pass(index);
         if (lines.make_way(index)) deliveries.start(index);
         sites.refresh(index);
     }
+    deliveries.pool().make_room(crowded_out.size());
 }
 
 std::optional<Instant> QueueManager::Impl::next_wakeup() const {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,7 @@ struct QueueManager::Impl {
     void serve(const queue::Scheduler::Work& work);
     void serve_delayed(std::uint32_t message);
     void expire(std::uint32_t message);
+    void call_back_crowded();
     void dispatch();
     [[nodiscard]] std::optional<Instant> next_wakeup() const;
     void reload(SettingsPtr settings);
@@ -108,6 +110,8 @@ struct QueueManager::Impl {
     Deliveries deliveries;
     DelayNotices delay_notices;
     WakeUps wake_ups;
+    // Sites that wait until fewer connections are open (Site::is_crowded_out).
+    std::deque<std::uint32_t> crowded_out;
     bool is_store_stalled = false;  // as the last tick() saw it
 };
 

@@ -115,6 +115,8 @@ struct Site {
     bool is_looking_up = false;
     // One has waited, and its host is as full as before: one at a time goes to look for room.
     bool knows_full_host = false;
+    // It has connections, and the next one would be of the last quarter.
+    bool is_crowded_out = false;
     MissingKeywords missing;
     struct KnownAddress {
         std::string host;
@@ -170,7 +172,9 @@ struct Site {
 // All sites of the shard, and the rings of those that could start a delivery at once, which take
 // turns at what the relay has in connections (delivery.connections):
 //
-//   - Who answers may have all of them.
+//   - Who answers may have all of them, but for the last quarter: that is for sites that have none
+//     yet (Deliveries::connections_max_for()), or sites of which each has many connections, and
+//     that hang all at once, would take them all.
 //   - To a site that does not (Standing) a connection is a trial, until the host has answered about
 //     a message. An answer to EHLO is not enough: a host may say nothing more at any stage.
 //     Trials have a quarter of all connections, one at least, also while nobody else wants the
