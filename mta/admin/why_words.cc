@@ -147,6 +147,12 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
         case WaitReason::message_rate:
         case WaitReason::connection_rate: return wait_for_rate(view, now);
         case WaitReason::connections_limit:
+            if (view.blocker.busy < view.blocker.limit) {
+                return "waits for its turn: " + std::to_string(view.blocker.busy) + " of the " +
+                       plural(view.blocker.limit, "connection") +
+                       " that the relay may have at once are busy, and the others are for "
+                       "destinations that have none.";
+            }
             return "waits for its turn: " + busy_words(view.blocker, "the relay") + '.';
         case WaitReason::unanswered_limit:
             return "waits for its turn among destinations that have not answered yet: " +

@@ -25,8 +25,6 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     }
     if (recipient.bundle == queue::nothing) return;
     const auto& bundle = core.bundles[recipient.bundle];
-    if (view.reason == WaitReason::connections_limit)
-        blocker.limit = deliveries.connections_max_for(bundle.place);
     if (bundle.state == queue::Bundle::State::routing) {
         const auto domain = router.view(bundle.place);
         if (domain.health != nullptr) describe_health(*domain.health, blocker);

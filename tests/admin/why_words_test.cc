@@ -81,6 +81,19 @@ TEST(WhyWords, say_what_it_waits_for_and_what_can_be_done) {
     }
 }
 
+TEST(WhyWords, tell_what_the_last_connections_are_for) {
+    auto message = message_that(WaitReason::connections_limit);
+    message.recipients[0].blocker.busy = 375;
+    message.recipients[0].blocker.limit = 500;
+    EXPECT_THAT(
+        text_of(words_about(message, now)),
+        HasSubstr("375 of the 500 connections that the relay may have at once are busy, and "
+                  "the others are for destinations that have none."));
+    message.recipients[0].blocker.busy = 500;
+    EXPECT_THAT(text_of(words_about(message, now)),
+                HasSubstr("all 500 connections that the relay may have at once are busy"));
+}
+
 TEST(WhyWords, do_not_let_the_other_side_steer_a_terminal) {
     auto message = message_that(WaitReason::next_attempt);
     queue::Message envelope;
