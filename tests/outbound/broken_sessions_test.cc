@@ -241,8 +241,8 @@ TEST(BrokenSessions, five_messages_that_hang_at_one_mailbox_cost_other_mail_two_
     EXPECT_EQ(world.count("delivered bob@them.example"), 2u);
 }
 
-// All of one sender. Whoever was accepted beside a mailbox that hangs, or stands behind it, does
-// not wait for all that came after.
+// All mail is of one sender. A recipient that was accepted before the host hung at another one, or
+// that comes after that one in the envelope, does not wait for later messages.
 TEST(BrokenSessions,
      who_shares_a_message_with_a_mailbox_that_hangs_does_not_wait_behind_later_mail) {
     for (const bool is_behind : {false, true}) {
@@ -261,8 +261,8 @@ TEST(BrokenSessions,
     }
 }
 
-// A list of which every other mailbox hangs: those that were accepted have the next turn, whatever
-// stands behind has it once, and then the mail of others comes between.
+// The host hangs at every other recipient: those that it had accepted get the next turn, the rest
+// gets it once, and then other mail goes first.
 TEST(BrokenSessions, a_message_with_many_mailboxes_that_hang_does_not_have_every_turn) {
     World world;
     world.settings.delivery.connections_per_destination_max = 1;

@@ -1,4 +1,4 @@
-// How many of the relay's connections a destination may have while others have some, too.
+// The share of the relay's connections that one destination may have.
 #include <optional>
 #include <string>
 
@@ -15,7 +15,8 @@ using world::World;
 
 std::string domain(int number) { return "sick" + std::to_string(number) + ".example"; }
 
-// Twenty connections. Six hosts answer, so that each gets more and more of them, and then hang.
+// There are twenty connections. Six hosts answer, so that each gets more and more connections; then
+// all of them hang.
 TEST(ConnectionShare, hosts_that_have_answered_and_hang_leave_others_a_quarter) {
     for (const std::string stage : {"MAIL", "RCPT", "."}) {
         World world;
@@ -66,7 +67,7 @@ TEST(ConnectionShare, of_the_only_destination_at_work_is_all) {
     EXPECT_EQ(server.open_most, 8u);
 }
 
-// Whoever was refused one more gets it when others have fewer.
+// A destination that had to wait for another connection gets it when others have fewer.
 TEST(ConnectionShare, grows_when_others_need_less) {
     World world;
     world.settings.delivery.connections_max = 8;
@@ -84,6 +85,22 @@ TEST(ConnectionShare, grows_when_others_need_less) {
     EXPECT_EQ(other.received.size(), 20u);
     EXPECT_EQ(slow.open, 8u);
     EXPECT_EQ(world.manager().check(), "");
+}
+
+// A quarter of three is none.
+TEST(ConnectionShare, of_three_connections_is_all) {
+    World world;
+    world.settings.delivery.connections_max = 3;
+    auto& one = world.serve("one.example", "192.0.2.1");
+    auto& two = world.serve("two.example", "192.0.2.2");
+    one.latency = two.latency = 1s;
+    world.settings.routes = {
+        {.domain = "one.example", .hosts = {{"192.0.2.1", 25}}, .lifetime = {}, .source = {}},
+        {.domain = "two.example", .hosts = {{"192.0.2.2", 25}}, .lifetime = {}, .source = {}}};
+    for (int i = 0; i < 100; ++i) world.send({.to = {"a@one.example"}});
+    for (int i = 0; i < 100; ++i) world.send({.to = {"a@two.example"}});
+    world.run_for(5s);
+    EXPECT_EQ(one.open + two.open, 3u);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ conf::Route route() {
     return {.domain = "them.example", .hosts = {{"192.0.2.1", 25}}, .lifetime = {}, .source = {}};
 }
 
-// What is sent now arrives within a second.
+// A message that is sent now is delivered within a second.
 void expect_prompt(World& world, const std::string& from) {
     const auto before = world.count("delivered bob@them.example");
     world.send({.from = from});
@@ -104,7 +104,7 @@ TEST(SuspectMailboxes, are_tried_one_message_at_a_time) {
     for (int i = 1; i < 4; ++i) EXPECT_EQ(reason_of(world, ids[i]), WaitReason::mailbox_turn);
     EXPECT_EQ(server.open, 1u);
     EXPECT_EQ(world.manager().check(), "");
-    // Whoever leaves the queue does not keep the others from their turn.
+    // A message that leaves the queue does not keep the others from their turn.
     world.manager().cancel(ids[1]);
     world.run_for(5min);
     EXPECT_EQ(reason_of(world, ids[2]), WaitReason::delivering);
@@ -115,7 +115,7 @@ TEST(SuspectMailboxes, are_tried_one_message_at_a_time) {
     EXPECT_EQ(reason_of(world, ids[3]), WaitReason::delivering);
 }
 
-// With one connection alone it is the mail of others, then a message for that mailbox, and so on.
+// With a single connection, other mail goes between two messages for that mailbox.
 TEST(SuspectMailboxes, of_a_host_with_one_connection_do_not_have_every_turn) {
     World world;
     world.settings.delivery.connections_per_destination_max = 1;
@@ -126,6 +126,24 @@ TEST(SuspectMailboxes, of_a_host_with_one_connection_do_not_have_every_turn) {
     world.run_for(5min + 1s);
     EXPECT_EQ(world.count("delivered bob@them.example"), 10u);
     EXPECT_EQ(world.count("deferred ceo@them.example"), 1u);
+}
+
+// More messages stand aside than are looked at in one go, and other mail never stops coming.
+TEST(SuspectMailboxes, that_answer_again_get_all_their_mail) {
+    World world;
+    auto& server = world.serve("them.example");
+    hang_at(server, {"ceo@"});
+    world.send({.to = {"ceo@them.example"}});
+    world.run_for(1min);
+    for (int i = 0; i < 250; ++i) world.send({.to = {"ceo@them.example"}});
+    world.run_for(1s);
+    server.reply = {};
+    for (int i = 0; i < 300; ++i) {
+        world.send();
+        world.run_for(1s);
+    }
+    EXPECT_GE(world.count("delivered ceo@them.example"), 250u);
+    EXPECT_EQ(world.manager().check(), "");
 }
 
 TEST(SuspectMailboxes, are_those_of_the_sender_with_whose_mail_the_session_broke) {
@@ -147,6 +165,16 @@ TEST(SuspectMailboxes, are_those_of_the_sender_with_whose_mail_the_session_broke
     EXPECT_TRUE(suspects.is_suspected(mailbox, ben));
     suspects.note_answer(mailbox, ben);
     EXPECT_TRUE(suspects.is_empty());
+}
+
+TEST(SuspectMailboxes, are_remembered_for_so_many_senders) {
+    SuspectMailboxes suspects;
+    for (std::uint32_t sender = 0; sender <= SuspectMailboxes::senders_max; ++sender)
+        suspects.note_break(1, sender, {});
+    suspects.note_answer(1, 1000);  // it is no longer suspected for all
+    EXPECT_FALSE(suspects.is_suspected(1, 0)) << "the oldest one";
+    for (std::uint32_t sender = 1; sender <= SuspectMailboxes::senders_max; ++sender)
+        EXPECT_TRUE(suspects.is_suspected(1, sender)) << sender;
 }
 
 TEST(SuspectMailboxes, are_forgotten_an_hour_after_the_last_break_and_if_they_are_too_many) {

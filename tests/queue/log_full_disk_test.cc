@@ -314,47 +314,35 @@ TEST(LogFullDisk, keeps_half_of_the_disk_at_most) {
     EXPECT_LT(world.disk.space()->free_bytes, 305'000u);
 }
 
-TEST(LogFullDisk, a_small_disk_is_written_in_small_segments) {
-    FakeDisk disk;
-    disk.set_space({.free_bytes = 60'000'000, .total_bytes = 64'000'000});
+// How many segments so many messages of this size make where 64 MiB are configured for a segment.
+std::uint64_t segments_of(FakeDisk& disk, int messages, std::size_t bytes) {
     auto options = scanty_options();
     options.segment_bytes = 64u << 20;
     Spool spool(disk, options);
-    for (int i = 0; i < 50; ++i)
-        ASSERT_TRUE(
-            spool.enqueue(shared_message(spool.store->allocate_id(), std::string(100'000, 'x'))));
-    EXPECT_EQ(spool.service->statistics().segments, 3u) << "of two megabytes each";
-    EXPECT_FALSE(spool.store->refusal());
+    for (int i = 0; i < messages; ++i)
+        EXPECT_TRUE(
+            spool.enqueue(shared_message(spool.store->allocate_id(), std::string(bytes, 'x'))));
+    return spool.service->statistics().segments;
 }
 
 TEST(LogFullDisk, a_small_disk_is_written_in_small_segments_from_the_first_start_on) {
-    FakeDisk disk;
-    disk.set_space({.free_bytes = 60'000'000, .total_bytes = 64'000'000});
-    disk.remove_root();  // the start makes it
-    auto options = scanty_options();
-    options.segment_bytes = 64u << 20;
-    Spool spool(disk, options);
-    for (int i = 0; i < 50; ++i)
-        ASSERT_TRUE(
-            spool.enqueue(shared_message(spool.store->allocate_id(), std::string(100'000, 'x'))));
-    EXPECT_EQ(spool.service->statistics().segments, 3u);
+    for (const bool is_first : {false, true}) {
+        FakeDisk disk;
+        disk.set_space({.free_bytes = 60'000'000, .total_bytes = 64'000'000});
+        if (is_first) disk.remove_root();  // the start makes it
+        EXPECT_EQ(segments_of(disk, 50, 100'000), 3u) << "of two megabytes each";
+    }
 }
 
 TEST(LogFullDisk, the_smallest_segments_have_64_KiB) {
     FakeDisk disk;
     disk.set_space({.free_bytes = 1'000'000, .total_bytes = 1'000'000});
     disk.set_capacity(1'000'000);
-    auto options = scanty_options();
-    options.segment_bytes = 64u << 20;
-    Spool spool(disk, options);
-    for (int i = 0; i < 10; ++i)
-        ASSERT_TRUE(
-            spool.enqueue(shared_message(spool.store->allocate_id(), std::string(20'000, 'x'))));
-    EXPECT_EQ(spool.service->statistics().segments, 4u) << "three messages in each";
+    EXPECT_EQ(segments_of(disk, 10, 20'000), 4u) << "three messages in each";
 }
 
-// Where there is little room it is taken before it is written to: no more than a segment may have,
-// or it has what the next one needs.
+// Where there is little room the log reserves it before it writes: for no more than one segment, so
+// that there is room for the next one.
 TEST(LogFullDisk, a_segment_takes_no_more_room_than_it_may_have) {
     for (std::uint64_t left = 0; left < 400'000; left += 7'777) {
         SCOPED_TRACE(left);
