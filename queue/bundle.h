@@ -34,7 +34,7 @@ struct Bundle {
     bool is_retry = false;
     bool is_huge = false;
     bool is_of_one = false;  // of a recipient that goes alone: no other joins it
-    // After a session that others of its message broke it had the next turn: no second time.
+    // It has had the next turn because other recipients broke its session; it gets that only once.
     bool has_gone_first = false;
     bool is_aside = false;  // of its destination's line (Destination::set_aside())
     bool has_stood_aside = false;

@@ -52,7 +52,7 @@ struct RatesTaken {
 //   limit            a connection of this destination to become free
 //   message_rate     the time at which its message rate allows the next one (next_allowed())
 //   connection_rate  the same of its connection rate; only who needs a new connection
-//   mailbox          the end of what is under way for a mailbox: it stands aside (the caller's)
+//   mailbox          the end of the delivery to a mailbox: all bundles stand aside (the caller's)
 //   turn             its turn among the destinations (the caller's limit over all of them)
 class Destination {
 public:
@@ -89,7 +89,7 @@ public:
     [[nodiscard]] Mark mark() const { return {health_.successes(), concurrency_.epoch()}; }
 
     // ---- The lines ----
-    // Those that stand aside are not next before they are lined up again.
+    // A bundle that stands aside gets no turn until it is lined up again.
     [[nodiscard]] std::uint32_t in_line() const { return lines_.size(); }
     [[nodiscard]] std::uint32_t aside() const { return aside_.size(); }
     void line_up(BundleSlab& bundles, std::uint32_t bundle) { lines_.push_back(bundles, bundle); }
@@ -97,7 +97,7 @@ public:
         bundles[bundle].is_aside = true;
         aside_.push_back(bundles, bundle);
     }
-    // Only if aside() > 0. It is in neither line then.
+    // Only if aside() > 0. The bundle is in no line afterwards.
     [[nodiscard]] std::uint32_t take_from_aside(BundleSlab& bundles) {
         const auto bundle = aside_.take_turn();
         leave(bundles, bundle);

@@ -141,8 +141,9 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
         case WaitReason::destination_limit: return wait_for_connection(view, now);
         case WaitReason::mailbox_turn:
             return "waits for its turn: " + destination_of(view) +
-                   " hangs or breaks the session at this mailbox, so that one message at a time is "
-                   "tried there, and one is at the moment" +
+                   " hangs or breaks the session at this mailbox, so mail for it is tried one "
+                   "message "
+                   "at a time, and another message is being tried now" +
                    in_line_words(view.blocker) + '.';
         case WaitReason::message_rate:
         case WaitReason::connection_rate: return wait_for_rate(view, now);
@@ -302,8 +303,7 @@ std::string advice(const RecipientView& view, const std::string& id) {
             return "Look whether it runs and can be reached from here. To try at once: posthouse "
                    "flush " +
                    domain;
-        case WaitReason::mailbox_turn:
-            return "Check the log of that server: it says why that mailbox does not answer.";
+        case WaitReason::mailbox_turn: return "Check the log of that server for the reason.";
         case WaitReason::destination_slowed:
             return "Check the log of that server. To try at once: posthouse flush " + domain;
         case WaitReason::destination_limit:

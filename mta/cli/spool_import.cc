@@ -157,7 +157,7 @@ Complaint Importer::take_part(const std::string& stem, const ReadMessage& read, 
 
 void Importer::finish_group() {
     spool_.settle();
-    std::string failed;  // of its parts, which follow each other, one
+    std::string failed;  // the last file of which a part failed; parts of a file are neighbours
     for (const auto& pending : group_) {
         if (pending->result && *pending->result) {
             ++imported_;

@@ -182,7 +182,7 @@ Deliveries::Heard Deliveries::heard_of(const DeliveryError& error, bool is_broke
     return is_final ? Heard::settled : Heard::refusal;
 }
 
-// What the host has said something about is not what it hangs at.
+// The host does not hang at a mailbox about which it has answered.
 void Deliveries::acquit(const Delivery& delivery,
                         const smtp::ClientSession::TransactionEnded& outcome) {
     auto& suspects = parts_.sites[delivery.site].suspects;
@@ -215,8 +215,8 @@ bool Deliveries::turn_to_v4(Delivery& delivery, std::uint32_t connection) {
     return true;
 }
 
-// In what is left of the bundle. `are_unharmed`: others of it broke the session, which costs these
-// no turn.
+// Puts the rest of the bundle back into the line. `are_unharmed`: other recipients broke the
+// session, so these keep their turn.
 void Deliveries::go_again(const DeliveryPtr& delivery, const Sorted& sorted, bool are_unharmed) {
     auto& lines = parts_.lines;
     if (!are_unharmed) return put_back(delivery, how_of(*delivery));

@@ -100,7 +100,7 @@ public:
     // Since when the host has said nothing in a transaction, though it is its turn. Nothing: there
     // is none.
     [[nodiscard]] std::optional<Instant> silent_since() const;
-    // The recipient, by its place in the first transaction, whose RCPT waits for its reply.
+    // The recipient whose RCPT waits for its reply, by its place in the first transaction.
     [[nodiscard]] std::optional<std::size_t> recipient_awaited() const {
         return session_.recipient_awaited();
     }

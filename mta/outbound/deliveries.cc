@@ -66,7 +66,7 @@ Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
     return delivery;
 }
 
-// As long as this is under way nobody else goes to the suspect mailboxes among its recipients.
+// While the delivery is under way no other one goes to the suspect mailboxes among its recipients.
 void Deliveries::hold_suspects(const Delivery& delivery) {
     auto& suspects = parts_.sites[delivery.site].suspects;
     if (suspects.is_empty()) return;

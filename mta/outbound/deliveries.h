@@ -105,9 +105,12 @@ public:
     [[nodiscard]] const ConnectionPool& pool() const { return pool_; }
     // Connections that are open or are going to be.
     [[nodiscard]] std::uint32_t connections() const { return pool_.total() + unconnected_; }
-    // As long as there are fewer than this the site may get another one: beyond crowded_from() only
-    // who has none, or all that there are.
+    // From this many open connections on, the rest (the last quarter) is reserved: see
+    // connections_max_for().
     [[nodiscard]] std::uint32_t crowded_from() const;
+    // The site may open another connection while fewer than this are open. It is
+    // delivery.connections for a site that has no connection, or has all that are open, and
+    // crowded_from() for every other site.
     [[nodiscard]] std::uint32_t connections_max_for(std::uint32_t site) const;
     [[nodiscard]] std::size_t count() const { return all_.size(); }
 
@@ -181,7 +184,7 @@ private:
         std::uint32_t site = 0;
         std::uint32_t message = 0;
         std::uint32_t sender = queue::nothing;  // its group
-        std::uint64_t number = 0;               // no other one has it
+        std::uint64_t number = 0;               // unique among the deliveries of this process
         std::shared_ptr<const queue::Message> content;
         std::vector<std::uint32_t> recipients;  // still to be served in this attempt
         // Message-level errors of those, beside them; empty ones: none.
@@ -352,8 +355,8 @@ private:
         std::vector<Outcome> settled;
         std::vector<std::uint32_t> left;
         std::vector<std::optional<DeliveryError>> refusals;  // of those that are left
-        // At once, in another transaction. Those that the host had accepted when others broke the
-        // session do not wait for those of which it has not heard.
+        // To be tried again at once, in another transaction. Recipients that the host had accepted
+        // before another one broke the session get a transaction of their own.
         std::vector<std::uint32_t> accepted;
         std::vector<std::uint32_t> again;
     };

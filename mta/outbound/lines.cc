@@ -15,7 +15,7 @@ namespace {
 // Messages looked at in one turn of the loop.
 constexpr std::uint32_t walk_slice = 20'000;
 
-// Of what stands aside, looked at in one go.
+// The number of bundles standing aside that one come_back() looks at.
 constexpr std::uint32_t called_back_max = 100;
 
 // From so many recipients on, a message's bundles are found by an index.
@@ -141,8 +141,8 @@ std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
     return taken;
 }
 
-// Each bundle stands aside once for each time that it has lined up, so this costs little on the
-// whole.
+// A bundle is set aside at most once for each time that it was lined up, so the cost of the loop is
+// bounded by that of lining up.
 bool Lines::make_way(std::uint32_t site) {
     auto& destination = sites_[site].destination;
     auto& suspects = sites_[site].suspects;
@@ -169,7 +169,7 @@ bool Lines::make_way(std::uint32_t site) {
     }
 }
 
-// One recipient of a bundle, which may be all of it.
+// Sets one recipient of a bundle aside: in a bundle of its own, or in this one if it is alone.
 void Lines::set_aside(std::uint32_t bundle, std::uint32_t number) {
     const auto site = core_.bundles[bundle].place;
     const auto message = core_.bundles[bundle].message;

@@ -42,11 +42,13 @@ public:
     // The site's next bundle for a delivery, with at most `recipients_max` recipients: the others
     // keep their place in line.
     [[nodiscard]] std::uint32_t take(std::uint32_t site, std::size_t recipients_max);
-    // What is next in the site's line and is for a suspect mailbox (Site::suspects) stands aside:
-    // once, to come behind other mail, and as long as something is under way to that mailbox.
-    // Whoever shares the message with it does not. False: nobody is left in the line.
+    // Sets aside the bundles at the head of the site's line that are for a suspect mailbox
+    // (Site::suspects): once, so that other mail goes first, and again while a delivery to that
+    // mailbox is under way. Other recipients of the same message stay in line. Returns whether a
+    // bundle is left that may be taken.
     [[nodiscard]] bool make_way(std::uint32_t site);
-    // Mail for mailboxes that nothing is under way to lines up again: of each suspect one message.
+    // Puts bundles that stand aside back at the end of the line if no delivery to their mailbox is
+    // under way: all of a mailbox that is no longer suspected, one of each suspect mailbox.
     void come_back(std::uint32_t site);
     // Of a bundle, in the envelope's order.
     [[nodiscard]] std::vector<std::uint32_t> recipients_of(std::uint32_t bundle) const;
@@ -55,11 +57,12 @@ public:
     // Recipients whose mail goes to another site by now are waiting and due instead.
     enum class Place : std::uint8_t { last, first };
     void put_back(std::uint32_t bundle, Place place = Place::last);
-    // After a session that others of the message broke: the next turn is this bundle's, but only
-    // once, or a message with many mailboxes at which hosts hang would have every turn.
+    // Puts a bundle back whose session was broken by other recipients of its message. It gets the
+    // next turn the first time, and the last place after that: otherwise a message with many
+    // mailboxes at which the host hangs would take every turn.
     void put_back_unharmed(std::uint32_t bundle);
-    // Of a bundle that was taken all recipients but these (ascending numbers) are a bundle of their
-    // own now, which was taken too.
+    // Moves all recipients but these (ascending numbers) from a taken bundle to a new one, which
+    // counts as taken, too.
     [[nodiscard]] std::uint32_t split_off_others(std::uint32_t bundle,
                                                  std::span<const std::uint32_t> kept);
 
@@ -79,7 +82,8 @@ private:
                                      std::uint32_t place) const;
     [[nodiscard]] std::uint32_t add(std::uint32_t message, queue::Bundle::State state,
                                     std::uint32_t place, bool is_of_one = false);
-    // Of the same message and place: what is taken out of `whole`.
+    // Adds an empty bundle for recipients that are to be moved out of `whole`: it has the same
+    // message, place and history.
     [[nodiscard]] std::uint32_t add_part(std::uint32_t whole, queue::Bundle::State state,
                                          bool is_of_one = false);
     void set_aside(std::uint32_t bundle, std::uint32_t number);

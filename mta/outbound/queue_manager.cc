@@ -207,7 +207,8 @@ DeliveryError QueueManager::Impl::reason_or_default(const queue::RecipientEntry&
     return reason_of(recipient).value_or(untried);
 }
 
-// Sites that have more than what is for all wait beside the rings.
+// Sites that wait because only the last quarter of the connections was left are in no ring: as many
+// of them are called back as there are free connections again.
 void QueueManager::Impl::call_back_crowded() {
     const auto most = deliveries.crowded_from();
     const auto now = deliveries.connections();

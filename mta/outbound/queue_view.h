@@ -24,7 +24,7 @@ enum class WaitReason : std::uint8_t {
     destination_down,    // its destination is down; the next probe is at `until`
     destination_slowed,  // its destination breaks sessions; the next connection is at `until`
     destination_limit,   // all connections that the destination may have are busy
-    mailbox_turn,        // its mailbox is suspected of breaking sessions, and has one under way
+    mailbox_turn,        // a host hangs or breaks sessions at this mailbox: one message at a time
     message_rate,        // its destination's message rate, which allows the next one at `until`
     connection_rate,     // its destination's connection rate, likewise
     connections_limit,   // all connections that the relay may have are busy

@@ -115,7 +115,7 @@ struct Site {
     bool is_looking_up = false;
     // One has waited, and its host is as full as before: one at a time goes to look for room.
     bool knows_full_host = false;
-    // It has connections, and the next one would be of the last quarter.
+    // The site has connections, and waits because only the last quarter is left.
     bool is_crowded_out = false;
     MissingKeywords missing;
     struct KnownAddress {
@@ -141,12 +141,12 @@ struct Site {
             idle.empty() && (is_waiting_for_host || is_looking_up || is_looking);
         if (wait != Wait::turn) return wait;
         if (is_held_up) return Wait::limit;
-        // If nobody holds them back any more, Lines::make_way() brings them.
+        // If no delivery holds their mailboxes any more, Lines::make_way() lines them up again.
         return destination.in_line() == 0 && suspects.are_any_held() ? Wait::mailbox : wait;
     }
-    // What it bears, and more if some are silent. Only a site that has answered lately, or is
-    // silent at mailboxes that get no more mail meanwhile, gets those that find out whether it is
-    // silent to all.
+    // The number that the site bears, and more if some are silent. The additional connections that
+    // find out whether it is silent to all mail are only for a site that has answered lately, or
+    // that is silent at mailboxes whose other mail stands aside.
     [[nodiscard]] std::uint32_t connections_limit(Instant now) const {
         return silent.limit(destination.limit(), limits.connections_max,
                             has_answered_lately(now) || suspects.are_any_held());
@@ -172,9 +172,9 @@ struct Site {
 // All sites of the shard, and the rings of those that could start a delivery at once, which take
 // turns at what the relay has in connections (delivery.connections):
 //
-//   - Who answers may have all of them, but for the last quarter: that is for sites that have none
-//     yet (Deliveries::connections_max_for()), or sites of which each has many connections, and
-//     that hang all at once, would take them all.
+//   - A site that answers may have all of them except the last quarter, which is for sites that
+//     have none yet (Deliveries::connections_max_for()). Otherwise sites that each have many
+//     connections, and all hang at once, would occupy every connection.
 //   - To a site that does not (Standing) a connection is a trial, until the host has answered about
 //     a message. An answer to EHLO is not enough: a host may say nothing more at any stage.
 //     Trials have a quarter of all connections, one at least, also while nobody else wants the

@@ -11,18 +11,19 @@
 namespace mta::outbound {
 
 // The mailboxes of a site at whose RCPT its hosts fall silent or break the session. Mail for such a
-// mailbox goes one message at a time, the others stand aside (Lines::make_way()): thirty messages
-// to a mailbox at which the host hangs would hold each of its connections for minutes, again and
-// again.
+// mailbox is delivered one message at a time, and the rest stands aside (Lines::make_way()).
+// Otherwise thirty messages to a mailbox at which the host hangs would occupy all of the site's
+// connections for minutes, and again at every retry.
 //
-// A mailbox is its RecipientEntry::address_hash. It is suspected from its first break on until an
-// hour after the last one, for the mail of that sender (a group, Bundle::sender), until the host
-// answers about mail of his to it; and for that of all, once it has broken with the mail of two
-// senders and no answer between them.
+// A mailbox is identified by its RecipientEntry::address_hash, a sender by its group
+// (Bundle::sender). A break makes the mailbox suspect for mail of that sender. Breaks with the mail
+// of two senders, without an answer between them, make it suspect for all mail. An answer about the
+// mailbox, whatever it says, clears the sender whose mail it was and ends the suspicion of all
+// mail. Without further breaks a suspicion ends after an hour.
 class SuspectMailboxes {
 public:
     static constexpr Millis suspected_for{3'600'000};
-    // Of more, the ones that have been known for longest are forgotten.
+    // Beyond these limits the mailbox, or the sender, that has been known for longest is forgotten.
     static constexpr std::size_t mailboxes_max = 64;
     static constexpr std::size_t senders_max = 16;
 
@@ -37,7 +38,7 @@ public:
         if (known.senders.size() == senders_max) known.senders.erase(known.senders.begin());
         known.senders.push_back(sender);
     }
-    // The host has answered about it, no matter what.
+    // The host has answered about the mailbox, with any reply.
     void note_answer(std::uint32_t mailbox, std::uint32_t sender) {
         const auto known = std::ranges::find(mailboxes_, mailbox, &Mailbox::hash);
         if (known == mailboxes_.end()) return;
@@ -47,13 +48,13 @@ public:
         std::erase(known->senders, sender);
         if (known->senders.empty()) mailboxes_.erase(known);
     }
-    // A delivery (its number) is under way to it, if it is suspected.
+    // A delivery to the mailbox has begun: if the mailbox is suspect, it is held until release().
     void hold_if_suspected(std::uint32_t mailbox, std::uint32_t sender, std::uint64_t delivery) {
         const auto known = std::ranges::find(mailboxes_, mailbox, &Mailbox::hash);
         if (known != mailboxes_.end() && known->is_suspected(sender))
             known->holders.push_back(delivery);
     }
-    // A delivery hangs there.
+    // A delivery has waited for the reply to this RCPT for SilentConnections::silence_min.
     void note_silence(std::uint32_t mailbox, std::uint32_t sender, std::uint64_t delivery,
                       Instant now) {
         note_break(mailbox, sender, now);
@@ -81,7 +82,7 @@ public:
         return std::ranges::any_of(mailboxes_,
                                    [](const auto& known) { return !known.holders.empty(); });
     }
-    // Some that were held may have become free, since the last take_change().
+    // Mailboxes may have become free since the last take_change().
     void look_again() { has_changed_ = true; }
     [[nodiscard]] bool take_change() { return std::exchange(has_changed_, false); }
 

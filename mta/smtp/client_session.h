@@ -171,7 +171,8 @@ public:
     // Since when it has waited for what the deadline is for: a reply, or the next piece of a body.
     [[nodiscard]] Instant waits_since() const { return waits_since_; }
 
-    // The reply to this one's RCPT is the next to come.
+    // The recipient whose RCPT the next reply answers, by its place in the envelope; nullopt if the
+    // next reply answers another command.
     [[nodiscard]] std::optional<std::size_t> recipient_awaited() const {
         const bool is_rcpt = !awaited_.empty() && awaited_.front().question == Question::rcpt;
         return is_rcpt ? std::optional(awaited_.front().recipient) : std::nullopt;

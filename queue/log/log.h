@@ -242,7 +242,7 @@ private:
     std::vector<Completion> fail_everything();
 
     Disk& disk_;
-    LogOptions options_;  // they change no more once started
+    LogOptions options_;  // constant after start()
     std::atomic<std::uint32_t> free_percent_min_;
     std::atomic<std::uint64_t> free_bytes_min_;
     std::unique_ptr<Disk::Lock> lock_;
