@@ -142,8 +142,7 @@ std::string what_it_waits_for(const RecipientView& view, Instant now) {
         case WaitReason::mailbox_turn:
             return "waits for its turn: " + destination_of(view) +
                    " hangs or breaks the session at this mailbox, so mail for it is tried one "
-                   "message "
-                   "at a time, and another message is being tried now" +
+                   "message at a time, and another message is being tried now" +
                    in_line_words(view.blocker) + '.';
         case WaitReason::message_rate:
         case WaitReason::connection_rate: return wait_for_rate(view, now);
