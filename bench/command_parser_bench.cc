@@ -1,6 +1,6 @@
 #include <benchmark/benchmark.h>
 
-#include "mta/smtp/command_parser.h"
+#include "mta/smtp/server/command_parser.h"
 
 namespace {
 

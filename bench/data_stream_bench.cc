@@ -2,11 +2,12 @@
 // dialogue.
 #include <benchmark/benchmark.h>
 
-#include "mta/smtp/data_stream.h"
-#include "mta/smtp/server_session.h"
+#include "mta/smtp/server/data_stream.h"
+#include "mta/smtp/server/server_session.h"
 
 namespace {
 
+using namespace mta;
 using namespace mta::smtp;
 
 std::string message(std::size_t bytes) {

@@ -10,9 +10,9 @@
 #include <mutex>
 #include <string>
 
-#include "queue/log/log_service.h"
-#include "queue/log/log_store.h"
-#include "queue/log/posix_disk.h"
+#include "queue/segment_log/log_service.h"
+#include "queue/segment_log/log_store.h"
+#include "queue/segment_log/posix_disk.h"
 
 namespace {
 

@@ -17,10 +17,10 @@
 
 #include <benchmark/benchmark.h>
 
-#include "queue/log/crc32c.h"
-#include "queue/log/housekeeping.h"
-#include "queue/log/log_service.h"
-#include "queue/log/posix_disk.h"
+#include "queue/segment_log/crc32c.h"
+#include "queue/segment_log/housekeeping.h"
+#include "queue/segment_log/log_service.h"
+#include "queue/segment_log/posix_disk.h"
 
 namespace {
 

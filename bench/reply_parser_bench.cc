@@ -3,13 +3,14 @@
 
 #include <benchmark/benchmark.h>
 
-#include "mta/smtp/capabilities.h"
-#include "mta/smtp/client_session.h"
-#include "mta/smtp/dot_stuffing.h"
-#include "mta/smtp/reply_parser.h"
+#include "mta/smtp/client/client_session.h"
+#include "mta/smtp/syntax/capabilities.h"
+#include "mta/smtp/syntax/dot_stuffing.h"
+#include "mta/smtp/syntax/reply_parser.h"
 
 namespace {
 
+using namespace mta;
 using namespace mta::smtp;
 
 void ReplyParser_Ehlo(benchmark::State& state) {

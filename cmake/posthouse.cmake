@@ -81,10 +81,11 @@ endfunction()
 # tests/<folder>/*_test.cc become one program test_<folder>, linked with the library of that name and all it needs.
 function(posthouse_tests)
   find_package(GTest REQUIRED)
-  set(every base smtp io conf queue dns inbound outbound report admin cli daemon)
+  set(every base smtp_syntax diagnosis smtp_server smtp_client io conf queue dns inbound outbound report http api cli
+            daemon)
   file(GLOB folders CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
   if(POSTHOUSE_SANITIZE STREQUAL "thread")
-    list(FILTER folders INCLUDE REGEX "/(io|queue|admin|cli|daemon)$")  # the others start no thread
+    list(FILTER folders INCLUDE REGEX "/(io|queue|http|api|cli|daemon)$")  # the others start no thread
   endif()
   foreach(folder IN LISTS folders)
     cmake_path(GET folder FILENAME name)
@@ -99,8 +100,10 @@ function(posthouse_tests)
     if(name IN_LIST every)
       set(links ph_${name})
       if(name STREQUAL "cli")
-        list(APPEND links ph_admin) # the commands are tried on a real admin server
+        list(APPEND links ph_http ph_api) # the commands are tried on a real admin server
       endif()
+    elseif(name STREQUAL "smtp")
+      set(links ph_smtp_server ph_smtp_client)
     elseif(name STREQUAL "layering")
       set(links) # reads the sources and nothing else
     else()
@@ -130,7 +133,7 @@ function(posthouse_fuzzers)
     string(REGEX REPLACE "_fuzz$" "" name ${stem})
     add_executable(fuzz_${name} ${source})
     add_dependencies(fuzzers fuzz_${name})
-    target_link_libraries(fuzz_${name} PRIVATE posthouse_options ph_smtp ph_queue ph_dns ph_conf ph_report)
+    target_link_libraries(fuzz_${name} PRIVATE posthouse_options ph_smtp_server ph_smtp_client ph_queue ph_dns ph_conf ph_report)
     if(POSTHOUSE_FUZZ)
       target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     else()
@@ -151,7 +154,7 @@ function(posthouse_benchmarks)
     string(REGEX REPLACE "_bench$" "" name ${stem})
     add_executable(bench_${name} ${source})
     add_dependencies(benchmarks bench_${name})
-    target_link_libraries(bench_${name} PRIVATE posthouse_options ph_smtp ph_queue ph_dns benchmark::benchmark)
+    target_link_libraries(bench_${name} PRIVATE posthouse_options ph_smtp_server ph_smtp_client ph_queue ph_dns benchmark::benchmark)
     set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
   endforeach()
   # No benchmark itself: what some of them start from.

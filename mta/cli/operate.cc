@@ -10,14 +10,14 @@
 #include "conf/problem.h"
 #include "mta/base/assert.h"
 #include "mta/cli/exit_status.h"
-#include "mta/cli/interrupt.h"
-#include "mta/cli/order_command.h"
-#include "mta/cli/queue_command.h"
-#include "mta/cli/spool_command.h"
-#include "mta/cli/status_command.h"
-#include "mta/cli/top_command.h"
-#include "mta/cli/trace_command.h"
-#include "mta/cli/why_command.h"
+#include "mta/cli/remote/order_command.h"
+#include "mta/cli/remote/queue_command.h"
+#include "mta/cli/remote/status_command.h"
+#include "mta/cli/remote/top_command.h"
+#include "mta/cli/remote/trace_command.h"
+#include "mta/cli/remote/why_command.h"
+#include "mta/cli/spool/spool_command.h"
+#include "mta/cli/terminal/interrupt.h"
 
 namespace mta::cli {
 namespace {

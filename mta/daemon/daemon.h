@@ -6,16 +6,16 @@
 #include <vector>
 
 #include "conf/settings.h"
-#include "mta/admin/api.h"
-#include "mta/admin/server.h"
+#include "mta/api/api.h"
 #include "mta/daemon/alarm.h"
 #include "mta/daemon/hint_file.h"
 #include "mta/daemon/service_notifier.h"
 #include "mta/daemon/shard.h"
+#include "mta/http/server.h"
 #include "mta/io/signal.h"
 #include "mta/io/timer.h"
-#include "queue/log/log_service.h"
-#include "queue/log/posix_disk.h"
+#include "queue/segment_log/log_service.h"
+#include "queue/segment_log/posix_disk.h"
 
 namespace mta::daemon {
 

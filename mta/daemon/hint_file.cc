@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "mta/base/limits.h"
-#include "queue/log/bytes.h"
-#include "queue/log/crc32c.h"
+#include "queue/segment_log/bytes.h"
+#include "queue/segment_log/crc32c.h"
 
 namespace mta::daemon {
 namespace {

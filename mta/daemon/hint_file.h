@@ -5,8 +5,8 @@
 #include <string_view>
 #include <thread>
 
-#include "mta/outbound/hint.h"
-#include "queue/log/disk.h"
+#include "mta/outbound/destination/hint.h"
+#include "queue/segment_log/disk.h"
 
 namespace mta::daemon {
 

@@ -12,7 +12,7 @@
 #include "mta/io/byte_stream.h"
 #include "mta/io/clock.h"
 #include "mta/io/timer.h"
-#include "mta/smtp/server_session.h"
+#include "mta/smtp/server/server_session.h"
 #include "queue/message.h"
 #include "queue/store.h"
 
@@ -78,7 +78,7 @@ private:
     struct Incoming {
         queue::MessageId id = 0;
         Instant arrival;
-        smtp::Envelope envelope;
+        Envelope envelope;
         std::string helo_name;
         bool is_streamed = false;        // some of its body is in the store already
         bool is_append_pending = false;  // the store has a piece that it has not written yet

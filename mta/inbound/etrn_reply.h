@@ -1,7 +1,7 @@
 #pragma once
 #include "mta/base/wake_up.h"
-#include "mta/smtp/command.h"
-#include "mta/smtp/server_reply.h"
+#include "mta/smtp/server/server_reply.h"
+#include "mta/smtp/syntax/command.h"
 
 namespace mta::inbound {
 

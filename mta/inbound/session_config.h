@@ -3,7 +3,7 @@
 
 #include "conf/settings.h"
 #include "mta/inbound/relay_policy.h"
-#include "mta/smtp/server_session.h"
+#include "mta/smtp/server/server_session.h"
 
 namespace mta::inbound {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "mta/base/histogram.h"
-#include "mta/smtp/server_reply.h"
+#include "mta/smtp/server/server_reply.h"
 
 namespace mta::inbound {
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "mta/smtp/server_reply.h"
+#include "mta/smtp/server/server_reply.h"
 #include "queue/store.h"
 
 namespace mta::inbound {

@@ -7,11 +7,11 @@
 
 #include "conf/settings.h"
 #include "mta/base/time.h"
-#include "mta/outbound/attempt_history.h"
-#include "mta/outbound/endings.h"
+#include "mta/outbound/desk/attempt_history.h"
+#include "mta/outbound/desk/endings.h"
+#include "mta/outbound/desk/tracing.h"
 #include "mta/outbound/queue_manager.h"
-#include "mta/outbound/source_table.h"
-#include "mta/outbound/tracing.h"
+#include "mta/outbound/routing/source_table.h"
 #include "queue/bundle.h"
 #include "queue/scheduler.h"
 

@@ -6,17 +6,17 @@
 #include <string>
 #include <vector>
 
-#include "mta/outbound/address_health.h"
+#include "mta/outbound/attempt/deliveries.h"
 #include "mta/outbound/core.h"
-#include "mta/outbound/delay_notices.h"
-#include "mta/outbound/deliveries.h"
-#include "mta/outbound/ledger.h"
-#include "mta/outbound/lines.h"
-#include "mta/outbound/message_copies.h"
+#include "mta/outbound/destination/address_health.h"
+#include "mta/outbound/destination/site.h"
+#include "mta/outbound/lifecycle/delay_notices.h"
+#include "mta/outbound/lifecycle/ledger.h"
+#include "mta/outbound/lifecycle/lines.h"
+#include "mta/outbound/lifecycle/message_copies.h"
+#include "mta/outbound/lifecycle/wake_ups.h"
 #include "mta/outbound/queue_manager.h"
-#include "mta/outbound/router.h"
-#include "mta/outbound/site.h"
-#include "mta/outbound/wake_ups.h"
+#include "mta/outbound/routing/router.h"
 
 namespace mta::outbound {
 

@@ -6,7 +6,7 @@
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
 #include "mta/base/time_format.h"
-#include "mta/smtp/xtext.h"
+#include "mta/smtp/syntax/xtext.h"
 
 namespace mta::report {
 namespace {

@@ -14,7 +14,7 @@
 #include "mta/report/dsn_text.h"
 #include "mta/report/mime.h"
 #include "mta/report/original.h"
-#include "mta/smtp/address.h"
+#include "mta/smtp/syntax/address.h"
 
 namespace mta::report {
 namespace {

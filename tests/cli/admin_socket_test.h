@@ -11,9 +11,9 @@
 
 #include <gtest/gtest.h>
 
-#include "mta/admin/server.h"
-#include "mta/cli/api_client.h"
 #include "mta/cli/command_io.h"
+#include "mta/cli/remote/api_client.h"
+#include "mta/http/server.h"
 
 namespace mta::cli {
 

@@ -1,4 +1,4 @@
-#include "mta/cli/message_json.h"
+#include "mta/cli/spool/message_json.h"
 
 #include <gmock/gmock.h>
 

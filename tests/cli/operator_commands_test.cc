@@ -5,10 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "mta/cli/order_command.h"
-#include "mta/cli/queue_command.h"
-#include "mta/cli/status_command.h"
-#include "mta/cli/why_command.h"
+#include "mta/cli/remote/order_command.h"
+#include "mta/cli/remote/queue_command.h"
+#include "mta/cli/remote/status_command.h"
+#include "mta/cli/remote/why_command.h"
 #include "tests/cli/admin_socket_test.h"
 
 namespace mta::cli {

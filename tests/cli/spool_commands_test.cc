@@ -8,9 +8,9 @@
 
 #include <gmock/gmock.h>
 
-#include "mta/cli/progress.h"
-#include "mta/cli/spool_command.h"
-#include "mta/cli/spool_import.h"
+#include "mta/cli/spool/spool_command.h"
+#include "mta/cli/spool/spool_import.h"
+#include "mta/cli/terminal/progress.h"
 #include "tests/queue/log_world.h"
 
 namespace mta::cli {

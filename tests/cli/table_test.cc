@@ -1,4 +1,4 @@
-#include "mta/cli/table.h"
+#include "mta/cli/terminal/table.h"
 
 #include <sstream>
 

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "mta/cli/command_line.h"
-#include "mta/cli/top_command.h"
-#include "mta/cli/trace_command.h"
+#include "mta/cli/remote/top_command.h"
+#include "mta/cli/remote/trace_command.h"
 #include "tests/cli/admin_socket_test.h"
 
 namespace mta::cli {

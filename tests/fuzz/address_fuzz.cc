@@ -6,10 +6,11 @@
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
-#include "mta/smtp/address.h"
+#include "mta/smtp/syntax/address.h"
 
 namespace {
 
+using namespace mta;
 using namespace mta::smtp;
 
 void check(const Address& address) {

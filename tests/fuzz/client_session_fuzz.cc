@@ -15,10 +15,11 @@
 
 #include "mta/base/assert.h"
 #include "mta/base/limits.h"
-#include "mta/smtp/client_session.h"
+#include "mta/smtp/client/client_session.h"
 
 namespace {
 
+using namespace mta;
 using namespace mta::smtp;
 using mta::Millis;
 

@@ -6,10 +6,11 @@
 
 #include "mta/base/assert.h"
 #include "mta/base/time_format.h"
-#include "mta/smtp/command_parser.h"
+#include "mta/smtp/server/command_parser.h"
 
 namespace {
 
+using namespace mta;
 using namespace mta::smtp;
 
 std::string write_mail(const MailArguments& mail) {

@@ -4,10 +4,11 @@
 #include <string>
 
 #include "mta/base/assert.h"
-#include "mta/smtp/data_stream.h"
+#include "mta/smtp/server/data_stream.h"
 
 namespace {
 
+using namespace mta;
 using namespace mta::smtp;
 
 struct Read {

@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "queue/log/payload.h"
-#include "queue/log/record.h"
-#include "queue/log/segment_header.h"
-#include "queue/log/segment_scan.h"
+#include "queue/segment_log/payload.h"
+#include "queue/segment_log/record.h"
+#include "queue/segment_log/segment_header.h"
+#include "queue/segment_log/segment_scan.h"
 
 namespace {
 

@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "mta/base/assert.h"
-#include "mta/smtp/capabilities.h"
-#include "mta/smtp/reply_parser.h"
-#include "mta/smtp/reply_policy.h"
+#include "mta/diagnosis/reply_policy.h"
+#include "mta/smtp/syntax/capabilities.h"
+#include "mta/smtp/syntax/reply_parser.h"
 
 namespace {
 
+using namespace mta;
 using namespace mta::smtp;
 
 struct Outcome {

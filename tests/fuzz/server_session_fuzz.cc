@@ -10,6 +10,7 @@
 
 namespace {
 
+using namespace mta;
 using namespace mta::smtp;
 using test::ServerWorld;
 

@@ -20,15 +20,15 @@
 #include <utility>
 #include <vector>
 
-#include "queue/log/bytes.h"
-#include "queue/log/crc32c.h"
-#include "queue/log/digest.h"
-#include "queue/log/log_service.h"
-#include "queue/log/payload.h"
-#include "queue/log/record.h"
-#include "queue/log/segment_header.h"
-#include "queue/log/spool_folder.h"
-#include "queue/log/spool_view.h"
+#include "queue/segment_log/bytes.h"
+#include "queue/segment_log/crc32c.h"
+#include "queue/segment_log/digest.h"
+#include "queue/segment_log/log_service.h"
+#include "queue/segment_log/payload.h"
+#include "queue/segment_log/record.h"
+#include "queue/segment_log/segment_header.h"
+#include "queue/segment_log/spool_folder.h"
+#include "queue/segment_log/spool_view.h"
 #include "tests/queue/fake_disk.h"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "mta/outbound/address_health.h"
+#include "mta/outbound/destination/address_health.h"
 
 #include <algorithm>
 

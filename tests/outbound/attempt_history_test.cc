@@ -1,5 +1,5 @@
 // What is remembered of attempts, and of those who were given up.
-#include "mta/outbound/attempt_history.h"
+#include "mta/outbound/desk/attempt_history.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

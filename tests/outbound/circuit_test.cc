@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "mta/outbound/site.h"
+#include "mta/outbound/destination/site.h"
 #include "tests/outbound/world_hosts.h"
 
 namespace mta::outbound {

@@ -1,5 +1,5 @@
 // Connections that are kept, and those that have to go.
-#include "mta/outbound/connection_pool.h"
+#include "mta/outbound/attempt/connection_pool.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What becomes of a connection's transactions when it is lost, or we hang up.
-#include "mta/outbound/connection.h"
+#include "mta/outbound/attempt/connection.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // Who hears of delays, when, and of how many messages in one notice.
-#include "mta/outbound/delay_notices.h"
+#include "mta/outbound/lifecycle/delay_notices.h"
 
 #include <gtest/gtest.h>
 

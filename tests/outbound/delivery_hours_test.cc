@@ -1,5 +1,5 @@
 // Routes that deliver at certain hours of the day only.
-#include "mta/outbound/delivery_hours.h"
+#include "mta/outbound/destination/delivery_hours.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "mta/outbound/host_limits.h"
+#include "mta/outbound/destination/host_limits.h"
 
 #include <gtest/gtest.h>
 

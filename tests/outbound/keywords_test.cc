@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "mta/outbound/host_keywords.h"
-#include "mta/outbound/missing_keywords.h"
+#include "mta/outbound/destination/host_keywords.h"
+#include "mta/outbound/destination/missing_keywords.h"
 #include "tests/outbound/world.h"
 
 namespace mta::outbound {

@@ -1,5 +1,5 @@
 // Who is told what, and in which order it reaches the store.
-#include "mta/outbound/ledger.h"
+#include "mta/outbound/lifecycle/ledger.h"
 
 #include <gtest/gtest.h>
 

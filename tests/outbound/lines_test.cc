@@ -1,5 +1,5 @@
 // Mail in line follows its domain.
-#include "mta/outbound/lines.h"
+#include "mta/outbound/lifecycle/lines.h"
 
 #include <gtest/gtest.h>
 

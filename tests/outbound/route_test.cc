@@ -1,4 +1,4 @@
-#include "mta/outbound/route.h"
+#include "mta/outbound/routing/route.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "mta/outbound/router.h"
+#include "mta/outbound/routing/router.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "mta/outbound/site_limits.h"
+#include "mta/outbound/destination/site_limits.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "mta/outbound/site_sources.h"
+#include "mta/outbound/destination/site_sources.h"
 
 #include <map>
 

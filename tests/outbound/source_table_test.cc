@@ -1,4 +1,4 @@
-#include "mta/outbound/source_table.h"
+#include "mta/outbound/routing/source_table.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Mailboxes at which a host hangs or breaks the session.
-#include "mta/outbound/suspect_mailboxes.h"
+#include "mta/outbound/destination/suspect_mailboxes.h"
 
 #include <optional>
 #include <string>

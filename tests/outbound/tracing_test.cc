@@ -1,4 +1,4 @@
-#include "mta/outbound/tracing.h"
+#include "mta/outbound/desk/tracing.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

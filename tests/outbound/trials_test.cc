@@ -1,7 +1,7 @@
 // Destinations that say nothing do not keep connections from those that answer.
 #include <gtest/gtest.h>
 
-#include "mta/outbound/deliveries.h"
+#include "mta/outbound/attempt/deliveries.h"
 #include "mta/outbound/queue_manager.h"
 #include "tests/outbound/world.h"
 

@@ -1,5 +1,5 @@
 // Servers that were off ask for their mail.
-#include "mta/outbound/wake_ups.h"
+#include "mta/outbound/lifecycle/wake_ups.h"
 
 #include <gtest/gtest.h>
 

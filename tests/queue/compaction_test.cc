@@ -1,11 +1,11 @@
-#include "queue/log/compaction.h"
+#include "queue/segment_log/compaction.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <random>
 #include <set>
 
-#include "queue/log/log_store.h"
+#include "queue/segment_log/log_store.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

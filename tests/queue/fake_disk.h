@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "queue/log/disk.h"
+#include "queue/segment_log/disk.h"
 
 namespace queue::log {
 

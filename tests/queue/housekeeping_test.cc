@@ -1,11 +1,11 @@
-#include "queue/log/housekeeping.h"
+#include "queue/segment_log/housekeeping.h"
 
 #include <cerrno>
 #include <optional>
 
-#include "queue/log/digest.h"
-#include "queue/log/log_store.h"
-#include "queue/log/segments.h"
+#include "queue/segment_log/digest.h"
+#include "queue/segment_log/log_store.h"
+#include "queue/segment_log/segments.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

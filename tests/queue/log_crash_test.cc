@@ -5,7 +5,7 @@
 #include <random>
 #include <set>
 
-#include "queue/log/log_store.h"
+#include "queue/segment_log/log_store.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

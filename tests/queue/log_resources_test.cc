@@ -2,7 +2,7 @@
 #include <cerrno>
 #include <set>
 
-#include "queue/log/log_store.h"
+#include "queue/segment_log/log_store.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

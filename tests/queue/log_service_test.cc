@@ -1,5 +1,5 @@
 // The log with its threads, on a real file system.
-#include "queue/log/log_service.h"
+#include "queue/segment_log/log_service.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -17,7 +17,7 @@
 #include <mutex>
 #include <thread>
 
-#include "queue/log/posix_disk.h"
+#include "queue/segment_log/posix_disk.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

@@ -1,4 +1,4 @@
-#include "queue/log/log_store.h"
+#include "queue/segment_log/log_store.h"
 
 #include <cerrno>
 #include <set>

@@ -13,8 +13,8 @@
 #include <gtest/gtest.h>
 
 #include "mta/base/limits.h"
-#include "queue/log/log_service.h"
 #include "queue/message.h"
+#include "queue/segment_log/log_service.h"
 #include "queue/store.h"
 #include "tests/queue/fake_disk.h"
 

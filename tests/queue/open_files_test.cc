@@ -1,7 +1,7 @@
-#include "queue/log/open_files.h"
+#include "queue/segment_log/open_files.h"
 
-#include "queue/log/log_store.h"
-#include "queue/log/segment_header.h"
+#include "queue/segment_log/log_store.h"
+#include "queue/segment_log/segment_header.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

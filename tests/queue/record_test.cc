@@ -1,4 +1,4 @@
-#include "queue/log/record.h"
+#include "queue/segment_log/record.h"
 
 #include <algorithm>
 #include <fstream>
@@ -6,9 +6,9 @@
 
 #include <gtest/gtest.h>
 
-#include "queue/log/crc32c.h"
-#include "queue/log/payload.h"
-#include "queue/log/segment_header.h"
+#include "queue/segment_log/crc32c.h"
+#include "queue/segment_log/payload.h"
+#include "queue/segment_log/segment_header.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

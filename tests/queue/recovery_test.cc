@@ -1,11 +1,11 @@
-#include "queue/log/recovery.h"
+#include "queue/segment_log/recovery.h"
 
 #include <algorithm>
 #include <array>
 #include <set>
 
-#include "queue/log/record.h"
-#include "queue/log/segment_scan.h"
+#include "queue/segment_log/record.h"
+#include "queue/segment_log/segment_scan.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

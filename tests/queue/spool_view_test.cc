@@ -1,13 +1,13 @@
-#include "queue/log/spool_view.h"
+#include "queue/segment_log/spool_view.h"
 
 #include <algorithm>
 #include <functional>
 
 #include <gmock/gmock.h>
 
-#include "queue/log/crc32c.h"
-#include "queue/log/record.h"
-#include "queue/log/segment_scan.h"
+#include "queue/segment_log/crc32c.h"
+#include "queue/segment_log/record.h"
+#include "queue/segment_log/segment_scan.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

@@ -10,13 +10,13 @@
 #include <functional>
 #include <set>
 
-#include "queue/log/bytes.h"
-#include "queue/log/crc32c.h"
-#include "queue/log/digest.h"
-#include "queue/log/posix_disk.h"
-#include "queue/log/recovery.h"
-#include "queue/log/segment_scan.h"
-#include "queue/log/spool_view.h"
+#include "queue/segment_log/bytes.h"
+#include "queue/segment_log/crc32c.h"
+#include "queue/segment_log/digest.h"
+#include "queue/segment_log/posix_disk.h"
+#include "queue/segment_log/recovery.h"
+#include "queue/segment_log/segment_scan.h"
+#include "queue/segment_log/spool_view.h"
 #include "tests/queue/log_world.h"
 
 namespace queue::log {

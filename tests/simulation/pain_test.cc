@@ -6,10 +6,10 @@
 
 #include <gtest/gtest.h>
 
-#include "mta/admin/why_words.h"
+#include "mta/api/why_words.h"
 #include "mta/inbound/store_reply.h"
+#include "mta/outbound/destination/site.h"
 #include "mta/outbound/queue_manager.h"
-#include "mta/outbound/site.h"
 #include "mta/report/dsn.h"
 #include "tests/outbound/world.h"
 #include "tests/queue/log_world.h"

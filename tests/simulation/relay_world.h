@@ -17,7 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "mta/outbound/queue_manager.h"
-#include "queue/log/log_service.h"
+#include "queue/segment_log/log_service.h"
 #include "tests/outbound/world.h"
 #include "tests/queue/fake_disk.h"
 #include "tests/simulation/circuit_watch.h"

@@ -1,4 +1,4 @@
-#include "mta/smtp/address.h"
+#include "mta/smtp/syntax/address.h"
 
 #include <ostream>
 

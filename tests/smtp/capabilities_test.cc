@@ -1,4 +1,4 @@
-#include "mta/smtp/capabilities.h"
+#include "mta/smtp/syntax/capabilities.h"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "mta/smtp/client_session.h"
+#include "mta/smtp/client/client_session.h"
 
 namespace mta::smtp {
 

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "mta/smtp/client_session.h"
+#include "mta/smtp/client/client_session.h"
 #include "tests/smtp/client_dialogue.h"
 
 namespace mta::smtp {

@@ -1,4 +1,4 @@
-#include "mta/smtp/client_session.h"
+#include "mta/smtp/client/client_session.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "mta/smtp/client_transaction.h"
+#include "mta/smtp/client/client_transaction.h"
 
 #include <gtest/gtest.h>
 

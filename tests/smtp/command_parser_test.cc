@@ -1,4 +1,4 @@
-#include "mta/smtp/command_parser.h"
+#include "mta/smtp/server/command_parser.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "mta/smtp/data_stream.h"
+#include "mta/smtp/server/data_stream.h"
 
 #include <random>
 

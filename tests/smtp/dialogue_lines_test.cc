@@ -1,4 +1,4 @@
-#include "mta/smtp/dialogue_lines.h"
+#include "mta/smtp/syntax/dialogue_lines.h"
 
 #include <vector>
 

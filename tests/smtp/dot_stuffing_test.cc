@@ -1,4 +1,4 @@
-#include "mta/smtp/dot_stuffing.h"
+#include "mta/smtp/syntax/dot_stuffing.h"
 
 #include <random>
 

@@ -1,4 +1,4 @@
-#include "mta/smtp/header_scan.h"
+#include "mta/smtp/server/header_scan.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "mta/smtp/reply_parser.h"
+#include "mta/smtp/syntax/reply_parser.h"
 
 #include <fstream>
 #include <string>

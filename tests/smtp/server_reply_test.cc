@@ -1,4 +1,4 @@
-#include "mta/smtp/server_reply.h"
+#include "mta/smtp/server/server_reply.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "mta/base/time_format.h"
-#include "mta/smtp/server_session.h"
+#include "mta/smtp/server/server_session.h"
 #include "tests/smtp/server_world.h"
 
 namespace mta::smtp {

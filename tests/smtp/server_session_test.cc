@@ -1,4 +1,4 @@
-#include "mta/smtp/server_session.h"
+#include "mta/smtp/server/server_session.h"
 
 #include <ostream>
 #include <regex>

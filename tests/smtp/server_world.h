@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "mta/smtp/server_session.h"
+#include "mta/smtp/server/server_session.h"
 
 namespace mta::smtp::test {
 

@@ -1,4 +1,4 @@
-#include "mta/smtp/trace.h"
+#include "mta/smtp/server/trace.h"
 
 #include <algorithm>
 #include <regex>

@@ -1,4 +1,4 @@
-#include "mta/smtp/xtext.h"
+#include "mta/smtp/syntax/xtext.h"
 
 #include <gtest/gtest.h>
 

@@ -19,7 +19,7 @@ RULES = [  # (which files, what must not be in a line, why)
      "time is an argument; only mta/io/clock and the commands ask the system"),
     (r"^(mta|queue|dns|conf)/.*\.(cc|h)$", r"\bassert\(", "MTA_ASSERT stays on in the release"),
 ]  # fmt: skip
-CLOCKS = re.compile(r"^(mta/(io/.*clock.*|cli/operate)|queue/log/log_service)\.cc$")
+CLOCKS = re.compile(r"^(mta/(io/.*clock.*|cli/operate)|queue/segment_log/log_service)\.cc$")
 OWN_NAME = "tests/tools/house_rules.py"
 
 

@@ -1,0 +1,87 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "mta/api/ranking.h"
+#include "mta/outbound/desk/message_filter.h"
+
+namespace mta::admin {
+
+enum class GroupBy : std::uint8_t { destination, domain, sender, reason, state };
+// "destination", "domain", ...
+[[nodiscard]] std::optional<GroupBy> parse_group(std::string_view name);
+
+// What was said last, without what differs from one message to the next (addresses, numbers, names
+// of queue files), so that the same trouble is one group. Empty: there was no trouble so far.
+[[nodiscard]] std::string reason_group(const DeliveryError* error);
+
+// Counts by something that messages or recipients have in common. A message with recipients in
+// several groups counts in each of these.
+class Grouping {
+public:
+    // Beyond, what is new goes to a group of its own without name, "others".
+    static constexpr std::size_t groups_max = 100'000;
+    // A name costs about a microsecond: a shard has other work to do after so many.
+    static constexpr std::size_t names_a_turn_max = 16'384;
+
+    struct Group {
+        std::string name;
+        Totals totals;
+    };
+
+    explicit Grouping(GroupBy by) : by_(by) {}
+
+    // Before the first add() of each turn: views that were given before may be others now.
+    void begin_turn() {
+        recent_ = {};
+        names_this_turn_ = 0;
+    }
+    [[nodiscard]] static bool needs_details() { return true; }
+    // It is counted either way; false: enough for this turn.
+    bool add(const outbound::MessageHit& hit, std::size_t shard);
+
+    // Those with most messages first, at most `limit`.
+    [[nodiscard]] std::vector<Group> take(std::size_t limit) const;
+    // Of those that take(limit) leaves out; a message in several of them counts in each.
+    [[nodiscard]] Group others(std::size_t limit) const;
+    [[nodiscard]] std::size_t size() const { return groups_.size(); }
+    [[nodiscard]] const Totals& totals() const { return totals_; }
+
+private:
+    struct Entry {
+        Totals totals;
+        queue::MessageId last = 0;  // counted
+    };
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+    using Groups = std::unordered_map<std::string, Entry, Hash, std::equal_to<>>;
+
+    // `identity`: what is the same has the same name, within this turn.
+    template <class NameOf>
+    Entry& group_of(const void* identity, const NameOf& name_of);
+    static void count(Entry& group, const outbound::MessageHit& hit,
+                      const outbound::RecipientHit& recipient);
+    [[nodiscard]] std::vector<const Groups::value_type*> sorted() const;
+
+    GroupBy by_;
+    Groups groups_;
+    Entry overflow_;
+    Totals totals_;
+    struct Recent {
+        const void* identity = nullptr;
+        Entry* group = nullptr;
+    };
+    std::array<Recent, 4096> recent_{};
+    std::size_t names_this_turn_ = 0;
+};
+
+}  // namespace mta::admin

@@ -1,0 +1,30 @@
+#pragma once
+#include <functional>
+#include <string>
+
+#include "conf/settings.h"
+#include "mta/cli/command_io.h"
+#include "mta/cli/invocation.h"
+#include "queue/segment_log/disk.h"
+
+namespace mta::cli {
+
+// `posthouse spool ls|cat|verify|export|import`: work on the spool's files. All but import only
+// read, and do so beside a running relay too. Returns the exit status.
+
+// On the folder `path`. `settings`: how import writes.
+int run_spool(const std::string& path, const conf::Settings& settings, const Invocation& invocation,
+              CommandIo& io);
+
+// ---- Each of them, on any disk ----
+
+// True: end at the next good moment.
+using IsInterrupted = std::function<bool()>;
+
+int run_spool_ls(queue::log::Disk& disk, const Invocation& invocation, CommandIo& io);
+int run_spool_cat(queue::log::Disk& disk, const Invocation& invocation, CommandIo& io);
+int run_spool_verify(queue::log::Disk& disk, bool json, CommandIo& io);
+int run_spool_export(queue::log::Disk& disk, const SpoolRequest& request,
+                     const IsInterrupted& is_interrupted, CommandIo& io);
+
+}  // namespace mta::cli

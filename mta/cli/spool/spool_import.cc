@@ -1,0 +1,322 @@
+#include "mta/cli/spool/spool_import.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <set>
+
+#include "mta/base/limits.h"
+#include "mta/cli/spool/message_json.h"
+#include "mta/cli/spool/spool_reading.h"
+#include "mta/cli/terminal/progress.h"
+#include "mta/cli/terminal/table.h"
+#include "mta/smtp/server/data_stream.h"
+#include "queue/segment_log/log_service.h"
+
+namespace mta::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Complaint = std::optional<std::string>;  // a sentence; nothing: all is well
+
+constexpr std::size_t read_bytes = 64U << 10;
+constexpr std::uint64_t json_bytes_max = 64U << 20;
+// One sync for so many: the more, the faster, and the more comes again if the power goes.
+constexpr std::size_t group_messages_max = 200;
+constexpr std::uint64_t group_bytes_max = 4U << 20;
+
+// The store with its answers awaited, on one thread.
+class SyncedStore {
+public:
+    explicit SyncedStore(queue::log::LogService& service)
+        : service_(service),
+          store_(service.make_store([this](auto work) { posted_.push_back(std::move(work)); })) {}
+
+    [[nodiscard]] queue::Store& store() { return *store_; }
+    // Until all that was asked for has its answer.
+    void settle() {
+        do {
+            for (auto& work : std::exchange(posted_, {})) work();
+        } while (service_.step() || !posted_.empty());
+    }
+
+private:
+    queue::log::LogService& service_;
+    std::vector<std::move_only_function<void()>> posted_;
+    std::unique_ptr<queue::Store> store_;
+};
+
+class Importer {
+public:
+    Importer(SyncedStore& spool, const SpoolRequest& request, CommandIo& io)
+        : spool_(spool), request_(request), io_(io) {}
+
+    void take(const std::string& stem);
+    // What was taken is on disk, and its files are renamed.
+    void finish_group();
+    void refuse(const std::string& name, const std::string& why) {
+        ++refused_;
+        fail(io_, name + " is not imported: " + why);
+    }
+
+    [[nodiscard]] bool is_broken() const { return is_broken_; }
+    [[nodiscard]] std::size_t imported() const { return imported_; }
+    [[nodiscard]] std::size_t refused() const { return refused_; }
+    [[nodiscard]] std::size_t finished() const { return finished_; }
+
+private:
+    struct Pending {
+        std::string stem;
+        queue::MessageId id = 0;
+        bool is_last = true;  // of its file's parts
+        std::optional<queue::StoreResult<void>> result;
+    };
+
+    Complaint take_part(const std::string& stem, const ReadMessage& read, std::size_t first,
+                        std::size_t count, bool is_last);
+    Complaint read_body(const std::string& path, queue::Message& message);
+    Complaint pass_body(std::ifstream& file, bool adds_cr, queue::Message& message);
+    Complaint give_to_store(queue::MessageId id, std::string& body);
+    void rename(const std::string& stem);
+
+    SyncedStore& spool_;
+    const SpoolRequest& request_;
+    CommandIo& io_;
+    std::vector<std::unique_ptr<Pending>> group_;
+    std::uint64_t group_bytes_ = 0;
+    bool has_pieces_ = false;  // of the message under way, in the store
+    bool is_broken_ = false;   // no more is taken
+    bool has_rename_failed_ = false;
+    std::size_t imported_ = 0;
+    std::size_t refused_ = 0;
+    std::size_t finished_ = 0;
+};
+
+std::string leaf(const std::string& path) { return fs::path(path).filename(); }
+
+std::expected<std::string, std::string> read_small(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string text;
+    std::string piece(read_bytes, '\0');
+    while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount()) {
+        text.append(piece, 0, static_cast<std::size_t>(file.gcount()));
+        if (text.size() > json_bytes_max) return std::unexpected("it is too large");
+    }
+    if (!file.eof()) return std::unexpected("cannot read " + path);
+    return text;
+}
+
+void Importer::take(const std::string& stem) {
+    const auto text = read_small(stem + ".json");
+    if (!text) return refuse(leaf(stem + ".json"), text.error());
+    auto read = read_message(*text, io_.now);
+    if (!read) return refuse(leaf(stem + ".json"), read.error());
+    if (read->envelope.recipients.empty()) {
+        ++finished_;
+        if (!request_.keep) rename(stem);
+        return;
+    }
+    // More recipients than a message can have make several messages of it.
+    const auto count = read->envelope.recipients.size();
+    for (std::size_t first = 0; first < count; first += queue::recipients_max) {
+        const auto size = std::min(count - first, queue::recipients_max);
+        const bool is_last = first + size == count;
+        if (const auto complaint = take_part(stem, *read, first, size, is_last))
+            return refuse(leaf(stem + ".eml"), *complaint);
+    }
+    if (group_.size() >= group_messages_max || group_bytes_ >= group_bytes_max) finish_group();
+}
+
+Complaint Importer::take_part(const std::string& stem, const ReadMessage& read, std::size_t first,
+                              std::size_t count, bool is_last) {
+    const auto part_of = [&](const auto& all) {
+        const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+        return std::vector(begin, begin + static_cast<std::ptrdiff_t>(count));
+    };
+    auto message = std::make_shared<queue::Message>();
+    message->id = spool_.store().allocate_id();
+    message->arrival = read.arrival;
+    message->about = read.about;
+    message->envelope = read.envelope;
+    message->envelope.recipients = part_of(read.envelope.recipients);
+    has_pieces_ = false;
+    if (const auto complaint = read_body(stem + ".eml", *message)) {
+        if (has_pieces_) spool_.store().discard_body(message->id);
+        return complaint;
+    }
+    const auto id = message->id;
+    group_bytes_ += message->body.size();
+    group_.push_back(std::make_unique<Pending>(Pending{stem, id, is_last, std::nullopt}));
+    spool_.store().enqueue(std::move(message), [pending = group_.back().get()](auto result) {
+        pending->result = std::move(result);
+    });
+    if (read.has_states) spool_.store().update(id, part_of(read.states), {});
+    return std::nullopt;
+}
+
+void Importer::finish_group() {
+    spool_.settle();
+    std::string failed;  // the last file of which a part failed; parts of a file are neighbours
+    for (const auto& pending : group_) {
+        if (pending->result && *pending->result) {
+            ++imported_;
+            const bool is_whole = pending->is_last && pending->stem != failed;
+            if (!request_.keep && is_whole && !has_rename_failed_) rename(pending->stem);
+            continue;
+        }
+        is_broken_ = true;
+        failed = pending->stem;
+        refuse(leaf(pending->stem + ".eml"),
+               pending->result ? pending->result->error().text : "the spool gave no answer");
+    }
+    group_.clear();
+    group_bytes_ = 0;
+}
+
+// The .json first: without it nobody takes the .eml for a message to import.
+void Importer::rename(const std::string& stem) {
+    for (const auto* ending : {".json", ".eml"}) {
+        std::error_code error;
+        fs::rename(stem + ending, stem + ending + ".imported", error);
+        if (!error) continue;
+        is_broken_ = has_rename_failed_ = true;
+        fail(io_, leaf(stem) +
+                      " is imported, but cannot be renamed, so another import would queue "
+                      "it again: " +
+                      error.message());
+        return;
+    }
+}
+
+Complaint Importer::read_body(const std::string& path, queue::Message& message) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return "it cannot be read";
+    // With no CR in it, it was made where lines end with LF alone.
+    bool has_cr = false;
+    std::string piece(read_bytes, '\0');
+    while (!has_cr &&
+           (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount())) {
+        has_cr = std::string_view(piece)
+                     .substr(0, static_cast<std::size_t>(file.gcount()))
+                     .contains('\r');
+    }
+    file.clear();
+    file.seekg(0);
+    return pass_body(file, !has_cr, message);
+}
+
+Complaint Importer::pass_body(std::ifstream& file, bool adds_cr, queue::Message& message) {
+    std::string body;
+    smtp::DataStream stream({.message_bytes_max = UINT64_MAX, .received_hops_max = UINT32_MAX}, {},
+                            body);
+    std::string piece(read_bytes, '\0');
+    std::string with_cr;
+    while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())) || file.gcount()) {
+        std::string_view bytes(piece.data(), static_cast<std::size_t>(file.gcount()));
+        if (adds_cr) {
+            with_cr.clear();
+            for (const char c : bytes) {
+                if (c == '\n') with_cr += '\r';
+                with_cr += c;
+            }
+            bytes = with_cr;
+        }
+        stream.feed_chunk(bytes, body);
+        if (stream.problem()) break;
+        while (body.size() > limits::body_chunk_bytes_max) {
+            if (auto complaint = give_to_store(message.id, body)) return complaint;
+        }
+    }
+    if (!file.eof() && !stream.problem()) return "it cannot be read to its end";
+    if (!stream.problem()) stream.finish_chunks(body);
+    if (stream.problem()) return "it has: " + std::string(smtp::describe(*stream.problem()));
+    message.facts = stream.facts();
+    message.message_id = stream.message_id();
+    if (message.facts.size == 0) return "it is empty";
+    if (!has_pieces_ && body.size() <= limits::body_inline_bytes_max) {
+        message.body = std::move(body);
+        return std::nullopt;
+    }
+    while (!body.empty()) {
+        if (auto complaint = give_to_store(message.id, body)) return complaint;
+    }
+    return std::nullopt;
+}
+
+Complaint Importer::give_to_store(queue::MessageId id, std::string& body) {
+    auto chunk = body.substr(0, limits::body_chunk_bytes_max);
+    body.erase(0, chunk.size());
+    has_pieces_ = true;
+    std::optional<queue::StoreResult<void>> written;
+    spool_.store().append_body(id, std::move(chunk),
+                               [&](auto result) { written = std::move(result); });
+    spool_.settle();
+    if (written && *written) return std::nullopt;
+    is_broken_ = true;
+    return written ? written->error().text : "the spool gave no answer";
+}
+
+// The names without their endings, in order, of those that are whole; the others are refused.
+std::vector<std::string> find_pairs(const std::string& folder, Importer& importer,
+                                    std::error_code& error) {
+    std::set<std::string> eml;
+    std::set<std::string> json;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
+        const auto& path = entry->path();
+        const auto stem = (path.parent_path() / path.stem()).string();
+        if (path.extension() == ".eml") eml.insert(stem);
+        if (path.extension() == ".json") json.insert(stem);
+    }
+    std::vector<std::string> pairs;
+    std::ranges::set_intersection(eml, json, std::back_inserter(pairs));
+    for (const auto& stem : eml) {
+        if (json.contains(stem)) continue;
+        importer.refuse(leaf(stem + ".eml"),
+                        leaf(stem + ".json") +
+                            " is missing, which says from whom and to whom it goes, such as "
+                            "{\"sender\": \"ann@us.example\", \"recipients\": "
+                            "[\"bob@them.example\"]}");
+    }
+    for (const auto& stem : json) {
+        if (!eml.contains(stem)) {
+            importer.refuse(leaf(stem + ".json"),
+                            leaf(stem + ".eml") + ", the message itself, is missing");
+        }
+    }
+    return pairs;
+}
+
+}  // namespace
+
+int run_spool_import(queue::log::Disk& disk, const queue::log::LogOptions& options,
+                     const SpoolRequest& request, const IsInterrupted& is_interrupted,
+                     CommandIo& io) {
+    auto service = queue::log::LogService::open(disk, options, queue::log::LogService::Mode::steps);
+    if (!service) return fail(io, service.error().text);
+    SyncedStore spool(**service);
+    if (const auto refusal = spool.store().refusal()) return fail(io, refusal->text);
+    Importer importer(spool, request, io);
+    std::error_code error;
+    const auto pairs = find_pairs(request.folder, importer, error);
+    if (error) return fail(io, "cannot read the folder " + request.folder + ": " + error.message());
+    Progress progress(io.err, io.shows_progress, "importing");
+    for (std::size_t i = 0; i < pairs.size() && !is_interrupted() && !importer.is_broken(); ++i) {
+        progress.show(i, pairs.size());
+        importer.take(pairs[i]);
+    }
+    importer.finish_group();
+    progress.clear();
+    io.out << plural(importer.imported(), "message") << " imported";
+    if (importer.finished() > 0) {
+        io.out << ", " << importer.finished() << " without an open recipient passed over";
+    }
+    if (importer.refused() > 0) io.out << ", " << importer.refused() << " refused";
+    io.out << ".\n";
+    if (is_interrupted()) fail(io, "interrupted: the rest is untouched");
+    const bool is_fine = importer.refused() == 0 && !importer.is_broken() && !is_interrupted();
+    return is_fine ? exit_fine : exit_failed;
+}
+
+}  // namespace mta::cli

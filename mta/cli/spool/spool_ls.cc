@@ -1,0 +1,108 @@
+#include <algorithm>
+
+#include "mta/base/domain.h"
+#include "mta/base/time_format.h"
+#include "mta/cli/remote/answer.h"
+#include "mta/cli/spool/message_json.h"
+#include "mta/cli/spool/spool_command.h"
+#include "mta/cli/spool/spool_reading.h"
+#include "mta/cli/terminal/table.h"
+
+namespace mta::cli {
+namespace {
+
+using queue::log::SpoolMessage;
+
+bool is_in_domain(const std::string& domain, const std::string& wanted) {
+    return wanted.starts_with('.') ? is_under(domain, std::string_view(wanted).substr(1))
+                                   : domain == wanted;
+}
+
+// `wanted`: an address, "<>", or "@DOMAIN", which is everybody there.
+bool is_from(const std::string& reverse_path, const std::string& wanted) {
+    if (!wanted.starts_with('@'))
+        return equals_ignoring_case(reverse_path, wanted == "<>" ? "" : wanted);
+    const auto at = reverse_path.rfind('@');
+    if (at == reverse_path.npos) return false;
+    const auto domain = reverse_path.substr(at + 1);
+    return to_a_labels(domain).value_or(to_lower(domain)) == std::string_view(wanted).substr(1);
+}
+
+// As of `posthouse queue`: all that is given must hold, the recipient's parts for one recipient.
+bool matches(const Filter& filter, const SpoolMessage& found) {
+    const auto& message = *found.message;
+    if (!filter.id.empty() && queue::format_id(message.id) != filter.id) return false;
+    if (!filter.sender.empty() && !is_from(message.envelope.reverse_path, filter.sender))
+        return false;
+    for (std::size_t i = 0; i < found.states.size(); ++i) {
+        const auto& recipient = message.envelope.recipients[i];
+        if (!filter.state.empty() && state_name(found.states[i]) != filter.state) continue;
+        if (!filter.domain.empty() && !is_in_domain(recipient.domain, filter.domain)) continue;
+        if (!filter.recipient.empty() &&
+            !equals_ignoring_case(recipient.address, filter.recipient)) {
+            continue;
+        }
+        return true;
+    }
+    return false;
+}
+
+void add_rows(Table& table, const SpoolMessage& found, Instant now) {
+    const auto& message = *found.message;
+    const auto& sender = message.envelope.reverse_path;
+    std::string id = queue::format_id(message.id);
+    std::string arrived = relative(message.arrival, now);
+    std::string size = format_size(message.facts.size);
+    std::string from = sender.empty() ? "<>" : sender;
+    for (std::size_t i = 0; i < found.states.size(); ++i) {
+        const auto& state = found.states[i];
+        const bool is_waiting = !found.is_done && state.phase == queue::RecipientPhase::pending;
+        table.add({std::exchange(id, ""), std::exchange(arrived, ""), std::exchange(size, ""),
+                   std::exchange(from, ""), message.envelope.recipients[i].address,
+                   found.is_done ? "done" : std::string(state_name(state)),
+                   std::to_string(state.attempts), is_waiting ? relative(state.next_due, now) : "-",
+                   describe(state.last_error)});
+    }
+}
+
+}  // namespace
+
+int run_spool_ls(queue::log::Disk& disk, const Invocation& invocation, CommandIo& io) {
+    const auto view = open_view(disk, io);
+    if (!view) return exit_failed;
+    Table table({"ID", "ARRIVED", "SIZE", "FROM", "TO", "STATE", "TRIES", "NEXT", "LAST REPLY"});
+    auto list = nlohmann::json::array();
+    std::size_t messages = 0;
+    std::size_t recipients = 0;
+    int status = exit_fine;
+    for (const auto id : view->messages(invocation.spool.all)) {
+        const auto found = view->read(id);
+        // A running relay has finished with it meanwhile.
+        if (!found && found.error().kind == queue::StoreError::Kind::not_found) continue;
+        if (!found) {
+            status = fail(io, "message " + queue::format_id(id) + ": " + found.error().text);
+            continue;
+        }
+        if (!matches(invocation.filter, *found)) continue;
+        ++messages;
+        recipients += found->states.size();
+        if (!invocation.json) {
+            add_rows(table, *found, io.now);
+            continue;
+        }
+        list.push_back(to_json(*found->message, found->states));
+        if (found->is_done) list.back()["done"] = true;
+    }
+    if (invocation.json) {
+        write_json(io.out, list);
+    } else if (messages == 0) {
+        io.out << (invocation.filter.is_empty() ? "The spool holds no message.\n"
+                                                : "Nothing in the spool matches.\n");
+    } else {
+        table.write(io.out, io.columns);
+        io.out << plural(messages, "message") << ", " << plural(recipients, "recipient") << ".\n";
+    }
+    return std::max(status, warn_of_problems(disk, *view, io));
+}
+
+}  // namespace mta::cli

@@ -1,0 +1,460 @@
+#include "mta/outbound/attempt/deliveries.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <utility>
+
+#include "mta/base/assert.h"
+#include "mta/diagnosis/reply_words.h"
+
+namespace mta::outbound {
+namespace {
+
+// A kept connection that was gone, a BDAT that was not understood, and a keyword that is tried
+// without: none of them can come twice.
+constexpr std::uint32_t fresh_starts_max = 3;
+
+}  // namespace
+
+Deliveries::Deliveries(Core& core, Parts parts)
+    : core_(core),
+      parts_(parts),
+      pool_(core, {parts.sites, parts.addresses},
+            {.on_ready = [this](std::uint32_t connection) { on_ready(connection); },
+             .on_room = [this](std::uint32_t connection) { on_room(connection); },
+             .on_body_out = [this](std::uint32_t connection) { send_trial(connection); },
+             .on_silent = [this](std::uint32_t connection) { on_silent(connection); },
+             .on_transaction_end =
+                 [this](std::uint32_t connection, const Connection::TransactionEnd& ended) {
+                     on_transaction_end(connection, ended);
+                 },
+             .on_end =
+                 [this](std::uint32_t connection, const std::optional<DeliveryError>& error) {
+                     on_end(connection, error);
+                 },
+             .on_host_room =
+                 [this](const HostLimits::HostPtr& host) {
+                     if (host->line.empty()) return;
+                     hosts_with_room_.push_back(host);
+                     core_.request_tick();
+                 }}),
+      expiries_(core.now()) {}
+
+// ---- Beginning ----
+
+Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
+    auto delivery = std::make_shared<Delivery>();
+    delivery->bundle = parts_.lines.take(
+        site, std::max<std::size_t>(parts_.sites[site].limits.recipients_per_transaction_max, 1));
+    delivery->site = site;
+    delivery->message = core_.bundles[delivery->bundle].message;
+    delivery->id = core_.table().message(delivery->message).id;
+    delivery->content = parts_.copies.get(delivery->message);
+    delivery->recipients = parts_.lines.recipients_of(delivery->bundle);
+    delivery->refusals.resize(delivery->recipients.size());
+    delivery->sender = core_.bundles[delivery->bundle].sender;
+    delivery->is_retried = core_.bundles[delivery->bundle].is_retry;
+    delivery->at_start = parts_.sites[site].destination.mark();
+    delivery->index = all_.size();
+    delivery->number = ++last_number_;
+    all_.push_back(delivery);
+    hold_suspects(*delivery);
+    if (parts_.sites[site].limits.has_rates()) ++core_.troubles_version;
+    core_.event(AttemptStarted{delivery->id, parts_.sites[site].destination.name(),
+                               static_cast<std::uint32_t>(delivery->recipients.size())});
+    return delivery;
+}
+
+// While the delivery is under way no other one goes to the suspect mailboxes among its recipients.
+void Deliveries::hold_suspects(const Delivery& delivery) {
+    auto& suspects = parts_.sites[delivery.site].suspects;
+    if (suspects.is_empty()) return;
+    for (const auto number : delivery.recipients) {
+        suspects.hold_if_suspected(mailbox_of(delivery, number), delivery.sender, delivery.number);
+    }
+}
+
+std::uint32_t Deliveries::mailbox_of(const Delivery& delivery, std::uint32_t recipient) const {
+    const auto& table = std::as_const(core_.table());
+    return table.recipient(table.message(delivery.message), recipient).address_hash;
+}
+
+void Deliveries::start(std::uint32_t site) {
+    const auto needs = parts_.sites[site].needs();
+    auto& destination = parts_.sites[site].destination;
+    const bool is_probe = destination.start(core_.now(), needs);
+    const auto delivery = make(site);
+    delivery->may_connect = needs.connection;
+    delivery->taken = destination.taken();
+    delivery->taken_at = core_.now();
+    if (is_probe) {
+        const bool is_ordered = destination.health().is_probe_ordered();
+        delivery->purpose = is_ordered ? Purpose::ordered_probe : Purpose::probe;
+    }
+    // Kept for it while it is read, so that nobody else needs a connection more than there may be.
+    const auto kept = pool_.take_idle(site);
+    delivery->connection = kept;
+    if (kept == queue::nothing) {
+        set_unconnected(*delivery, true);
+        begin_trial(delivery);
+    }
+    if (delivery->content) {
+        connect(delivery);
+    } else {
+        if (kept != queue::nothing) work_of(kept).reserved = delivery;
+        read(delivery);
+    }
+}
+
+void Deliveries::read(const DeliveryPtr& delivery) {
+    parts_.copies.read(delivery->id, [this, waiting = std::weak_ptr(delivery)](const auto& read) {
+        const auto reading = waiting.lock();
+        if (reading && reading->bundle != queue::nothing) on_read(reading, read);
+    });
+}
+
+void Deliveries::on_read(const DeliveryPtr& delivery, const MessageCopies::ReadResult& read) {
+    core_.request_tick();
+    const auto kept = delivery->connection;
+    if (kept != queue::nothing) work_of(kept).reserved = nullptr;
+    if (read) {
+        delivery->content = *read;
+        connect(delivery);
+        return;
+    }
+    if (kept != queue::nothing) pool_.park(kept);
+    end_unreadable(delivery, read.error());
+}
+
+void Deliveries::connect(const DeliveryPtr& delivery) {
+    const auto kept = delivery->connection;
+    if (kept == queue::nothing) {
+        walk(delivery);
+    } else {
+        transact(delivery, kept);
+        pool_[kept].pump();
+    }
+}
+
+void Deliveries::set_unconnected(Delivery& delivery, bool is_unconnected) {
+    auto& counted = parts_.sites[delivery.site].unconnected;
+    if (is_unconnected == delivery.is_unconnected) return;
+    delivery.is_unconnected = is_unconnected;
+    is_unconnected ? ++counted : --counted;
+    is_unconnected ? ++unconnected_ : --unconnected_;
+}
+
+std::uint32_t Deliveries::crowded_from() const {
+    const auto most = core_.settings->delivery.connections_max;
+    return most - most / 4;
+}
+
+std::uint32_t Deliveries::connections_max_for(std::uint32_t site) const {
+    const auto own = parts_.sites[site].connections + parts_.sites[site].unconnected;
+    const bool may_have_all = own == 0 || own == connections();
+    return may_have_all ? core_.settings->delivery.connections_max : crowded_from();
+}
+
+// ---- On a connection ----
+
+void Deliveries::on_ready(std::uint32_t connection) {
+    core_.request_tick();
+    const bool can_start = pool_[connection].can_start();
+    // The server has ended the session in the same breath in which it answered EHLO: on_end()
+    // comes.
+    if (work_of(connection).opening && !can_start) return;
+    const auto delivery = std::exchange(work_of(connection).opening, nullptr);
+    if (delivery) pool_.note_hello(connection);
+    if (delivery) {
+        transact(delivery, connection);
+    } else if (work_of(connection).leaving) {
+        pool_[connection].quit();
+    } else if (work_of(connection).active.empty()) {
+        const auto site = pool_.site_of(connection);
+        const bool can_serve = can_start && !core_.is_draining && !pool_.is_used_up(connection) &&
+                               !parts_.sites[site].destination.is_closed();
+        const auto waiting = can_serve ? take_waiting(site) : nullptr;
+        if (waiting && take_over(waiting)) return transact(waiting, connection);
+        pool_.park(connection);
+        parts_.sites.refresh(site);
+    }
+}
+
+// Another transaction right behind the one that waits for its last reply, if the site has all the
+// connections that it may have: then this is the soonest that the next bundle can leave.
+void Deliveries::on_room(std::uint32_t connection) {
+    const auto site = pool_.site_of(connection);
+    auto& destination = parts_.sites[site].destination;
+    if (core_.is_draining || !parts_.lines.make_way(site) || !destination.may_follow(core_.now()))
+        return;
+    const bool is_full = connections() >= connections_max_for(site);
+    const bool is_needed_elsewhere = is_full && parts_.sites.front() != queue::nothing;
+    // What stands behind a message at which the host hangs would wait with it.
+    if (!parts_.sites[site].silent.is_empty()) return;
+    const bool may_open =
+        !parts_.sites[site].is_waiting_for_host && destination.busy() < destination.limit();
+    if (is_needed_elsewhere || (!is_full && may_open)) return;
+    if (pool_.is_used_up(connection)) return;
+    const auto message = core_.bundles[destination.next_bundle()].message;
+    const auto content = parts_.copies.get(message);
+    if (!content || !content->is_body_inline()) return;
+    destination.start_behind(core_.now());
+    const auto delivery = make(site);
+    delivery->holds_connection = false;
+    transact(delivery, connection);
+}
+
+// RFC 9422: what is more than a transaction may have goes in the next one.
+void Deliveries::fit_to_limits(Delivery& delivery, const smtp::Capabilities& capabilities) {
+    const auto limit = [](std::uint32_t most) { return most == 0 ? SIZE_MAX : most; };
+    const auto recipients_max = limit(capabilities.recipients_max);
+    const auto domains_max = limit(capabilities.recipient_domains_max);
+    const auto& entry = core_.table().message(delivery.message);
+    std::set<std::uint32_t> domains;
+    std::vector<std::uint32_t> kept;
+    std::vector<std::optional<DeliveryError>> refusals;
+    for (std::size_t i = 0; i < delivery.recipients.size(); ++i) {
+        if (kept.size() == recipients_max) break;
+        const auto number = delivery.recipients[i];
+        const auto domain = core_.table().recipient(entry, number).domain;
+        if (!domains.contains(domain) && domains.size() == domains_max) continue;
+        domains.insert(domain);
+        kept.push_back(number);
+        refusals.push_back(std::move(delivery.refusals[i]));
+    }
+    if (kept.size() < core_.bundles[delivery.bundle].recipients)
+        parts_.lines.put_back(parts_.lines.split_off_others(delivery.bundle, kept));
+    delivery.recipients = std::move(kept);
+    delivery.refusals = std::move(refusals);
+}
+
+void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection) {
+    auto& open = pool_[connection];
+    const auto& capabilities = open.capabilities();
+    if (capabilities.recipients_max != 0 || capabilities.recipient_domains_max != 0)
+        fit_to_limits(*delivery, capabilities);
+    parts_.sites[delivery->site].missing.clear(capabilities);
+    // Another one of the site has had its answer meanwhile.
+    if (delivery->trial &&
+        parts_.sites[delivery->site].standing(core_.now()) == Standing::answering)
+        end_trial(*delivery);
+    delivery->may_send = false;
+    delivery->was_offered = true;
+    delivery->connection = connection;
+    delivery->host = open.target().host.empty() ? delivery->host : open.target().host;
+    const auto& endpoint = open.target().endpoint;
+    if (std::ranges::find(delivery->asked, endpoint) == delivery->asked.end())
+        delivery->asked.push_back(endpoint);
+    work_of(connection).active.push_back(delivery);
+    open.start(delivery->content, delivery->recipients);
+}
+
+void Deliveries::on_silent(std::uint32_t connection) {
+    const auto& active = work_of(connection).active;
+    const auto place = pool_[connection].recipient_awaited();
+    if (!place || active.empty() || active.front()->bundle == queue::nothing) return;
+    const auto& delivery = *active.front();
+    const auto mailbox = mailbox_of(delivery, delivery.recipients[*place]);
+    parts_.sites[delivery.site].suspects.note_silence(mailbox, delivery.sender, delivery.number,
+                                                      core_.now());
+}
+
+void Deliveries::on_transaction_end(std::uint32_t connection,
+                                    const Connection::TransactionEnd& ended) {
+    auto& active = work_of(connection).active;
+    MTA_ASSERT(!active.empty());
+    const auto delivery = active.front();
+    active.erase(active.begin());
+    core_.request_tick();
+    delivery->connection = queue::nothing;
+    // The one behind it has the connection now.
+    if (!active.empty() && std::exchange(delivery->holds_connection, false))
+        active.front()->holds_connection = true;
+    if (delivery->bundle == queue::nothing) {
+        end(delivery, How::unknown);
+    } else if (ended.unreadable) {
+        end_unreadable(delivery, *ended.unreadable);
+    } else if (ended.outcome.chunking_refused || ended.outcome.never_began) {
+        if (ended.outcome.chunking_refused)
+            keywords_.distrust(delivery->host, SmtpKeyword::chunking, core_.now());
+        start_afresh(delivery, connection);
+    } else if (is_to_be_tried_without(*delivery, ended.outcome, connection)) {
+        start_afresh(delivery, connection);
+    } else {
+        // A host that lacks a keyword was not asked.
+        const bool was_asked = std::ranges::any_of(
+            ended.outcome.recipients,
+            [](const auto& result) { return result || !smtp::is_missing_keyword(result.error()); });
+        if (was_asked) ++delivery->sessions;
+        judge(delivery, ended.outcome, connection);
+    }
+}
+
+void Deliveries::on_end(std::uint32_t connection, const std::optional<DeliveryError>& error) {
+    const auto [reserved, opening, leaving, active] = std::exchange(work_of(connection), {});
+    MTA_ASSERT(active.empty());
+    if (reserved) {
+        reserved->connection = queue::nothing;
+        set_unconnected(*reserved, true);
+    }
+    const auto& delivery = opening ? opening : leaving;
+    if (!delivery) return;
+    delivery->connection = queue::nothing;
+    if (delivery->bundle == queue::nothing) {
+        end(delivery, How::unknown);
+        return;
+    }
+    if (opening && error) return on_refused(delivery, connection, *error);
+    set_unconnected(*delivery, true);
+    walk(delivery);
+}
+
+// The connection that it had opened came to nothing before the first transaction.
+void Deliveries::on_refused(const DeliveryPtr& delivery, std::uint32_t connection,
+                            const DeliveryError& error) {
+    const bool is_of_source = pool_[connection].has_unusable_source();
+    const bool is_refusal_of_source = is_of_source || smtp::is_about_our_address(error);
+    if (is_refusal_of_source && suspend_source(connection, error))
+        return put_back(delivery, How::unknown);
+    set_unconnected(*delivery, true);
+    // What a host that we reached did is more telling than what the DNS said of another one.
+    note_host_failure(*delivery, error);
+    delivery->host_error = error;
+    if (smtp::is_too_many_connections(error)) {
+        pool_.note_too_many(connection);
+        --delivery->addresses_tried;
+        std::erase(delivery->asked, pool_[connection].target().endpoint);
+    } else if (!is_of_source) {
+        pool_.note_failure(connection, error);
+    }
+    walk(delivery);
+}
+
+// As if it had never been started, on a new connection.
+void Deliveries::start_afresh(const DeliveryPtr& delivery, std::uint32_t connection) {
+    if (!delivery->holds_connection || core_.is_draining ||
+        ++delivery->fresh_starts > fresh_starts_max) {
+        if (!delivery->host_error) {
+            delivery->host_error = DeliveryError{
+                .status = {4, 4, 2}, .scope = Scope::host, .text = "the connection was lost"};
+            note_host_failure(*delivery, *delivery->host_error);
+        }
+        end(delivery, How::unknown);
+        return;
+    }
+    const auto& hosts = delivery->hosts;
+    const auto here = std::ranges::find(hosts, delivery->host, &conf::NextHopHost::host);
+    if (has_been_answered(*delivery) && delivery->is_planned && here != hosts.end()) {
+        // By the hosts before this one: it goes on here.
+        delivery->next_host = static_cast<std::size_t>(here - hosts.begin());
+        std::erase(delivery->asked, pool_[connection].target().endpoint);
+    } else {
+        delivery->is_planned = false;
+    }
+    go_on_after(delivery, connection);
+}
+
+// The delivery needs another connection: when this one is closed, so that it never has two.
+void Deliveries::go_on_after(const DeliveryPtr& delivery, std::uint32_t connection) {
+    delivery->addresses.clear();
+    delivery->next_address = 0;
+    delivery->connection = connection;
+    work_of(connection).leaving = delivery;
+}
+
+// ---- From outside ----
+
+Deliveries::Progress Deliveries::progress_of(std::uint32_t bundle) const {
+    const auto found = std::ranges::find_if(
+        all_, [bundle](const DeliveryPtr& delivery) { return delivery->bundle == bundle; });
+    if (found == all_.end()) return {};
+    const auto& delivery = **found;
+    if (delivery.is_looking_up) return {delivery.host, std::nullopt, delivery.looks_up_since};
+    if (delivery.connection == queue::nothing) return {};
+    const auto& connection = pool_[delivery.connection];
+    return {connection.remote(), connection.deadline(), std::nullopt};
+}
+
+void Deliveries::forget(std::uint32_t message) {
+    const auto deliveries = all_;
+    for (const auto& delivery : deliveries) {
+        if (delivery->bundle == queue::nothing || delivery->message != message) continue;
+        for (const auto number : delivery->recipients) {
+            auto& table = core_.table();
+            parts_.lines.leave(message, table.recipient(table.message(message), number));
+        }
+        delivery->bundle = queue::nothing;
+        const auto connection = delivery->connection;
+        if (connection == queue::nothing) {
+            end(delivery, How::unknown);
+            continue;
+        }
+        auto& work = work_of(connection);
+        // Others share the connection, or it may have been taken: then it only ends unheard.
+        if (work.active.size() > 1 || pool_[connection].is_past_final_dot()) continue;
+        work = {};
+        delivery->connection = queue::nothing;
+        pool_.abort(connection);
+        end(delivery, How::unknown);
+    }
+}
+
+void Deliveries::drain() {
+    pool_.close_idle();
+    const auto deliveries = all_;
+    for (const auto& delivery : deliveries) {
+        const auto connection = delivery->connection;
+        if (connection != queue::nothing) {
+            auto& work = work_of(connection);
+            if (!work.opening && (work.active.size() > 1 || pool_[connection].is_past_final_dot()))
+                continue;
+            work = {};
+            delivery->connection = queue::nothing;
+            pool_.abort(connection);
+        }
+        end(delivery, How::unknown);
+    }
+}
+
+void Deliveries::cut() {
+    const auto deliveries = all_;
+    for (const auto& delivery : deliveries)
+        if (delivery->connection != queue::nothing) pool_.cut(delivery->connection);
+}
+
+void Deliveries::tick() {
+    pool_.tick();
+    while (!paused_.empty() && paused_.begin()->first <= core_.now()) {
+        const auto delivery = paused_.extract(paused_.begin()).mapped().lock();
+        if (!delivery || delivery->bundle == queue::nothing) continue;
+        if (delivery->waiting_at) {
+            hosts_with_room_.push_back(delivery->waiting_at);
+        } else if (std::exchange(delivery->is_paused, false)) {
+            advance(delivery);
+        }
+    }
+    for (const auto& host : std::exchange(hosts_with_room_, {})) serve_line_of(host);
+    put_back_expired();
+    check_look_ups();
+    break_trials_off();
+}
+
+std::optional<Instant> Deliveries::next_wakeup() const {
+    auto next = pool_.next_wakeup();
+    const auto consider = [&next](Instant at) { next = std::min(next.value_or(at), at); };
+    if (!paused_.empty()) consider(paused_.begin()->first);
+    if (look_up_check_) consider(*look_up_check_);
+    if (const auto expiry = expiries_.next()) consider(*expiry);
+    // Somebody may have begun to wait for the place of one whose time was over long ago: it is due
+    // now, and no clock has leapt over it.
+    if (const auto trial = next_break_off()) consider(std::max(trial->at, core_.now()));
+    return next;
+}
+
+Deliveries::Work& Deliveries::work_of(std::uint32_t connection) {
+    if (connection >= work_.size()) work_.resize(connection + 1);
+    return work_[connection];
+}
+
+}  // namespace mta::outbound

@@ -1,0 +1,259 @@
+// Questions about many messages: a walk over what is in memory.
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "mta/base/domain.h"
+#include "mta/outbound/desk/message_filter.h"
+#include "mta/outbound/queue_manager.h"
+#include "mta/outbound/queue_manager_impl.h"
+
+namespace mta::outbound {
+namespace {
+
+// The domain of an address, as recipients have it; empty if it has none.
+std::string domain_of(std::string_view address) {
+    const auto at = address.rfind('@');
+    if (at == address.npos) return {};
+    const auto domain = address.substr(at + 1);
+    if (domain.starts_with('[')) return to_lower(domain);
+    return to_a_labels(domain).value_or(to_lower(domain));
+}
+
+bool is_same_recipient(std::string_view wanted, const RecipientView& recipient) {
+    const auto local = [](std::string_view address) {
+        return address.substr(0, address.rfind('@'));
+    };
+    return equals_ignoring_case(local(wanted), local(recipient.address)) &&
+           domain_of(wanted) == recipient.domain;
+}
+
+// What was found out about something that many recipients share. Good during one turn, in which
+// nothing moves; forgets what was asked about longest ago, so it stays small.
+class Verdicts {
+public:
+    template <class Judge>
+    bool of(const void* what, const Judge& judge) {
+        const auto hash = (reinterpret_cast<std::uintptr_t>(what) >> 3) * 0x9e3779b97f4a7c15u;
+        auto& slot = slots_[hash >> (64 - bits)];
+        if (slot.what != what) slot = {what, judge()};
+        return slot.verdict;
+    }
+
+private:
+    static constexpr int bits = 12;
+    struct Slot {
+        const void* what = nullptr;
+        bool verdict = false;
+    };
+    std::array<Slot, 1u << bits> slots_;
+};
+
+// A recipient's address, as it can be looked for in memory.
+struct AddressKey {
+    std::uint32_t hash = 0;
+    std::uint32_t domain = queue::nothing;  // nobody here has it
+
+    AddressKey(const queue::MessageTable& table, std::string_view address) {
+        const auto name = domain_of(address);
+        hash = queue::hash_of_address(address, name);
+        if (const auto index = table.find_domain(name)) domain = *index;
+    }
+    [[nodiscard]] bool is_of(const queue::RecipientEntry& recipient) const {
+        return recipient.address_hash == hash && recipient.domain == domain;
+    }
+};
+
+}  // namespace
+
+bool is_confirmed_by(const MessageFilter& filter, const MessageView& message,
+                     const RecipientView& recipient) {
+    if (!message.message) return false;
+    const auto& content = *message.message;
+    const auto message_id = queue::bare_message_id(content.message_id);
+    if (!filter.message_id.empty() && message_id != filter.message_id) return false;
+    if (!filter.recipient.empty() && !is_same_recipient(filter.recipient, recipient)) return false;
+    return filter.mention.empty() || message_id == filter.mention ||
+           equals_ignoring_case(content.envelope.reverse_path, filter.mention) ||
+           is_same_recipient(filter.mention, recipient);
+}
+
+class QueueManager::Impl::Scan {
+public:
+    Scan(const Impl& impl, const MessageFilter& filter)
+        : impl_(impl),
+          table_(impl.core.scheduler.table()),
+          filter_(filter),
+          recipient_(table_, filter.recipient),
+          mention_(table_, filter.mention),
+          message_id_hash_(queue::hash_of_message_id(filter.message_id)),
+          mention_hash_(queue::hash_of_message_id(filter.mention)),
+          size_kib_larger_(filter.larger_than.value_or(0) / 1024),
+          size_kib_smaller_(filter.smaller_than ? (*filter.smaller_than + 1023) / 1024
+                                                : UINT64_MAX),
+          host_(to_lower(filter.host)),
+          reply_(to_lower(filter.reply)) {
+        if (const auto index = table_.find_domain(filter.domain)) domain_ = *index;
+    }
+
+    // Nobody here can match.
+    [[nodiscard]] bool is_hopeless() const {
+        const bool is_one_domain = !filter_.domain.empty() && !filter_.domain.starts_with('.');
+        return (is_one_domain && domain_ == queue::nothing) ||
+               (!filter_.recipient.empty() && recipient_.domain == queue::nothing);
+    }
+
+    // False: enough.
+    bool look_at(std::uint32_t message, bool with_details, const OnHit& on_hit) {
+        const auto& entry = table_.message(message);
+        if (entry.id == 0 || !matches(entry)) return true;
+        hits_.clear();
+        if (reasons_.size() > reasons_max) reasons_.clear();
+        const bool is_mentioned = mentions(entry);
+        const auto recipients = table_.recipients(message);
+        for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+            const auto& recipient = recipients[number];
+            if (!recipient.is_open() || !matches(entry, recipient)) continue;
+            if (!is_mentioned && !mention_.is_of(recipient)) continue;
+            hits_.push_back(hit_of(entry, recipient, with_details));
+            hits_.back().number = number;
+        }
+        if (hits_.empty()) return true;
+        return on_hit({.id = entry.id,
+                       .arrived = entry.arrival,
+                       .size_bytes = std::uint64_t{entry.size_kib} * 1024,
+                       .sender = table_.sender(entry),
+                       .recipients = hits_,
+                       .recipients_in_all = recipients.size()});
+    }
+
+private:
+    [[nodiscard]] bool matches(const queue::MessageEntry& entry) const {
+        return (!filter_.id || entry.id == *filter_.id) &&
+               (!filter_.arrived_before || entry.arrival < *filter_.arrived_before) &&
+               (!filter_.arrived_after || entry.arrival > *filter_.arrived_after) &&
+               (!filter_.larger_than || entry.size_kib > size_kib_larger_) &&
+               entry.size_kib < size_kib_smaller_ &&
+               (filter_.message_id.empty() || entry.has_message_id_hash(message_id_hash_)) &&
+               (!filter_.sender || is_sender(table_.sender(entry)));
+    }
+    [[nodiscard]] bool is_sender(std::string_view sender) const {
+        const auto& wanted = *filter_.sender;
+        if (!wanted.starts_with('@')) return equals_ignoring_case(sender, wanted);
+        const auto at = sender.rfind('@');
+        return at != sender.npos && equals_ignoring_case(sender.substr(at), wanted);
+    }
+    // True also if it does not matter: then every recipient is meant.
+    [[nodiscard]] bool mentions(const queue::MessageEntry& entry) const {
+        return filter_.mention.empty() || entry.has_message_id_hash(mention_hash_) ||
+               equals_ignoring_case(table_.sender(entry), filter_.mention);
+    }
+
+    [[nodiscard]] bool matches(const queue::MessageEntry& entry,
+                               const queue::RecipientEntry& recipient) {
+        if (filter_.state && state_of(recipient) != *filter_.state) return false;
+        if (!filter_.domain.empty() && !is_in_domain(recipient)) return false;
+        if (!filter_.recipient.empty() && !recipient_.is_of(recipient)) return false;
+        if (!host_.empty() && !is_at_host(entry, recipient)) return false;
+        return reply_.empty() || was_told(recipient);
+    }
+    [[nodiscard]] bool is_in_domain(const queue::RecipientEntry& recipient) {
+        if (!filter_.domain.starts_with('.')) return recipient.domain == domain_;
+        const auto& domain = table_.domain(recipient.domain);
+        return domains_.of(&domain, [&] {
+            return is_under(domain.name, std::string_view(filter_.domain).substr(1));
+        });
+    }
+    [[nodiscard]] bool is_at_host(const queue::MessageEntry& entry,
+                                  const queue::RecipientEntry& recipient) {
+        const auto* const site = impl_.site_of(entry, recipient);
+        if (site != nullptr &&
+            hosts_.of(site, [&] { return contains_ignoring_case(site->plan.name, host_); })) {
+            return true;
+        }
+        const auto* const reason = impl_.reason_identity(recipient);
+        return reason != nullptr && remotes_.of(reason, [&] {
+            return contains_ignoring_case(impl_.reason_of(recipient)->remote, host_);
+        });
+    }
+    [[nodiscard]] bool was_told(const queue::RecipientEntry& recipient) {
+        const auto* const reason = impl_.reason_identity(recipient);
+        return reason != nullptr && replies_.of(reason, [&] {
+            return contains_ignoring_case(reply_of(*impl_.reason_of(recipient)), reply_);
+        });
+    }
+
+    // What many share is put together once.
+    [[nodiscard]] const DeliveryError* reason_of(const queue::RecipientEntry& recipient) {
+        const auto* const identity = impl_.reason_identity(recipient);
+        if (identity == nullptr) return nullptr;
+        const auto [known, is_new] = reasons_.try_emplace(identity);
+        if (is_new) known->second = *impl_.reason_of(recipient);
+        return &known->second;
+    }
+
+    [[nodiscard]] RecipientHit hit_of(const queue::MessageEntry& entry,
+                                      const queue::RecipientEntry& recipient, bool with_details) {
+        RecipientHit hit{.attempts = recipient.attempts,
+                         .state = state_of(recipient),
+                         .error = reason_of(recipient),
+                         .error_identity = impl_.reason_identity(recipient),
+                         .domain = {},
+                         .destination = {},
+                         .next_attempt = std::nullopt,
+                         .is_for_later = impl_.core.scheduler.waits_for_release(entry, recipient)};
+        if (!with_details) return hit;
+        hit.domain = table_.domain(recipient.domain).name;
+        if (const auto* const site = impl_.site_of(entry, recipient))
+            hit.destination = site->plan.name;
+        if (recipient.is_waiting()) {
+            hit.next_attempt = recipient.due;
+        } else if (const auto* const health = impl_.health_of(recipient);
+                   health != nullptr && !health->is_up()) {
+            hit.next_attempt = health->next_probe();
+        }
+        return hit;
+    }
+
+    const Impl& impl_;
+    const queue::MessageTable& table_;
+    const MessageFilter& filter_;
+    AddressKey recipient_;
+    AddressKey mention_;
+    std::uint32_t message_id_hash_;
+    std::uint32_t mention_hash_;
+    std::uint64_t size_kib_larger_;
+    std::uint64_t size_kib_smaller_;
+    std::string host_;
+    std::string reply_;
+    std::uint32_t domain_ = queue::nothing;
+    Verdicts domains_;
+    Verdicts hosts_;
+    Verdicts remotes_;
+    Verdicts replies_;
+    std::vector<RecipientHit> hits_;
+    static constexpr std::size_t reasons_max = 1000;
+    std::unordered_map<const void*, DeliveryError> reasons_;  // by identity
+};
+
+std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const ScanRange& range,
+                                             const OnHit& on_hit) const {
+    const auto& table = impl_->core.scheduler.table();
+    Impl::Scan scan(*impl_, filter);
+    if (scan.is_hopeless()) return std::nullopt;
+    if (filter.id) {
+        if (const auto message = table.find(*filter.id))
+            scan.look_at(*message, range.with_details, on_hit);
+        return std::nullopt;
+    }
+    auto cursor = range.from;
+    for (std::size_t looked = 0; cursor < table.message_index_end(); ++cursor, ++looked) {
+        if (looked == range.messages_max) return cursor;
+        if (!scan.look_at(cursor, range.with_details, on_hit)) return cursor + 1;
+    }
+    return std::nullopt;
+}
+
+}  // namespace mta::outbound

@@ -1,0 +1,260 @@
+#include "mta/outbound/lifecycle/delay_notices.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/assert.h"
+
+namespace mta::outbound {
+namespace {
+
+// Looked at in one turn of the loop.
+constexpr std::uint32_t walk_slice = 20'000;
+// Of a message that is only listed: its subject is wanted.
+constexpr std::uint32_t listed_head_bytes = 16u << 10;
+// Messages that come due one after the other are told of together, and the queue is not walked more
+// often than this.
+constexpr Millis gathering_max{60'000};
+
+}  // namespace
+
+// ---- Who has been told ----
+
+Millis DelayNotices::quiet_time() const {
+    const auto& ages = core_.settings->retry.delay_notices;
+    return ages.empty() ? Millis{0} : ages.front();
+}
+
+Instant DelayNotices::not_before(std::string_view sender) const {
+    if (held_.empty()) return Instant::min();
+    const auto held = held_.find(sender);
+    return held == held_.end() ? Instant::min() : held->second;
+}
+
+void DelayNotices::hold(const std::string& sender, Millis duration) {
+    const auto until = core_.now() + duration;
+    held_[sender] = until;
+    held_in_order_.emplace_back(sender, until);
+    while (!held_in_order_.empty()) {
+        const auto& [name, time] = held_in_order_.front();
+        if (time > core_.now() && held_in_order_.size() <= senders_max) return;
+        const auto known = held_.find(name);
+        if (known != held_.end() && known->second == time) held_.erase(known);
+        held_in_order_.pop_front();
+    }
+}
+
+bool DelayNotices::is_being_told(const std::string& sender) const {
+    return asked_.contains(sender) || walking_.contains(sender) ||
+           (job_ && job_->sender == sender) ||
+           std::ranges::any_of(told_, [&](const auto& told) { return told.first == sender; });
+}
+
+void DelayNotices::note_due(std::uint32_t message) {
+    const auto& entry = core_.table().message(message);
+    const std::string sender(core_.table().sender(entry));
+    if (not_before(sender) <= core_.now()) {
+        // Until it is known whether there is something to tell.
+        const auto gathering = std::min(gathering_max, quiet_time() / 60);
+        hold(sender, 2 * gathering);
+        if (!is_being_told(sender)) {
+            asked_.try_emplace(sender);
+            if (!walk_at_) walk_at_ = core_.now() + gathering;
+        }
+    }
+    core_.scheduler.rearm(message);
+}
+
+std::optional<Instant> DelayNotices::next_wakeup() const {
+    // The next walk waits for the end of this one, which asks for its turns itself.
+    return walking_.empty() ? walk_at_ : std::nullopt;
+}
+
+void DelayNotices::tick() {
+    if (walking_.empty() && walk_at_ && core_.now() >= *walk_at_) begin_walk();
+    if (!walking_.empty()) walk();
+    if (!job_ && !told_.empty()) begin_job();
+}
+
+// ---- The walk ----
+
+void DelayNotices::begin_walk() {
+    walk_at_.reset();
+    walking_ = std::exchange(asked_, {});
+    cursor_ = 0;
+}
+
+void DelayNotices::walk() {
+    const auto& table = core_.table();
+    // Senders' indices hold as long as nothing else happens.
+    std::unordered_map<std::uint32_t, Batch*> batches;
+    for (auto& [sender, batch] : walking_) {
+        const auto index = table.senders().find(sender);
+        if (index != queue::nothing) batches.emplace(index, &batch);
+    }
+    const auto end = std::min(cursor_ + walk_slice, table.message_index_end());
+    for (; cursor_ < end; ++cursor_) {
+        const auto& entry = table.message(cursor_);
+        if (entry.id == 0 || entry.is_null_sender()) continue;
+        const auto found = batches.find(entry.sender);
+        if (found != batches.end()) gather(*found->second, cursor_);
+    }
+    core_.request_tick();
+    if (cursor_ < table.message_index_end()) return;
+    for (auto& [sender, batch] : walking_)
+        if (!batch.listed.empty()) told_.emplace_back(sender, std::move(batch));
+    walking_.clear();
+}
+
+void DelayNotices::gather(Batch& batch, std::uint32_t message) {
+    auto& table = core_.table();
+    const auto& entry = table.message(message);
+    const auto is_meant = [&](const auto& recipient) { return is_to_be_told(entry, recipient); };
+    if (std::ranges::none_of(table.recipients(message), is_meant)) return;
+    auto& listed = batch.listed;
+    const queue::MessageId id = entry.id;
+    listed.insert(std::ranges::upper_bound(listed, id), id);
+    if (listed.size() <= listed_max) return;
+    const auto displaced = table.find(listed.back());
+    listed.pop_back();
+    ++batch.unlisted;
+    if (!displaced) return;
+    mark(*displaced);
+    core_.scheduler.rearm(*displaced);
+}
+
+bool DelayNotices::is_to_be_told(const queue::MessageEntry& message,
+                                 const queue::RecipientEntry& recipient) const {
+    if (!core_.scheduler.may_get_delay_notice(message, recipient)) return false;
+    if (handlers_.is_too_early(message, recipient)) return false;
+    // The last attempt comes next; its result is what the sender is told.
+    if (core_.now() >= core_.scheduler.expiry(message, recipient)) return false;
+    const auto& ages = core_.scheduler.policy().delay_notices;
+    const auto age = core_.now() - core_.scheduler.life_begin(message);
+    if (age >= ages[recipient.delay_notices]) return true;
+    return recipient.delay_notices == 0 &&
+           (2 * age >= ages.front() || handlers_.waits_for_outage(recipient));
+}
+
+// Whoever is to be told has been. False: nobody was.
+bool DelayNotices::mark(std::uint32_t message) {
+    auto& table = core_.table();
+    const auto& entry = table.message(message);
+    bool is_any = false;
+    for (auto& recipient : table.recipients(message)) {
+        if (!is_to_be_told(entry, recipient)) continue;
+        core_.scheduler.count_delay_notice(entry, recipient, core_.now());
+        is_any = true;
+    }
+    return is_any;
+}
+
+// ---- The report ----
+
+void DelayNotices::begin_job() {
+    auto [sender, batch] = std::move(told_.front());
+    told_.pop_front();
+    job_ = std::make_shared<Job>();
+    job_->sender = std::move(sender);
+    job_->unlisted = batch.unlisted;
+    for (const auto id : batch.listed) {
+        job_->items.emplace_back();
+        job_->items.back().id = id;
+    }
+    // Held up to the end by one more, so that it ends once.
+    job_->unread = job_->items.size() + 1;
+    const auto job = job_;
+    for (std::size_t i = 0; i < job->items.size(); ++i) read(job, i);
+    on_read(job);
+}
+
+void DelayNotices::read(const JobPtr& job, std::size_t number) {
+    auto& item = job->items[number];
+    const auto index = core_.table().find(item.id);
+    if (!index) return on_read(job);
+    item.message = copies_.get(*index);
+    if (item.message) return read_head(job, number);
+    core_.ports.store.read(item.id, [this, job, number, alive = std::weak_ptr(core_.is_alive)](
+                                        queue::StoreResult<queue::StoredMessage> stored) {
+        if (alive.expired()) return;
+        auto& asked = job->items[number];
+        if (stored) {
+            asked.message = std::move(stored->message);
+            return read_head(job, number);
+        }
+        const auto message = core_.table().find(asked.id);
+        if (message) ledger_.note_unreadable(*message, stored.error());
+        on_read(job);
+    });
+}
+
+void DelayNotices::read_head(const JobPtr& job, std::size_t number) {
+    auto& item = job->items[number];
+    if (item.message->is_body_inline()) return on_read(job);
+    core_.ports.store.read_body(item.id, 0, number == 0 ? report_head_bytes : listed_head_bytes,
+                                [this, job, number, alive = std::weak_ptr(core_.is_alive)](
+                                    queue::StoreResult<std::string> head) {
+                                    if (alive.expired()) return;
+                                    if (head) job->items[number].head = std::move(*head);
+                                    on_read(job);
+                                });
+}
+
+void DelayNotices::on_read(const JobPtr& job) {
+    if (--job->unread > 0) return;
+    finish(*job);
+    job_.reset();
+    core_.request_tick();
+}
+
+// What is true now: who has been served meanwhile is not told of.
+void DelayNotices::fill_in(Item& item) const {
+    const auto index = core_.table().find(item.id);
+    if (!index || !item.message) return;
+    item.index = *index;
+    item.give_up_at = Instant::max();
+    const auto& entry = core_.table().message(*index);
+    const auto recipients = core_.table().recipients(*index);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        const auto& recipient = recipients[number];
+        if (!is_to_be_told(entry, recipient)) continue;
+        item.give_up_at = std::min(item.give_up_at, core_.scheduler.expiry(entry, recipient));
+        item.outcomes.push_back(
+            {.recipient = number,
+             .error = handlers_.reason_of(recipient),
+             .last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000),
+             .is_in_doubt = recipient.is_in_doubt});
+    }
+}
+
+void DelayNotices::finish(Job& job) {
+    for (auto& item : job.items) fill_in(item);
+    std::erase_if(job.items, [&](const Item& item) {
+        return item.outcomes.empty() || item.message->envelope.reverse_path != job.sender;
+    });
+    if (job.items.empty()) return;
+    const auto head_of = [](const Item& item) -> std::string_view {
+        return item.message->is_body_inline() ? item.message->body : item.head;
+    };
+    const auto& first = job.items.front();
+    std::vector<AlsoDelayed> also;
+    for (std::size_t i = 1; i < job.items.size(); ++i) {
+        auto& item = job.items[i];
+        also.push_back({item.message, head_of(item), std::move(item.outcomes), item.give_up_at});
+    }
+    auto reports = ledger_.make_reports({.kind = ReportKind::delay,
+                                         .original = *first.message,
+                                         .head = head_of(first),
+                                         .outcomes = first.outcomes,
+                                         .now = core_.now(),
+                                         .give_up_at = first.give_up_at,
+                                         .also = std::move(also),
+                                         .also_unlisted = job.unlisted});
+    hold(job.sender, quiet_time());
+    for (const auto& item : job.items) {
+        mark(item.index);
+        ledger_.commit(item.index, std::exchange(reports, {}));
+    }
+}
+
+}  // namespace mta::outbound

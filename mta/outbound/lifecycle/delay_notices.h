@@ -1,0 +1,122 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "mta/outbound/core.h"
+#include "mta/outbound/lifecycle/ledger.h"
+#include "mta/outbound/lifecycle/message_copies.h"
+
+namespace mta::outbound {
+
+// Tells senders that their mail is late: each gets one notice that lists all of his messages that
+// wait, and not one for each.
+//
+//   note_due() -> gathering, a moment -> a walk over the queue, in slices -> reading what is to be
+//   told -> one report, with the states of all messages that it tells of
+//
+//   - The first message that reaches an age of `retry.delay_notices` brings it. It tells of all
+//     messages of that sender that are due for one, and of those nobody has told him of yet if
+//     they wait for a destination or DNS that is down, or are half as old.
+//   - Then he hears nothing for as long as the first of those ages, whatever else comes due: that
+//     is in the next one. If there was nothing left to tell, the next message that comes due
+//     brings it.
+//   - The report names `listed_max` messages and counts the others.
+//
+// Crash safety: the report enters the store in one step with the state of its first message; the
+// states of the others follow behind. What a crash takes is that some are told of twice. Of those
+// that were only counted it is not written down before their next change.
+//
+// Memory: who has been told is kept for `senders_max` senders; beyond it the oldest is forgotten,
+// who may be told again then.
+class DelayNotices {
+public:
+    static constexpr std::size_t listed_max = 50;
+    static constexpr std::size_t senders_max = 100'000;
+
+    struct Handlers {
+        // Why a recipient has come to nothing so far.
+        std::function<DeliveryError(const queue::RecipientEntry&)> reason_of;
+        // What he waits for is down, and so is everything else that waits for it.
+        std::function<bool(const queue::RecipientEntry&)> waits_for_outage;
+        // Too early for a notice about him, for a reason that is not the sender's.
+        std::function<bool(const queue::MessageEntry&, const queue::RecipientEntry&)> is_too_early;
+    };
+    DelayNotices(Core& core, Ledger& ledger, MessageCopies& copies, Handlers handlers)
+        : core_(core), ledger_(ledger), copies_(copies), handlers_(std::move(handlers)) {}
+
+    // A message is due for a notice, as the scheduler says.
+    void note_due(std::uint32_t message);
+    // No notice about any message of that sender before this.
+    [[nodiscard]] Instant not_before(std::string_view sender) const;
+
+    void tick();
+    [[nodiscard]] std::optional<Instant> next_wakeup() const;
+
+private:
+    // What is told one sender at a time.
+    struct Batch {
+        std::vector<queue::MessageId> listed;  // the oldest ones, ascending
+        std::size_t unlisted = 0;
+    };
+    struct Item {
+        queue::MessageId id = 0;
+        std::shared_ptr<const queue::Message> message;  // null: it is gone, or cannot be read
+        std::string head;                               // unless it is inline
+        // Filled in at the end.
+        std::uint32_t index = 0;
+        std::vector<RecipientOutcome> outcomes;
+        Instant give_up_at;
+    };
+    struct Job {
+        std::string sender;
+        std::vector<Item> items;
+        std::size_t unlisted = 0;
+        std::size_t unread = 0;
+    };
+    using JobPtr = std::shared_ptr<Job>;
+    struct StringHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+
+    [[nodiscard]] Millis quiet_time() const;
+    [[nodiscard]] bool is_being_told(const std::string& sender) const;
+    void hold(const std::string& sender, Millis duration);
+    void begin_walk();
+    void walk();
+    void gather(Batch& batch, std::uint32_t message);
+    [[nodiscard]] bool is_to_be_told(const queue::MessageEntry& message,
+                                     const queue::RecipientEntry& recipient) const;
+    bool mark(std::uint32_t message);
+    void begin_job();
+    void read(const JobPtr& job, std::size_t number);
+    void read_head(const JobPtr& job, std::size_t number);
+    void on_read(const JobPtr& job);
+    void finish(Job& job);
+    void fill_in(Item& item) const;
+
+    Core& core_;
+    Ledger& ledger_;
+    MessageCopies& copies_;
+    Handlers handlers_;
+    std::optional<Instant> walk_at_;
+    std::map<std::string, Batch> asked_;    // for the next walk
+    std::map<std::string, Batch> walking_;  // of this one
+    std::uint32_t cursor_ = 0;
+    std::deque<std::pair<std::string, Batch>> told_;  // to be read and told, one after the other
+    JobPtr job_;
+    std::unordered_map<std::string, Instant, StringHash, std::equal_to<>> held_;  // not before
+    std::deque<std::pair<std::string, Instant>> held_in_order_;
+};
+
+}  // namespace mta::outbound

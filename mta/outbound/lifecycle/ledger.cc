@@ -1,0 +1,503 @@
+#include "mta/outbound/lifecycle/ledger.h"
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <utility>
+
+#include "mta/base/assert.h"
+#include "mta/diagnosis/reply_policy.h"
+
+namespace mta::outbound {
+
+using queue::RecipientPhase;
+using Reports = std::vector<std::shared_ptr<const queue::Message>>;
+
+namespace {
+
+// How long the other side asks to wait; our own words about a failure are no hint.
+std::optional<Millis> retry_hint_of(const DeliveryError& error) {
+    if (error.reply_code / 100 != 4) return std::nullopt;
+    return smtp::parse_retry_hint(error.text);
+}
+
+Instant last_attempt_of(const queue::RecipientEntry& recipient) {
+    return from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
+}
+
+}  // namespace
+
+void Ledger::settle(std::uint32_t message, const std::shared_ptr<const queue::Message>& content,
+                    std::string_view destination, std::span<const Outcome> outcomes) {
+    if (outcomes.empty()) return;
+    Job job{.id = core_.table().message(message).id, .content = content};
+    for (const auto& outcome : outcomes) {
+        job.changed.push_back(outcome.recipient);
+        RecipientRef who{.id = job.id,
+                         .recipient = outcome.recipient,
+                         .destination = destination,
+                         .source = outcome.source};
+        if (content) who.address = content->envelope.recipients[outcome.recipient].address;
+        const auto& entry = core_.table().message(message);
+        who.domain =
+            core_.table().domain(core_.table().recipient(entry, outcome.recipient).domain).name;
+        enter(message, outcome, who, job);
+    }
+    auto& entry = core_.table().message(message);
+    for (auto& failure : std::exchange(job.failures, {})) gather(entry, std::move(failure));
+    // An order is carried out at once.
+    const bool is_ordered = std::ranges::any_of(
+        outcomes, [](const Outcome& outcome) { return outcome.kind == Outcome::Kind::bounced; });
+    const bool is_to_be_reported = is_ordered && gathered_.count(entry.id) > 0;
+    if (is_to_be_reported || are_all_gathered(entry)) job.failures = take_gathered(entry);
+    if (job.failures.empty() && job.relayed.empty()) {
+        commit(message, std::move(job.changed), {});
+    } else {
+        begin(message, std::move(job));
+    }
+}
+
+// ---- Failures that wait for others of their message ----
+
+void Ledger::gather(queue::MessageEntry& entry, RecipientOutcome failure, Millis wait) {
+    if (gathered_.count(entry.id) == 0) ++entry.reports_under_way;
+    gathered_.add(entry.id, std::move(failure), core_.now(), wait);
+    core_.request_tick();
+}
+
+std::vector<RecipientOutcome> Ledger::take_gathered(queue::MessageEntry& entry) {
+    MTA_ASSERT(entry.reports_under_way > 0);
+    --entry.reports_under_way;
+    return gathered_.take(entry.id);
+}
+
+// No other recipient is open: there is nothing to wait for.
+bool Ledger::are_all_gathered(const queue::MessageEntry& entry) const {
+    if (entry.reports_under_way == 0) return false;
+    return entry.open_count > 0 && gathered_.count(entry.id) == entry.open_count;
+}
+
+bool Ledger::is_under_way(std::uint32_t message) const {
+    const auto is_one = [this](const queue::RecipientEntry& recipient) {
+        return recipient.bundle != queue::nothing && !handlers_.waits_for_outage(recipient);
+    };
+    return std::ranges::any_of(core_.table().recipients(message), is_one);
+}
+
+void Ledger::report_gathered(std::uint32_t message, std::vector<std::uint32_t> changed) {
+    auto& entry = core_.table().message(message);
+    Job job{.id = entry.id,
+            .content = copies_.get(message),
+            .changed = std::move(changed),
+            .failures = take_gathered(entry)};
+    begin(message, std::move(job));
+}
+
+void Ledger::tick() {
+    while (jobs_ < jobs_max) {
+        const auto id = gathered_.due(core_.now());
+        if (!id) return;
+        const auto message = core_.table().find(*id);
+        MTA_ASSERT(message);
+        if (is_under_way(*message) && gathered_.put_off(*id, core_.now())) continue;
+        report_gathered(*message, {});
+    }
+}
+
+std::optional<Instant> Ledger::next_wakeup() const {
+    return jobs_ < jobs_max ? gathered_.next_due() : std::nullopt;
+}
+
+void Ledger::resume(std::uint32_t message) {
+    auto& table = core_.table();
+    auto& entry = table.message(message);
+    auto recipients = table.recipients(message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        auto& recipient = recipients[number];
+        if (recipient.phase != RecipientPhase::pending || recipient.error == queue::nothing)
+            continue;
+        const auto& error = table.error(recipient);
+        if (!error.is_permanent()) continue;
+        recipient.is_reported = true;
+        const bool was_out_of_time = recipient.due >= core_.scheduler.expiry(entry, recipient);
+        gather(entry,
+               {.recipient = number,
+                .error = error,
+                .last_attempt = last_attempt_of(recipient),
+                .attempts = recipient.attempts,
+                .has_expired = was_out_of_time && error.reply_code / 100 != 5,
+                .is_in_doubt = recipient.is_in_doubt},
+               Millis{0});
+    }
+}
+
+std::vector<std::uint32_t> Ledger::all_of(std::uint32_t message) const {
+    std::vector<std::uint32_t> all(core_.scheduler.table().message(message).recipient_count);
+    std::iota(all.begin(), all.end(), 0U);
+    return all;
+}
+
+void Ledger::commit(std::uint32_t message) {
+    if (are_all_gathered(core_.table().message(message))) {
+        report_gathered(message, all_of(message));
+    } else {
+        commit(message, Reports{});
+    }
+}
+
+void Ledger::enter(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
+                   Job& job) {
+    auto& table = core_.table();
+    auto& entry = table.message(message);
+    auto& recipient = table.recipient(entry, outcome.recipient);
+    MTA_ASSERT(recipient.is_open() && recipient.bundle == queue::nothing && outcome.error);
+    const auto now = core_.now();
+    const auto& error = *outcome.error;
+    switch (outcome.kind) {
+        case Outcome::Kind::delivered:
+            core_.scheduler.conclude(entry, recipient, RecipientPhase::delivered, nullptr, now);
+            ++core_.totals.delivered_total;
+            core_.latencies.delivery.add(now - entry.arrival);
+            core_.event(Delivered{who, error.remote, error.reply_code, error.text,
+                                  recipient.attempts, now - entry.arrival});
+            if (is_relay_reported(entry, recipient, outcome)) {
+                job.relayed.push_back(
+                    {.recipient = outcome.recipient, .error = error, .last_attempt = now});
+            }
+            return;
+        case Outcome::Kind::in_doubt:
+        case Outcome::Kind::deferred:
+            core_.history.note(message, {.recipient = outcome.recipient,
+                                         .kind = outcome.kind == Outcome::Kind::in_doubt
+                                                     ? AttemptView::Kind::in_doubt
+                                                     : AttemptView::Kind::charged,
+                                         .at = now,
+                                         .error = error});
+            core_.scheduler.defer(entry, recipient, error, now, retry_hint_of(error));
+            if (outcome.kind == Outcome::Kind::in_doubt) {
+                recipient.is_in_doubt = true;
+                ++core_.totals.in_doubt_total;
+                core_.event(InDoubt{who, error, recipient.due});
+            } else {
+                ++core_.totals.deferred_total;
+                core_.event(Deferred{who, error, recipient.attempts, recipient.due});
+            }
+            if (!core_.scheduler.has_expired(entry, recipient, now)) return;
+            enter_failure(message, {outcome.recipient, Outcome::Kind::expired, &error}, who, job);
+            return;
+        case Outcome::Kind::failed:
+        case Outcome::Kind::expired:
+        case Outcome::Kind::bounced: enter_failure(message, outcome, who, job); return;
+    }
+}
+
+void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
+                           Job& job) {
+    auto& table = core_.table();
+    auto& entry = table.message(message);
+    auto& recipient = table.recipient(entry, outcome.recipient);
+    const auto now = core_.now();
+    const bool has_expired = outcome.kind == Outcome::Kind::expired;
+    const bool was_attempt = outcome.kind == Outcome::Kind::failed;
+    if (was_attempt) {
+        core_.history.note(message, {.recipient = outcome.recipient,
+                                     .kind = AttemptView::Kind::failed,
+                                     .at = now,
+                                     .error = *outcome.error});
+    }
+    ++(has_expired ? core_.totals.expired_total : core_.totals.failed_total);
+    auto error = *outcome.error;
+    if (has_expired && core_.scheduler.is_late(entry, ByMode::give_back, now))
+        error.status = {5, 4, 7};
+    if (has_expired) {
+        core_.event(Expired{who, error});
+    } else {
+        core_.event(Failed{who, error});
+    }
+    if (!is_wanted(entry, recipient, ReportKind::failure)) {
+        core_.event(ReportDropped{who, entry.is_null_sender() ? ReportDropped::Reason::null_sender
+                                                              : ReportDropped::Reason::not_wanted});
+        core_.endings.add({.id = who.id,
+                           .recipient = outcome.recipient,
+                           .address = std::string(who.address),
+                           .at = now,
+                           .has_expired = has_expired,
+                           .error = *outcome.error});
+        const auto phase = has_expired ? RecipientPhase::expired : RecipientPhase::failed;
+        core_.scheduler.conclude(entry, recipient, phase, &error, now);
+        return;
+    }
+    // Pending until the report is in the same step of the store. resume() knows it there by the
+    // permanent error; `due` says when it was given up.
+    if (recipient.phase == RecipientPhase::held)
+        table.set_phase(entry, recipient, RecipientPhase::pending);
+    if (was_attempt) core_.scheduler.count_attempt(recipient, now);
+    recipient.is_reported = true;
+    recipient.due = now;
+    auto kept = error;
+    kept.status.klass = 5;
+    table.set_error(recipient, kept);
+    job.failures.push_back({.recipient = outcome.recipient,
+                            .error = std::move(error),
+                            .last_attempt = last_attempt_of(recipient),
+                            .attempts = recipient.attempts,
+                            .has_expired = has_expired,
+                            .is_in_doubt = recipient.is_in_doubt});
+}
+
+void Ledger::send_late_notice(std::uint32_t message) {
+    auto& table = core_.table();
+    auto& entry = table.message(message);
+    const auto now = core_.now();
+    Job job{.id = entry.id, .content = copies_.get(message)};
+    auto recipients = table.recipients(message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        auto& recipient = recipients[number];
+        if (!core_.scheduler.is_late_notice_due(entry, recipient, now)) continue;
+        auto reason = handlers_.reason_of(recipient);
+        reason.status = {4, 4, 7};
+        core_.scheduler.count_delay_notice(entry, recipient, now);
+        job.changed.push_back(number);
+        job.delays.push_back({.recipient = number,
+                              .error = std::move(reason),
+                              .last_attempt = last_attempt_of(recipient),
+                              .is_in_doubt = recipient.is_in_doubt});
+    }
+    if (job.delays.empty()) {
+        core_.scheduler.rearm(message);
+    } else {
+        begin(message, std::move(job));
+    }
+}
+
+bool Ledger::is_wanted(const queue::MessageEntry& message, const queue::RecipientEntry& recipient,
+                       ReportKind kind) const {
+    if (message.is_null_sender() || (recipient.notify & queue::notify_never) != 0) return false;
+    switch (kind) {
+        case ReportKind::failure:
+            return recipient.notify == queue::notify_unspecified ||
+                   (recipient.notify & queue::notify_failure) != 0;
+        case ReportKind::delay:
+            return recipient.notify == queue::notify_unspecified ||
+                   (recipient.notify & queue::notify_delay) != 0;
+        case ReportKind::relayed: return (recipient.notify & queue::notify_success) != 0;
+    }
+    return false;
+}
+
+bool Ledger::is_relay_reported(const queue::MessageEntry& message,
+                               const queue::RecipientEntry& recipient,
+                               const Outcome& outcome) const {
+    if (!outcome.is_dsn_passed_on && is_wanted(message, recipient, ReportKind::relayed))
+        return true;
+    if (message.is_null_sender() || (recipient.notify & queue::notify_never) != 0) return false;
+    const auto& by = core_.table().requests(message).deliver_by;
+    return by.trace || (by.mode == ByMode::notify && !outcome.is_deliver_by_passed_on);
+}
+
+// The recipients whose states the store must be told.
+std::vector<std::uint32_t> Ledger::changed_of(const Job& job) {
+    auto numbers = job.changed;
+    for (const auto* outcomes : {&job.failures, &job.delays})
+        for (const auto& outcome : *outcomes)
+            numbers.push_back(static_cast<std::uint32_t>(outcome.recipient));
+    return numbers;
+}
+
+// The report at once, if the head of the body is at hand, in the same step as the rest; otherwise
+// what is certain now, and the rest with the report.
+void Ledger::begin(std::uint32_t message, Job job) {
+    ++core_.table().message(message).reports_under_way;
+    ++jobs_;
+    if (job.content && job.content->is_body_inline()) {
+        const auto content = job.content;
+        finish(std::move(job), content->body);
+        return;
+    }
+    commit(message, changed_of(job), {});
+    if (job.content) {
+        read_head(std::move(job));
+    } else {
+        read_content(std::move(job));
+    }
+}
+
+void Ledger::read_content(Job job) {
+    const auto id = job.id;
+    copies_.read(id, [this, job = std::move(job)](const MessageCopies::ReadResult& read) mutable {
+        if (!read) {
+            give_up_reports(std::move(job), read.error());
+            return;
+        }
+        job.content = *read;
+        if (job.content->is_body_inline()) {
+            const auto content = job.content;
+            finish(std::move(job), content->body);
+        } else {
+            read_head(std::move(job));
+        }
+    });
+}
+
+void Ledger::read_head(Job job) {
+    const auto id = job.id;
+    core_.ports.store.read_body(id, 0, report_head_bytes,
+                                [this, alive = std::weak_ptr(core_.is_alive), job = std::move(job)](
+                                    queue::StoreResult<std::string> head) mutable {
+                                    if (!alive.expired())
+                                        finish(std::move(job), head ? *head : std::string{});
+                                });
+}
+
+void Ledger::finish(Job job, std::string_view head) {
+    --jobs_;
+    const auto message = core_.table().find(job.id);
+    if (!message) return;  // forgotten meanwhile
+    auto& table = core_.table();
+    auto& entry = table.message(*message);
+    --entry.reports_under_way;
+    // Those that came to their end meanwhile, if they are the last.
+    const auto gathered = gathered_.count(entry.id);
+    if (gathered > 0 && gathered + job.failures.size() == entry.open_count)
+        std::ranges::move(take_gathered(entry), std::back_inserter(job.failures));
+    for (const auto& failure : job.failures) {
+        auto& recipient = table.recipient(entry, static_cast<std::uint32_t>(failure.recipient));
+        recipient.is_reported = false;
+        const auto phase = failure.has_expired ? RecipientPhase::expired : RecipientPhase::failed;
+        table.set_phase(entry, recipient, phase);
+    }
+    std::erase_if(job.delays, [&](const RecipientOutcome& delay) {
+        return !table.recipient(entry, static_cast<std::uint32_t>(delay.recipient)).is_open();
+    });
+    Reports reports;
+    make(job, ReportKind::failure, head, reports);
+    make(job, ReportKind::relayed, head, reports);
+    make(job, ReportKind::delay, head, reports);
+    commit(*message, changed_of(job), std::move(reports));
+    core_.request_tick();
+}
+
+void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Reports& reports) {
+    const auto& outcomes = kind == ReportKind::failure ? job.failures
+                           : kind == ReportKind::delay ? job.delays
+                                                       : job.relayed;
+    if (outcomes.empty()) return;
+    const auto& table = core_.table();
+    const auto message = table.find(job.id);
+    MTA_ASSERT(message);
+    const auto& entry = table.message(*message);
+    auto give_up_at = Instant::max();
+    for (const auto& outcome : outcomes) {
+        const auto& recipient =
+            table.recipient(entry, static_cast<std::uint32_t>(outcome.recipient));
+        give_up_at = std::min(give_up_at, core_.scheduler.expiry(entry, recipient));
+    }
+    std::ranges::move(make_reports({.kind = kind,
+                                    .original = *job.content,
+                                    .head = head,
+                                    .outcomes = outcomes,
+                                    .now = core_.now(),
+                                    .give_up_at = give_up_at,
+                                    .also = {}}),
+                      std::back_inserter(reports));
+}
+
+Reports Ledger::make_reports(const ReportRequest& request) {
+    Reports made;
+    if (core_.hooks.make_reports) made = core_.hooks.make_reports(request);
+    if (made.empty()) {
+        for (const auto& outcome : request.outcomes) {
+            const auto& recipient = request.original.envelope.recipients[outcome.recipient];
+            core_.event(ReportDropped{{.id = request.original.id,
+                                       .recipient = outcome.recipient,
+                                       .address = recipient.address,
+                                       .domain = recipient.domain},
+                                      ReportDropped::Reason::not_made});
+        }
+    }
+    for (const auto& outcome : request.outcomes) {
+        if (request.kind != ReportKind::failure) break;
+        core_.endings.add(
+            {.id = request.original.id,
+             .recipient = static_cast<std::uint32_t>(outcome.recipient),
+             .address = request.original.envelope.recipients[outcome.recipient].address,
+             .at = core_.now(),
+             .has_expired = outcome.has_expired,
+             .error = outcome.error,
+             .report = made.empty() ? 0 : made.front()->id});
+    }
+    for (const auto& report : made) {
+        MTA_ASSERT(report && report->id != 0 && report->envelope.reverse_path.empty());
+        const auto& to = report->envelope.recipients.front().address;
+        core_.event(ReportQueued{request.original.id, report->id, request.kind, to});
+        ++core_.totals.reports_total;
+    }
+    // The log of each message tells of the report that tells of it.
+    for (const auto& other : request.also) {
+        if (made.empty()) break;
+        core_.event(ReportQueued{other.message->id, made.front()->id, request.kind,
+                                 made.front()->envelope.recipients.front().address});
+    }
+    return made;
+}
+
+void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
+    --jobs_;
+    const auto message = core_.table().find(job.id);
+    if (!message) return;
+    auto& entry = core_.table().message(*message);
+    --entry.reports_under_way;
+    auto changed = changed_of(job);
+    for (auto& failure : job.failures) gather(entry, std::move(failure));
+    // The store is in trouble: the report is made later.
+    if (!note_unreadable(*message, error)) return commit(*message, std::move(changed), {});
+    // All that are open may have been given up before.
+    const auto left = core_.table().find(job.id);
+    if (!left || gathered_.count(job.id) == 0) return;
+    Job known{.id = job.id, .content = remembered(*left)};
+    known.failures = take_gathered(core_.table().message(*left));
+    begin(*left, std::move(known));
+}
+
+bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& error,
+                             const std::shared_ptr<const queue::Message>& content) {
+    core_.event(Unreadable{core_.table().message(message).id, error});
+    // Not found: only a fault of ours explains that, since a message that is in the table is
+    // unfinished. It may still be there at the next look or the next start.
+    if (error.kind != queue::StoreError::Kind::corrupt) return false;
+    return_damaged(message, content);
+    return true;
+}
+
+void Ledger::commit(std::uint32_t message, Reports reports) {
+    core_.scheduler.rearm(message);
+    commit(message, all_of(message), std::move(reports));
+}
+
+void Ledger::commit(std::uint32_t message, std::vector<std::uint32_t> numbers, Reports reports) {
+    auto& entry = core_.table().message(message);
+    const auto id = entry.id;
+    if (entry.open_count == 0 && entry.reports_under_way == 0) {
+        core_.event(Completed{id, core_.now() - entry.arrival});
+        drop(message);
+        core_.ports.store.finish(id, reports, nullptr);
+    } else {
+        // A report that waits for others is not being made yet: it reads the message then.
+        const bool is_reporting = entry.reports_under_way > 1 ||
+                                  (entry.reports_under_way == 1 && gathered_.count(id) == 0);
+        copies_.release(message, is_reporting);
+        core_.scheduler.rearm(message, numbers);
+        auto changes = core_.table().changes(message, std::move(numbers));
+        core_.ports.store.update(id, std::move(changes), reports);
+    }
+    for (auto& report : reports) handlers_.on_report(std::move(report));
+}
+
+void Ledger::drop(std::uint32_t message) {
+    gathered_.forget(core_.table().message(message).id);
+    copies_.drop(message);
+    core_.history.forget(message);
+    core_.scheduler.remove(message);
+}
+
+}  // namespace mta::outbound

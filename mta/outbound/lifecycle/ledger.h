@@ -1,0 +1,160 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mta/outbound/core.h"
+#include "mta/outbound/lifecycle/gathered_failures.h"
+#include "mta/outbound/lifecycle/message_copies.h"
+
+namespace mta::outbound {
+
+// What has become of one recipient in an attempt or without one.
+struct Outcome {
+    enum class Kind : std::uint8_t {
+        delivered,
+        failed,    // for good
+        deferred,  // charged: the remote answered about this message or recipient
+        in_doubt,  // deferred, but it may have arrived
+        expired,
+        bounced,  // failed without an attempt: by an operator, or as its message is damaged
+    };
+    std::uint32_t recipient = 0;  // its number in the envelope
+    Kind kind = Kind::delivered;
+    // Valid during the call. delivered: the reply that took it, of class 2.
+    const DeliveryError* error = nullptr;
+    bool is_dsn_passed_on = false;         // delivered: the next hop answers NOTIFY=SUCCESS
+    bool is_deliver_by_passed_on = false;  // delivered: the next hop minds the time
+    std::string_view source = {};          // the [[source]] that was used; empty: none
+};
+
+// Enters what has happened into the scheduler and the store, in one step with the reports that it
+// calls for. All rules on who is told what are here (RFC 3461 section 5):
+//
+//   - A failure or expiry is reported unless NOTIFY forbids it; never to the null sender (a double
+//     bounce: dropped, with an event).
+//   - A delivery is reported ("relayed") if NOTIFY=SUCCESS asks for it and the next hop does not
+//     answer DSN requests itself; or, unless NOTIFY=NEVER, if DELIVERBY asks for a trace, or for a
+//     notice and the next hop does not know of it (RFC 2852 section 4).
+//   - A delay is reported unless NOTIFY is given without DELAY: DelayNotices; and once when the
+//     time that DELIVERBY gives with mode N has passed.
+//   - With mode R it expires at that time, whatever was said last: 5.4.7.
+//   - All deliveries of one step share a report, and so do all delays. Failures of one message
+//     share a report for longer: it is made when no other recipient is open or an operator gives
+//     one up, else after a minute, or after up to ten minutes while others are under way
+//     (GatheredFailures).
+//
+// A recipient is failed in the store only together with its report: until then it is pending there,
+// with a permanent error, which means after a restart that its report is still to be made
+// (resume()). A delivery is put down at once; its report may be lost with the process.
+class Ledger {
+public:
+    struct Handlers {
+        // A report was handed to the store; it is now mail to be delivered.
+        std::function<void(std::shared_ptr<const queue::Message>)> on_report;
+        // It is damaged, and its envelope is this: the recipients that are open fail, with this
+        // reason.
+        std::function<void(std::uint32_t message,
+                           const std::shared_ptr<const queue::Message>& content,
+                           const std::string& reason)>
+            on_damaged;
+        // Why a recipient has come to nothing so far.
+        std::function<DeliveryError(const queue::RecipientEntry&)> reason_of;
+        // Its destination, or its domain's DNS, is down.
+        std::function<bool(const queue::RecipientEntry&)> waits_for_outage;
+    };
+
+    Ledger(Core& core, MessageCopies& copies, Handlers handlers)
+        : core_(core), copies_(copies), handlers_(std::move(handlers)) {}
+
+    // The recipients must be in no bundle any more. `content`: the message, if it is at hand. When
+    // the last recipient is done the message leaves the queue: its index is void after the call.
+    void settle(std::uint32_t message, const std::shared_ptr<const queue::Message>& content,
+                std::string_view destination, std::span<const Outcome> outcomes);
+    // To all who wanted it delivered by a time that has passed, and told if it is not.
+    void send_late_notice(std::uint32_t message);
+    // The states were changed by an order: to the store, and out of the queue if that was the last.
+    void commit(std::uint32_t message);
+    // The same; `reports` in the same step. They are mail to be delivered then.
+    void commit(std::uint32_t message, std::vector<std::shared_ptr<const queue::Message>> reports);
+    // The same when only these recipients have changed: costs nothing for the others.
+    void commit(std::uint32_t message, std::vector<std::uint32_t> numbers,
+                std::vector<std::shared_ptr<const queue::Message>> reports);
+    // Has them made, and says so to whom it concerns.
+    [[nodiscard]] std::vector<std::shared_ptr<const queue::Message>> make_reports(
+        const ReportRequest& request);
+    // Out of the queue without the store's being told.
+    void drop(std::uint32_t message);
+    // The store cannot give the message back, or its body (`content` is the rest then). True: it is
+    // damaged and on its way out of the queue, and its sender is told; if its envelope is
+    // unreadable too, in a report that names what the queue remembers: the recipients' domains.
+    // False: the message stays in the queue and is to be read again later, even if the store says
+    // that it has no such message.
+    bool note_unreadable(std::uint32_t message, const queue::StoreError& error,
+                         const std::shared_ptr<const queue::Message>& content = nullptr);
+
+    // A message was loaded: what was given up before the restart, and not reported, is reported.
+    void resume(std::uint32_t message);
+
+    // Makes the reports that are due.
+    void tick();
+    [[nodiscard]] std::optional<Instant> next_wakeup() const;
+    // No report is being made. Failures may be waiting for others: the store has them.
+    [[nodiscard]] bool is_idle() const { return jobs_ == 0; }
+
+private:
+    // Reports of gathered failures that are being made at a time: each may need the message in
+    // memory.
+    static constexpr std::size_t jobs_max = 32;
+
+    struct Job {
+        queue::MessageId id = 0;
+        std::shared_ptr<const queue::Message> content;
+        std::vector<std::uint32_t> changed;  // recipients; the store is told with the reports
+        std::vector<RecipientOutcome> failures;
+        std::vector<RecipientOutcome> relayed;
+        std::vector<RecipientOutcome> delays;
+    };
+
+    [[nodiscard]] bool is_wanted(const queue::MessageEntry& message,
+                                 const queue::RecipientEntry& recipient, ReportKind kind) const;
+    // As much of a message's envelope as is in memory; for the recipients' local parts stands "?".
+    [[nodiscard]] std::shared_ptr<const queue::Message> remembered(std::uint32_t message) const;
+    [[nodiscard]] bool is_relay_reported(const queue::MessageEntry& message,
+                                         const queue::RecipientEntry& recipient,
+                                         const Outcome& outcome) const;
+    void enter(std::uint32_t message, const Outcome& outcome, const RecipientRef& who, Job& job);
+    void enter_failure(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
+                       Job& job);
+    void gather(queue::MessageEntry& entry, RecipientOutcome failure,
+                Millis wait = GatheredFailures::wait);
+    [[nodiscard]] std::vector<RecipientOutcome> take_gathered(queue::MessageEntry& entry);
+    [[nodiscard]] bool are_all_gathered(const queue::MessageEntry& entry) const;
+    [[nodiscard]] bool is_under_way(std::uint32_t message) const;
+    // `changed`: other recipients whose states the store must be told.
+    void report_gathered(std::uint32_t message, std::vector<std::uint32_t> changed);
+    [[nodiscard]] std::vector<std::uint32_t> all_of(std::uint32_t message) const;
+    [[nodiscard]] static std::vector<std::uint32_t> changed_of(const Job& job);
+    void begin(std::uint32_t message, Job job);
+    void read_content(Job job);
+    void read_head(Job job);
+    void finish(Job job, std::string_view head);
+    void return_damaged(std::uint32_t message,
+                        const std::shared_ptr<const queue::Message>& content);
+    void give_up_reports(Job job, const queue::StoreError& error);
+    void make(const Job& job, ReportKind kind, std::string_view head,
+              std::vector<std::shared_ptr<const queue::Message>>& reports);
+
+    Core& core_;
+    MessageCopies& copies_;
+    Handlers handlers_;
+    std::size_t jobs_ = 0;
+    GatheredFailures gathered_;
+};
+
+}  // namespace mta::outbound

@@ -1,0 +1,424 @@
+#include "mta/outbound/lifecycle/lines.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "mta/base/assert.h"
+
+namespace mta::outbound {
+
+using State = queue::Bundle::State;
+
+namespace {
+
+// Messages looked at in one turn of the loop.
+constexpr std::uint32_t walk_slice = 20'000;
+
+// The number of bundles standing aside that one come_back() looks at.
+constexpr std::uint32_t called_back_max = 100;
+
+// From so many recipients on, a message's bundles are found by an index.
+constexpr std::uint32_t many_recipients = 32;
+
+}  // namespace
+
+template <class Visit>
+void Lines::for_each_of(std::uint32_t bundle, const Visit& visit) const {
+    const auto& of = core_.bundles[bundle];
+    const auto recipients = core_.table().recipients(of.message);
+    auto left = of.recipients;
+    for (auto number = of.first_recipient; left > 0 && number < recipients.size(); ++number) {
+        if (recipients[number].bundle != bundle) continue;
+        --left;
+        if (!visit(recipients[number], number)) return;
+    }
+}
+
+void Lines::enter(std::uint32_t bundle, queue::RecipientEntry& recipient, std::uint32_t number) {
+    auto& entered = core_.bundles[bundle];
+    recipient.bundle = bundle;
+    ++entered.recipients;
+    entered.first_recipient = std::min(entered.first_recipient, number);
+}
+
+void Lines::line_up_due(std::uint32_t message) {
+    const auto now = core_.now();
+    auto& table = core_.table();
+    const auto source = router_->source_of(table.message(message));
+    const auto recipients = table.recipients(message);
+    for (std::uint32_t number = 0; number < recipients.size(); ++number) {
+        auto& recipient = recipients[number];
+        if (!recipient.is_waiting() || recipient.due > now) continue;
+        const auto site = router_->site_for(recipient.domain, source);
+        const auto state = site ? State::lined_up : State::routing;
+        const auto place = site ? *site : recipient.domain;
+        auto bundle = recipient.goes_alone ? queue::nothing : find(message, state, place);
+        if (bundle == queue::nothing) {
+            bundle = add(message, state, place, recipient.goes_alone);
+            core_.bundles[bundle].is_retry = recipient.attempts > 0 || recipient.stalls > 0;
+            if (site) {
+                sites_[*site].destination.line_up(core_.bundles, bundle);
+            } else {
+                router_->park(recipient.domain, bundle);
+            }
+        }
+        enter(bundle, recipient, number);
+        if (site) sites_.refresh(*site);
+    }
+}
+
+void Lines::on_routed(std::uint32_t domain) {
+    for (auto bundle = router_->first_parked(domain); bundle != queue::nothing;
+         bundle = router_->first_parked(domain)) {
+        router_->unpark(domain, bundle);
+        const auto message = core_.bundles[bundle].message;
+        const auto site =
+            router_->site_for(domain, router_->source_of(core_.table().message(message)));
+        MTA_ASSERT(site);
+        const auto present = core_.bundles[bundle].is_of_one
+                                 ? queue::nothing
+                                 : find(message, State::lined_up, *site);
+        if (present != queue::nothing) {
+            move_recipients(bundle, present, std::numeric_limits<std::size_t>::max());
+            remove(bundle);
+            continue;
+        }
+        unfile(bundle);
+        core_.bundles[bundle].state = State::lined_up;
+        core_.bundles[bundle].place = *site;
+        core_.bundles[bundle].failures_seen = failures_at(State::lined_up, *site);
+        file(bundle);
+        sites_[*site].destination.line_up(core_.bundles, bundle);
+        sites_.refresh(*site);
+    }
+}
+
+bool Lines::has_failed(const queue::RecipientEntry& recipient) const {
+    const auto& bundle = core_.bundles[recipient.bundle];
+    return bundle.failures_seen != failures_at(bundle.state, bundle.place);
+}
+
+std::uint32_t Lines::failures_at(State state, std::uint32_t place) const {
+    return state == State::routing ? router_->failures_of(place) : sites_[place].failed_attempts;
+}
+
+void Lines::follow_leap() {
+    for (std::uint32_t index = 0; index < core_.bundles.index_end(); ++index) {
+        auto& bundle = core_.bundles[index];
+        if (bundle.message == queue::nothing) continue;  // a free one
+        bundle.failures_seen = failures_at(bundle.state, bundle.place);
+    }
+}
+
+void Lines::leave(std::uint32_t message, queue::RecipientEntry& recipient) {
+    if (recipient.bundle == queue::nothing) return;
+    recipient.is_tried = recipient.is_tried || has_failed(recipient);
+    const auto bundle = std::exchange(recipient.bundle, queue::nothing);
+    MTA_ASSERT(core_.bundles[bundle].message == message);
+    recipient.is_delivering = false;
+    if (--core_.bundles[bundle].recipients > 0) return;
+    leave_line(bundle);
+    remove(bundle);
+}
+
+std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
+    auto& destination = sites_[site].destination;
+    const auto first = destination.take_turn();
+    auto taken = first;
+    if (core_.bundles[first].recipients > recipients_max) {
+        taken = add_part(first, State::delivering);
+        move_recipients(first, taken, recipients_max);
+    } else {
+        destination.leave(core_.bundles, first);
+        unfile(first);
+        core_.bundles[first].state = State::delivering;
+    }
+    for_each_of(taken, [](queue::RecipientEntry& recipient, std::uint32_t) {
+        recipient.is_delivering = true;
+        return true;
+    });
+    return taken;
+}
+
+// A bundle is set aside at most once for each time that it was lined up, so the cost of the loop is
+// bounded by that of lining up.
+bool Lines::make_way(std::uint32_t site) {
+    auto& destination = sites_[site].destination;
+    auto& suspects = sites_[site].suspects;
+    suspects.forget_old(core_.now());
+    std::vector<std::uint32_t> suspected;
+    while (true) {
+        if (destination.in_line() == 0 && destination.aside() > 0) come_back(site);
+        if (destination.in_line() == 0) return false;
+        if (suspects.is_empty()) return true;
+        const auto next = destination.next_bundle();
+        const auto& bundle = core_.bundles[next];
+        suspected.clear();
+        for_each_of(next, [&](const queue::RecipientEntry& recipient, std::uint32_t number) {
+            const auto mailbox = recipient.address_hash;
+            const bool is_to_wait = bundle.has_stood_aside
+                                        ? suspects.is_held(mailbox, bundle.sender)
+                                        : suspects.is_suspected(mailbox, bundle.sender);
+            if (is_to_wait) suspected.push_back(number);
+            return true;
+        });
+        if (suspected.empty()) return true;
+        for (const auto number : suspected) set_aside(next, number);
+        suspects.look_again();
+    }
+}
+
+// Sets one recipient of a bundle aside: in a bundle of its own, or in this one if it is alone.
+void Lines::set_aside(std::uint32_t bundle, std::uint32_t number) {
+    const auto site = core_.bundles[bundle].place;
+    const auto message = core_.bundles[bundle].message;
+    auto& recipient = core_.table().recipient(core_.table().message(message), number);
+    recipient.goes_alone = true;
+    auto alone = bundle;
+    if (core_.bundles[bundle].recipients > 1) {
+        alone = add_part(bundle, State::lined_up, true);
+        enter(alone, recipient, number);
+        --core_.bundles[bundle].recipients;
+    } else {
+        unfile(bundle);
+        core_.bundles[bundle].is_of_one = true;
+        sites_[site].destination.leave(core_.bundles, bundle);
+    }
+    core_.bundles[alone].has_stood_aside = true;
+    sites_[site].destination.set_aside(core_.bundles, alone);
+}
+
+void Lines::come_back(std::uint32_t site) {
+    auto& destination = sites_[site].destination;
+    auto& suspects = sites_[site].suspects;
+    std::vector<std::uint32_t> called;  // mailboxes
+    for (auto left = std::min(destination.aside(), called_back_max); left > 0; --left) {
+        const auto bundle = destination.take_from_aside(core_.bundles);
+        auto mailbox = std::uint32_t{};
+        for_each_of(bundle, [&](const queue::RecipientEntry& recipient, std::uint32_t) {
+            mailbox = recipient.address_hash;
+            return false;
+        });
+        const auto sender = core_.bundles[bundle].sender;
+        if (suspects.is_held(mailbox, sender) ||
+            std::ranges::find(called, mailbox) != called.end()) {
+            destination.set_aside(core_.bundles, bundle);
+            continue;
+        }
+        if (suspects.is_suspected(mailbox, sender)) {
+            called.push_back(mailbox);
+        } else {
+            suspects.look_again();
+        }
+        destination.line_up(core_.bundles, bundle);
+    }
+}
+
+std::vector<std::uint32_t> Lines::recipients_of(std::uint32_t bundle) const {
+    std::vector<std::uint32_t> numbers;
+    numbers.reserve(core_.bundles[bundle].recipients);
+    for_each_of(bundle, [&](const queue::RecipientEntry&, std::uint32_t number) {
+        numbers.push_back(number);
+        return true;
+    });
+    return numbers;
+}
+
+void Lines::put_back(std::uint32_t bundle, Place place) {
+    auto& returned = core_.bundles[bundle];
+    MTA_ASSERT(returned.state == State::delivering);
+    const auto site = returned.place;
+    const auto message = returned.message;
+    auto left = returned.recipients;
+    const auto numbers = recipients_of(bundle);
+    for (const auto number : numbers) {
+        auto& recipient = core_.table().recipient(core_.table().message(message), number);
+        recipient.is_delivering = false;
+        if (leave_if_moved(message, recipient, site)) --left;
+    }
+    core_.scheduler.rearm(message, numbers);
+    if (left == 0) return;  // and the bundle is gone
+    returned.state = State::lined_up;
+    file(bundle);
+    if (place == Place::first) {
+        sites_[site].destination.line_up_first(core_.bundles, bundle);
+    } else {
+        sites_[site].destination.line_up(core_.bundles, bundle);
+    }
+    sites_.refresh(site);
+}
+
+bool Lines::leave_if_moved(std::uint32_t message, queue::RecipientEntry& recipient,
+                           std::uint32_t site) {
+    const auto source = router_->source_of(core_.table().message(message));
+    const auto right_site = router_->site_for(recipient.domain, source);
+    if (right_site == site) return false;
+    if (!right_site && !router_->sites_of(recipient.domain).empty()) {
+        router_->look_up_anew(recipient.domain);
+        return false;
+    }
+    recipient.due = core_.now();
+    leave(message, recipient);
+    core_.request_tick();
+    return true;
+}
+
+void Lines::put_back_unharmed(std::uint32_t bundle) {
+    const bool is_again = std::exchange(core_.bundles[bundle].has_gone_first, true);
+    put_back(bundle, is_again ? Place::last : Place::first);
+}
+
+std::uint32_t Lines::split_off_others(std::uint32_t bundle, std::span<const std::uint32_t> kept) {
+    const auto others = add_part(bundle, State::delivering);
+    for_each_of(bundle, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
+        if (!std::ranges::binary_search(kept, number)) enter(others, recipient, number);
+        return true;
+    });
+    core_.bundles[bundle].recipients -= core_.bundles[others].recipients;
+    return others;
+}
+
+void Lines::part(std::uint32_t message, std::span<const std::uint32_t> numbers) {
+    const auto& entry = core_.table().message(message);
+    for (const auto number : numbers) {
+        auto& recipient = core_.table().recipient(entry, number);
+        recipient.goes_alone = true;
+        recipient.is_undecided = numbers.size() > 1;
+    }
+}
+
+void Lines::dissolve_lined_up(std::uint32_t message) {
+    for (auto& recipient : core_.table().recipients(message)) {
+        if (recipient.bundle == queue::nothing || recipient.is_delivering) continue;
+        recipient.due = core_.now();
+        leave(message, recipient);
+    }
+}
+
+void Lines::note_moved(std::uint32_t domain) {
+    moved_.push_back(domain);
+    core_.request_tick();
+}
+
+void Lines::tick() {
+    const auto& table = core_.table();
+    if (!cursor_ && !moved_.empty()) {
+        cursor_ = 0;
+        walked_for_.assign(table.domain_index_end(), false);
+        for (const auto domain : std::exchange(moved_, {})) walked_for_[domain] = true;
+    }
+    if (!cursor_) return;
+    const auto end = std::min(*cursor_ + walk_slice, table.message_index_end());
+    for (; *cursor_ < end; ++*cursor_)
+        if (table.message(*cursor_).first_bundle != queue::nothing) reroute(*cursor_);
+    core_.request_tick();
+    if (*cursor_ >= table.message_index_end()) cursor_.reset();
+}
+
+void Lines::reroute(std::uint32_t message) {
+    bool has_moved = false;
+    for (auto& recipient : core_.table().recipients(message)) {
+        const auto domain = recipient.domain;
+        if (recipient.bundle == queue::nothing || domain >= walked_for_.size()) continue;
+        const auto& bundle = core_.bundles[recipient.bundle];
+        if (!walked_for_[domain] || bundle.state != State::lined_up) continue;
+        has_moved = leave_if_moved(message, recipient, bundle.place) || has_moved;
+    }
+    if (has_moved) core_.scheduler.rearm(message);
+}
+
+std::uint32_t Lines::find(std::uint32_t message, State state, std::uint32_t place) const {
+    const auto& entry = core_.table().message(message);
+    if (entry.recipient_count >= many_recipients) {
+        const auto found = filed_.find({message, place, state});
+        return found == filed_.end() ? queue::nothing : found->second;
+    }
+    for (auto bundle = entry.first_bundle; bundle != queue::nothing;
+         bundle = core_.bundles[bundle].next_of_message) {
+        const auto& found = core_.bundles[bundle];
+        if (found.state == state && found.place == place && !found.is_of_one) return bundle;
+    }
+    return queue::nothing;
+}
+
+// If there are two of a kind (one was put back), one of them is enough to be found.
+void Lines::file(std::uint32_t bundle) {
+    const auto& filed = core_.bundles[bundle];
+    const auto& entry = core_.table().message(filed.message);
+    if (filed.state == State::delivering || filed.is_of_one) return;
+    if (entry.recipient_count < many_recipients) return;
+    filed_.try_emplace({filed.message, filed.place, filed.state}, bundle);
+}
+
+void Lines::unfile(std::uint32_t bundle) {
+    const auto& filed = core_.bundles[bundle];
+    if (core_.table().message(filed.message).recipient_count < many_recipients) return;
+    const auto found = filed_.find({filed.message, filed.place, filed.state});
+    if (found != filed_.end() && found->second == bundle) filed_.erase(found);
+}
+
+std::uint32_t Lines::add_part(std::uint32_t whole, State state, bool is_of_one) {
+    const auto message = core_.bundles[whole].message;
+    const auto part = add(message, state, core_.bundles[whole].place, is_of_one);
+    core_.bundles[part].is_retry = core_.bundles[whole].is_retry;
+    core_.bundles[part].failures_seen = core_.bundles[whole].failures_seen;
+    core_.bundles[part].has_gone_first = core_.bundles[whole].has_gone_first;
+    return part;
+}
+
+std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place, bool is_of_one) {
+    auto& entry = core_.table().message(message);
+    queue::Bundle bundle;
+    bundle.message = message;
+    bundle.sender = core_.table().sender_group(entry);
+    bundle.priority = core_.table().requests(entry).priority;
+    bundle.is_huge = entry.size_kib > queue::huge_kib_min;
+    bundle.place = place;
+    bundle.state = state;
+    bundle.is_of_one = is_of_one;
+    bundle.failures_seen = failures_at(state, place);
+    bundle.next_of_message = entry.first_bundle;
+    const auto index = core_.bundles.add(bundle);
+    if (entry.first_bundle != queue::nothing)
+        core_.bundles[entry.first_bundle].previous_of_message = index;
+    entry.first_bundle = index;
+    file(index);
+    return index;
+}
+
+void Lines::remove(std::uint32_t bundle) {
+    unfile(bundle);
+    const auto& gone = core_.bundles[bundle];
+    const auto next = gone.next_of_message;
+    const auto previous = gone.previous_of_message;
+    if (next != queue::nothing) core_.bundles[next].previous_of_message = previous;
+    (previous == queue::nothing ? core_.table().message(gone.message).first_bundle
+                                : core_.bundles[previous].next_of_message) = next;
+    core_.bundles.remove(bundle);
+}
+
+void Lines::leave_line(std::uint32_t bundle) {
+    const auto& left = core_.bundles[bundle];
+    if (left.state == State::routing) {
+        router_->unpark(left.place, bundle);
+    } else if (left.state == State::lined_up) {
+        const auto site = left.place;
+        sites_[site].destination.leave(core_.bundles, bundle);
+        sites_.refresh(site);
+    }
+}
+
+void Lines::move_recipients(std::uint32_t from, std::uint32_t to, std::size_t count) {
+    std::uint32_t moved = 0;
+    for_each_of(from, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
+        core_.bundles[from].first_recipient = number;
+        if (moved == count) return false;
+        enter(to, recipient, number);
+        ++moved;
+        return true;
+    });
+    core_.bundles[from].recipients -= moved;
+}
+
+}  // namespace mta::outbound

@@ -1,0 +1,110 @@
+#include "mta/outbound/lifecycle/queue_sweep.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "mta/outbound/queue_manager.h"
+#include "mta/outbound/queue_manager_impl.h"
+
+namespace mta::outbound {
+namespace {
+
+Trouble trouble_of(const queue::MessageTable& table, const queue::RecipientEntry& recipient) {
+    if (recipient.phase == queue::RecipientPhase::held) return Trouble::held;
+    if (recipient.is_in_doubt) return Trouble::in_doubt;
+    if (recipient.error == queue::nothing) return Trouble::none;
+    switch (table.error_scope(recipient)) {
+        case Scope::domain: return Trouble::dns;
+        case Scope::host: return Trouble::connection;
+        case Scope::recipient:
+        case Scope::message: break;
+    }
+    return Trouble::refused;
+}
+
+// A site, or a domain that has none.
+struct Place {
+    bool is_site = false;
+    std::uint32_t index = 0;
+    Depth depth;
+};
+
+// The first `count` are those with the most mail, the next with the oldest. Returns their number.
+std::size_t sort_out(std::vector<Place>& places, std::size_t count) {
+    const auto deepest = std::min(count, places.size());
+    const auto middle = places.begin() + static_cast<std::ptrdiff_t>(deepest);
+    std::partial_sort(places.begin(), middle, places.end(), [](const Place& a, const Place& b) {
+        return a.depth.recipients > b.depth.recipients;
+    });
+    const auto oldest = std::min(count, places.size() - deepest);
+    std::partial_sort(
+        middle, middle + static_cast<std::ptrdiff_t>(oldest), places.end(),
+        [](const Place& a, const Place& b) { return a.depth.oldest < b.depth.oldest; });
+    return deepest + oldest;
+}
+
+}  // namespace
+
+void QueueManager::sweep(QueueSweep& sweep, std::size_t messages_max) const {
+    const auto& table = impl_->core.scheduler.table();
+    sweep.domains.resize(table.domain_index_end());
+    for (std::size_t looked = 0; sweep.next < table.message_index_end(); ++sweep.next, ++looked) {
+        if (looked == messages_max) return;
+        const auto& entry = table.message(sweep.next);
+        if (entry.id == 0) continue;
+        for (const auto& recipient : table.recipients(sweep.next)) {
+            if (!recipient.is_open()) continue;
+            auto& depth = sweep.domains[recipient.domain];
+            ++depth.recipients;
+            depth.oldest = std::min<Instant>(depth.oldest, entry.arrival);
+            ++depth.by_trouble[static_cast<std::size_t>(trouble_of(table, recipient))];
+        }
+    }
+    sweep.is_done = true;
+}
+
+DepthSummary QueueManager::summarize(const QueueSweep& sweep, std::size_t count) const {
+    const auto& table = impl_->core.scheduler.table();
+    const auto& sites = impl_->sites;
+    std::vector<Place> places;
+    std::vector<std::size_t> place_of_site(sites.index_end(), SIZE_MAX);
+    for (std::uint32_t domain = 0; domain < sweep.domains.size(); ++domain) {
+        const auto& depth = sweep.domains[domain];
+        const bool is_gone =
+            domain >= table.domain_index_end() || table.domain(domain).name.empty();
+        if (depth.recipients == 0 || is_gone) continue;
+        const auto site = impl_->router.view(domain).site;
+        if (site == queue::nothing || !sites.is_used(site)) {
+            places.push_back({.is_site = false, .index = domain, .depth = depth});
+            continue;
+        }
+        auto& place = place_of_site[site];
+        if (place == SIZE_MAX) {
+            place = places.size();
+            places.push_back({.is_site = true, .index = site});
+        }
+        places[place].depth.add(depth);
+    }
+    DepthSummary summary;
+    const auto shown = sort_out(places, count);
+    std::size_t connections = 0;
+    for (const auto& place : std::span(places).first(shown)) {
+        DestinationDepth destination{.depth = place.depth};
+        if (place.is_site) {
+            destination.view = impl_->site_view_of(place.index);
+        } else {
+            destination.view.name = table.domain(place.index).name;
+        }
+        connections += destination.view.connections;
+        summary.destinations.push_back(std::move(destination));
+    }
+    for (const auto& place : std::span(places).subspan(shown))
+        summary.others.depth.add(place.depth);
+    summary.others_count = places.size() - shown;
+    const std::size_t all_connections = impl_->deliveries.pool().total();
+    summary.others.view.connections = all_connections - std::min(all_connections, connections);
+    return summary;
+}
+
+}  // namespace mta::outbound

@@ -1,0 +1,95 @@
+#include "mta/outbound/lifecycle/wake_ups.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mta/base/domain.h"
+
+namespace mta::outbound {
+namespace {
+
+// Looked at in one turn of the loop.
+constexpr std::uint32_t walk_slice = 20'000;
+
+}  // namespace
+
+WakeUp WakeUps::ask(const std::string& domain, bool is_tree) {
+    using Kind = WakeUp::Kind;
+    if (core_.is_draining) return {Kind::busy};
+    if (is_tree ? !is_any_ours(domain) : !is_ours(domain)) return {Kind::not_ours};
+    const auto index = core_.table().find_domain(domain);
+    const auto waiting = index ? core_.table().domain(*index).recipients : 0;
+    if (!is_tree && waiting == 0) return {Kind::nothing_waits};
+    forget_old();
+    const auto pattern = (is_tree ? "." : "") + domain;
+    if (asked_.contains(pattern)) return {Kind::under_way, waiting};
+    if (asked_.size() >= asked_max) return {Kind::busy};
+    asked_.emplace(pattern, core_.now());
+    for_next_walk_.push_back(pattern);
+    if (index && waiting > 0) handlers_.wake(*index);
+    core_.request_tick();
+    return {is_tree ? Kind::started_unknown : Kind::started, waiting};
+}
+
+void WakeUps::tick() {
+    auto& table = core_.table();
+    if (!cursor_ && !for_next_walk_.empty() && core_.now() >= no_walk_before_) {
+        cursor_ = 0;
+        domains_.assign(table.domain_index_end(), false);
+        for (const auto& pattern : std::exchange(for_next_walk_, {})) {
+            const bool is_tree = pattern.starts_with('.');
+            add(is_tree ? pattern.substr(1) : pattern, is_tree);
+        }
+    }
+    if (!cursor_) return;
+    const auto end = std::min(*cursor_ + walk_slice, table.message_index_end());
+    for (; *cursor_ < end; ++*cursor_)
+        if (table.message(*cursor_).id != 0) handlers_.make_due(*cursor_, domains_);
+    core_.request_tick();
+    if (*cursor_ < table.message_index_end()) return;
+    cursor_.reset();
+    no_walk_before_ = core_.now() + pause;
+}
+
+std::optional<Instant> WakeUps::next_wakeup() const {
+    if (cursor_ || for_next_walk_.empty()) return std::nullopt;
+    return no_walk_before_;
+}
+
+void WakeUps::add(const std::string& domain, bool is_tree) {
+    const auto& table = core_.table();
+    const auto take = [&](std::uint32_t index) {
+        if (table.domain(index).recipients == 0 || !is_ours(table.domain(index).name)) return;
+        if (!domains_[index]) handlers_.wake(index);
+        domains_[index] = true;
+    };
+    if (const auto index = table.find_domain(domain)) take(*index);
+    if (!is_tree) return;
+    for (std::uint32_t i = 0; i < table.domain_index_end(); ++i)
+        if (is_under(table.domain(i).name, domain)) take(i);
+}
+
+// Mail for it is stored here and forwarded by a static route.
+bool WakeUps::is_ours(std::string_view domain) const {
+    const auto is_named = [domain](std::string_view ours) {
+        return ours.starts_with('.') ? is_under(domain, ours.substr(1)) : domain == ours;
+    };
+    return std::ranges::any_of(core_.settings->relay.domains, is_named) &&
+           router_.routes().find(domain) != nullptr;
+}
+
+bool WakeUps::is_any_ours(std::string_view tree) const {
+    if (is_ours(tree)) return true;
+    return std::ranges::any_of(core_.settings->relay.domains, [&](std::string_view ours) {
+        const bool is_subtree = ours.starts_with('.');
+        if (is_subtree) ours.remove_prefix(1);
+        return ours == tree || is_under(ours, tree) || (is_subtree && is_under(tree, ours));
+    });
+}
+
+void WakeUps::forget_old() {
+    std::erase_if(asked_,
+                  [&](const auto& asked) { return core_.now() - asked.second >= again_after; });
+}
+
+}  // namespace mta::outbound

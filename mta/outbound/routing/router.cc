@@ -1,0 +1,271 @@
+#include "mta/outbound/routing/router.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dns/mx_plan.h"
+#include "mta/base/assert.h"
+
+namespace mta::outbound {
+
+Router::Router(Core& core, SiteTable& sites, Handlers handlers)
+    : core_(core),
+      sites_(sites),
+      handlers_(std::move(handlers)),
+      routed_by_(core.settings),
+      routes_(routed_by_->routes),
+      wheel_(core.now()) {}
+
+std::optional<Millis> Router::lifetime_of(const RouteTable& routes, std::string_view domain) {
+    const auto* route = routes.find(domain);
+    return route == nullptr ? std::nullopt : route->lifetime;
+}
+
+std::optional<std::uint32_t> Router::site_for(std::uint32_t domain, std::string_view source) {
+    auto& known = entry(domain);
+    const auto now = core_.now();
+    const auto& name = core_.table().domain(domain).name;
+    if (now >= known.valid_until) {
+        const bool is_fixed = routes_.find(name) != nullptr || dns::address_of_literal(name);
+        if (!is_fixed) return std::nullopt;
+        forget_sites(known);
+        known.valid_until = Instant::max();
+    }
+    const auto present = std::ranges::find(known.routed, source, &Routed::source);
+    if (present != known.routed.end()) return present->site;
+    auto plan = plan_for_domain(known, name, source);
+    if (!plan) return std::nullopt;
+    const auto site = sites_.find_or_add(std::move(*plan));
+    ++sites_[site].domains;
+    known.routed.push_back({std::string(source), site});
+    return site;
+}
+
+std::optional<SitePlan> Router::plan_for_domain(const Entry& entry, const std::string& name,
+                                                std::string_view source) const {
+    if (const auto* route = routes_.find(name))
+        return plan_for_route(*route, route->source.empty() ? source : route->source);
+    if (dns::address_of_literal(name)) return plan_for_literal(name, source);
+    if (!entry.mx) return std::nullopt;
+    return plan_for_mx(name, entry.mx, source);
+}
+
+void Router::look_up_anew(std::uint32_t domain) {
+    const auto& known = entry(domain);
+    if (known.look_up != LookUp::none || core_.is_draining) return;
+    if (known.health.is_up() || known.health.may_probe(core_.now())) look_up(domain);
+}
+
+bool Router::has_moved(std::uint32_t domain, const std::vector<Routed>& former) {
+    return std::ranges::any_of(former, [&](const Routed& routed) {
+        return site_for(domain, routed.source) != routed.site;
+    });
+}
+
+void Router::park(std::uint32_t domain, std::uint32_t bundle) {
+    auto& waiting = entry(domain);
+    waiting.line.push_back(core_.bundles, bundle);
+    if (waiting.look_up != LookUp::none) return;
+    if (waiting.health.is_up() || waiting.health.may_probe(core_.now())) {
+        look_up(domain);
+    } else if (const auto probe = waiting.health.next_probe()) {
+        wheel_.set(domain, *probe);
+    }
+}
+
+void Router::unpark(std::uint32_t domain, std::uint32_t bundle) {
+    auto& left = entry(domain);
+    left.line.remove(core_.bundles, bundle);
+    if (left.line.empty() && left.look_up == LookUp::no_room) left.look_up = LookUp::none;
+}
+
+std::uint32_t Router::first_parked(std::uint32_t domain) const {
+    if (domain >= entries_.size() || !entries_[domain]) return queue::nothing;
+    return entries_[domain]->line.front();
+}
+
+Router::View Router::view(std::uint32_t domain, std::string_view source) const {
+    if (domain >= entries_.size() || !entries_[domain]) return {};
+    const auto& known = *entries_[domain];
+    auto site = known.routed.empty() ? queue::nothing : known.routed.front().site;
+    for (const auto& routed : known.routed)
+        if (routed.source == source) site = routed.site;
+    const bool is_asked = known.look_up == LookUp::asked;
+    return {.site = site,
+            .has_no_room = known.look_up == LookUp::no_room,
+            .asked_since = is_asked ? std::optional(known.asked_at) : std::nullopt,
+            .health = &known.health};
+}
+
+std::vector<std::uint32_t> Router::sites_of(std::uint32_t domain) const {
+    std::vector<std::uint32_t> sites;
+    if (domain >= entries_.size() || !entries_[domain]) return sites;
+    for (const auto& routed : entries_[domain]->routed) sites.push_back(routed.site);
+    return sites;
+}
+
+bool Router::is_static(std::uint32_t domain) const {
+    return routes_.find(core_.table().domain(domain).name) != nullptr;
+}
+
+std::uint32_t Router::failures_of(std::uint32_t domain) const {
+    return domain < entries_.size() && entries_[domain] ? entries_[domain]->failed_look_ups : 0;
+}
+
+void Router::apply_settings() {
+    routed_by_ = core_.settings;
+    routes_ = RouteTable(routed_by_->routes);
+    for (std::uint32_t domain = 0; domain < entries_.size(); ++domain) {
+        const auto& known = entries_[domain];
+        if (!known) continue;
+        known->valid_until = Instant{};
+        for (const auto& routed : known->routed)
+            sites_.note_domain(routed.site, core_.table().domain(domain).name);
+    }
+}
+
+void Router::note_unused(const std::vector<std::uint32_t>& domains) {
+    for (const auto domain : domains)
+        if (core_.table().domain(domain).recipients == 0) wheel_.set(domain, core_.now() + linger);
+}
+
+void Router::probe_now(std::uint32_t domain) {
+    if (domain >= entries_.size() || !entries_[domain]) return;
+    auto& known = *entries_[domain];
+    known.health.probe_now(core_.now());
+    const bool is_site_down = std::ranges::any_of(known.routed, [this](const Routed& routed) {
+        return !sites_[routed.site].destination.health().is_up();
+    });
+    const bool is_wanted = !known.line.empty() || (known.mx && is_site_down);
+    if (is_wanted && known.look_up == LookUp::none) look_up(domain, dns::Freshness::ordered);
+}
+
+void Router::tick() {
+    fired_.clear();
+    wheel_.advance(core_.now(), fired_);
+    for (const auto domain : fired_) {
+        if (core_.table().domain(domain).name.empty()) continue;
+        auto& known = entry(domain);
+        if (!known.line.empty()) {
+            if (known.look_up != LookUp::asked) look_up(domain);
+        } else if (core_.table().domain(domain).recipients == 0) {
+            if (known.look_up == LookUp::asked) {
+                wheel_.set(domain, core_.now() + linger);
+                continue;
+            }
+            forget_sites(known);
+            entries_[domain].reset();
+            core_.table().remove_domain(domain);
+        }
+    }
+}
+
+Router::Entry& Router::entry(std::uint32_t domain) {
+    if (domain >= entries_.size()) entries_.resize(domain + 1);
+    if (!entries_[domain]) entries_[domain] = std::make_unique<Entry>();
+    return *entries_[domain];
+}
+
+void Router::forget_sites(Entry& entry) {
+    entry.mx.reset();
+    for (const auto& routed : std::exchange(entry.routed, {})) {
+        --sites_[routed.site].domains;
+        sites_.refresh(routed.site);
+    }
+}
+
+void Router::look_up(std::uint32_t domain, dns::Freshness freshness) {
+    auto& asked = entry(domain);
+    MTA_ASSERT(asked.look_up != LookUp::asked);
+    asked.look_up = LookUp::asked;
+    asked.asked_at = core_.now();
+    if (!asked.health.is_up()) {
+        if (asked.health.is_probe_ordered()) {
+            freshness = dns::Freshness::ordered;
+        } else {
+            freshness = std::max(freshness, dns::Freshness::retry);
+        }
+        if (!asked.health.is_probing()) asked.health.begin_probe();
+    }
+    wheel_.clear(domain);
+    core_.ports.resolver.look_up_mx(core_.table().domain(domain).name, freshness,
+                                    [this, domain, alive = std::weak_ptr(core_.is_alive)](
+                                        const dns::Lookup<dns::MxAnswer>& answer) {
+                                        if (!alive.expired()) on_answer(domain, answer);
+                                    });
+}
+
+void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer) {
+    if (!answer && answer.error().kind == dns::LookupError::Kind::overloaded)
+        return wait_for_room(domain);
+    auto& known = entry(domain);
+    known.look_up = LookUp::none;
+    const auto now = core_.now();
+    const auto& name = core_.table().domain(domain).name;
+    // Only the planner knows what an answer means.
+    const auto hosts = dns::plan_hosts(name, answer, core_.own_names(), core_.scheduler.rng());
+    const auto down_since = known.health.down_since();
+    if ((hosts || hosts.error().is_permanent()) && known.health.on_success(now))
+        core_.event(DestinationUp{name, now - down_since.value_or(now), known.line.size()});
+    const auto former = known.routed;
+    if (hosts) {
+        forget_sites(known);
+        known.mx = std::make_shared<const dns::Lookup<dns::MxAnswer>>(answer);
+        const auto ttl = answer ? answer->ttl : route_ttl_min;
+        known.valid_until = now + std::clamp(ttl, route_ttl_min, route_ttl_max);
+        handlers_.on_routed(domain);
+        if (has_moved(domain, former)) handlers_.on_moved(domain);
+    } else if (hosts.error().is_permanent()) {
+        forget_sites(known);
+        handlers_.on_unroutable(domain, hosts.error());
+        if (!former.empty()) handlers_.on_moved(domain);
+    } else {
+        ++known.failed_look_ups;
+        const auto was_probe = known.health.is_probing();
+        const bool went_down = known.health.on_failure(
+            {hosts.error(), was_probe, known.health.successes(), core_.scheduler.jitter()}, now,
+            queue::dns_probes);
+        const auto next_probe = known.health.next_probe().value_or(now);
+        if (went_down) {
+            core_.event(DestinationDown{name, hosts.error(), next_probe, known.line.size()});
+        }
+        if (!known.line.empty()) wheel_.set(domain, next_probe);
+    }
+    if (core_.table().domain(domain).recipients == 0) wheel_.set(domain, now + linger);
+    look_up_next_without_room();
+    core_.request_tick();
+}
+
+void Router::wait_for_room(std::uint32_t domain) {
+    auto& known = entry(domain);
+    const auto now = core_.now();
+    known.health.end_probe(now, known.health.successes());
+    const bool is_unused = core_.table().domain(domain).recipients == 0;
+    wheel_.set(domain, now + (is_unused ? linger : room_wait));
+    known.look_up = known.line.empty() ? LookUp::none : LookUp::no_room;
+    if (known.look_up == LookUp::no_room && !std::exchange(known.is_in_no_room_line, true))
+        no_room_.push_back(domain);
+    core_.request_tick();
+}
+
+void Router::look_up_next_without_room() {
+    if (core_.is_draining) return;
+    while (!no_room_.empty()) {
+        const auto domain = no_room_.front();
+        no_room_.pop_front();
+        if (!entries_[domain]) continue;
+        entries_[domain]->is_in_no_room_line = false;
+        if (entries_[domain]->look_up == LookUp::no_room) return look_up(domain);
+    }
+}
+
+std::string Router::check() const {
+    for (std::uint32_t domain = 0; domain < entries_.size(); ++domain) {
+        if (!entries_[domain] || entries_[domain]->line.empty()) continue;
+        if (entries_[domain]->look_up != LookUp::asked && !wheel_.is_set(domain))
+            return "nobody looks up " + core_.table().domain(domain).name;
+    }
+    return {};
+}
+
+}  // namespace mta::outbound

@@ -1,0 +1,47 @@
+#include "mta/outbound/routing/source_table.h"
+
+#include <algorithm>
+
+#include "mta/base/domain.h"
+
+namespace mta::outbound {
+
+SourceTable::SourceTable(const std::vector<conf::Source>& sources) {
+    for (const auto& source : sources) {
+        members_[source.pool].push_back(&source);
+        for (const auto& sender : source.senders) pool_by_sender_.emplace(sender, source.pool);
+    }
+}
+
+std::string_view SourceTable::pool_of_sender(std::string_view reverse_path) const {
+    if (pool_by_sender_.empty()) return {};
+    const auto at = reverse_path.rfind('@');
+    if (at != std::string_view::npos) {
+        const auto spelt = reverse_path.substr(at + 1);
+        const auto domain = to_a_labels(spelt).value_or(to_lower(spelt));
+        if (const auto exact = pool_by_sender_.find(domain); exact != pool_by_sender_.end())
+            return exact->second;
+        for (auto dot = domain.find('.'); dot != std::string::npos;
+             dot = domain.find('.', dot + 1)) {
+            const auto subtree = pool_by_sender_.find(std::string_view(domain).substr(dot));
+            if (subtree != pool_by_sender_.end()) return subtree->second;
+        }
+    }
+    const auto rest = pool_by_sender_.find("*");
+    return rest == pool_by_sender_.end() ? std::string_view{} : rest->second;
+}
+
+const std::vector<const conf::Source*>& SourceTable::members(std::string_view pool) const {
+    static const std::vector<const conf::Source*> none;
+    const auto found = members_.find(pool);
+    return found == members_.end() ? none : found->second;
+}
+
+bool SourceTable::can_reach(std::string_view pool, const IpAddress& address) const {
+    const auto& all = members(pool);
+    return all.empty() || std::ranges::any_of(all, [&](const conf::Source* source) {
+               return address.is_v6() ? source->v6.has_value() : source->v4.has_value();
+           });
+}
+
+}  // namespace mta::outbound

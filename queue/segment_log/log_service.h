@@ -1,0 +1,167 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "queue/segment_log/disk.h"
+#include "queue/segment_log/log.h"
+#include "queue/segment_log/log_options.h"
+#include "queue/store.h"
+
+namespace queue::log {
+
+class Inbox;
+
+// The spool of one process: opens the log, and runs it for all shards.
+//
+//     PosixDisk disk(settings.spool.path);
+//     auto service = LogService::open(disk, options);  // recovers; StoreError: do not start
+//     auto store = (*service)->make_store(post);       // once for each shard
+//     store->load(...);
+//
+// With Mode::threads one thread writes (group commit: while one batch is synced, the next gathers)
+// and one reads; one loads what was queued before, and ends; one keeps house. All completions of a
+// batch reach a shard in one call of its `post`. With Mode::steps nothing happens but in step():
+// for tests and the simulation.
+//
+// `disk` must outlive the service, the service must outlive its stores. The destructor writes all
+// that was asked for, then a closing mark; it takes less than a second, however much there would be
+// to do besides.
+//
+// What nobody waits for is written at once and synced with the next message that comes, or
+// sync_delay later: one sync a message is enough for a client that sends one after the other. In
+// Mode::steps it is synced when there is nothing else to do, or some steps later.
+// What belongs to one thread stands together, whatever that costs in bytes.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
+class LogService {
+public:
+    enum class Mode : std::uint8_t { threads, steps };
+
+    // Hands work to a shard's loop, from any thread; must not run it inside the call
+    // (Mode::threads) and must work until that shard's store is destroyed.
+    using Post = std::function<void(std::move_only_function<void()>)>;
+    // The disk failed: the log takes nothing any more, every caller hears `broken`, and the process
+    // should say so and end. Called once, on the writer's thread (or in step()).
+    using OnFatal = std::function<void(const std::string& text)>;
+    // What people should know and what stops nothing. On the writer's thread (or in step()).
+    using OnNote = std::function<void(const std::string& text)>;
+
+    static StoreResult<std::unique_ptr<LogService>> open(Disk& disk, const LogOptions& options,
+                                                         Mode mode = Mode::threads,
+                                                         OnFatal on_fatal = nullptr,
+                                                         OnNote on_note = nullptr);
+    LogService(const LogService&) = delete;
+    LogService& operator=(const LogService&) = delete;
+    ~LogService();
+
+    // The shard's store; made and destroyed on that shard's thread. Call load() on one of them
+    // only: it hands over everything.
+    [[nodiscard]] std::unique_ptr<Store> make_store(Post post);
+
+    // What was found at opening; whole once load() has handed over its last batch.
+    [[nodiscard]] RecoveryReport report() const { return log_->report(); }
+    [[nodiscard]] LogStatistics statistics() const { return log_->statistics(); }
+
+    static constexpr std::chrono::milliseconds sync_delay{100};
+
+    // Mode::steps: does one batch of writes, or else some tending or housekeeping, or finds the old
+    // mail, or does one read, or syncs what is not yet. False: there was nothing to do, or nothing
+    // that can be done now (Log::is_stalled).
+    bool step();
+    // Mode::steps: finds the old mail now.
+    bool find_old_mail();
+    // Mode::steps: looks at the free space again. Mode::threads does so by itself every few
+    // seconds.
+    void check_space() {
+        log_->look_for_room();
+        tell();
+    }
+    // LogOptions::free_percent_min and free_bytes_min, from any thread; refusal() follows at once.
+    void set_space_floors(std::uint32_t free_percent_min, std::uint64_t free_bytes_min) {
+        log_->set_space_floors(free_percent_min, free_bytes_min);
+        log_->check_space();
+    }
+
+private:
+    friend class LogStore;
+    struct Shard {
+        Post post;
+        std::weak_ptr<Inbox> inbox;
+    };
+
+    using Time = std::chrono::steady_clock::time_point;
+
+    LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal, OnNote on_note);
+    void submit(Operation operation);
+    void submit_read(ReadRequest request);
+    void remove_shard(std::uint32_t shard);
+    void run_writer();
+    void run_reader();
+    void run_loader();
+    void run_helper();
+    bool write_once();
+    bool read_once();
+    bool tend_once();
+    bool sync_once();
+    // Waits for something to do; false: the end.
+    bool wait_for_work();
+    void work_until_idle();
+    void sync_if_late();
+    void wake_helper_if_needed();
+    void finish_writing(Time until);
+    void tell();
+    void wake_writer();
+    void post(std::uint32_t shard, std::move_only_function<void(Inbox&)> work);
+    void post_completions(std::vector<Completion> completions);
+    void post_answer(ReadAnswer answer);
+
+    const Mode mode_;
+    OnFatal on_fatal_;
+    OnNote on_note_;
+    std::unique_ptr<Log> log_;
+    // The writer's.
+    bool fatal_told_ = false;
+    std::optional<Time> sync_by_;  // something is written and not certain
+    unsigned unsynced_steps_ = 0;  // Mode::steps: since then
+
+    std::mutex shards_mutex_;  // held while posting, so that none comes after remove_shard()
+    std::vector<Shard> shards_;
+
+    std::mutex writes_mutex_;
+    std::condition_variable writes_ready_;
+    std::vector<Operation> writes_;
+    bool is_tending_due_ = false;
+    std::atomic<bool> writes_end_ = false;
+
+    std::mutex reads_mutex_;
+    std::condition_variable reads_ready_;
+    std::deque<ReadRequest> reads_;
+    std::atomic<bool> reads_end_ = false;
+
+    std::mutex loads_mutex_;
+    std::condition_variable loads_ready_;
+    std::deque<ReadRequest> loads_;
+    std::atomic<bool> loads_end_ = false;
+    bool is_old_mail_found_ = false;  // the loader's
+
+    std::mutex helper_mutex_;
+    std::condition_variable helper_ready_;
+    bool is_help_due_ = false;
+    std::atomic<bool> helper_end_ = false;
+
+    std::thread writer_;
+    std::thread reader_;
+    std::thread loader_;
+    std::thread helper_;
+};
+
+}  // namespace queue::log
