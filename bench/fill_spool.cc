@@ -10,9 +10,9 @@
 #include <mutex>
 #include <string>
 
+#include "queue/segment_log/disk/posix_disk.h"
 #include "queue/segment_log/log_service.h"
 #include "queue/segment_log/log_store.h"
-#include "queue/segment_log/posix_disk.h"
 
 namespace {
 
@@ -56,12 +56,12 @@ std::vector<RecipientState> make_states(MessageId id, mta::Instant now) {
 }
 
 int fill(const std::string& folder, std::uint64_t count, std::size_t body_bytes) {
-    log::PosixDisk disk(folder);
-    log::LogOptions options;
-    options.random_seed = log::system_random();
+    segment_log::PosixDisk disk(folder);
+    segment_log::LogOptions options;
+    options.random_seed = segment_log::system_random();
     options.free_bytes_min = 0;
     options.free_percent_min = 0;
-    auto service = log::LogService::open(disk, options);
+    auto service = segment_log::LogService::open(disk, options);
     if (!service) {
         std::fprintf(stderr, "%s\n", service.error().text.c_str());
         return EXIT_FAILURE;

@@ -17,14 +17,14 @@
 
 #include <benchmark/benchmark.h>
 
-#include "queue/segment_log/crc32c.h"
-#include "queue/segment_log/housekeeping.h"
+#include "queue/segment_log/disk/posix_disk.h"
+#include "queue/segment_log/format/crc32c.h"
 #include "queue/segment_log/log_service.h"
-#include "queue/segment_log/posix_disk.h"
+#include "queue/segment_log/segments/housekeeping.h"
 
 namespace {
 
-using queue::log::LogService;
+using queue::segment_log::LogService;
 
 class BenchFolder {
 public:
@@ -84,9 +84,9 @@ void LogAppend_Durable(benchmark::State& state) {
     const auto size = static_cast<std::size_t>(state.range(0));
     const auto in_flight_max = state.range(1);
     const BenchFolder folder;
-    queue::log::PosixDisk disk(folder.path());
-    queue::log::LogOptions options;
-    options.random_seed = queue::log::system_random();
+    queue::segment_log::PosixDisk disk(folder.path());
+    queue::segment_log::LogOptions options;
+    options.random_seed = queue::segment_log::system_random();
     auto service = LogService::open(disk, options);
     if (!service) {
         state.SkipWithError(service.error().text.c_str());
@@ -131,11 +131,11 @@ BENCHMARK(LogAppend_Durable)
 
 void LogRecovery_Scan(benchmark::State& state) {
     const BenchFolder folder;
-    queue::log::PosixDisk disk(folder.path());
-    queue::log::LogOptions options;
-    options.random_seed = queue::log::system_random();
+    queue::segment_log::PosixDisk disk(folder.path());
+    queue::segment_log::LogOptions options;
+    options.random_seed = queue::segment_log::system_random();
     {
-        auto log = queue::log::Log::open(disk, options);
+        auto log = queue::segment_log::Log::open(disk, options);
         if (!log) {
             state.SkipWithError(log.error().text.c_str());
             return;
@@ -144,13 +144,14 @@ void LogRecovery_Scan(benchmark::State& state) {
             auto message = make_message(1000);
             message.id = (*log)->allocate_id();
             (*log)->submit(
-                {0, 0, queue::log::Enqueue{std::make_shared<const queue::Message>(message)}});
+                {0, 0,
+                 queue::segment_log::Enqueue{std::make_shared<const queue::Message>(message)}});
         }
         while ((*log)->has_work()) benchmark::DoNotOptimize((*log)->commit());
         (*log)->close();
     }
     for (auto _ : state) {
-        const auto log = queue::log::Log::open(disk, options);
+        const auto log = queue::segment_log::Log::open(disk, options);
         if (!log || (*log)->report().messages != static_cast<std::uint64_t>(state.range(0))) {
             state.SkipWithError("messages are missing");
         }
@@ -175,7 +176,7 @@ std::uint64_t written_bytes() {
     return 0;
 }
 
-void submit(queue::log::Log& log, decltype(queue::log::Operation::what) what) {
+void submit(queue::segment_log::Log& log, decltype(queue::segment_log::Operation::what) what) {
     log.submit({.shard = 0, .ticket = 0, .what = std::move(what)});
 }
 
@@ -183,12 +184,12 @@ void submit(queue::log::Log& log, decltype(queue::log::Operation::what) what) {
 // segments hold others that wait.
 void LogCommit_ManyDones(benchmark::State& state) {
     const BenchFolder folder;
-    queue::log::PosixDisk disk(folder.path());
-    queue::log::LogOptions options;
-    options.random_seed = queue::log::system_random();
+    queue::segment_log::PosixDisk disk(folder.path());
+    queue::segment_log::LogOptions options;
+    options.random_seed = queue::segment_log::system_random();
     options.segment_bytes = static_cast<std::uint64_t>(state.range(1)) << 20;
     options.slack_segments = 1000;
-    auto opened = queue::log::Log::open(disk, options);
+    auto opened = queue::segment_log::Log::open(disk, options);
     if (!opened) {
         state.SkipWithError(opened.error().text.c_str());
         return;
@@ -208,23 +209,23 @@ void LogCommit_ManyDones(benchmark::State& state) {
         auto message = make_message(20);
         message.id = log.allocate_id();
         if (i % 2 == 0) done.push_back(message.id);
-        submit(log,
-               queue::log::Enqueue{std::make_shared<const queue::Message>(std::move(message))});
+        submit(log, queue::segment_log::Enqueue{
+                        std::make_shared<const queue::Message>(std::move(message))});
         if (i % 10'000 == 9'999) work();
     }
     work();
-    for (const auto id : done) submit(log, queue::log::Finish{.id = id, .reports = {}});
+    for (const auto id : done) submit(log, queue::segment_log::Finish{.id = id, .reports = {}});
     work();
     const auto before = written_bytes();
     for (auto _ : state) {
         auto message = make_message(1000);
         const auto id = log.allocate_id();
         message.id = id;
-        submit(log,
-               queue::log::Enqueue{std::make_shared<const queue::Message>(std::move(message))});
+        submit(log, queue::segment_log::Enqueue{
+                        std::make_shared<const queue::Message>(std::move(message))});
         benchmark::DoNotOptimize(log.commit());
         benchmark::DoNotOptimize(log.tend());
-        submit(log, queue::log::Finish{.id = id, .reports = {}});
+        submit(log, queue::segment_log::Finish{.id = id, .reports = {}});
         benchmark::DoNotOptimize(log.commit());
         benchmark::DoNotOptimize(log.tend());
         while (log.housekeeping().has_work() && log.housekeeping().step()) {
@@ -245,10 +246,10 @@ BENCHMARK(LogCommit_ManyDones)
 void LogBody_Read(benchmark::State& state) {
     constexpr std::size_t piece_bytes = 256u << 10;
     const BenchFolder folder;
-    queue::log::PosixDisk disk(folder.path());
-    queue::log::LogOptions options;
-    options.random_seed = queue::log::system_random();
-    auto opened = queue::log::Log::open(disk, options);
+    queue::segment_log::PosixDisk disk(folder.path());
+    queue::segment_log::LogOptions options;
+    options.random_seed = queue::segment_log::system_random();
+    auto opened = queue::segment_log::Log::open(disk, options);
     if (!opened) {
         state.SkipWithError(opened.error().text.c_str());
         return;
@@ -261,16 +262,17 @@ void LogBody_Read(benchmark::State& state) {
                                        message.envelope.recipients.front());
     for (std::size_t at = 0; at < message.facts.size; at += piece_bytes) {
         const auto bytes = std::min<std::size_t>(piece_bytes, message.facts.size - at);
-        submit(log, queue::log::AppendBody{message.id, std::string(bytes, 'x')});
+        submit(log, queue::segment_log::AppendBody{message.id, std::string(bytes, 'x')});
     }
     const auto id = message.id;
     const auto size = message.facts.size;
-    submit(log, queue::log::Enqueue{std::make_shared<const queue::Message>(std::move(message))});
+    submit(log,
+           queue::segment_log::Enqueue{std::make_shared<const queue::Message>(std::move(message))});
     while (log.has_work()) benchmark::DoNotOptimize(log.commit());
     for (auto _ : state) {
         for (std::uint64_t at = 0; at < size; at += piece_bytes) {
-            const auto answer =
-                log.answer({0, 0, queue::log::ReadBody{id, at, std::uint32_t{piece_bytes}}});
+            const auto answer = log.answer(
+                {0, 0, queue::segment_log::ReadBody{id, at, std::uint32_t{piece_bytes}}});
             const auto& piece = std::get<queue::StoreResult<std::string>>(answer.what);
             if (!piece || piece->empty()) state.SkipWithError("a piece is missing");
         }
@@ -285,7 +287,7 @@ BENCHMARK(LogBody_Read)
 
 void Crc32c_Bytes(benchmark::State& state) {
     const std::string bytes(static_cast<std::size_t>(state.range(0)), 'x');
-    for (auto _ : state) benchmark::DoNotOptimize(queue::log::crc32c(bytes));
+    for (auto _ : state) benchmark::DoNotOptimize(queue::segment_log::crc32c(bytes));
     state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(Crc32c_Bytes)->ArgName("size")->Arg(64)->Arg(4096)->Arg(262'144);

@@ -33,7 +33,7 @@ using StoreResult = std::expected<T, StoreError>;
 
 // The spool: what was acknowledged is here until every recipient is done.
 //
-// A port: the segment log of queue/log is one implementation, a shared database may be another. So
+// A port: the segment log of queue/segment_log is one implementation, a shared database may be another. So
 // nothing here answers at once (but for the two calls that say so), and nobody may assume a local
 // file or to be its only user. Each shard has its own Store object; its callbacks come on that
 // shard's loop, never inside the call that asked, in the order of the calls for one message. After

@@ -38,12 +38,12 @@ void write_to_stderr(std::string_view lines) {
     }
 }
 
-queue::log::LogOptions log_options(const conf::Spool& spool) {
-    queue::log::LogOptions options;
+queue::segment_log::LogOptions log_options(const conf::Spool& spool) {
+    queue::segment_log::LogOptions options;
     options.segment_bytes = spool.segment_bytes;
     options.free_percent_min = spool.free_percent_min;
     options.free_bytes_min = spool.free_bytes_min;
-    options.random_seed = queue::log::system_random();
+    options.random_seed = queue::segment_log::system_random();
     return options;
 }
 
@@ -158,11 +158,11 @@ admin::Response Daemon::answer(const admin::Request& request) {
 }
 
 std::expected<void, Daemon::Problems> Daemon::open_spool() {
-    disk_ = std::make_unique<queue::log::PosixDisk>(settings_->spool.path);
+    disk_ = std::make_unique<queue::segment_log::PosixDisk>(settings_->spool.path);
     if (const auto owner = disk_->foreign_owner())
         return std::unexpected(Problems{foreign_owner_words(*disk_, *owner, "serve")});
-    auto opened = queue::log::LogService::open(
-        *disk_, log_options(settings_->spool), queue::log::LogService::Mode::threads,
+    auto opened = queue::segment_log::LogService::open(
+        *disk_, log_options(settings_->spool), queue::segment_log::LogService::Mode::threads,
         [this](const std::string& text) { alarm_.raise(text); },
         [this](const std::string& text) { spool_notes_.raise(text); });
     if (!opened) return std::unexpected(Problems{opened.error().text});

@@ -14,8 +14,8 @@
 #include "mta/http/server.h"
 #include "mta/io/signal.h"
 #include "mta/io/timer.h"
+#include "queue/segment_log/disk/posix_disk.h"
 #include "queue/segment_log/log_service.h"
-#include "queue/segment_log/posix_disk.h"
 
 namespace mta::daemon {
 
@@ -73,11 +73,11 @@ private:
     std::string config_path_;
     SettingsPtr settings_;
     ServiceNotifier notifier_;
-    std::unique_ptr<queue::log::PosixDisk> disk_;
+    std::unique_ptr<queue::segment_log::PosixDisk> disk_;
     std::unique_ptr<HintFile> hint_file_;
     Alarm alarm_;
     Alarm spool_notes_;
-    std::unique_ptr<queue::log::LogService> spool_;
+    std::unique_ptr<queue::segment_log::LogService> spool_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::unique_ptr<admin::Api> api_;
     std::unique_ptr<admin::Server> admin_;

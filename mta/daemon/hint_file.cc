@@ -3,19 +3,19 @@
 #include <utility>
 
 #include "mta/base/limits.h"
-#include "queue/segment_log/bytes.h"
-#include "queue/segment_log/crc32c.h"
+#include "queue/segment_log/format/bytes.h"
+#include "queue/segment_log/format/crc32c.h"
 
 namespace mta::daemon {
 namespace {
 
 using outbound::Hint;
 using outbound::Hints;
-using queue::log::ByteReader;
-using queue::log::crc32c;
-using queue::log::get_at;
-using queue::log::put;
-using queue::log::put_string;
+using queue::segment_log::ByteReader;
+using queue::segment_log::crc32c;
+using queue::segment_log::get_at;
+using queue::segment_log::put;
+using queue::segment_log::put_string;
 
 constexpr std::string_view lead = "posthouse hints 2\n";
 constexpr const char* path = "hints";
@@ -147,7 +147,7 @@ std::string HintFile::problem() const { return is_writing_ ? std::string{} : pro
 void HintFile::replace(const std::string& bytes) {
     // Left over from a process that was stopped in the middle of it.
     [[maybe_unused]] const auto removed = disk_.remove(new_path);
-    const auto write = [&]() -> queue::log::DiskResult<void> {
+    const auto write = [&]() -> queue::segment_log::DiskResult<void> {
         auto file = disk_.create(new_path);
         if (!file) return std::unexpected(std::move(file).error());
         if (auto done = (*file)->write(0, bytes); !done) return done;

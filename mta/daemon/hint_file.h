@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "mta/outbound/destination/hint.h"
-#include "queue/segment_log/disk.h"
+#include "queue/segment_log/disk/disk.h"
 
 namespace mta::daemon {
 
@@ -19,7 +19,7 @@ namespace mta::daemon {
 // written by a thread of their own, replace the former ones in one step, and are not synced.
 class HintFile {
 public:
-    explicit HintFile(queue::log::Disk& disk) : disk_(disk) {}
+    explicit HintFile(queue::segment_log::Disk& disk) : disk_(disk) {}
     HintFile(const HintFile&) = delete;
     HintFile& operator=(const HintFile&) = delete;
     // Waits for what is being written.
@@ -36,7 +36,7 @@ public:
 private:
     void replace(const std::string& bytes);
 
-    queue::log::Disk& disk_;
+    queue::segment_log::Disk& disk_;
     std::thread writer_;
     std::atomic<bool> is_writing_ = false;
     std::string problem_;  // the writer's while is_writing_

@@ -4,7 +4,7 @@
 
 #include "mta/base/assert.h"
 
-namespace queue::log {
+namespace queue::segment_log {
 
 Inbox::Ticket Inbox::add(MessageId id, Request request) {
     const auto ticket = next_ticket_++;
@@ -106,4 +106,4 @@ void Inbox::take_loaded(LoadedBatch batch) {
     on_loaded_ = std::move(on_loaded);
 }
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

@@ -7,10 +7,10 @@
 #include <variant>
 #include <vector>
 
-#include "queue/segment_log/log.h"
+#include "queue/segment_log/reading/read_request.h"
 #include "queue/store.h"
 
-namespace queue::log {
+namespace queue::segment_log {
 
 // A shard's open requests, with their callbacks; lives on the shard's thread only.
 //
@@ -63,4 +63,4 @@ private:
     Store::OnLoaded on_loaded_;
 };
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

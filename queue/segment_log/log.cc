@@ -6,17 +6,17 @@
 
 #include "mta/base/assert.h"
 #include "mta/base/time_format.h"
-#include "queue/segment_log/batch.h"
-#include "queue/segment_log/compaction.h"
-#include "queue/segment_log/housekeeping.h"
-#include "queue/segment_log/log_reader.h"
-#include "queue/segment_log/old_mail.h"
-#include "queue/segment_log/pending.h"
-#include "queue/segment_log/recovery.h"
-#include "queue/segment_log/segments.h"
-#include "queue/segment_log/spool_folder.h"
+#include "queue/segment_log/disk/spool_folder.h"
+#include "queue/segment_log/reading/log_reader.h"
+#include "queue/segment_log/recovery/old_mail.h"
+#include "queue/segment_log/recovery/recovery.h"
+#include "queue/segment_log/segments/housekeeping.h"
+#include "queue/segment_log/segments/segments.h"
+#include "queue/segment_log/writing/batch.h"
+#include "queue/segment_log/writing/compaction.h"
+#include "queue/segment_log/writing/pending.h"
 
-namespace queue::log {
+namespace queue::segment_log {
 namespace {
 
 // Ids given away between two batches; more would have to be given without one single message
@@ -267,7 +267,7 @@ bool Log::prepare() {
             result = std::unexpected(
                 StoreError{StoreError::Kind::not_found, "the message is not in the spool"});
         }
-        log::answer(operation, result, writing_->completions);
+        segment_log::answer(operation, result, writing_->completions);
     }
     compaction_->earn(batch->discarded_bytes());
     writing_->batch = std::move(batch);
@@ -498,11 +498,12 @@ std::vector<Completion> Log::fail_everything() {
     const StoreResult<void> why = std::unexpected(*refusal());
     std::vector<Completion> completions;
     if (writing_) {
-        for (const auto& operation : writing_->operations) log::answer(operation, why, completions);
+        for (const auto& operation : writing_->operations)
+            segment_log::answer(operation, why, completions);
         writing_.reset();
     }
     pending_->answer_all(why, completions);
     return completions;
 }
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

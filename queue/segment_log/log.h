@@ -11,80 +11,17 @@
 #include <variant>
 #include <vector>
 
-#include "queue/segment_log/disk.h"
-#include "queue/segment_log/index.h"
-#include "queue/segment_log/log_options.h"
-#include "queue/segment_log/payload.h"
-#include "queue/segment_log/segment_header.h"
-#include "queue/segment_log/upload.h"
+#include "queue/segment_log/disk/disk.h"
+#include "queue/segment_log/format/payload.h"
+#include "queue/segment_log/format/segment_header.h"
+#include "queue/segment_log/reading/read_request.h"
+#include "queue/segment_log/segments/index.h"
+#include "queue/segment_log/segments/log_options.h"
+#include "queue/segment_log/writing/operation.h"
+#include "queue/segment_log/writing/upload.h"
 #include "queue/store.h"
 
-namespace queue::log {
-
-// What a shard asks the log to write. `shard` and `ticket` come back with the completion.
-struct Enqueue {
-    std::shared_ptr<const Message> message;
-};
-struct AppendBody {
-    MessageId id = 0;
-    std::string chunk;
-};
-struct DiscardBody {
-    MessageId id = 0;
-};
-struct Update {
-    MessageId id = 0;
-    StateChanges states;
-    std::vector<std::shared_ptr<const Message>> reports;
-    std::vector<std::uint64_t> also = {};  // tickets of later ones that became part of it
-};
-struct Finish {
-    MessageId id = 0;
-    std::vector<std::shared_ptr<const Message>> reports;
-    bool is_awaited = false;  // somebody is told when it is certain
-};
-// Completes with what was submitted before it.
-struct Barrier {};
-// From the loader: what the old segments are needed for. Comes before anything about an old
-// message.
-struct AdoptOldMail {
-    std::vector<SegmentCount> counts;
-};
-struct Operation {
-    std::uint32_t shard = 0;
-    std::uint64_t ticket = 0;
-    std::variant<Enqueue, AppendBody, DiscardBody, Update, Finish, Barrier, AdoptOldMail> what;
-};
-struct Completion {
-    std::uint32_t shard = 0;
-    std::uint64_t ticket = 0;
-    StoreResult<void> result;
-};
-
-struct ReadMessage {
-    MessageId id = 0;
-};
-struct ReadBody {
-    MessageId id = 0;
-    std::uint64_t offset = 0;
-    std::uint32_t length = 0;
-};
-// The next batch of what was queued at start.
-struct LoadNext {};
-struct ReadRequest {
-    std::uint32_t shard = 0;
-    std::uint64_t ticket = 0;
-    std::variant<ReadMessage, ReadBody, LoadNext> what;
-};
-struct LoadedBatch {
-    std::vector<QueuedMessage> messages;
-    bool last = false;
-};
-struct ReadAnswer {
-    std::uint32_t shard = 0;
-    std::uint64_t ticket = 0;
-    std::variant<StoreResult<StoredMessage>, StoreResult<std::string>, LoadedBatch> what;
-};
+namespace queue::segment_log {
 
 struct LogStatistics {
     std::uint64_t messages = 0;       // queued
@@ -306,4 +243,4 @@ private:
     std::atomic<std::uint64_t> copied_bytes_ = 0;
 };
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

@@ -5,13 +5,13 @@
 #include <system_error>
 #include <utility>
 
-#include "queue/segment_log/batch.h"
+#include "queue/segment_log/disk/spool_folder.h"
 #include "queue/segment_log/log.h"
-#include "queue/segment_log/pending.h"
-#include "queue/segment_log/segments.h"
-#include "queue/segment_log/spool_folder.h"
+#include "queue/segment_log/segments/segments.h"
+#include "queue/segment_log/writing/batch.h"
+#include "queue/segment_log/writing/pending.h"
 
-namespace queue::log {
+namespace queue::segment_log {
 namespace {
 
 // With less than this the room for a batch is taken before the batch is made: more than is written
@@ -176,7 +176,7 @@ void Log::refuse_mail(Operation& operation, const EndedMail& ended) {
     } else {
         return;
     }
-    log::answer(operation, result, refused_);
+    segment_log::answer(operation, result, refused_);
     operation = {.shard = operation.shard, .ticket = 0, .what = DiscardBody{id}};
 }
 
@@ -230,4 +230,4 @@ void Log::look_for_room() {
     notes_.emplace_back("there is room on the disk of the spool again: new mail is taken");
 }
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "mta/base/assert.h"
-#include "queue/segment_log/housekeeping.h"
 #include "queue/segment_log/inbox.h"
 #include "queue/segment_log/log_store.h"
+#include "queue/segment_log/segments/housekeeping.h"
 
-namespace queue::log {
+namespace queue::segment_log {
 namespace {
 
 using namespace std::chrono_literals;
@@ -369,4 +369,4 @@ void LogService::post_answer(ReadAnswer answer) {
     });
 }
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

@@ -12,12 +12,12 @@
 #include <thread>
 #include <vector>
 
-#include "queue/segment_log/disk.h"
+#include "queue/segment_log/disk/disk.h"
 #include "queue/segment_log/log.h"
-#include "queue/segment_log/log_options.h"
+#include "queue/segment_log/segments/log_options.h"
 #include "queue/store.h"
 
-namespace queue::log {
+namespace queue::segment_log {
 
 class Inbox;
 
@@ -164,4 +164,4 @@ private:
     std::thread helper_;
 };
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

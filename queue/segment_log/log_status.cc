@@ -4,11 +4,11 @@
 
 #include "mta/base/time_format.h"
 #include "queue/segment_log/log.h"
-#include "queue/segment_log/log_reader.h"
-#include "queue/segment_log/old_mail.h"
-#include "queue/segment_log/segments.h"
+#include "queue/segment_log/reading/log_reader.h"
+#include "queue/segment_log/recovery/old_mail.h"
+#include "queue/segment_log/segments/segments.h"
 
-namespace queue::log {
+namespace queue::segment_log {
 
 ReadAnswer Log::answer(const ReadRequest& request) {
     ReadAnswer answer{.shard = request.shard, .ticket = request.ticket, .what = {}};
@@ -115,4 +115,4 @@ LogStatistics Log::statistics() const {
     return statistics;
 }
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

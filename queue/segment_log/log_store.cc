@@ -6,7 +6,7 @@
 #include "mta/base/limits.h"
 #include "queue/segment_log/inbox.h"
 
-namespace queue::log {
+namespace queue::segment_log {
 
 LogStore::LogStore(LogService& service, std::uint32_t shard, std::shared_ptr<Inbox> inbox)
     : service_(service), shard_(shard), inbox_(std::move(inbox)) {}
@@ -83,4 +83,4 @@ void LogStore::read_body(MessageId id, std::uint64_t offset, std::uint32_t lengt
 
 void LogStore::load(OnLoaded on_loaded) { inbox_->expect_load(std::move(on_loaded)); }
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

@@ -6,7 +6,7 @@
 #include "queue/segment_log/log_service.h"
 #include "queue/store.h"
 
-namespace queue::log {
+namespace queue::segment_log {
 
 // A shard's Store on the process's log (queue/store.h says what it promises). Made by
 // LogService::make_store().
@@ -44,4 +44,4 @@ private:
     std::unordered_map<MessageId, std::uint64_t> uploads_;  // bodies begun, and their bytes so far
 };
 
-}  // namespace queue::log
+}  // namespace queue::segment_log

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/queue/log_world.h"
+#include "tests/segment_log/log_world.h"
 
 namespace mta::cli {
 namespace {
@@ -12,8 +12,8 @@ using testing::HasSubstr;
 const Instant now = from_unix_ms(1'795'003'200'000);  // 2026-11-18T12:00:00Z
 
 TEST(MessageJson, reads_back_what_it_wrote) {
-    auto message = queue::log::make_message(63, "text\r\n");
-    auto states = queue::log::make_states(3);
+    auto message = queue::segment_log::make_message(63, "text\r\n");
+    auto states = queue::segment_log::make_states(3);
     states[1].phase = queue::RecipientPhase::held;
     states[1].last_attempt = now;
     const auto text = to_json(message, states).dump();
@@ -29,18 +29,19 @@ TEST(MessageJson, reads_back_what_it_wrote) {
 }
 
 TEST(MessageJson, reads_back_what_its_sender_asked_for) {
-    auto message = queue::log::make_message(63, "text\r\n");
+    auto message = queue::segment_log::make_message(63, "text\r\n");
     for (const auto mode : {ByMode::notify, ByMode::give_back}) {
         message.envelope.requests = {
             .priority = -9,
             .release = now + Millis{3'600'000},
             .deliver_by = {.mode = mode, .trace = mode == ByMode::notify, .at = now}};
-        const auto read = read_message(to_json(message, queue::log::make_states(0)).dump(), now);
+        const auto read =
+            read_message(to_json(message, queue::segment_log::make_states(0)).dump(), now);
         ASSERT_TRUE(read) << read.error();
         EXPECT_EQ(read->envelope.requests, message.envelope.requests);
     }
     message.envelope.requests = {};
-    const auto json = to_json(message, queue::log::make_states(0));
+    const auto json = to_json(message, queue::segment_log::make_states(0));
     for (const auto* member : {"priority", "release", "deliver_by"})
         EXPECT_FALSE(json.contains(member)) << member;
 }
@@ -77,7 +78,9 @@ TEST(MessageJson, an_arrival_in_the_future_becomes_now) {
 }
 
 TEST(MessageJson, leaves_out_recipients_that_are_done) {
-    const auto text = to_json(queue::log::make_message(63, ""), queue::log::make_states(1)).dump();
+    const auto text =
+        to_json(queue::segment_log::make_message(63, ""), queue::segment_log::make_states(1))
+            .dump();
     const auto read = read_message(text, now);
     ASSERT_TRUE(read) << read.error();
     ASSERT_EQ(read->envelope.recipients.size(), 1u);

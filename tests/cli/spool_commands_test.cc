@@ -11,13 +11,13 @@
 #include "mta/cli/spool/spool_command.h"
 #include "mta/cli/spool/spool_import.h"
 #include "mta/cli/terminal/progress.h"
-#include "tests/queue/log_world.h"
+#include "tests/segment_log/log_world.h"
 
 namespace mta::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using queue::log::FakeDisk;
+using queue::segment_log::FakeDisk;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -50,13 +50,16 @@ protected:
         }
         return count;
     }
-    int import(queue::log::Disk& disk, const IsInterrupted& is_interrupted = [] { return false; }) {
+    int import(
+        queue::segment_log::Disk& disk,
+        const IsInterrupted& is_interrupted = [] { return false; }) {
         out_.str("");
         err_.str("");
-        return run_spool_import(disk, queue::log::small_options(), request(), is_interrupted, io_);
+        return run_spool_import(disk, queue::segment_log::small_options(), request(),
+                                is_interrupted, io_);
     }
     static std::size_t queued(FakeDisk& disk) {
-        queue::log::Spool spool(disk);
+        queue::segment_log::Spool spool(disk);
         EXPECT_TRUE(spool.service) << spool.error->text;
         return spool.load().size();
     }
@@ -99,7 +102,7 @@ TEST_F(SpoolCommands, import_renames_what_it_has_taken_before_there_was_no_more_
     put_pairs(4);  // the last one finds none
     FakeDisk disk;
     disk.set_capacity(500'000);
-    auto options = queue::log::small_options();
+    auto options = queue::segment_log::small_options();
     options.free_percent_min = 0;
     options.free_bytes_min = 0;
     for (int i = 0; i < 2; ++i) {
@@ -127,7 +130,7 @@ TEST_F(SpoolCommands, import_waits_for_room) {
     put_pairs(2);
     FakeDisk disk;
     disk.set_space({.free_bytes = 10, .total_bytes = 1000});
-    auto options = queue::log::small_options();
+    auto options = queue::segment_log::small_options();
     EXPECT_EQ(run_spool_import(disk, options, request(), [] { return false; }, io_), exit_failed);
     EXPECT_EQ(imported_files(), 0);
 }
@@ -141,7 +144,7 @@ TEST_F(SpoolCommands, import_makes_several_messages_of_more_recipients_than_one_
     FakeDisk disk;
     EXPECT_EQ(import(disk), exit_fine) << err_.str();
     EXPECT_EQ(imported_files(), 1);
-    queue::log::Spool spool(disk);
+    queue::segment_log::Spool spool(disk);
     std::set<std::string> addresses;
     for (const auto& [id, stored] : spool.load()) {
         EXPECT_LE(stored.message->envelope.recipients.size(), queue::recipients_max);
@@ -156,7 +159,7 @@ TEST_F(SpoolCommands, import_keeps_what_a_report_is_about) {
     put("report.json", R"({"sender": "", "recipients": ["a@us.example"], "about": "00001z"})");
     FakeDisk disk;
     EXPECT_EQ(import(disk), exit_fine) << err_.str();
-    queue::log::Spool spool(disk);
+    queue::segment_log::Spool spool(disk);
     const auto messages = spool.load();
     ASSERT_EQ(messages.size(), 1u);
     EXPECT_EQ(messages.begin()->second.message->about, queue::parse_id("00001z"));

@@ -2,14 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/queue/fake_disk.h"
+#include "tests/support/fake_disk.h"
 
 namespace mta::daemon {
 namespace {
 
 using outbound::Hint;
 using outbound::Hints;
-using queue::log::FakeDisk;
+using queue::segment_log::FakeDisk;
 
 Hints some_hints() {
     return {{Hint::Kind::site, "mx mx1.them.example\nfrom \ntls ",

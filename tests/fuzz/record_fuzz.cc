@@ -6,14 +6,14 @@
 #include <string>
 #include <string_view>
 
-#include "queue/segment_log/payload.h"
-#include "queue/segment_log/record.h"
-#include "queue/segment_log/segment_header.h"
-#include "queue/segment_log/segment_scan.h"
+#include "queue/segment_log/format/payload.h"
+#include "queue/segment_log/format/record.h"
+#include "queue/segment_log/format/segment_header.h"
+#include "queue/segment_log/format/segment_scan.h"
 
 namespace {
 
-using namespace queue::log;
+using namespace queue::segment_log;
 
 constexpr Generation generation{0x1122334455667788};
 

@@ -20,20 +20,20 @@
 #include <utility>
 #include <vector>
 
-#include "queue/segment_log/bytes.h"
-#include "queue/segment_log/crc32c.h"
-#include "queue/segment_log/digest.h"
+#include "queue/segment_log/disk/spool_folder.h"
+#include "queue/segment_log/format/bytes.h"
+#include "queue/segment_log/format/crc32c.h"
+#include "queue/segment_log/format/digest.h"
+#include "queue/segment_log/format/payload.h"
+#include "queue/segment_log/format/record.h"
+#include "queue/segment_log/format/segment_header.h"
 #include "queue/segment_log/log_service.h"
-#include "queue/segment_log/payload.h"
-#include "queue/segment_log/record.h"
-#include "queue/segment_log/segment_header.h"
-#include "queue/segment_log/spool_folder.h"
-#include "queue/segment_log/spool_view.h"
-#include "tests/queue/fake_disk.h"
+#include "queue/segment_log/reading/spool_view.h"
+#include "tests/support/fake_disk.h"
 
 namespace {
 
-using namespace queue::log;
+using namespace queue::segment_log;
 using queue::MessageId;
 using Files = std::map<std::string, std::string>;
 

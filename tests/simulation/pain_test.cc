@@ -12,7 +12,7 @@
 #include "mta/outbound/queue_manager.h"
 #include "mta/report/dsn.h"
 #include "tests/outbound/world.h"
-#include "tests/queue/log_world.h"
+#include "tests/segment_log/log_world.h"
 
 namespace pain {
 namespace {
@@ -392,7 +392,7 @@ TEST(Pain, a_crash_makes_duplicates) {
 
 // (With the power cut at any moment and any bit flipped: Recovery, LogCrash.)
 TEST(Pain, a_file_of_zero_bytes_keeps_the_daemon_from_starting) {
-    using namespace queue::log;
+    using namespace queue::segment_log;
     FakeDisk disk;
     queue::MessageId id = 0;
     {
@@ -412,7 +412,7 @@ TEST(Pain, a_file_of_zero_bytes_keeps_the_daemon_from_starting) {
 }
 
 TEST(Pain, a_full_disk_refuses_mail_for_good) {
-    using namespace queue::log;
+    using namespace queue::segment_log;
     FakeDisk disk;
     disk.set_space({.free_bytes = 1'000, .total_bytes = 1'000'000'000});
     auto options = small_options();

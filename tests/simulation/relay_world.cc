@@ -52,14 +52,15 @@ void RelayWorld::start() {
     recent_.clear();
     former_.clear();
     circuits_.start(agenda_.now(), hints_);
-    queue::log::LogOptions options;
+    queue::segment_log::LogOptions options;
     options.segment_bytes = scale_.is_large() ? 4u << 20 : 256u << 10;
     options.batch_bytes_max = 128u << 10;
     options.zero_ahead_bytes = 4096;
     options.free_segments_max = 2;
     options.random_seed = rng_();
-    auto opened = queue::log::LogService::open(*disk_, options, queue::log::LogService::Mode::steps,
-                                               [](const std::string& text) { FAIL() << text; });
+    auto opened = queue::segment_log::LogService::open(
+        *disk_, options, queue::segment_log::LogService::Mode::steps,
+        [](const std::string& text) { FAIL() << text; });
     ASSERT_TRUE(opened) << opened.error().text;
     service_ = std::move(*opened);
     EXPECT_TRUE(service_->report().damages.empty());

@@ -19,16 +19,16 @@
 #include "mta/outbound/queue_manager.h"
 #include "queue/segment_log/log_service.h"
 #include "tests/outbound/world.h"
-#include "tests/queue/fake_disk.h"
 #include "tests/simulation/circuit_watch.h"
 #include "tests/simulation/wire_dns.h"
+#include "tests/support/fake_disk.h"
 
 namespace simulation {
 
 using namespace std::chrono_literals;
 using mta::Instant;
 using mta::Millis;
-using queue::log::FakeDisk;
+using queue::segment_log::FakeDisk;
 
 // What was ordered about a recipient last. A release takes a hold back.
 enum class Order : std::uint8_t { none, hold, release, cancel, bounce };
@@ -185,7 +185,7 @@ private:
     std::set<std::string> down_;  // groups that the relay holds for down
 
     std::unique_ptr<FakeDisk> disk_;
-    std::unique_ptr<queue::log::LogService> service_;
+    std::unique_ptr<queue::segment_log::LogService> service_;
     std::unique_ptr<queue::Store> store_;
     std::unique_ptr<mta::outbound::QueueManager> manager_;
     bool has_rates_ = false;

@@ -9,9 +9,9 @@
 namespace mta::cli {
 namespace {
 
-using queue::log::RecordType;
-using queue::log::SpoolEvent;
-using queue::log::SpoolMessage;
+using queue::segment_log::RecordType;
+using queue::segment_log::SpoolEvent;
+using queue::segment_log::SpoolMessage;
 
 std::string time_words(Instant time, Instant now) {
     return format_rfc3339(time) + " (" + relative(time, now) + ')';
@@ -87,7 +87,7 @@ void write_history(const std::vector<SpoolEvent>& history, const SpoolMessage& f
 
 }  // namespace
 
-int run_spool_cat(queue::log::Disk& disk, const Invocation& invocation, CommandIo& io) {
+int run_spool_cat(queue::segment_log::Disk& disk, const Invocation& invocation, CommandIo& io) {
     const auto id = queue::parse_id(invocation.filter.id);
     if (!id || *id == 0) return fail(io, "\"" + invocation.filter.id + "\" is no queue id");
     const auto view = open_view(disk, io, *id);

@@ -5,7 +5,7 @@
 #include "conf/settings.h"
 #include "mta/cli/command_io.h"
 #include "mta/cli/invocation.h"
-#include "queue/segment_log/disk.h"
+#include "queue/segment_log/disk/disk.h"
 
 namespace mta::cli {
 
@@ -21,10 +21,10 @@ int run_spool(const std::string& path, const conf::Settings& settings, const Inv
 // True: end at the next good moment.
 using IsInterrupted = std::function<bool()>;
 
-int run_spool_ls(queue::log::Disk& disk, const Invocation& invocation, CommandIo& io);
-int run_spool_cat(queue::log::Disk& disk, const Invocation& invocation, CommandIo& io);
-int run_spool_verify(queue::log::Disk& disk, bool json, CommandIo& io);
-int run_spool_export(queue::log::Disk& disk, const SpoolRequest& request,
+int run_spool_ls(queue::segment_log::Disk& disk, const Invocation& invocation, CommandIo& io);
+int run_spool_cat(queue::segment_log::Disk& disk, const Invocation& invocation, CommandIo& io);
+int run_spool_verify(queue::segment_log::Disk& disk, bool json, CommandIo& io);
+int run_spool_export(queue::segment_log::Disk& disk, const SpoolRequest& request,
                      const IsInterrupted& is_interrupted, CommandIo& io);
 
 }  // namespace mta::cli

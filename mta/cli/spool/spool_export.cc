@@ -11,8 +11,8 @@
 namespace mta::cli {
 namespace {
 
-using queue::log::SpoolMessage;
-using queue::log::SpoolView;
+using queue::segment_log::SpoolMessage;
+using queue::segment_log::SpoolView;
 
 // The .eml first: without its .json beside it, nobody takes it for whole.
 std::expected<void, std::string> write_pair(SpoolView& view, const SpoolMessage& found,
@@ -57,7 +57,7 @@ std::vector<queue::MessageId> wanted(const SpoolView& view, const SpoolRequest& 
 
 }  // namespace
 
-int run_spool_export(queue::log::Disk& disk, const SpoolRequest& request,
+int run_spool_export(queue::segment_log::Disk& disk, const SpoolRequest& request,
                      const IsInterrupted& is_interrupted, CommandIo& io) {
     const auto view = open_view(disk, io, 0, is_interrupted);
     if (!view) return exit_failed;

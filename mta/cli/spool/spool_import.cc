@@ -29,7 +29,7 @@ constexpr std::uint64_t group_bytes_max = 4U << 20;
 // The store with its answers awaited, on one thread.
 class SyncedStore {
 public:
-    explicit SyncedStore(queue::log::LogService& service)
+    explicit SyncedStore(queue::segment_log::LogService& service)
         : service_(service),
           store_(service.make_store([this](auto work) { posted_.push_back(std::move(work)); })) {}
 
@@ -42,7 +42,7 @@ public:
     }
 
 private:
-    queue::log::LogService& service_;
+    queue::segment_log::LogService& service_;
     std::vector<std::move_only_function<void()>> posted_;
     std::unique_ptr<queue::Store> store_;
 };
@@ -290,10 +290,11 @@ std::vector<std::string> find_pairs(const std::string& folder, Importer& importe
 
 }  // namespace
 
-int run_spool_import(queue::log::Disk& disk, const queue::log::LogOptions& options,
+int run_spool_import(queue::segment_log::Disk& disk, const queue::segment_log::LogOptions& options,
                      const SpoolRequest& request, const IsInterrupted& is_interrupted,
                      CommandIo& io) {
-    auto service = queue::log::LogService::open(disk, options, queue::log::LogService::Mode::steps);
+    auto service = queue::segment_log::LogService::open(
+        disk, options, queue::segment_log::LogService::Mode::steps);
     if (!service) return fail(io, service.error().text);
     SyncedStore spool(**service);
     if (const auto refusal = spool.store().refusal()) return fail(io, refusal->text);

@@ -1,6 +1,6 @@
 #pragma once
 #include "mta/cli/spool/spool_command.h"
-#include "queue/segment_log/log_options.h"
+#include "queue/segment_log/segments/log_options.h"
 
 namespace mta::cli {
 
@@ -8,7 +8,7 @@ namespace mta::cli {
 // synced, before its files are renamed to .imported, so a second run takes nothing twice, and one
 // that was cut off loses nothing. (Cut off by force between the two, it takes those few again.)
 // What cannot be taken is told with its name and left as it is; the rest goes on.
-int run_spool_import(queue::log::Disk& disk, const queue::log::LogOptions& options,
+int run_spool_import(queue::segment_log::Disk& disk, const queue::segment_log::LogOptions& options,
                      const SpoolRequest& request, const IsInterrupted& is_interrupted,
                      CommandIo& io);
 

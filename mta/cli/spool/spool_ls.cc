@@ -11,7 +11,7 @@
 namespace mta::cli {
 namespace {
 
-using queue::log::SpoolMessage;
+using queue::segment_log::SpoolMessage;
 
 bool is_in_domain(const std::string& domain, const std::string& wanted) {
     return wanted.starts_with('.') ? is_under(domain, std::string_view(wanted).substr(1))
@@ -67,7 +67,7 @@ void add_rows(Table& table, const SpoolMessage& found, Instant now) {
 
 }  // namespace
 
-int run_spool_ls(queue::log::Disk& disk, const Invocation& invocation, CommandIo& io) {
+int run_spool_ls(queue::segment_log::Disk& disk, const Invocation& invocation, CommandIo& io) {
     const auto view = open_view(disk, io);
     if (!view) return exit_failed;
     Table table({"ID", "ARRIVED", "SIZE", "FROM", "TO", "STATE", "TRIES", "NEXT", "LAST REPLY"});

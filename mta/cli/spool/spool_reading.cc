@@ -11,30 +11,31 @@ int fail(CommandIo& io, const std::string& text) {
     return exit_failed;
 }
 
-std::unique_ptr<queue::log::SpoolView> open_view(queue::log::Disk& disk, CommandIo& io,
-                                                 queue::MessageId history_of,
-                                                 const std::function<bool()>& is_interrupted) {
+std::unique_ptr<queue::segment_log::SpoolView> open_view(
+    queue::segment_log::Disk& disk, CommandIo& io, queue::MessageId history_of,
+    const std::function<bool()>& is_interrupted) {
     Progress progress(io.err, io.shows_progress, "reading the spool");
     const auto on_progress = [&](std::uint64_t done, std::uint64_t total) {
         progress.show(done, total);
         return !is_interrupted || !is_interrupted();
     };
-    auto view =
-        queue::log::SpoolView::open(disk, {.history_of = history_of, .on_progress = on_progress});
+    auto view = queue::segment_log::SpoolView::open(
+        disk, {.history_of = history_of, .on_progress = on_progress});
     progress.clear();
     if (view) return std::move(*view);
     fail(io, view.error().text);
     return nullptr;
 }
 
-std::string quarantine_words(queue::log::Disk& disk) {
+std::string quarantine_words(queue::segment_log::Disk& disk) {
     const auto kept = disk.list("quarantine");
     if (!kept || kept->empty()) return {};
     return "quarantine/ holds " + plural(kept->size(), "file") +
            " of damage found earlier: mail in there is neither shown nor delivered";
 }
 
-int warn_of_problems(queue::log::Disk& disk, const queue::log::SpoolView& view, CommandIo& io) {
+int warn_of_problems(queue::segment_log::Disk& disk, const queue::segment_log::SpoolView& view,
+                     CommandIo& io) {
     if (const auto words = quarantine_words(disk); !words.empty())
         io.err << "posthouse: " << words << '\n';
     if (view.problems().empty()) return exit_fine;

@@ -8,8 +8,8 @@
 namespace mta::cli {
 namespace {
 
-using queue::log::SpoolProblem;
-using queue::log::SpoolView;
+using queue::segment_log::SpoolProblem;
+using queue::segment_log::SpoolView;
 
 // Messages that cannot be read, or whose bodies are not what they were.
 std::vector<SpoolProblem> check_messages(SpoolView& view, std::size_t& messages, CommandIo& io) {
@@ -47,7 +47,7 @@ void write_text(const SpoolProblem& problem, CommandIo& io) {
 
 }  // namespace
 
-int run_spool_verify(queue::log::Disk& disk, bool json, CommandIo& io) {
+int run_spool_verify(queue::segment_log::Disk& disk, bool json, CommandIo& io) {
     const auto view = open_view(disk, io);
     if (!view) return exit_failed;
     std::size_t messages = 0;

@@ -1,0 +1,93 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "queue/segment_log/disk/disk.h"
+
+namespace queue::segment_log {
+
+// Descriptors that the spool holds in reserve, so that it can open its next segment when a crowd of
+// connections has taken all others. Any thread.
+class DescriptorReserve {
+public:
+    // A new segment takes one for its file and one for its folder, a digest two, each reader one.
+    static constexpr std::size_t held_max = 16;
+
+    DescriptorReserve() = default;
+    DescriptorReserve(const DescriptorReserve&) = delete;
+    DescriptorReserve& operator=(const DescriptorReserve&) = delete;
+    ~DescriptorReserve();
+
+    // From now on so many are held, as far as there are any.
+    void fill();
+    // Closes one, for somebody who is about to open a file. False: none is left.
+    bool give_back();
+    // Instead of closing `fd`, if the reserve is short of some: true, it has it now.
+    bool take_over(int fd);
+    [[nodiscard]] std::size_t held() const;
+
+private:
+    mutable std::mutex mutex_;
+    int null_ = -1;  // what those that are held are copies of; none before fill()
+    std::vector<int> held_;
+};
+
+// A folder of a real file system. Files are made with mode 0600, folders with 0700: mail is
+// private. Whoever takes the lock has a reserve of descriptors from then on.
+class PosixDisk final : public Disk {
+public:
+    enum class Access : std::uint8_t {
+        read_write,
+        read_only,  // open() is for reading, so the right to read is enough
+    };
+    // What syncs of files have cost so far. Grows on the threads that sync; may be read on any.
+    struct SyncTimes {
+        std::atomic<std::uint64_t> count = 0;
+        std::atomic<std::uint64_t> microseconds = 0;
+        std::atomic<std::uint64_t> microseconds_max = 0;  // the longest one
+    };
+    [[nodiscard]] const SyncTimes& sync_times() const { return *sync_times_; }
+    [[nodiscard]] const DescriptorReserve& reserve() const { return *reserve_; }
+
+    // The user to whom the folder belongs, if that is not the one that runs: what this one writes
+    // there, that one could not open later. Nothing: it is ours, or it does not exist yet.
+    [[nodiscard]] std::optional<std::string> foreign_owner() const;
+
+    // Touches nothing; `root` need not exist yet.
+    explicit PosixDisk(std::string root, Access access = Access::read_write)
+        : root_(std::move(root)), access_(access) {}
+
+    [[nodiscard]] const std::string& root() const override { return root_; }
+    DiskResult<std::unique_ptr<DiskFile>> create(const std::string& path) override;
+    DiskResult<std::unique_ptr<DiskFile>> open(const std::string& path) override;
+    DiskResult<void> rename(const std::string& from, const std::string& to) override;
+    DiskResult<void> remove(const std::string& path) override;
+    DiskResult<std::vector<std::string>> list(const std::string& directory) override;
+    DiskResult<void> make_directory(const std::string& directory) override;
+    DiskResult<void> sync_directory(const std::string& directory) override;
+    DiskResult<DiskSpace> space() override;
+    // flock(2); the file holds the owner's process id for people to read.
+    DiskResult<std::unique_ptr<Lock>> lock(const std::string& path) override;
+
+private:
+    [[nodiscard]] std::string full(const std::string& path) const;
+    DiskResult<std::unique_ptr<DiskFile>> open_with(const std::string& path, int flags);
+
+    std::string root_;
+    Access access_;
+    std::shared_ptr<DescriptorReserve> reserve_ = std::make_shared<DescriptorReserve>();
+    std::shared_ptr<SyncTimes> sync_times_ = std::make_shared<SyncTimes>();  // shared with files
+};
+
+// What to do about it, in words; `command`: what was called, such as "serve".
+[[nodiscard]] std::string foreign_owner_words(const PosixDisk& disk, const std::string& owner,
+                                              const std::string& command);
+// From the system's random source; for LogOptions::random_seed.
+[[nodiscard]] std::uint64_t system_random();
+
+}  // namespace queue::segment_log

@@ -1,0 +1,119 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "queue/segment_log/disk/disk.h"
+#include "queue/segment_log/format/segment_header.h"
+#include "queue/segment_log/segments/log_options.h"
+
+namespace queue::segment_log {
+
+// What need not be done while somebody waits for a commit: makes segments ready, moves away those
+// that are not needed any more, and writes the digests of closed ones. The writer asks and goes on;
+// another thread (or, in tests, the same one) calls step().
+//
+// A segment that is ready has its header and its name in seg/, all synced, and room for all of
+// segment_bytes, so that the first write to it is as cheap as any other: one flush. Until that
+// write it has no record, and the next start takes it for what it is.
+class Housekeeping {
+public:
+    // `disk` and `options` must outlive it.
+    Housekeeping(Disk& disk, const LogOptions& options, const Uuid& spool);
+    Housekeeping(const Housekeeping&) = delete;
+    Housekeeping& operator=(const Housekeeping&) = delete;
+    ~Housekeeping() = default;
+
+    struct Ready {
+        std::uint64_t number = 0;
+        Generation generation;
+        std::unique_ptr<DiskFile> file;
+        std::uint64_t bytes = 0;  // of the file, written once, so that writing again changes no
+                                  // metadata
+    };
+
+    // ---- at start ----
+    void adopt_free(std::string path);
+    // No segment gets this number or a lower one.
+    void reserve_number(std::uint64_t number);
+
+    // ---- the writer ----
+    // A segment that is ready; made here and now if there is none.
+    DiskResult<Ready> take();
+    // One is going to be needed soon.
+    void want_ready();
+    // Room is short: no segment is made ready, and those that are kept for use again are removed.
+    void save_room(bool is_room_short) { is_room_short_ = is_room_short; }
+    // Closed, and not needed any more: it is going to be moved away.
+    void retire(std::uint64_t number, std::uint64_t end);
+    struct Retired {
+        std::uint64_t number = 0;
+        bool is_gone = false;  // for certain; otherwise it stays until the next start
+    };
+    [[nodiscard]] std::vector<Retired> take_retired();
+    // A folder could not be synced: nobody knows what is on the medium, and nothing more may be
+    // written.
+    [[nodiscard]] bool has_failed() const { return has_failed_; }
+    [[nodiscard]] std::optional<DiskError> failure() const;
+    // Closed: a digest of it would save reading it at the next start.
+    void note_closed(std::uint64_t number, std::uint64_t end);
+
+    // ---- the helper ----
+    [[nodiscard]] bool has_work() const;
+    // Does one thing. False: there is nothing to do, or what there is cannot be done now because
+    // file descriptors or memory are missing.
+    bool step();
+    // From any thread: the end is near. What takes long is left half done and undone.
+    void hurry() { is_in_a_hurry_ = true; }
+    // At the end: writes the digests that are still due, as long as `has_time` says so. The next
+    // start reads the other segments themselves.
+    void finish(const std::function<bool()>& has_time);
+
+private:
+    struct Closed {
+        std::uint64_t number = 0;
+        std::uint64_t end = 0;
+    };
+
+    DiskResult<Ready> make(bool is_filled);
+    DiskResult<Ready> make_in(const std::string& path, std::unique_ptr<DiskFile> file,
+                              std::uint64_t bytes, std::uint64_t number);
+    DiskResult<void> fill(DiskFile& file, std::uint64_t from) const;
+    [[nodiscard]] std::optional<std::string> take_free_path();
+    DiskResult<void> move_away(const Closed& segment);
+    DiskResult<void> sync_folder(const char* folder);
+    void write_digest(const Closed& segment);
+    [[nodiscard]] bool wants_one() const;         // with mutex_
+    [[nodiscard]] bool has_one_too_many() const;  // in free/; with mutex_
+
+    Disk& disk_;
+    const LogOptions& options_;
+    const Uuid spool_;
+    std::atomic<bool> is_in_a_hurry_ = false;
+    std::atomic<bool> is_room_short_ = false;
+
+    mutable std::mutex mutex_;  // of all below
+    std::mt19937_64 rng_;
+    std::uint64_t number_ = 0;  // the last one given
+    std::vector<std::string> free_paths_;
+    std::deque<Ready> ready_;
+    bool is_wanted_ = false;
+    std::deque<Closed> to_retire_;
+    std::vector<Retired> retired_;
+    std::optional<DiskError> failure_;
+    std::atomic<bool> has_failed_ = false;
+    std::deque<Closed> to_digest_;
+};
+
+// Writes a segment's digest, from its records. Nothing happens if that is not possible.
+void write_digest_of(Disk& disk, std::uint64_t number, std::uint64_t end);
+
+}  // namespace queue::segment_log

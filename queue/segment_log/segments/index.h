@@ -1,0 +1,106 @@
+#pragma once
+#include <compare>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "queue/id_index.h"
+#include "queue/message.h"
+#include "queue/segment_log/format/location.h"
+#include "queue/slab.h"
+
+namespace queue::segment_log {
+
+// Where the records of a queued message are.
+struct LiveMessage {
+    Location enqueue;
+    Location state;                // the newest STATE of all recipients; nowhere: there is none yet
+    std::vector<Location> deltas;  // STATEs of some recipients that were written after it
+    std::vector<SegmentBytes> bodies;
+};
+
+// What is left of a STATE's use when a newer one has all recipients.
+struct Superseded {
+    Location state;  // nowhere: there was none
+    std::vector<Location> deltas;
+};
+
+// A DONE record and the segment of the message that it ends.
+struct DoneMark {
+    MessageId id = 0;
+    std::uint64_t home = 0;
+};
+
+// What a segment is needed for.
+struct SegmentCount {
+    std::uint64_t number = 0;
+    std::uint64_t live_bytes = 0;
+    std::vector<DoneMark> dones;
+};
+
+// All messages that are queued, by id, in about 40 bytes each. One thread changes it (and one more
+// while old mail is loaded, which adds), any may look.
+class Index {
+public:
+    [[nodiscard]] std::optional<LiveMessage> find(MessageId id) const;
+    // The segment of its ENQ; 0: there is no such message.
+    [[nodiscard]] std::uint64_t home_of(MessageId id) const;
+    // That STATE is one of those that count.
+    [[nodiscard]] bool has_state_at(MessageId id, const Location& where) const;
+    [[nodiscard]] std::size_t size() const;
+
+    // The id must be new.
+    void add(MessageId id, const LiveMessage& message);
+    // A STATE of all recipients: what it supersedes. Nothing: there is no such message.
+    std::optional<Superseded> set_state(MessageId id, const Location& state);
+    // A STATE of some of them: the bytes of all such since the last whole one. Nothing: there is no
+    // such message.
+    std::optional<std::uint64_t> add_delta(MessageId id, const Location& delta);
+    // Its records have been copied. Returns what was there before.
+    std::optional<LiveMessage> replace(MessageId id, const LiveMessage& message);
+    std::optional<LiveMessage> remove(MessageId id);
+
+    // Segments with older copies of the message's ENQ, from before it was copied. As long as one of
+    // them exists, only a DONE that names it keeps the message from coming back.
+    void add_old_home(MessageId id, std::uint64_t segment);
+    [[nodiscard]] std::vector<std::uint64_t> old_homes(MessageId id) const;
+    // That segment is gone for certain.
+    void forget_old_home(std::uint64_t segment);
+
+private:
+    // Offsets and lengths of records are multiples of 8, and fit 32 bits by far.
+    struct Place {
+        std::uint32_t segment = 0;
+        std::uint32_t offset_8 = 0;
+        std::uint32_t bytes_8 = 0;
+        auto operator<=>(const Place&) const = default;
+    };
+    struct Entry {
+        MessageId id = 0;
+        Place enqueue;
+        Place state;
+    };
+    static_assert(sizeof(Entry) == 32);
+    struct Deltas {
+        std::vector<Place> places;  // by place
+        std::uint64_t bytes = 0;
+    };
+    static Place pack(const Location& where);
+    static Location unpack(const Place& place);
+    static std::vector<Location> unpack(const std::vector<Place>& places);
+    [[nodiscard]] std::uint32_t slot_of(MessageId id) const;
+    [[nodiscard]] LiveMessage live_of(const Entry& entry) const;
+    void set(Entry& entry, const LiveMessage& message);
+    std::uint64_t insert_delta(MessageId id, const Location& delta);
+
+    mutable std::mutex mutex_;
+    Slab<Entry> entries_;
+    IdIndex by_id_;
+    std::unordered_map<MessageId, Deltas> deltas_;                     // of those few that have any
+    std::unordered_map<MessageId, std::vector<SegmentBytes>> bodies_;  // of large messages only
+    std::unordered_map<MessageId, std::vector<std::uint64_t>> old_homes_;
+};
+
+}  // namespace queue::segment_log
