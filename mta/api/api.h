@@ -1,114 +1,69 @@
 #pragma once
-#include <atomic>
-#include <cstdint>
-#include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <string>
 #include <vector>
 
-#include "mta/base/histogram.h"
+#include "mta/api/orders/order_done.h"
+#include "mta/api/relay_status.h"
+#include "mta/api/shard_call.h"
 #include "mta/base/time.h"
-#include "mta/http/server.h"
-#include "mta/outbound/queue_manager.h"
+#include "mta/http/request.h"
+#include "mta/http/response.h"
 
-namespace mta::admin {
+namespace mta::api {
 
-// Figures for monitoring that the queue managers do not have, since the start where it says so.
-struct RelayFigures {
-    // Of clients.
-    std::uint64_t connections_total = 0;
-    std::vector<std::pair<std::string, std::uint64_t>> refused_total;  // by reason
-    Histogram stored;  // from the end of a message to its being on disk
-    // Of the DNS.
-    std::uint64_t dns_look_ups_total = 0;
-    std::uint64_t dns_cache_hits_total = 0;
-    std::uint64_t dns_queries_total = 0;
-    std::uint64_t dns_failures_total = 0;
-    std::uint64_t dns_cached = 0;
-    std::uint64_t dns_waiting = 0;
-    // Of the spool.
-    std::uint64_t spool_messages = 0;
-    std::uint64_t spool_batches_total = 0;
-    std::uint64_t spool_syncs_total = 0;
-    double spool_sync_seconds_total = 0;
-    double spool_sync_seconds_max = 0;
-    std::uint64_t spool_damaged_reads_total = 0;
-};
-
-// What the daemon knows and no shard does.
-struct RelayStatus {
-    std::string version;
-    std::string hostname;
-    Instant now;
-    Instant started;
-    std::vector<std::string> listeners;  // "0.0.0.0:25"
-    std::uint32_t clients = 0;           // connections open now
-
-    std::string spool_path;
-    std::string spool_refusal;  // why new mail is refused (queue::Store::refusal); empty: it is not
-    bool is_spool_stalled = false;  // and nothing can be written (queue::Store::is_stalled)
-    std::vector<std::string>
-        spool_quarantine;  // files with damaged bytes that nobody took away yet
-    // Of the spool's files: how many, how much is in them, and how much of that is queued; and
-    // since the start, how many were used again and how much was copied together for that.
-    std::uint64_t spool_segments = 0;
-    std::uint64_t spool_written_bytes = 0;
-    std::uint64_t spool_live_bytes = 0;
-    std::uint64_t spool_recycled = 0;
-    std::uint64_t spool_copied_bytes = 0;
-    bool is_loading = false;                    // not all that was queued at start is known yet:
-    std::uint64_t loaded_messages = 0;          // so many are,
-    std::optional<std::uint64_t> old_messages;  // of so many; nothing: that is not known either
-    std::optional<std::uint64_t> spool_free_bytes;
-    std::optional<std::uint64_t> spool_total_bytes;
-
-    std::string config_path;
-    Instant config_loaded;       // the settings that hold are from then
-    std::string reload_problem;  // why the last reload changed nothing; empty: it worked
-    bool is_draining = false;    // it is about to stop
-
-    RelayFigures figures;
-};
-
+class Call;
+class LoadingState;
 class Monitoring;
 
-// Answers the requests of mta/admin/server.h from what the shards say. Every answer is JSON: the
-// thing asked for, or {"error": sentence} with
-//   400  the request makes no sense       404  no such path
-//   405  another method                   503  a shard did not answer in time
-// The paths, their parameters and answers are in docs/posthouse-api.7, which is a promise to those
-// who use them: change both together.
+// Answers the requests of operators from what the shards say. Every answer is JSON (but for the
+// metrics): what was asked for, or {"error": sentence} with
+//   400  the request makes no sense       404  there is no such path
+//   405  the path has another method      503  a shard did not answer in time
+// The paths, their parameters and answers are in docs/posthouse-api.7. Programs rely on that manual:
+// change both together.
+//
+// Each topic has a folder: queue/ (the list), why/, orders/, monitoring/ (status, top, metrics).
+// api.cc has the table of paths.
 //
 // handle() may be called by many threads at once. It waits for the shards, each step at most
-// `patience`. A shard that is asked after it has gone must drop the work unrun (io::Mailbox does).
+// `patience`.
 class Api {
 public:
-    // Runs its argument on the shard's thread, with its queue manager and its time.
-    using Ask = std::move_only_function<void(outbound::QueueManager&, Instant)>;
-    using Post = std::function<void(Ask)>;
-    // Called by any thread. Nothing: it could not be had in time.
-    using GetStatus = std::function<std::optional<RelayStatus>()>;
+    // How the API reaches the relay.
+    struct Relay {
+        std::vector<Post> shards;
+        GetStatus get_status;
+        // Called when an order has changed mail, by the thread of the request; may be empty.
+        OnOrder on_order = {};
+    };
 
     static constexpr Millis default_patience{5000};
 
-    Api(std::vector<Post> shards, GetStatus get_status, Millis patience = default_patience);
+    explicit Api(Relay relay, Millis patience = default_patience);
     Api(const Api&) = delete;
     Api& operator=(const Api&) = delete;
     ~Api();
 
-    [[nodiscard]] Response handle(const Request& request) const;
+    [[nodiscard]] http::Response handle(const http::Request& request) const;
 
 private:
-    [[nodiscard]] nlohmann::json loading() const;
-    [[nodiscard]] Response answer(const Request& request) const;
+    struct Route;
+    static const std::vector<Route>& routes();
 
-    std::vector<Post> shards_;
-    GetStatus get_status_;
-    Millis patience_;
-    mutable std::atomic<bool> is_loaded_ = false;
+    [[nodiscard]] http::Response answer(const http::Request& request) const;
+    [[nodiscard]] http::Response order(const http::Request& request) const;
+    [[nodiscard]] http::Response queue(const http::Request& request) const;
+    [[nodiscard]] http::Response why(const http::Request& request) const;
+    [[nodiscard]] http::Response status(const http::Request& request) const;
+    [[nodiscard]] http::Response destinations(const http::Request& request) const;
+    [[nodiscard]] http::Response trace(const http::Request& request) const;
+    [[nodiscard]] http::Response top(const http::Request& request) const;
+    [[nodiscard]] http::Response metrics(const http::Request& request) const;
+
+    Relay relay_;
+    std::unique_ptr<Call> call_;
+    std::unique_ptr<LoadingState> loading_;
     std::unique_ptr<Monitoring> monitoring_;
 };
 
-}  // namespace mta::admin
+}  // namespace mta::api

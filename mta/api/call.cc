@@ -4,15 +4,14 @@
 #include <charconv>
 #include <iterator>
 
-namespace mta::admin {
+namespace mta::api {
 namespace {
 
 using outbound::MessageView;
-using outbound::QueueManager;
 
 constexpr std::size_t described_at_once = 100;
 
-// The answers of describe(), in whichever order they come.
+// Collects the answers of describe(), in any order.
 struct Gathering {
     Call::Views views;
     std::size_t missing = 0;
@@ -27,6 +26,13 @@ struct Gathering {
         if (--missing == 0) slot->put(std::move(views));
     }
 };
+
+bool may_match(const outbound::MessageFilter& filter, const MessageView& message) {
+    if (!filter.is_by_hash() || !message.message) return true;
+    return std::ranges::any_of(message.recipients, [&](const auto& recipient) {
+        return outbound::is_confirmed_by(filter, message, recipient);
+    });
+}
 
 }  // namespace
 
@@ -47,43 +53,44 @@ std::optional<Cursor> parse_cursor(std::string_view text) {
 
 Outcome<Instant> Call::now() const {
     if (shards_.empty()) return Instant{};
-    return of<Instant>(0, [](QueueManager&, Instant now) { return now; });
+    return of<Instant>(0, [](Desk&, Instant now) { return now; });
+}
+
+std::optional<Cursor> Call::after(const Cursor& from,
+                                  std::optional<outbound::ScanCursor> next) const {
+    if (next) return Cursor{from.shard, *next};
+    if (from.shard + 1 < shards_.size()) return Cursor{from.shard + 1, 0};
+    return std::nullopt;
 }
 
 Outcome<void> Call::until_durable() const {
-    for (const auto& post : shards_) {
-        const auto result = call_shard<queue::StoreResult<void>>(
-            post, patience_, [](QueueManager& manager, Instant, const auto& slot) {
-                manager.when_durable(
-                    [slot](queue::StoreResult<void> done) { slot->put(std::move(done)); });
-            });
-        if (!result) return too_slow();
-        if (!*result) {
+    for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
+        MTA_TRY(done,
+                later<queue::StoreResult<void>>(shard, [](Desk& desk, Instant, const auto& slot) {
+                    desk.when_durable(
+                        [slot](queue::StoreResult<void> result) { slot->put(std::move(result)); });
+                }));
+        if (!done) {
             return std::unexpected(Problem{
-                503, "it was ordered, but it is not certain on disk: " + result->error().text});
+                503, "it was ordered, but it is not certain on disk: " + done.error().text});
         }
     }
     return {};
 }
 
 Outcome<Call::Views> Call::describe(std::size_t shard, std::vector<queue::MessageId> ids) const {
-    auto views =
-        call_shard<Views>(shards_[shard], patience_,
-                          [ids = std::move(ids)](QueueManager& manager, Instant, const auto& slot) {
-                              auto gathering = std::make_shared<Gathering>();
-                              gathering->missing = ids.size();
-                              gathering->slot = slot;
-                              // Until it is read, what is known without the disk.
-                              for (const auto id : ids)
-                                  gathering->views.push_back(manager.find(id));
-                              for (std::size_t place = 0; place < ids.size(); ++place) {
-                                  manager.describe(ids[place], [gathering, place](auto described) {
-                                      gathering->take(place, std::move(described));
-                                  });
-                              }
-                          });
-    if (!views) return too_slow();
-    return std::move(*views);
+    return later<Views>(shard, [ids = std::move(ids)](Desk& desk, Instant, const auto& slot) {
+        auto gathering = std::make_shared<Gathering>();
+        gathering->missing = ids.size();
+        gathering->slot = slot;
+        // What is known without the disk, until the message is read.
+        for (const auto id : ids) gathering->views.push_back(desk.find(id));
+        for (std::size_t place = 0; place < ids.size(); ++place) {
+            desk.describe(ids[place], [gathering, place](auto described) {
+                gathering->take(place, std::move(described));
+            });
+        }
+    });
 }
 
 Outcome<Call::Views> Call::describe(const std::vector<FoundMessage>& found) const {
@@ -96,12 +103,21 @@ Outcome<Call::Views> Call::describe(const std::vector<FoundMessage>& found) cons
             if (found[end].shard != shard) break;
             ids.push_back(found[end].id);
         }
-        auto some = describe(shard, std::move(ids));
-        if (!some) return std::unexpected(std::move(some).error());
-        std::ranges::move(*some, std::back_inserter(views));
+        MTA_TRY(some, describe(shard, std::move(ids)));
+        std::ranges::move(some, std::back_inserter(views));
         begin = end;
     }
     return views;
 }
 
-}  // namespace mta::admin
+Outcome<std::vector<MessageView>> Call::read(const outbound::MessageFilter& filter,
+                                             const std::vector<FoundMessage>& found) const {
+    MTA_TRY(views, describe(found));
+    std::vector<MessageView> messages;
+    for (auto& view : views) {
+        if (view && may_match(filter, *view)) messages.push_back(std::move(*view));
+    }
+    return messages;
+}
+
+}  // namespace mta::api

@@ -7,7 +7,7 @@
 #include "mta/base/domain.h"
 #include "mta/base/time_format.h"
 
-namespace mta::admin {
+namespace mta::api {
 namespace {
 
 using outbound::MessageFilter;
@@ -19,7 +19,7 @@ constexpr std::array<std::pair<std::string_view, ViewState>, 4> states = {
      {"held", ViewState::held},
      {"in_doubt", ViewState::in_doubt}}};
 
-// What is wrong with a value; nothing: it was taken.
+// A sentence about a value that is wrong; empty if it was taken.
 using Complaint = std::optional<std::string>;
 using Take = Complaint (*)(MessageFilter& filter, const std::string& value, Instant now);
 
@@ -149,4 +149,4 @@ std::expected<MessageFilter, std::string> parse_filter(
     return filter;
 }
 
-}  // namespace mta::admin
+}  // namespace mta::api

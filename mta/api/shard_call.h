@@ -1,21 +1,32 @@
 #pragma once
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
 
-#include "mta/api/api.h"
+#include "mta/base/time.h"
+#include "mta/outbound/queue_manager.h"
 
-namespace mta::admin {
+namespace mta::api {
 
-// Where an answer of a shard's thread is left for the thread that waits. Shared by both, since
-// either may be gone first.
+// What a shard offers to operators.
+using Desk = outbound::QueueManager;
+
+// Work for a shard's thread: it gets the shard's desk and the time there.
+using Ask = std::move_only_function<void(Desk&, Instant)>;
+// Hands work to a shard's thread. After the shard has gone, work is dropped unrun (io::Mailbox
+// does that).
+using Post = std::function<void(Ask)>;
+
+// Where a shard's thread leaves an answer for the thread that waits for it. Both own it, since
+// either may end first.
 template <class T>
 class Slot {
 public:
-    // Only the first counts.
+    // Only the first value counts.
     void put(T value) {
         const std::lock_guard lock(mutex_);
         if (value_) return;
@@ -34,15 +45,15 @@ private:
     std::optional<T> value_;
 };
 
-// Runs `work(queue_manager, now, slot)` on the shard's thread, which puts its answer into the slot,
-// at once or later. Nothing: it did not in time, and what it puts then is dropped.
+// Runs `work(desk, now, slot)` on the shard's thread; the work puts its answer into the slot, at
+// once or later. Empty if there is no answer within `patience`; one that comes later is dropped.
 template <class T, class Work>
-[[nodiscard]] std::optional<T> call_shard(const Api::Post& post, Millis patience, Work work) {
+[[nodiscard]] std::optional<T> call_shard(const Post& post, Millis patience, Work work) {
     auto slot = std::make_shared<Slot<T>>();
-    post([slot, work = std::move(work)](outbound::QueueManager& manager, Instant now) mutable {
-        work(manager, now, std::move(slot));
+    post([slot, work = std::move(work)](Desk& desk, Instant now) mutable {
+        work(desk, now, std::move(slot));
     });
     return slot->wait(patience);
 }
 
-}  // namespace mta::admin
+}  // namespace mta::api

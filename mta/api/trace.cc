@@ -3,27 +3,22 @@
 #include <algorithm>
 #include <expected>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
-#include "mta/api/json.h"
 #include "mta/api/selection.h"
-#include "mta/api/shard_call.h"
 #include "mta/base/time_format.h"
 
-namespace mta::admin {
+namespace mta::api {
 namespace {
 
 using nlohmann::json;
-using outbound::QueueManager;
 using outbound::TraceLine;
 using Fetched = std::expected<outbound::Tracing::Fetched, std::string>;
 
 constexpr std::size_t name_bytes_max = 100;
-
-Response failure(std::uint32_t status, const std::string& text) {
-    return {status, dump({{"error", text}})};
-}
 
 std::string_view name_of(TraceLine::Kind kind) {
     switch (kind) {
@@ -36,7 +31,7 @@ std::string_view name_of(TraceLine::Kind kind) {
 }
 
 json to_json(const TraceLine& line, std::size_t shard) {
-    // Numbers are a shard's own: together with its number they are the relay's.
+    // Each shard numbers its own connections, so the shard's number is part of the name.
     return {{"at", format_rfc3339(line.at)},
             {"kind", name_of(line.kind)},
             {"connection", std::to_string(shard) + '-' + std::to_string(line.connection)},
@@ -45,17 +40,17 @@ json to_json(const TraceLine& line, std::size_t shard) {
             {"text", line.text}};
 }
 
-struct Order {
+struct TraceOrder {
     std::string watch;
     std::string what;
     bool is_end = false;
 };
 
 // The error is a sentence.
-std::expected<Order, std::string> parse_order(const std::string& body) {
+std::expected<TraceOrder, std::string> parse_order(const std::string& body) {
     const auto parsed = json::parse(body, nullptr, false);
     if (!parsed.is_object()) return std::unexpected("the body must be a JSON object");
-    Order order;
+    TraceOrder order;
     for (const auto& [name, value] : parsed.items()) {
         if (name == "end" && value.is_boolean()) {
             order.is_end = value.get<bool>();
@@ -79,21 +74,18 @@ std::expected<Order, std::string> parse_order(const std::string& body) {
 
 }  // namespace
 
-Response trace_response(const std::vector<Api::Post>& shards, Millis patience,
-                        const Request& request) {
-    auto order = parse_order(request.body);
+http::Response answer_trace(const Call& call, const http::Request& request) {
+    const auto order = parse_order(request.body);
     if (!order) return failure(400, order.error());
     std::vector<std::pair<Instant, json>> lines;
     std::uint64_t dropped = 0;
-    for (std::size_t shard = 0; shard < shards.size(); ++shard) {
+    for (std::size_t shard = 0; shard < call.shard_count(); ++shard) {
         const auto answer =
-            call_shard<Fetched>(shards[shard], patience,
-                                [order = *order](QueueManager& manager, Instant, const auto& slot) {
-                                    if (!order.is_end)
-                                        return slot->put(manager.trace(order.watch, order.what));
-                                    manager.end_trace(order.watch);
-                                    slot->put(outbound::Tracing::Fetched{});
-                                });
+            call.of<Fetched>(shard, [order = *order](Desk& desk, Instant) -> Fetched {
+                if (!order.is_end) return desk.trace(order.watch, order.what);
+                desk.end_trace(order.watch);
+                return outbound::Tracing::Fetched{};
+            });
         if (!answer) return failure(503, "the relay is too busy to answer; try again");
         if (!*answer) return failure(429, answer->error());
         for (const auto& line : (*answer)->lines) lines.emplace_back(line.at, to_json(line, shard));
@@ -102,7 +94,7 @@ Response trace_response(const std::vector<Api::Post>& shards, Millis patience,
     std::ranges::stable_sort(lines, {}, &std::pair<Instant, json>::first);
     json out = {{"lines", json::array()}, {"dropped", dropped}};
     for (auto& line : lines) out["lines"].push_back(std::move(line.second));
-    return {200, dump(out)};
+    return success(out);
 }
 
-}  // namespace mta::admin
+}  // namespace mta::api

@@ -1,18 +1,18 @@
 #pragma once
-#include <vector>
+#include "mta/api/call.h"
+#include "mta/http/request.h"
+#include "mta/http/response.h"
 
-#include "mta/api/api.h"
-
-namespace mta::admin {
+namespace mta::api {
 
 // POST /v1/trace {"watch": "a name of your own", "what": "them.example"}
 //   {"lines": [{"at", "kind": "sent" | "received" | "note" | "end", "connection", "host", "id",
 //   "text"}], "dropped": n}
 //
-// The SMTP dialogue of coming attempts for an address (sender or recipient) or a domain, since the
-// last request with that name; the first one begins to watch. Ask at least every few seconds: who
-// does not is forgotten. With "end": true it ends. 429: too many watch already.
-[[nodiscard]] Response trace_response(const std::vector<Api::Post>& shards, Millis patience,
-                                      const Request& request);
+// The SMTP dialogue of coming attempts for an address (of a sender or a recipient) or a domain. The
+// first request with a name begins to watch; each further one returns the lines since the one
+// before. The relay forgets a watcher that does not ask for some seconds. "end": true ends the
+// trace. Status 429: there are too many watchers.
+[[nodiscard]] http::Response answer_trace(const Call& call, const http::Request& request);
 
-}  // namespace mta::admin
+}  // namespace mta::api

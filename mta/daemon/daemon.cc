@@ -11,6 +11,7 @@
 #include "conf/advice.h"
 #include "conf/loader.h"
 #include "conf/problem.h"
+#include "mta/api/answer.h"
 #include "mta/base/time_format.h"
 #include "mta/daemon/descriptors.h"
 
@@ -120,41 +121,54 @@ std::expected<void, Daemon::Problems> Daemon::start() {
 
 std::expected<void, Daemon::Problems> Daemon::open_desk() {
     auto& shard = main_shard();
-    api_ = std::make_unique<admin::Api>(std::vector<admin::Api::Post>{[&shard](auto ask) {
-                                            shard.post([&shard, ask = std::move(ask)]() mutable {
-                                                ask(shard.queue_manager(), shard.now());
-                                            });
-                                        }},
-                                        [this] { return relay_status(); });
-    auto listening = admin::Server::listen(
-        settings_->admin.socket, [this](const auto& request) { return answer(request); },
-        {.mode = settings_->admin.socket_mode, .group = settings_->admin.socket_group});
-    if (!listening) return std::unexpected(Problems{listening.error()});
-    admin_ = std::move(*listening);
-    if (!settings_->admin.metrics) return {};
-    auto metrics =
-        admin::Server::listen(*settings_->admin.metrics, [this](const admin::Request& request) {
-            if (request.path == "/metrics") return api_->handle(request);
-            return admin::Response{404, R"({"error": "here are only /metrics"})"};
-        });
-    if (!metrics) return std::unexpected(Problems{metrics.error()});
-    metrics_ = std::move(*metrics);
+    const auto post = [&shard](api::Ask ask) {
+        shard.post(
+            [&shard, ask = std::move(ask)]() mutable { ask(shard.queue_manager(), shard.now()); });
+    };
+    api_ = std::make_unique<api::Api>(
+        api::Api::Relay{.shards = {post},
+                        .get_status = [this] { return relay_status(); },
+                        .on_order = [this](const auto& order) { log_order(order); }});
+    const auto& admin = settings_->admin;
+    auto socket = http::ListeningSocket::open(
+        http::UnixAddress{
+            .path = admin.socket, .mode = admin.socket_mode, .group = admin.socket_group},
+        "admin.socket");
+    if (!socket) return std::unexpected(Problems{socket.error()});
+    auto server = http::Server::start(std::move(*socket),
+                                      [this](const auto& request) { return api_->handle(request); },
+                                      {.threads = 2, .failure = api::failure});
+    if (!server) return std::unexpected(Problems{server.error()});
+    admin_ = std::move(*server);
+    return admin.metrics ? serve_metrics(*admin.metrics) : std::expected<void, Problems>();
+}
+
+// Everyone on the machine can connect to a TCP address, so only the metrics are served there.
+std::expected<void, Daemon::Problems> Daemon::serve_metrics(const Endpoint& address) {
+    auto socket = http::ListeningSocket::open(address, "admin.metrics");
+    if (!socket) return std::unexpected(Problems{socket.error()});
+    auto server = http::Server::start(std::move(*socket),
+                                      [this](const http::Request& request) {
+                                          if (request.path == "/metrics")
+                                              return api_->handle(request);
+                                          return api::failure(404, "here are only /metrics");
+                                      },
+                                      {.threads = 1, .failure = api::failure});
+    if (!server) return std::unexpected(Problems{server.error()});
+    metrics_ = std::move(*server);
     return {};
 }
 
 // Called by the threads of the admin socket.
-admin::Response Daemon::answer(const admin::Request& request) {
-    auto response = api_->handle(request);
-    if (!response.order) return response;
+void Daemon::log_order(const api::OrderDone& order) {
     constexpr std::size_t words_bytes_max = 500;
     auto line = LogLine("ordered");
-    line.with("what", std::string_view(response.order->what).substr(0, words_bytes_max))
-        .with("messages", response.order->messages)
-        .with("recipients", response.order->recipients);
+    line.with("what", std::string_view(order.what).substr(0, words_bytes_max))
+        .with("messages", order.messages)
+        .with("recipients", order.recipients);
     auto& shard = main_shard();
     shard.post(
         [&shard, line = std::move(line)] { shard.log().write(shard.now(), Level::info, line); });
-    return response;
 }
 
 std::expected<void, Daemon::Problems> Daemon::open_spool() {
@@ -349,17 +363,17 @@ void Daemon::on_spool_failed(const std::string& text) {
 }
 
 // On one of the admin server's threads: what the shard knows is asked for on its own.
-std::optional<admin::RelayStatus> Daemon::relay_status() {
-    auto asked = std::make_shared<std::promise<admin::RelayStatus>>();
+std::optional<api::RelayStatus> Daemon::relay_status() {
+    auto asked = std::make_shared<std::promise<api::RelayStatus>>();
     auto answer = asked->get_future();
     main_shard().post([this, asked] { asked->set_value(relay_status_here()); });
     if (answer.wait_for(status_patience) == std::future_status::ready) return answer.get();
     return std::nullopt;
 }
 
-admin::RelayFigures Daemon::figures() const {
+api::RelayFigures Daemon::figures() const {
     const auto& shard = main_shard();
-    admin::RelayFigures figures;
+    api::RelayFigures figures;
     const auto& clients = shard.server().statistics();
     figures.connections_total = clients.connections;
     for (std::size_t i = 0; i < clients.refused.size(); ++i) {
@@ -385,9 +399,9 @@ admin::RelayFigures Daemon::figures() const {
     return figures;
 }
 
-admin::RelayStatus Daemon::relay_status_here() const {
+api::RelayStatus Daemon::relay_status_here() const {
     const auto& shard = main_shard();
-    admin::RelayStatus status;
+    api::RelayStatus status;
     status.version = POSTHOUSE_VERSION;
     status.hostname = settings_->hostname;
     status.now = shard.now();

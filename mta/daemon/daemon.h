@@ -46,7 +46,8 @@ private:
     [[nodiscard]] std::expected<void, Problems> start();
     [[nodiscard]] std::expected<void, Problems> open_spool();
     [[nodiscard]] std::expected<void, Problems> open_desk();
-    [[nodiscard]] admin::Response answer(const admin::Request& request);
+    [[nodiscard]] std::expected<void, Problems> serve_metrics(const Endpoint& address);
+    void log_order(const api::OrderDone& order);
     // Lowers what does not fit into the descriptors that there are; what was lowered.
     [[nodiscard]] std::vector<std::string> fit_settings(SettingsPtr& settings) const;
     void report_advice(const std::vector<std::string>& sentences);
@@ -60,9 +61,9 @@ private:
     void drain(std::string_view signal);
     void on_spool_failed(const std::string& text);
     // Nothing: the shard is too busy to answer.
-    [[nodiscard]] std::optional<admin::RelayStatus> relay_status();
-    [[nodiscard]] admin::RelayStatus relay_status_here() const;
-    [[nodiscard]] admin::RelayFigures figures() const;
+    [[nodiscard]] std::optional<api::RelayStatus> relay_status();
+    [[nodiscard]] api::RelayStatus relay_status_here() const;
+    [[nodiscard]] api::RelayFigures figures() const;
     // One shard for now: the main thread's.
     [[nodiscard]] Shard& main_shard() const { return *shards_.front(); }
 
@@ -79,9 +80,9 @@ private:
     Alarm spool_notes_;
     std::unique_ptr<queue::segment_log::LogService> spool_;
     std::vector<std::unique_ptr<Shard>> shards_;
-    std::unique_ptr<admin::Api> api_;
-    std::unique_ptr<admin::Server> admin_;
-    std::unique_ptr<admin::Server> metrics_;  // over TCP; null: not wanted
+    std::unique_ptr<api::Api> api_;
+    std::unique_ptr<http::Server> admin_;
+    std::unique_ptr<http::Server> metrics_;  // over TCP; null: not wanted
     std::vector<std::unique_ptr<io::Signal>> signals_;
     std::unique_ptr<io::Timer> hint_timer_;
     std::uint64_t hints_written_ = 0;  // their version

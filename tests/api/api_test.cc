@@ -4,13 +4,15 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "mta/outbound/lifecycle/queue_sweep.h"
 #include "tests/api/queue_manager_double.h"
 
-namespace mta::admin {
+namespace mta::api {
 namespace {
 
 using namespace std::chrono_literals;
@@ -47,7 +49,10 @@ class ApiTest : public testing::Test {
 protected:
     ApiTest()
         : shards_{std::make_unique<FakeShard>(now), std::make_unique<FakeShard>(now)},
-          api_({shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }, 5s) {}
+          api_({.shards = {shards_[0]->post(), shards_[1]->post()},
+                .get_status = [this] { return status_; },
+                .on_order = [this](const OrderDone& order) { orders_done_.push_back(order); }},
+               5s) {}
 
     void add(std::size_t shard, queue::MessageId id, const std::string& sender,
              std::vector<outbound::RecipientView> recipients) {
@@ -70,7 +75,7 @@ protected:
     json order(std::uint32_t status, const std::string& path, const json& body) {
         return check(status, api_.handle({"POST", path, {}, body.dump()}));
     }
-    static json check(std::uint32_t status, const Response& response) {
+    static json check(std::uint32_t status, const http::Response& response) {
         EXPECT_EQ(response.status, status) << response.body;
         auto answer = json::parse(response.body, nullptr, false);
         EXPECT_FALSE(answer.is_discarded()) << response.body;
@@ -91,6 +96,7 @@ protected:
 
     std::array<std::unique_ptr<FakeShard>, 2> shards_;
     RelayStatus status_;
+    std::vector<OrderDone> orders_done_;
     Api api_;
 };
 
@@ -211,10 +217,10 @@ TEST_F(ApiTest, nonsense_is_answered_with_a_sentence) {
 
 TEST_F(ApiTest, a_relay_whose_status_cannot_be_had_is_busy_and_perhaps_still_loading) {
     bool is_busy = true;
-    const Api api({shards_[0]->post(), shards_[1]->post()}, [&]() -> std::optional<RelayStatus> {
-        if (is_busy) return std::nullopt;
-        return status_;
-    });
+    const Api api({{shards_[0]->post(), shards_[1]->post()}, [&]() -> std::optional<RelayStatus> {
+                       if (is_busy) return std::nullopt;
+                       return status_;
+                   }});
     for (const auto* const path : {"/v1/status", "/v1/top", "/metrics"})
         check(503, api.handle({"GET", path, {}, ""}));
     const auto busy = check(200, api.handle({"GET", "/v1/queue", {}, ""}));
@@ -227,7 +233,8 @@ TEST_F(ApiTest, a_relay_whose_status_cannot_be_had_is_busy_and_perhaps_still_loa
 }
 
 TEST_F(ApiTest, a_shard_that_does_not_answer_is_a_503) {
-    const Api impatient({shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }, 50ms);
+    const Api impatient({{shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }},
+                        50ms);
     shards_[1]->hang(true);
     for (const auto* const path :
          {"/v1/status", "/v1/queue", "/v1/destinations", "/v1/why/them.example"}) {
@@ -241,10 +248,11 @@ TEST_F(ApiTest, a_shard_that_does_not_answer_is_a_503) {
 }
 
 TEST_F(ApiTest, what_waits_for_a_spool_that_cannot_be_written_says_so) {
-    const Api impatient({shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }, 50ms);
+    const Api impatient({{shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }},
+                        50ms);
     shards_[1]->hang(true);
     status_.spool_refusal = "the disk of the spool is full";
-    const auto is_told = [&](const Request& request) {
+    const auto is_told = [&](const http::Request& request) {
         const auto error = check(503, impatient.handle(request))["error"].get<std::string>();
         return error.find(status_.spool_refusal) != error.npos;
     };
@@ -258,7 +266,7 @@ TEST_F(ApiTest, what_waits_for_a_spool_that_cannot_be_written_says_so) {
 }
 
 TEST_F(ApiTest, a_shard_that_is_gone_drops_the_work) {
-    const Api orphan({[](Api::Ask) {}}, [this] { return status_; }, 50ms);
+    const Api orphan({{[](Ask) {}}, [this] { return status_; }}, 50ms);
     check(503, orphan.handle({"GET", "/v1/status", {}, ""}));
 }
 
@@ -336,12 +344,17 @@ TEST_F(ApiTest, orders_reach_the_messages_that_match_and_no_others) {
     const json only_asking = {{"domain", "them.example"}, {"dry_run", true}};
     EXPECT_EQ(order(200, "/v1/cancel", only_asking), (json{{"messages", 3}, {"recipients", 4}}));
     EXPECT_TRUE(shards_[0]->queue.orders.empty());
+    EXPECT_TRUE(orders_done_.empty()) << "it was only a question";
     // By hash: what the disk does not confirm is left alone.
     EXPECT_EQ(order(200, "/v1/cancel", {{"to", "bob@them.example"}}),
               (json{{"messages", 2}, {"recipients", 2}}));
     EXPECT_THAT(shards_[0]->queue.orders, ElementsAre("cancel 000001 #0"));
     EXPECT_THAT(shards_[1]->queue.orders, ElementsAre("cancel 000003 #0"));
     EXPECT_GE(shards_[0]->queue.barriers, 1) << "only what is on disk is answered";
+    ASSERT_EQ(orders_done_.size(), 1u);
+    EXPECT_EQ(orders_done_[0].what, "cancel to=bob@them.example");
+    EXPECT_EQ(orders_done_[0].messages, 2u);
+    EXPECT_EQ(orders_done_[0].recipients, 2u);
     EXPECT_EQ(order(200, "/v1/hold", {{"id", "000002"}})["messages"], 1);
     EXPECT_EQ(order(200, "/v1/cancel", {{"id", "000009"}})["messages"], 0);
     shards_[0]->queue.durable =
@@ -757,7 +770,8 @@ TEST_F(ApiTest, top_has_what_a_screen_needs) {
 
 TEST_F(ApiTest, monitoring_does_not_wait_for_ever) {
     shards_[1]->hang(true);
-    const Api impatient({shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }, 20ms);
+    const Api impatient({{shards_[0]->post(), shards_[1]->post()}, [this] { return status_; }},
+                        20ms);
     for (const auto* path : {"/metrics", "/v1/top"})
         EXPECT_EQ(impatient.handle({"GET", path, {}, ""}).status, 503u) << path;
 }
@@ -801,4 +815,4 @@ TEST_F(ApiTest, a_trace_that_makes_no_sense_is_refused) {
 }
 
 }  // namespace
-}  // namespace mta::admin
+}  // namespace mta::api

@@ -1,9 +1,9 @@
-#include "mta/api/grouping.h"
+#include "mta/api/queue/grouping.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace mta::admin {
+namespace mta::api {
 namespace {
 
 using namespace std::chrono_literals;
@@ -160,4 +160,4 @@ TEST(ReasonGroup, leaves_out_what_differs_from_message_to_message) {
 }
 
 }  // namespace
-}  // namespace mta::admin
+}  // namespace mta::api

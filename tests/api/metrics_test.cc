@@ -1,4 +1,4 @@
-#include "mta/api/metrics.h"
+#include "mta/api/monitoring/metrics.h"
 
 #include <fstream>
 #include <iterator>
@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace mta::admin {
+namespace mta::api {
 namespace {
 
 using namespace std::chrono_literals;
@@ -68,12 +68,12 @@ std::string family_of(const std::string& name, const Parsed& parsed) {
 }
 
 MetricsSource full(const RelayStatus& status) {
-    MetricsSource source{.status = status, .counters = {}, .latencies = {}, .survey = {}};
-    source.counters.messages = 12;
-    source.counters.delivered_total = 1'234'567'890'123;
-    source.latencies.delivery.add(3ms);
-    source.latencies.delivery.add(40min);
-    source.latencies.delivery.add(72h);
+    MetricsSource source{.status = status, .figures = {}, .survey = {}};
+    source.figures.counters.messages = 12;
+    source.figures.counters.delivered_total = 1'234'567'890'123;
+    source.figures.latencies.delivery.add(3ms);
+    source.figures.latencies.delivery.add(40min);
+    source.figures.latencies.delivery.add(72h);
     outbound::DestinationDepth odd;
     odd.view.name = "a \"quoted\\ name\nin two lines";
     odd.view.down_since = now - 1h;
@@ -142,48 +142,6 @@ TEST(Metrics, say_what_is_wrong) {
     EXPECT_TRUE(has("posthouse_loading 1"));
 }
 
-TEST(Metrics, counters_and_latencies_of_shards_add_up) {
-    const outbound::Counters one{.messages = 1,
-                                 .recipients = 2,
-                                 .delivering = 3,
-                                 .held = 4,
-                                 .connections = 5,
-                                 .destinations_down = 6,
-                                 .body_bytes_in_memory = 7,
-                                 .accepted_total = 8,
-                                 .delivered_total = 9,
-                                 .deferred_total = 10,
-                                 .failed_total = 11,
-                                 .expired_total = 12,
-                                 .in_doubt_total = 13,
-                                 .reports_total = 14,
-                                 .transactions_total = 15,
-                                 .connects_total = 16};
-    outbound::Counters sum;
-    add(sum, one);
-    add(sum, one);
-    const auto& [messages, recipients, delivering, held, connections, down, bytes, accepted,
-                 delivered, deferred, failed, expired, in_doubt, reports, transactions, connects] =
-        sum;
-    EXPECT_EQ(
-        (std::vector<std::uint64_t>{messages, recipients, delivering, held, connections, down,
-                                    bytes, accepted, delivered, deferred, failed, expired, in_doubt,
-                                    reports, transactions, connects}),
-        (std::vector<std::uint64_t>{2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32}));
-
-    outbound::Latencies latencies;
-    latencies.delivery.add(1ms);
-    latencies.connect.add(2ms);
-    latencies.hello.add(3ms);
-    latencies.transaction.add(4ms);
-    add(latencies, outbound::Latencies(latencies));
-    const auto& [delivery, connect, hello, transaction] = latencies;
-    EXPECT_EQ(delivery.sum, 2ms);
-    EXPECT_EQ(connect.sum, 4ms);
-    EXPECT_EQ(hello.sum, 6ms);
-    EXPECT_EQ(transaction.sum, 8ms);
-}
-
 TEST(Metrics, histograms_add_up) {
     const auto status = status_with_everything();
     const auto parsed = parse(metrics_text(full(status)));
@@ -236,4 +194,4 @@ TEST(Histogram, counts_by_size) {
 }
 
 }  // namespace
-}  // namespace mta::admin
+}  // namespace mta::api

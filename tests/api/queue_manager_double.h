@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "mta/api/api.h"
+#include "mta/api/shard_call.h"
 #include "mta/base/domain.h"
 #include "mta/outbound/queue_manager.h"
 
-namespace mta::admin {
+namespace mta::api {
 
 // What the test decides about, and what it looks at afterwards.
 struct FakeQueue {
@@ -71,12 +71,12 @@ public:
     void cancel(ConnectId) override {}
 };
 
-}  // namespace mta::admin
+}  // namespace mta::api
 
 namespace mta::outbound {
 
 struct QueueManager::Impl {
-    admin::FakeQueue* queue = nullptr;
+    api::FakeQueue* queue = nullptr;
 
     std::size_t order(const std::string& what, queue::MessageId id, const RecipientNumbers& only) {
         auto text = what + ' ' + queue::format_id(id);
@@ -92,7 +92,7 @@ struct QueueManager::Impl {
 
 // The queue comes in place of the seed.
 QueueManager::QueueManager(SettingsPtr, Ports, Hooks, std::uint64_t queue)
-    : impl_(std::make_unique<Impl>(Impl{reinterpret_cast<admin::FakeQueue*>(queue)})) {}
+    : impl_(std::make_unique<Impl>(Impl{reinterpret_cast<api::FakeQueue*>(queue)})) {}
 QueueManager::~QueueManager() = default;
 
 Counters QueueManager::counters() const { return impl_->queue->counters; }
@@ -237,7 +237,7 @@ std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& on
 
 }  // namespace mta::outbound
 
-namespace mta::admin {
+namespace mta::api {
 
 // A thread that runs what is posted to it, the callbacks of describe() last one first.
 class FakeShard {
@@ -253,8 +253,8 @@ public:
         posted_.notify_one();
         thread_.join();
     }
-    [[nodiscard]] Api::Post post() {
-        return [this](Api::Ask ask) {
+    [[nodiscard]] Post post() {
+        return [this](Ask ask) {
             {
                 const std::lock_guard lock(mutex_);
                 work_.push_back(std::move(ask));
@@ -300,10 +300,10 @@ private:
     using QueueManager = outbound::QueueManager;
     std::mutex mutex_;
     std::condition_variable posted_;
-    std::deque<Api::Ask> work_;
+    std::deque<Ask> work_;
     bool is_over_ = false;
     bool hangs_ = false;
     std::thread thread_;
 };
 
-}  // namespace mta::admin
+}  // namespace mta::api

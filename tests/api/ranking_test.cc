@@ -1,11 +1,11 @@
-#include "mta/api/ranking.h"
+#include "mta/api/queue/ranking.h"
 
 #include <algorithm>
 #include <random>
 
 #include <gtest/gtest.h>
 
-namespace mta::admin {
+namespace mta::api {
 namespace {
 
 using namespace std::chrono_literals;
@@ -139,4 +139,4 @@ TEST(Totals, add_up) {
 }
 
 }  // namespace
-}  // namespace mta::admin
+}  // namespace mta::api

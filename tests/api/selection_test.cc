@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace mta::admin {
+namespace mta::api {
 namespace {
 
 using namespace std::chrono_literals;
@@ -49,4 +49,4 @@ TEST(Selection, each_name_sets_its_own_part_of_the_filter) {
 }
 
 }  // namespace
-}  // namespace mta::admin
+}  // namespace mta::api

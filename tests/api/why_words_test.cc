@@ -1,12 +1,11 @@
-#include "mta/api/why_words.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "mta/api/why_domain.h"
-#include "mta/api/why_gone.h"
+#include "mta/api/why/domain_words.h"
+#include "mta/api/why/ended_words.h"
+#include "mta/api/why/message_words.h"
 
-namespace mta::admin {
+namespace mta::api {
 namespace {
 
 using namespace std::chrono_literals;
@@ -357,4 +356,4 @@ TEST(WhyWords, addresses_and_sources_that_are_passed_over) {
 }
 
 }  // namespace
-}  // namespace mta::admin
+}  // namespace mta::api

@@ -32,17 +32,21 @@ protected:
     }
     // Answers in this order, then, if `repeats_last`, the last for ever; what was asked is in
     // asked_: "GET /v1/queue limit=100 BODY".
-    void serve(std::vector<admin::Response> answers, bool repeats_last = false) {
+    void serve(std::vector<http::Response> answers, bool repeats_last = false) {
         answers_ = std::move(answers);
-        auto server =
-            admin::Server::listen(path_, [this, repeats_last](const admin::Request& request) {
+        auto socket = http::ListeningSocket::open(http::UnixAddress{.path = path_}, "test.socket");
+        ASSERT_TRUE(socket) << socket.error();
+        auto server = http::Server::start(
+            std::move(*socket),
+            [this, repeats_last](const http::Request& request) {
                 const std::lock_guard lock(mutex_);
                 auto line = request.method + ' ' + request.path;
                 for (const auto& [key, value] : request.query) line += ' ' + key + '=' + value;
                 asked_.push_back(line + (request.body.empty() ? "" : ' ' + request.body));
                 if (asked_.size() <= answers_.size()) return answers_[asked_.size() - 1];
-                return repeats_last ? answers_.back() : admin::Response{500, "no more answers"};
-            });
+                return repeats_last ? answers_.back() : http::Response{500, "no more answers"};
+            },
+            {.threads = 2});
         ASSERT_TRUE(server) << server.error();
         server_ = std::move(*server);
     }
@@ -50,9 +54,9 @@ protected:
     std::string folder_;
     std::string path_;
     std::mutex mutex_;
-    std::vector<admin::Response> answers_;
+    std::vector<http::Response> answers_;
     std::vector<std::string> asked_;
-    std::unique_ptr<admin::Server> server_;
+    std::unique_ptr<http::Server> server_;
     std::ostringstream out_;
     std::ostringstream err_;
     std::istringstream in_;

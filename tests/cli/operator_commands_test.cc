@@ -50,7 +50,7 @@ json message(const std::string& id) {
                {"next_attempt", nullptr},
                {"last_reply", nullptr}}}}};
 }
-admin::Response page(const json& messages, const std::string& next = {}) {
+http::Response page(const json& messages, const std::string& next = {}) {
     json body = {{"messages", messages}};
     if (!next.empty()) body["next"] = next;
     return {200, body.dump()};
@@ -263,9 +263,9 @@ TEST_F(OperatorCommands, why_of_the_unknown_fails) {
     EXPECT_EQ(out_.str(), "There is no message 00001z in the queue.\n");
 }
 
-const admin::Response two = {200, R"({"messages": 2, "recipients": 3})"};
-const admin::Response one = {200, R"({"messages": 1, "recipients": 1})"};
-const admin::Response none = {200, R"({"messages": 0, "recipients": 0})"};
+const http::Response two = {200, R"({"messages": 2, "recipients": 3})"};
+const http::Response one = {200, R"({"messages": 1, "recipients": 1})"};
+const http::Response none = {200, R"({"messages": 0, "recipients": 0})"};
 const OrderOptions cancel_for_bob = {.action = QueueAction::cancel,
                                      .filter = {.recipient = "bob@them.example"}};
 
@@ -359,7 +359,7 @@ TEST_F(OperatorCommands, a_dry_run_only_says_what_it_would_be) {
 }
 
 TEST_F(OperatorCommands, a_large_order_is_given_part_by_part) {
-    const admin::Response part = {
+    const http::Response part = {
         200, R"({"messages": 5, "recipients": 6, "next": "0-7-1795003200000"})"};
     serve({two, part, part, one, two, part, {503, R"({"error": "no disk"})"}});
     auto sure = cancel_for_bob;

@@ -19,7 +19,7 @@ using testing::Not;
 class WatchingCommands : public AdminSocketTest {
 protected:
     // One answer after the other, then the last for ever.
-    void serve(std::vector<admin::Response> answers) {
+    void serve(std::vector<http::Response> answers) {
         AdminSocketTest::serve(std::move(answers), true);
     }
     int trace(TraceOptions options) {
@@ -45,7 +45,7 @@ json line(const std::string& kind, const std::string& text) {
     return {{"at", "2026-11-18T12:00:01.234Z"},          {"kind", kind},   {"connection", "0-7"},
             {"host", "mx1.them.example [192.0.2.1]:25"}, {"id", "00001z"}, {"text", text}};
 }
-admin::Response lines(const json& list, int dropped = 0) {
+http::Response lines(const json& list, int dropped = 0) {
     return {200, json{{"lines", list}, {"dropped", dropped}}.dump()};
 }
 

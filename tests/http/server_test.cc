@@ -1,23 +1,22 @@
 #include "mta/http/server.h"
 
-#include <grp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <future>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace mta::admin {
+namespace mta::http {
 namespace {
 
 using testing::HasSubstr;
@@ -26,9 +25,9 @@ namespace fs = std::filesystem;
 class ServerTest : public testing::Test {
 protected:
     ServerTest() {
-        std::string name = "/tmp/posthouse_admin_XXXXXX";
+        std::string name = "/tmp/posthouse_http_XXXXXX";
         folder_ = ::mkdtemp(name.data());
-        path_ = folder_ + "/admin.sock";
+        path_ = folder_ + "/http.sock";
     }
     ~ServerTest() override { fs::remove_all(folder_); }
 
@@ -46,7 +45,9 @@ protected:
     // Sends the bytes as they are and reads until the server closes.
     std::string exchange(const std::string& bytes) const {
         const int fd = connect_to(path_);
-        if (fd < 0) return "no connection";
+        return fd < 0 ? "no connection" : exchange_on(fd, bytes);
+    }
+    static std::string exchange_on(int fd, const std::string& bytes) {
         std::string_view rest = bytes;
         while (!rest.empty()) {
             const auto sent = ::send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
@@ -66,13 +67,20 @@ protected:
         for (const auto& [name, value] : request.query) text += '|' + name + '=' + value;
         return {200, text};
     }
+    std::expected<std::unique_ptr<Server>, std::string> start(Server::Handler handler,
+                                                              const Server::Options& options = {
+                                                                  .threads = 2}) const {
+        auto socket = ListeningSocket::open(UnixAddress{.path = path_}, "test.socket");
+        if (!socket) return std::unexpected(socket.error());
+        return Server::start(std::move(*socket), std::move(handler), options);
+    }
 
     std::string folder_;
     std::string path_;
 };
 
 TEST_F(ServerTest, hands_over_method_path_query_and_body) {
-    const auto server = Server::listen(path_, echo);
+    const auto server = start(echo);
     ASSERT_TRUE(server) << server.error();
     EXPECT_THAT(exchange("GET /v1/why/a%40b%20c?x=1&y=%3C%3E&z HTTP/1.1\r\nHost: x\r\nConnection: "
                          "close\r\n\r\n"),
@@ -82,98 +90,9 @@ TEST_F(ServerTest, hands_over_method_path_query_and_body) {
                 testing::EndsWith("\r\n\r\nPOST|/p|hello"));
 }
 
-TEST_F(ServerTest, the_socket_is_for_owner_and_group_and_goes_with_the_server) {
-    {
-        const auto server = Server::listen(path_, echo);
-        ASSERT_TRUE(server) << server.error();
-        struct stat info{};
-        ASSERT_EQ(::stat(path_.c_str(), &info), 0);
-        EXPECT_TRUE(S_ISSOCK(info.st_mode));
-        EXPECT_EQ(info.st_mode & 0777, 0660u);
-    }
-    EXPECT_FALSE(fs::exists(path_));
-}
-
-TEST_F(ServerTest, the_socket_is_for_whom_it_is_said_to_be) {
-    // Any group that we are in.
-    const auto* const own = ::getgrgid(::getgid());
-    ASSERT_NE(own, nullptr);
-    {
-        const auto server = Server::listen(path_, echo, {.mode = 0600, .group = own->gr_name});
-        ASSERT_TRUE(server) << server.error();
-        struct stat info{};
-        ASSERT_EQ(::stat(path_.c_str(), &info), 0);
-        EXPECT_EQ(info.st_mode & 0777, 0600u);
-        EXPECT_EQ(info.st_gid, ::getgid());
-    }
-    const auto refused = Server::listen(path_, echo, {.group = "no-such-group"});
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error(), "admin.socket_group: there is no group \"no-such-group\"");
-    EXPECT_FALSE(fs::exists(path_));
-}
-
-TEST_F(ServerTest, replaces_the_socket_of_a_dead_relay) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path_.data(), path_.size());
-    const int dead = ::socket(AF_UNIX, SOCK_STREAM, 0);
-    ASSERT_EQ(::bind(dead, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    ::close(dead);
-    ASSERT_TRUE(fs::exists(path_));
-    const auto server = Server::listen(path_, echo);
-    ASSERT_TRUE(server) << server.error();
-    EXPECT_THAT(exchange("GET / HTTP/1.0\r\n\r\n"), HasSubstr("GET|/|"));
-}
-
-TEST_F(ServerTest, refuses_the_socket_of_a_live_relay_and_leaves_it_alone) {
-    const auto first = Server::listen(path_, echo);
-    ASSERT_TRUE(first) << first.error();
-    const auto second = Server::listen(path_, echo);
-    ASSERT_FALSE(second);
-    EXPECT_THAT(second.error(), HasSubstr("another relay is running"));
-    EXPECT_THAT(exchange("GET / HTTP/1.0\r\n\r\n"), HasSubstr("GET|/|"));
-}
-
-TEST_F(ServerTest, a_live_relay_too_busy_to_accept_is_not_taken_for_a_dead_one) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path_.data(), path_.size());
-    const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
-    const int busy = ::socket(AF_UNIX, SOCK_STREAM, 0);
-    ASSERT_EQ(::bind(busy, generic, sizeof address), 0);
-    ASSERT_EQ(::listen(busy, 0), 0);
-    std::vector<int> waiting;
-    int failed = 0;
-    while (failed == 0 && waiting.size() < 100) {
-        waiting.push_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
-        failed = ::connect(waiting.back(), generic, sizeof address);
-    }
-    ASSERT_EQ(failed, -1) << "its queue never filled";
-    const auto server = Server::listen(path_, echo);
-    ASSERT_FALSE(server);
-    EXPECT_THAT(server.error(), HasSubstr("another relay is running"));
-    EXPECT_TRUE(fs::exists(path_));
-    for (const int fd : waiting) ::close(fd);
-    ::close(busy);
-}
-
-TEST_F(ServerTest, says_clearly_what_is_wrong_with_the_path) {
-    const auto in_no_folder = Server::listen(folder_ + "/none/admin.sock", echo);
-    ASSERT_FALSE(in_no_folder);
-    EXPECT_THAT(in_no_folder.error(), HasSubstr("the folder " + folder_ + "/none does not exist"));
-    std::ofstream(path_) << "precious";
-    const auto over_a_file = Server::listen(path_, echo);
-    ASSERT_FALSE(over_a_file);
-    EXPECT_THAT(over_a_file.error(), HasSubstr("is no socket"));
-    EXPECT_TRUE(fs::is_regular_file(path_));
-    const auto too_long = Server::listen(folder_ + '/' + std::string(120, 'x'), echo);
-    ASSERT_FALSE(too_long);
-    EXPECT_THAT(too_long.error(), HasSubstr("107 bytes"));
-}
-
 TEST_F(ServerTest, a_body_beyond_the_limit_is_refused) {
     std::atomic<int> calls = 0;
-    const auto server = Server::listen(path_, [&](const Request&) {
+    const auto server = start([&](const Request&) {
         ++calls;
         return Response{200, "{}"};
     });
@@ -188,15 +107,66 @@ TEST_F(ServerTest, a_body_beyond_the_limit_is_refused) {
     EXPECT_EQ(calls, 1);
 }
 
-TEST_F(ServerTest, a_handler_that_throws_is_answered_for) {
-    const auto server =
-        Server::listen(path_, [](const Request&) -> Response { throw std::runtime_error("x"); });
+Response throws(const Request& /*request*/) { throw std::runtime_error("secret"); }
+
+TEST_F(ServerTest, a_handler_that_throws_is_a_500_without_its_words) {
+    const auto server = start(throws);
     ASSERT_TRUE(server) << server.error();
-    EXPECT_THAT(exchange("GET / HTTP/1.0\r\n\r\n"), HasSubstr(" 500 "));
+    const auto answer = exchange("GET / HTTP/1.0\r\n\r\n");
+    EXPECT_THAT(answer, HasSubstr(" 500 "));
+    EXPECT_THAT(answer, testing::Not(HasSubstr("secret")));
+    EXPECT_THAT(answer, HasSubstr("Content-Type: text/plain"));
+}
+
+TEST_F(ServerTest, the_owner_decides_what_a_failure_looks_like) {
+    const auto server =
+        start(throws, {.threads = 2, .failure = [](std::uint32_t status, std::string_view text) {
+                           return Response{status, '<' + std::string(text) + '>', "text/html"};
+                       }});
+    ASSERT_TRUE(server) << server.error();
+    const auto answer = exchange("GET / HTTP/1.0\r\n\r\n");
+    EXPECT_THAT(answer, HasSubstr("Content-Type: text/html"));
+    EXPECT_THAT(answer,
+                testing::EndsWith("\r\n\r\n<the relay could not answer; its log may say why>"));
+}
+
+TEST_F(ServerTest, the_type_of_a_response_is_the_handlers_and_nothing_is_cached) {
+    const auto server = start([](const Request&) {
+        return Response{.status = 200, .body = "{}", .content_type = "application/json"};
+    });
+    ASSERT_TRUE(server) << server.error();
+    const auto answer = exchange("GET / HTTP/1.0\r\n\r\n");
+    EXPECT_THAT(answer, HasSubstr("Content-Type: application/json\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Cache-Control: no-store\r\n"));
+}
+
+TEST_F(ServerTest, the_socket_file_goes_with_the_server) {
+    {
+        const auto server = start(echo);
+        ASSERT_TRUE(server) << server.error();
+        EXPECT_EQ((*server)->socket_path(), path_);
+        EXPECT_TRUE(fs::exists(path_));
+    }
+    EXPECT_FALSE(fs::exists(path_));
+}
+
+TEST_F(ServerTest, answers_over_tcp_on_the_port_that_it_names) {
+    auto socket = ListeningSocket::open(*parse_endpoint("127.0.0.1:0"), "test.address");
+    ASSERT_TRUE(socket) << socket.error();
+    const auto server = Server::start(std::move(*socket), echo, {});
+    ASSERT_TRUE(server) << server.error();
+    EXPECT_EQ((*server)->socket_path(), "");
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons((*server)->port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    ASSERT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_THAT(exchange_on(fd, "GET /x HTTP/1.0\r\n\r\n"), testing::EndsWith("GET|/x|"));
 }
 
 TEST_F(ServerTest, nonsense_and_silence_do_not_stop_it) {
-    const auto server = Server::listen(path_, echo);
+    const auto server = start(echo);
     ASSERT_TRUE(server) << server.error();
     const int silent = connect_to(path_);
     exchange("\x16\x03\x01 nonsense\r\n\r\n");
@@ -206,7 +176,7 @@ TEST_F(ServerTest, nonsense_and_silence_do_not_stop_it) {
 }
 
 TEST_F(ServerTest, clients_that_say_nothing_do_not_hold_up_its_end) {
-    auto server = Server::listen(path_, echo);
+    auto server = start(echo);
     ASSERT_TRUE(server) << server.error();
     std::vector<int> silent;
     for (std::uint32_t i = 0; i < connections_max + 40; ++i) silent.push_back(connect_to(path_));
@@ -216,7 +186,7 @@ TEST_F(ServerTest, clients_that_say_nothing_do_not_hold_up_its_end) {
 }
 
 TEST_F(ServerTest, answers_many_at_once) {
-    const auto server = Server::listen(path_, echo);
+    const auto server = start(echo);
     ASSERT_TRUE(server) << server.error();
     std::vector<std::jthread> clients;
     std::atomic<int> answered = 0;
@@ -231,4 +201,4 @@ TEST_F(ServerTest, answers_many_at_once) {
 }
 
 }  // namespace
-}  // namespace mta::admin
+}  // namespace mta::http

@@ -76,7 +76,8 @@ const std::map<std::string, Names> arrows = {
 const Names rooms = {
     "mta/outbound/routing", "mta/outbound/destination", "mta/outbound/lifecycle",
     "mta/outbound/attempt", "mta/outbound/desk",        "mta/cli/remote",
-    "mta/cli/spool",        "mta/cli/terminal",
+    "mta/cli/spool",        "mta/cli/terminal",         "mta/api/queue",
+    "mta/api/why",          "mta/api/orders",           "mta/api/monitoring",
 };
 
 // Libraries, and the only folders that may see them. A name that ends in '/' is a folder of

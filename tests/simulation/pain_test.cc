@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "mta/api/why_words.h"
+#include "mta/api/why/message_words.h"
 #include "mta/inbound/store_reply.h"
 #include "mta/outbound/destination/site.h"
 #include "mta/outbound/queue_manager.h"
@@ -211,8 +211,7 @@ TEST(Pain, nobody_can_say_why_a_message_waits) {
     world.run_for(1s);
     ASSERT_TRUE(view);
     std::string answer;
-    for (const auto& line : mta::admin::words_about(*view, world.agenda.now()))
-        answer += line + '\n';
+    for (const auto& line : mta::api::words_about(*view, world.agenda.now())) answer += line + '\n';
     for (const auto* words :
          {"from ann@office.example", "bob@them.example", "mx.them.example", "connection refused",
           "It is tried in", "posthouse flush them.example", "it is given up in 4d 23h"})
