@@ -21,7 +21,7 @@ std::vector<dns::Question> questions(std::size_t count) {
 }
 
 dns::Answer answer() {
-    return {dns::RecordSet{{{10, "mx1.them.example"}, {20, "mx2.them.example"}}, {}},
+    return {dns::MxRecords{{10, "mx1.them.example"}, {20, "mx2.them.example"}},
             mta::Millis{3'600'000}};
 }
 

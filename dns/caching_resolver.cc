@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
@@ -12,7 +13,7 @@ namespace {
 
 Lookup<MxAnswer> mx_answer(const Answer& answer, mta::Millis ttl) {
     if (!answer.records) return std::unexpected(answer.records.error());
-    return MxAnswer{answer.records->mx, ttl};
+    return MxAnswer{std::get<MxRecords>(*answer.records), ttl};
 }
 
 }  // namespace
@@ -47,9 +48,9 @@ void CachingResolver::look_up_addresses(const std::string& host, HostOf of, Fres
         auto known = world_.find_in_hosts_file(host);
         if (!known.empty()) {
             return answer_soon(
-                {RecordSet{{}, std::move(known)}, Cache::ttl_min},
+                {std::move(known), Cache::ttl_min},
                 [on_answer = std::move(on_answer)](const Answer& answer, mta::Millis) mutable {
-                    on_answer(AddressAnswer{answer.records->addresses, answer.ttl});
+                    on_answer(AddressAnswer{std::get<Addresses>(*answer.records), answer.ttl});
                 });
         }
     }
@@ -118,7 +119,7 @@ void CachingResolver::look_up(const std::string& name, RecordType type, Freshnes
 bool CachingResolver::has_room(QuestionLines::Kind kind, RecordType type) const {
     const bool is_silent = kind == QuestionLines::Kind::silent;
     const auto waiting = is_silent ? waiting_for_silent_ : waiting_ - waiting_for_silent_;
-    return waiting < (type == RecordType::mx ? limits_.waiting_max : limits_.waiting_max * 2);
+    return waiting < limits_.waiting_max * (subject_of(type) == Subject::host ? 2 : 1);
 }
 
 QuestionLines::Kind CachingResolver::kind_of(const Question& question) {
@@ -249,7 +250,7 @@ Lookup<AddressAnswer> join_addresses(const Answer& aaaa, const Answer& a) {
     joined.ttl = mta::Millis::max();
     for (const auto* half : {&aaaa, &a}) {
         if (!half->records) continue;
-        const auto& addresses = half->records->addresses;
+        const auto& addresses = std::get<Addresses>(*half->records);
         joined.addresses.insert(joined.addresses.end(), addresses.begin(), addresses.end());
         joined.ttl = std::min(joined.ttl, half->ttl);
     }

@@ -1,17 +1,15 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 
+#include "dns/record_type.h"
+
 namespace dns {
 
-// The numbers of RFC 1035 section 3.2.2 and RFC 3596.
-enum class RecordType : std::uint16_t { a = 1, cname = 5, soa = 6, mx = 15, aaaa = 28 };
-
-[[nodiscard]] std::string_view to_string(RecordType type);  // "MX"
-
-// What is asked; always in class IN. `name` is in the form of mta::to_a_labels().
+// One question to a name server, always in class IN. `name` is in the form of mta::to_a_labels().
 struct Question {
     std::string name;
     RecordType type = RecordType::mx;
@@ -22,8 +20,8 @@ struct Question {
 
 // How long to wait for an answer.
 enum class Effort : std::uint8_t {
-    full,   // every server, as often as it is set
-    brief,  // the first silence of a server, which comes soon, ends it
+    full,   // every server is asked, as often as the configuration says
+    brief,  // the first timeout of a server, which comes soon, ends the question
 };
 
 }  // namespace dns

@@ -5,19 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "dns/record_set.h"
 #include "mta/base/ip_address.h"
 #include "mta/base/time.h"
 
 namespace dns {
-
-// Names here are in the form of mta::to_a_labels(): lower case, A-labels, no trailing dot; "." is
-// the root (null MX).
-
-struct MxRecord {
-    std::uint16_t preference = 0;
-    std::string exchange;
-    bool operator==(const MxRecord&) const = default;
-};
 
 struct LookupError {
     enum class Kind : std::uint8_t {

@@ -48,10 +48,13 @@ std::ostream& operator<<(std::ostream& out, const AnswerCase& row) { return out 
 
 std::vector<std::string> as_text(const RecordSet& records) {
     std::vector<std::string> lines;
-    for (const auto& mx : records.mx) {
-        lines.push_back(std::to_string(mx.preference) + ' ' + mx.exchange);
+    if (const auto* mx = std::get_if<MxRecords>(&records)) {
+        for (const auto& record : *mx)
+            lines.push_back(std::to_string(record.preference) + ' ' + record.exchange);
+    } else {
+        for (const auto& address : std::get<Addresses>(records))
+            lines.push_back(address.to_string());
     }
-    for (const auto& address : records.addresses) lines.push_back(address.to_string());
     return lines;
 }
 

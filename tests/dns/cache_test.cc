@@ -15,7 +15,7 @@ using Kind = LookupError::Kind;
 Question question(int number) {
     return {'d' + std::to_string(number) + ".example", RecordType::mx};
 }
-Answer records(mta::Millis ttl) { return {RecordSet{{{10, "mx.example"}}, {}}, ttl}; }
+Answer records(mta::Millis ttl) { return {MxRecords{{10, "mx.example"}}, ttl}; }
 Answer error(Kind kind, mta::Millis ttl = 0s) {
     return {std::unexpected(LookupError{kind, "why"}), ttl};
 }
@@ -121,7 +121,7 @@ TEST(Cache, what_was_found_lives_on_when_it_is_forgotten) {
     const auto hit = cache.find(question(1), Instant{});
     cache.clear();
     EXPECT_EQ(cache.size(), 0u);
-    EXPECT_EQ(hit->answer->records->mx[0].exchange, "mx.example");
+    EXPECT_EQ(std::get<MxRecords>(*hit->answer->records)[0].exchange, "mx.example");
 }
 
 }  // namespace

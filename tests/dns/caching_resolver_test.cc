@@ -15,10 +15,10 @@ using namespace std::chrono_literals;
 using Kind = LookupError::Kind;
 
 Answer mx_records(const std::string& exchange, mta::Millis ttl = 60s) {
-    return {RecordSet{{{10, exchange}}, {}}, ttl};
+    return {MxRecords{{10, exchange}}, ttl};
 }
 Answer addresses(const std::string& text, mta::Millis ttl = 60s) {
-    return {RecordSet{{}, {*mta::IpAddress::parse(text)}}, ttl};
+    return {Addresses{*mta::IpAddress::parse(text)}, ttl};
 }
 Answer error(Kind kind, mta::Millis ttl = 0s) {
     return {std::unexpected(LookupError{kind, "why"}), ttl};

@@ -277,7 +277,7 @@ TEST(CaresDriverTcp, an_answer_that_is_larger_than_udp_may_be_is_asked_for_over_
     world.ask("them.example");
     world.run_until_answered();
     ASSERT_TRUE(world.answers[0].records);
-    EXPECT_EQ(world.answers[0].records->mx.size(), 60u);
+    EXPECT_EQ(std::get<MxRecords>(*world.answers[0].records).size(), 60u);
 }
 
 TEST(CaresDriverTcp, a_server_without_edns_is_asked_over_tcp_without) {

@@ -155,7 +155,7 @@ TEST_P(MisbehaviourTable, of_the_first_server_is_made_good_by_the_second) {
         return;
     }
     ASSERT_TRUE(world.answers[0].records) << world.answers[0].records.error().text;
-    EXPECT_EQ(world.answers[0].records->mx[0].exchange, "mx.example");
+    EXPECT_EQ(std::get<MxRecords>(*world.answers[0].records)[0].exchange, "mx.example");
 }
 
 INSTANTIATE_TEST_SUITE_P(, MisbehaviourTable, testing::ValuesIn(misbehaviours),
@@ -199,7 +199,7 @@ TEST(CaresDriver, an_answer_that_comes_too_late_answers_nothing_else) {
     world.ask("fast.example");
     world.run_until_answered();
     ASSERT_TRUE(world.answers[1].records);
-    EXPECT_EQ(world.answers[1].records->mx[0].exchange, "mx.example");
+    EXPECT_EQ(std::get<MxRecords>(*world.answers[1].records)[0].exchange, "mx.example");
 }
 
 // ---- Which server is asked ----

@@ -94,7 +94,7 @@ protected:
                     later(takes, [is_silent, done = std::move(on_answer)]() mutable {
                         done(is_silent ? Answer{std::unexpected(LookupError{
                                              LookupError::Kind::timed_out, "no answer"})}
-                                       : Answer{RecordSet{{{10, "mx.example"}}, {}}, 60s});
+                                       : Answer{MxRecords{{10, "mx.example"}}, 60s});
                     });
                 },
             .now = [this] { return now; },

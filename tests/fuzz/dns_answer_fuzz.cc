@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "dns/answer.h"
 #include "mta/base/assert.h"
@@ -17,18 +18,20 @@
 namespace {
 
 void check_mx(const dns::Answer& answer) {
-    MTA_ASSERT(!answer.records->mx.empty() && answer.records->addresses.empty());
-    MTA_ASSERT(answer.records->mx.size() <= mta::limits::dns_answer_records_max);
-    for (const auto& record : answer.records->mx) {
+    const auto* records = std::get_if<dns::MxRecords>(&*answer.records);
+    MTA_ASSERT(records != nullptr && !records->empty());
+    MTA_ASSERT(records->size() <= mta::limits::dns_answer_records_max);
+    for (const auto& record : *records) {
         MTA_ASSERT(record.exchange == "." || mta::is_valid_domain(record.exchange));
         MTA_ASSERT(mta::to_lower(record.exchange) == record.exchange);
     }
 }
 
 void check_addresses(const dns::Answer& answer, dns::RecordType type) {
-    MTA_ASSERT(answer.records->mx.empty() && !answer.records->addresses.empty());
-    MTA_ASSERT(answer.records->addresses.size() <= mta::limits::dns_answer_records_max);
-    for (const auto& address : answer.records->addresses) {
+    const auto* addresses = std::get_if<dns::Addresses>(&*answer.records);
+    MTA_ASSERT(addresses != nullptr && !addresses->empty());
+    MTA_ASSERT(addresses->size() <= mta::limits::dns_answer_records_max);
+    for (const auto& address : *addresses) {
         MTA_ASSERT(type == dns::RecordType::aaaa || !address.is_v6());
     }
 }
@@ -74,10 +77,11 @@ void check_beside_good_ones(const dns::Question& question, std::string_view byte
     const auto want = dns::parse_answer(good.build(), question, "s").records.value();
     const auto has = [&](const dns::Answer& answer, std::size_t i) {
         if (!answer.records) return false;
-        if (question.type == dns::RecordType::mx) {
-            return std::ranges::count(answer.records->mx, want.mx.at(i)) > 0;
-        }
-        return std::ranges::count(answer.records->addresses, want.addresses.at(i)) > 0;
+        return std::visit(
+            [&]<class List>(const List& wanted) {
+                return std::ranges::count(std::get<List>(*answer.records), wanted.at(i)) > 0;
+            },
+            want);
     };
     const auto both = dns::parse_answer(between.build(), question, "s");
     MTA_ASSERT(has(both, 0) && has(both, 1));

@@ -225,9 +225,9 @@ protected:
         if (question.name.find("dead") != std::string::npos)
             return {std::unexpected(dns::LookupError{Kind::timed_out, "no answer"})};
         if (question.type == dns::RecordType::mx)
-            return {dns::RecordSet{{{10, "mx.live.example"}}, {}}, 60s};
+            return {dns::MxRecords{{10, "mx.live.example"}}, 60s};
         if (question.type == dns::RecordType::a)
-            return {dns::RecordSet{{}, {*IpAddress::parse("192.0.2.1")}}, 60s};
+            return {dns::Addresses{*IpAddress::parse("192.0.2.1")}, 60s};
         return {std::unexpected(dns::LookupError{Kind::no_data, "no IPv6"}), 60s};
     }
     void send_to(const std::string& prefix, int count) {
