@@ -18,7 +18,7 @@ Lookup<MxAnswer> mx_answer(const Answer& answer, mta::Millis ttl) {
 
 }  // namespace
 
-// What look_up_addresses() has of its two halves.
+// The answers that look_up_addresses() has so far.
 struct CachingResolver::Halves {
     std::optional<Answer> aaaa;
     std::optional<Answer> a;
@@ -106,7 +106,7 @@ void CachingResolver::look_up(const std::string& name, RecordType type, Freshnes
         return;
     }
     ++waiting_;
-    if (kind == QuestionLines::Kind::silent) ++waiting_for_silent_;
+    if (kind == Lines::Kind::silent) ++waiting_for_silent_;
     auto& asked = asked_[question];
     asked.kind = kind;
     asked.callbacks.push_back(std::move(on_found));
@@ -116,20 +116,14 @@ void CachingResolver::look_up(const std::string& name, RecordType type, Freshnes
     ask_next();
 }
 
-bool CachingResolver::has_room(QuestionLines::Kind kind, RecordType type) const {
-    const bool is_silent = kind == QuestionLines::Kind::silent;
+bool CachingResolver::has_room(Lines::Kind kind, RecordType type) const {
+    const bool is_silent = kind == Lines::Kind::silent;
     const auto waiting = is_silent ? waiting_for_silent_ : waiting_ - waiting_for_silent_;
     return waiting < limits_.waiting_max * (subject_of(type) == Subject::host ? 2 : 1);
 }
 
-QuestionLines::Kind CachingResolver::kind_of(const Question& question) {
-    using Kind = QuestionLines::Kind;
-    switch (names_.find(question.name, world_.now())) {
-        case NameMemory::Heard::answer: return Kind::answered;
-        case NameMemory::Heard::silence: return Kind::silent;
-        case NameMemory::Heard::nothing: break;
-    }
-    return question.type == RecordType::mx ? Kind::unknown_domain : Kind::unknown_host;
+CachingResolver::Lines::Kind CachingResolver::kind_of(const Question& question) {
+    return Lines::kind_of(names_.find(question.name, world_.now()), subject_of(question.type));
 }
 
 void CachingResolver::ask_next() {
@@ -144,17 +138,13 @@ void CachingResolver::ask(const Question& question, const std::string& name) {
     ++statistics_.queries;
     world_.ask(
         {name, question.type}, asked_.at(question).effort,
-        [this, question, alive = std::weak_ptr(alive_)](Answer answer) {
-            if (!alive.expired()) finish(question, std::move(answer));
-        },
-        [this, question, alive = std::weak_ptr(alive_)] {
-            if (!alive.expired()) leave_lines(question);
-        });
+        pending_.guard([this, question](Answer answer) { finish(question, std::move(answer)); }),
+        pending_.guard([this, question] { leave_lines(question); }));
 }
 
 void CachingResolver::leave_lines(const Question& question) {
     auto& asked = asked_.at(question);
-    if (asked.place == Asked::Place::tcp) return;  // before its CNAMEs were followed
+    if (asked.place == Asked::Place::tcp) return;  // the name before its CNAME went over TCP, too
     asked.place = Asked::Place::tcp;
     lines_.end(asked.kind);
     ask_next();
@@ -166,10 +156,10 @@ void CachingResolver::answer_soon(Answer answer, OnFound on_found) {
 
 void CachingResolver::answer_soon(std::shared_ptr<const Answer> answer, mta::Millis ttl,
                                   OnFound on_found) {
-    world_.defer([alive = std::weak_ptr(alive_), answer = std::move(answer), ttl,
-                  on_found = std::move(on_found)]() mutable {
-        if (!alive.expired()) on_found(*answer, ttl);
-    });
+    world_.defer(
+        pending_.guard([answer = std::move(answer), ttl, on_found = std::move(on_found)]() mutable {
+            on_found(*answer, ttl);
+        }));
 }
 
 void CachingResolver::finish(const Question& question, Answer answer) {
@@ -182,17 +172,17 @@ void CachingResolver::finish(const Question& question, Answer answer) {
     if (is_for_another_try(asked->second, answer)) {
         names_.put(question.name, NameMemory::Heard::silence, world_.now());
         asked->second.aliases = 0;
-        asked->second.kind = QuestionLines::Kind::silent;
+        asked->second.kind = Lines::Kind::silent;
         waiting_for_silent_ += asked->second.callbacks.size();
-        lines_.add(question, QuestionLines::Kind::silent);
+        lines_.add(question, Lines::Kind::silent);
         return ask_next();
     }
     remember(question.name, answer);
     answer.ttl = std::min(answer.ttl, asked->second.ttl);
     waiting_ -= asked->second.callbacks.size();
-    if (asked->second.kind == QuestionLines::Kind::silent)
+    if (asked->second.kind == Lines::Kind::silent)
         waiting_for_silent_ -= asked->second.callbacks.size();
-    // Out first: a callback may ask the same again.
+    // The entry goes first: a callback may ask the same again.
     auto callbacks = std::move(asked->second.callbacks);
     const auto since = asked->second.since;
     asked_.erase(asked);
@@ -202,7 +192,7 @@ void CachingResolver::finish(const Question& question, Answer answer) {
     for (auto& on_found : callbacks) on_found(*kept.answer, kept.remaining);
 }
 
-// Others were waiting, so it was asked briefly: that says little.
+// A brief question that timed out says little: it was cut because others were waiting.
 bool CachingResolver::is_for_another_try(const Asked& asked, const Answer& answer) const {
     return asked.effort == Effort::brief && !answer.records &&
            answer.records.error().kind == LookupError::Kind::timed_out &&
@@ -214,7 +204,7 @@ void CachingResolver::remember(const std::string& name, const Answer& answer) {
     if (answer.records || !answer.records.error().is_temporary()) {
         names_.put(name, NameMemory::Heard::answer, world_.now());
     } else if (answer.records.error().kind == Kind::timed_out ||
-               // What a resolver says in the end of a name whose servers are silent.
+               // A recursive resolver says so in the end if a name's servers are silent.
                answer.records.error().kind == Kind::server_failure) {
         names_.put(name, NameMemory::Heard::silence, world_.now());
     }
@@ -260,9 +250,9 @@ Lookup<AddressAnswer> join_addresses(const Answer& aaaa, const Answer& a) {
     if (first.is_temporary() != second.is_temporary()) {
         return std::unexpected(first.is_temporary() ? first : second);
     }
-    // What was not asked is not known: no failure yet.
+    // A question that was not asked is no failure of the name.
     if (second.kind == LookupError::Kind::overloaded) return std::unexpected(second);
-    // Of two denials the one that says more.
+    // Of two permanent errors, NXDOMAIN says more.
     return std::unexpected(first.kind == LookupError::Kind::no_such_domain ? first : second);
 }
 

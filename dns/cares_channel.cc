@@ -1,7 +1,6 @@
 #include "dns/cares_channel.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -13,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto tick = 100ms;
-// What passes every network unfragmented (DNS flag day 2020).
+// A datagram of this size passes every network unfragmented (DNS flag day 2020).
 constexpr int edns_udp_bytes = 1232;
 constexpr int plain_udp_bytes = 512;  // RFC 1035 section 4.2.1
 
@@ -26,21 +25,9 @@ ares_addr_port_node to_node(const mta::Endpoint& server) {
     return node;
 }
 
-mta::Endpoint from_node(const ares_addr_port_node& node) {
-    mta::Endpoint server;
-    const auto port = static_cast<std::uint16_t>(node.udp_port);
-    server.port = port == 0 ? 53 : port;
-    std::array<std::uint8_t, 16> bytes{};
-    std::memcpy(bytes.data(), &node.addr, bytes.size());
-    server.address = node.family == AF_INET6
-                         ? mta::IpAddress::v6(bytes)
-                         : mta::IpAddress::v4({bytes[0], bytes[1], bytes[2], bytes[3]});
-    return server;
-}
-
 }  // namespace
 
-// Travels through c-ares, which gives it back exactly once.
+// The argument of a callback, which c-ares hands back exactly once.
 struct CaresChannel::Asked {
     CaresChannel& channel;
     OnReply on_reply;
@@ -53,9 +40,9 @@ CaresChannel::CaresChannel(mta::io::Loop& loop, const Options& options)
     char lookups[] = "b";
     char no_file[] = "/dev/null";
     ares_options ares{};
-    // NOCHECKRESP: SERVFAIL and REFUSED arrive as what they are. STAYOPEN spares a socket a
-    // question, but keeps its source port, which only a resolver on this machine may know.
-    // IGNTC: what is cut short arrives as it is.
+    // With NOCHECKRESP, SERVFAIL and REFUSED arrive as answers. With IGNTC, so does an answer that
+    // is cut short. STAYOPEN saves a socket a question, but keeps the source port, which only a
+    // resolver on this machine may learn.
     ares.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP | ARES_FLAG_IGNTC;
     if (options.transport == Transport::tcp) ares.flags |= ARES_FLAG_USEVC;
     if (options.edns) ares.flags |= ARES_FLAG_EDNS;
@@ -112,19 +99,17 @@ void CaresChannel::on_answer(void* asked_raw, int status, int /*timeouts*/, unsi
     self.add_reply(std::move(asked->on_reply), status, message);
 }
 
-// c-ares is not to be called back, or destroyed, from inside its callbacks.
+// c-ares must not be called or destroyed from inside its callbacks.
 void CaresChannel::add_reply(OnReply on_reply, int status, std::string_view message) {
     if (replies_.empty()) {
-        loop_.at_turn_end([this, alive = std::weak_ptr(alive_)] {
-            if (!alive.expired()) deliver_replies();
-        });
+        loop_.at_turn_end(pending_.guard([this] { deliver_replies(); }));
     }
     replies_.push_back({std::move(on_reply), status, std::string(message)});
 }
 
 void CaresChannel::deliver_replies() {
     auto replies = std::exchange(replies_, {});
-    // From here on nothing of ours is touched: a reply may destroy us.
+    // No member is used from here on: a reply may destroy this channel.
     for (auto& reply : replies) reply.on_reply(reply.status, reply.message);
 }
 
@@ -165,31 +150,9 @@ bool CaresChannel::is_cut_short(std::string_view message) const {
     constexpr unsigned truncated = 0x02;
     if (message.size() < 3) return false;
     if ((static_cast<unsigned char>(message[2]) & truncated) != 0) return true;
-    // c-ares cuts what is longer to exactly this size.
+    // c-ares cuts a longer message to exactly this size.
     const bool has_edns = edns_ && !has_lost_edns();
     return message.size() >= static_cast<std::size_t>(has_edns ? edns_udp_bytes : plain_udp_bytes);
-}
-
-std::vector<mta::Endpoint> system_servers(const std::string& resolv_conf_path) {
-    std::vector<mta::Endpoint> servers;
-    ares_options options{};
-    auto path = resolv_conf_path;
-    options.resolvconf_path = path.data();
-    ares_channel channel = nullptr;
-    if (ares_init_options(&channel, &options, ARES_OPT_RESOLVCONF) == ARES_SUCCESS) {
-        ares_addr_port_node* nodes = nullptr;
-        if (ares_get_servers_ports(channel, &nodes) == ARES_SUCCESS) {
-            for (const auto* node = nodes; node != nullptr; node = node->next) {
-                const auto server = from_node(*node);
-                // Without its zone, which c-ares drops, a link-local address leads nowhere.
-                if (!server.address.is_link_local()) servers.push_back(server);
-            }
-            ares_free_data(nodes);
-        }
-        ares_destroy(channel);
-    }
-    if (servers.empty()) servers.push_back({mta::IpAddress::v4({127, 0, 0, 1}), 53});
-    return servers;
 }
 
 }  // namespace dns

@@ -2,7 +2,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +11,7 @@
 
 #include "dns/question.h"
 #include "mta/base/ip_address.h"
+#include "mta/base/pending.h"
 #include "mta/base/time.h"
 #include "mta/io/loop.h"
 #include "mta/io/poll.h"
@@ -19,15 +19,15 @@
 
 namespace dns {
 
-// One c-ares channel to one name server, driven by the loop. A question is sent once; the owner
+// One c-ares channel to one name server, driven by the loop. It sends a question once. The owner
 // decides whether to ask again or to ask another server, because c-ares takes SERVFAIL for an
-// answer and never says which server spoke. The owner also decides about an answer over UDP that
-// was cut short (is_cut_short()): c-ares would send all such questions over one TCP connection, and
-// all would fail together when the server closes it after the first answer.
+// answer and never says which server sent it. The owner also decides what follows an answer that is
+// cut short over UDP (is_cut_short()): c-ares would send all such questions over one TCP
+// connection, and all would fail together when the server closes it after the first answer.
 //
-// With EDNS (RFC 6891) answers of up to 1232 bytes come in one datagram that no network has to
-// fragment. c-ares turns EDNS off for good when a server once answers FORMERR: has_lost_edns() says
-// so, and then a new channel should take over.
+// With EDNS (RFC 6891), answers of up to 1232 bytes come in one datagram that no network has to
+// fragment. c-ares turns EDNS off for good when a server once answers FORMERR; has_lost_edns() is
+// true then, and the owner should make a new channel.
 class CaresChannel {
 public:
     enum class Transport : std::uint8_t {
@@ -46,16 +46,16 @@ public:
     CaresChannel(mta::io::Loop& loop, const Options& options);
     CaresChannel(const CaresChannel&) = delete;
     CaresChannel& operator=(const CaresChannel&) = delete;
-    // Open questions get no reply. An OnReply may destroy its channel.
+    // The open questions get no reply. An OnReply may destroy its channel.
     ~CaresChannel();
 
-    // One reply to each, at the end of a turn of the loop, never inside this call.
+    // Each question gets one reply, at the end of a turn of the loop, never inside this call.
     void ask(const Question& question, OnReply on_reply);
 
     [[nodiscard]] bool has_lost_edns() const;
     // True if `message`, which came over UDP, says that it is truncated, or is longer than the
-    // server may send: c-ares hands over the first bytes of that only. The whole answer has to be
-    // asked for over TCP.
+    // server may send, in which case c-ares hands over only its beginning. The question has to be
+    // asked again over TCP.
     [[nodiscard]] bool is_cut_short(std::string_view message) const;
 
 private:
@@ -76,17 +76,14 @@ private:
 
     mta::io::Loop& loop_;
     bool edns_;
-    ares_channel channel_ = nullptr;  // null: c-ares could not make one
+    ares_channel channel_ = nullptr;  // null if c-ares could not make one
     int init_status_ = ARES_SUCCESS;
     bool is_closing_ = false;
     std::size_t open_ = 0;
     std::unordered_map<ares_socket_t, mta::io::Poll> polls_;
-    mta::io::Timer tick_;  // c-ares looks after its timeouts when it is called
+    mta::io::Timer tick_;  // c-ares checks its timeouts only when it is called
     std::vector<Reply> replies_;
-    std::shared_ptr<char> alive_ = std::make_shared<char>();
+    mta::Pending pending_;  // guards the delivery of replies_
 };
-
-// Name servers of a file like /etc/resolv.conf, as c-ares reads it; 127.0.0.1:53 if it names none.
-[[nodiscard]] std::vector<mta::Endpoint> system_servers(const std::string& resolv_conf_path);
 
 }  // namespace dns

@@ -10,6 +10,7 @@
 #include "dns/cares_channel.h"
 #include "dns/edns_support.h"
 #include "dns/name_server_health.h"
+#include "dns/system_servers.h"
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
 #include "mta/base/time_format.h"
@@ -24,7 +25,7 @@ std::optional<unsigned> rcode_of(std::string_view message) {
     return static_cast<unsigned char>(message[3]) & 0x0fU;
 }
 
-// What it means that no message came.
+// The answer if no message came.
 Answer answer_of_status(int status, const Question& question, const std::string& server,
                         mta::Millis timeout) {
     const auto fail = [](Kind kind, std::string text) {
@@ -36,7 +37,7 @@ Answer answer_of_status(int status, const Question& question, const std::string&
             return fail(Kind::timed_out, "no answer from " + server + " within " +
                                              std::to_string(timeout.count()) + " ms" + asked);
         case ARES_EBADRESP: return fail(Kind::malformed, "unusable answer from " + server + asked);
-        // Names that are never asked for: .onion (RFC 7686), or no name at all.
+        // c-ares never asks for some names: .onion (RFC 7686), or what is no name at all.
         case ARES_ENOTFOUND:
         case ARES_EBADNAME: return fail(Kind::no_such_domain, question.name + " is not in the DNS");
         case ARES_ECONNREFUSED:
@@ -54,7 +55,7 @@ Answer cut_short(const Question& question, const std::string& server, const std:
             {}};
 }
 
-// Under this the memory keeps what a server said over TCP about a name.
+// The key under which tcp_names_ keeps how a server reacted to a name.
 std::string tcp_name(const Question& question, const mta::Endpoint& server) {
     return question.name + ' ' + to_string(server);
 }
@@ -65,7 +66,7 @@ struct CaresDriver::Server {
     mta::Endpoint endpoint;
     NameServerHealth health;  // over UDP
     EdnsSupport edns;
-    NameServerHealth tcp_health;  // a lost connection does not count: it holds up nobody
+    NameServerHealth tcp_health;  // a lost connection does not count, because it delays no question
     // By InFlight::channel_kind(); made when first needed.
     std::array<std::shared_ptr<CaresChannel>, 4> channels;
 };
@@ -74,27 +75,27 @@ struct CaresDriver::InFlight {
     Question question;
     OnAnswer on_answer;
     OnCutShort on_cut_short;
-    std::shared_ptr<Servers> servers;
-    std::deque<std::size_t> order;  // the servers still to ask, the one being asked in front
-    // The one in front was asked with EDNS, in vain.
+    std::shared_ptr<Servers> servers;  // keeps alive those in `order`
+    std::deque<Server*> order;         // the servers still to ask; the one being asked is in front
+    // True if the server in front was asked with EDNS, without success.
     bool is_again_without_edns = false;
-    bool has_edns = true;  // as it was asked last
-    // Put last, because another one is likelier to answer over TCP.
+    bool has_edns = true;  // in the last question to the server in front
+    // True if a server was moved to the end, because another is more likely to answer over TCP.
     bool is_put_off = false;
     CaresChannel::Transport asked_over = CaresChannel::Transport::udp;
-    // Of its connection, while it has one.
+    // Both of the place in tcp_lines_, while the question has a connection.
     TcpLines::Kind tcp_kind = TcpLines::Kind::silent;
     Effort tcp_effort = Effort::full;
     std::uint32_t tcp_connections = 0;  // made so far
     Effort effort = Effort::full;
     mta::Millis timeout{};
-    std::shared_ptr<CaresChannel> channel;  // it lives until it has answered
+    std::shared_ptr<CaresChannel> channel;  // lives until it has answered
 
-    // A channel has one timeout, and speaks EDNS or not.
+    // The index in Server::channels: each kind has its own timeout, and EDNS or not.
     [[nodiscard]] std::size_t channel_kind() const {
         return (effort == Effort::brief ? 2u : 0u) + (has_edns ? 0u : 1u);
     }
-    [[nodiscard]] Server& server() const { return (*servers)[order.front()]; }
+    [[nodiscard]] Server& server() const { return *order.front(); }
     [[nodiscard]] CaresChannel::Options channel_options(CaresChannel::Transport transport) const {
         return {.server = server().endpoint,
                 .timeout = timeout,
@@ -128,27 +129,24 @@ void CaresDriver::ask(const Question& question, Effort effort, OnAnswer on_answe
                       OnCutShort on_cut_short) {
     if (!mta::is_valid_domain(question.name)) {
         // Only a spool that another program wrote can hold such a name.
-        loop_.at_turn_end([on_answer = std::move(on_answer),
-                           alive = std::weak_ptr(alive_)]() mutable {
-            if (alive.expired()) return;
-            on_answer(
-                {std::unexpected(LookupError{Kind::no_such_domain, "the name is no domain name"}),
-                 {}});
-        });
-        return;
+        return answer_soon(std::move(on_answer), Kind::no_such_domain,
+                           "the name is no domain name");
     }
     if (has_room()) {
         start({question, effort, std::move(on_answer), std::move(on_cut_short)});
     } else if (waiting_.size() < options_.waiting_max) {
         waiting_.push_back({question, effort, std::move(on_answer), std::move(on_cut_short)});
     } else {
-        loop_.at_turn_end(
-            [on_answer = std::move(on_answer), alive = std::weak_ptr(alive_),
-             text = "too many look-ups are waiting, among them " + to_string(question)]() mutable {
-                if (alive.expired()) return;
-                on_answer({std::unexpected(LookupError{Kind::overloaded, std::move(text)}), {}});
-            });
+        answer_soon(std::move(on_answer), Kind::overloaded,
+                    "too many look-ups are waiting, among them " + to_string(question));
     }
+}
+
+void CaresDriver::answer_soon(OnAnswer on_answer, Kind kind, std::string text) {
+    loop_.at_turn_end(
+        pending_.guard([on_answer = std::move(on_answer), kind, text = std::move(text)]() mutable {
+            on_answer({std::unexpected(LookupError{kind, std::move(text)}), {}});
+        }));
 }
 
 bool CaresDriver::has_room() const {
@@ -169,17 +167,16 @@ void CaresDriver::start(Waiting asked) {
     for (std::uint32_t tries = 0; tries < tries_max; ++tries) {
         query.order.insert(query.order.end(), round.begin(), round.end());
     }
-    const auto id = next_id_++;
+    const QueryId id{++last_id_};
     in_flight_.emplace(id, std::move(query));
     send(id);
 }
 
-std::vector<std::size_t> CaresDriver::order_of_servers() {
-    std::vector<std::size_t> order;
-    std::vector<std::size_t> unwell;
-    for (std::size_t i = 0; i < servers_->size(); ++i) {
-        auto& health = (*servers_)[i].health;
-        (health.may_go_first(clock_.now()) ? order : unwell).push_back(i);
+std::vector<CaresDriver::Server*> CaresDriver::order_of_servers() {
+    std::vector<Server*> order;
+    std::vector<Server*> unwell;
+    for (auto& server : *servers_) {
+        (server.health.may_go_first(clock_.now()) ? order : unwell).push_back(&server);
     }
     order.insert(order.end(), unwell.begin(), unwell.end());
     return order;
@@ -232,7 +229,8 @@ void CaresDriver::choose_edns(InFlight& query) const {
         !query.is_again_without_edns && query.server().edns.is_to_be_used(clock_.now());
 }
 
-// True: the same server should be asked again. `has_lost_edns`: c-ares may have done so already.
+// True if the same server should be asked again. If `has_lost_edns`, c-ares may have done so
+// already.
 bool CaresDriver::is_for_try_without_edns(InFlight& query, std::string_view message,
                                           bool has_lost_edns) const {
     const auto rcode = rcode_of(message);
@@ -259,9 +257,9 @@ NameMemory::Heard CaresDriver::heard_over_tcp(const InFlight& query, const Serve
 void CaresDriver::go_on_over_tcp(QueryId id) {
     auto& query = in_flight_.at(id);
     if (is_for_another_server_first(query)) {
-        const auto index = query.order.front();
-        std::erase(query.order, index);
-        query.order.push_back(index);
+        auto* const server = query.order.front();
+        std::erase(query.order, server);
+        query.order.push_back(server);
         query.is_put_off = true;
         query.is_again_without_edns = false;
         return send(id);
@@ -269,13 +267,8 @@ void CaresDriver::go_on_over_tcp(QueryId id) {
     query.asked_over = CaresChannel::Transport::tcp;
     ++over_tcp_;
     if (auto on_cut_short = std::exchange(query.on_cut_short, nullptr)) on_cut_short();
-    using Heard = NameMemory::Heard;
-    const auto heard = heard_over_tcp(query, query.server());
-    const auto unknown = query.question.type == RecordType::mx ? TcpLines::Kind::unknown_domain
-                                                               : TcpLines::Kind::unknown_host;
-    wait_for_tcp(id, heard == Heard::answer    ? TcpLines::Kind::answered
-                     : heard == Heard::silence ? TcpLines::Kind::silent
-                                               : unknown);
+    wait_for_tcp(id, TcpLines::kind_of(heard_over_tcp(query, query.server()),
+                                       subject_of(query.question.type)));
     start_over_tcp();
     start_waiting();
 }
@@ -286,9 +279,8 @@ bool CaresDriver::is_for_another_server_first(const InFlight& query) {
         return heard_over_tcp(query, server) == NameMemory::Heard::silence;
     };
     auto& server = query.server();
-    const bool is_other_better = std::ranges::any_of(query.order, [&](std::size_t index) {
-        const auto& other = (*query.servers)[index];
-        return &other != &server && other.tcp_health.is_well() && !is_silent_for_it(other);
+    const bool is_other_better = std::ranges::any_of(query.order, [&](const Server* other) {
+        return other != &server && other->tcp_health.is_well() && !is_silent_for_it(*other);
     });
     return is_other_better &&
            (is_silent_for_it(server) || !server.tcp_health.may_go_first(clock_.now()));
@@ -340,13 +332,13 @@ void CaresDriver::on_tcp_reply(QueryId id, int status, std::string_view message)
     auto answer = is_lost     ? cut_short(query.question, name, "over TCP the connection fails")
                   : is_silent ? answer_of_status(status, query.question, name, query.timeout)
                               : parse_answer(message, query.question, name);
-    // Any failure counts as silence: a server may report one only after a long wait.
+    // Every failure counts as silence: a server may report it only after a long wait.
     const bool is_answer = answer.records || !answer.records.error().is_temporary();
     tcp_names_.put(tcp_name(query.question, server.endpoint),
                    is_answer ? NameMemory::Heard::answer : NameMemory::Heard::silence,
                    clock_.now());
-    const bool is_last = std::ranges::all_of(
-        query.order, [&](std::size_t index) { return index == query.order.front(); });
+    const bool is_last =
+        std::ranges::all_of(query.order, [&](const Server* other) { return other == &server; });
     if (is_silent && query.tcp_effort == Effort::brief && query.effort == Effort::full && is_last) {
         wait_for_tcp(id, TcpLines::Kind::silent);
     } else {
@@ -357,13 +349,13 @@ void CaresDriver::on_tcp_reply(QueryId id, int status, std::string_view message)
 
 void CaresDriver::conclude(QueryId id, Answer answer) {
     auto& query = in_flight_.at(id);
-    const auto index = query.order.front();
+    auto* const server = query.order.front();
     query.order.pop_front();
     query.is_again_without_edns = false;
     const bool was_over_tcp = query.asked_over == CaresChannel::Transport::tcp;
     const bool has_failed = !answer.records && answer.records.error().is_temporary();
     const bool is_silent = has_failed && answer.records.error().kind == Kind::timed_out;
-    if (has_failed && (!is_silent || was_over_tcp)) std::erase(query.order, index);
+    if (has_failed && (!is_silent || was_over_tcp)) std::erase(query.order, server);
     if (is_silent && query.effort == Effort::brief) query.order.clear();
     if (!has_failed || query.order.empty()) {
         finish(id, std::move(answer));
@@ -399,9 +391,5 @@ void CaresDriver::start_waiting() {
         }
     }
 }
-
-CaresLibrary::CaresLibrary() { MTA_ASSERT(ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS); }
-
-CaresLibrary::~CaresLibrary() { ares_library_cleanup(); }
 
 }  // namespace dns

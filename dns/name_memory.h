@@ -8,17 +8,17 @@
 
 namespace dns {
 
-// Of which names something was heard lately: direct-mapped, so that the memory is bounded (1 MiB)
-// and a new name forgets an old one now and then.
+// Remembers how name servers reacted to the last question about each name. The table is
+// direct-mapped, so that its size is bounded (1 MiB); a new name now and then displaces an old one.
 class NameMemory {
 public:
-    // After this, a name is as if it had never been asked for.
+    // After this time a name is unknown again.
     static constexpr mta::Millis remembered_for{3'600'000};
 
     enum class Heard : std::uint8_t {
         nothing,
         answer,   // records, or that there are none
-        silence,  // its name servers kept the question waiting until it was given up
+        silence,  // no answer until the question was given up
     };
 
     NameMemory() : slots_(slots) {}
@@ -29,7 +29,7 @@ public:
 private:
     static constexpr std::size_t slots = 1u << 16;
     struct Slot {
-        std::uint32_t tag = 0;  // of the name: two names share one once in four thousand millions
+        std::uint32_t tag = 0;  // from the name's hash; two names share one in 2^32 cases
         Heard heard = Heard::nothing;
         mta::Instant when;
     };

@@ -7,7 +7,7 @@
 
 #include "conf/loader.h"
 #include "conf/problem.h"
-#include "dns/cares_driver.h"
+#include "dns/cares_library.h"
 #include "mta/cli/check.h"
 #include "mta/cli/command_line.h"
 #include "mta/cli/exit_status.h"

@@ -14,18 +14,19 @@ namespace dns {
 namespace {
 using namespace std::chrono_literals;
 using mta::Instant;
-using Kind = QuestionLines::Kind;
+using Lines = QuestionLines<Question>;
+using Kind = Lines::Kind;
 
 Question question(const std::string& name) { return {name, RecordType::mx}; }
 
-std::size_t start_all(QuestionLines& lines) {
+std::size_t start_all(Lines& lines) {
     std::size_t started = 0;
     while (lines.start()) ++started;
     return started;
 }
 
 TEST(QuestionLines, each_kind_has_its_share_and_those_that_answered_have_all) {
-    QuestionLines lines(100);
+    Lines lines(100);
     for (int i = 0; i < 200; ++i) {
         lines.add(question("s"), Kind::silent);
         lines.add(question("d"), Kind::unknown_domain);
@@ -43,7 +44,7 @@ TEST(QuestionLines, each_kind_has_its_share_and_those_that_answered_have_all) {
 }
 
 TEST(QuestionLines, goes_by_kind_and_then_by_turn) {
-    QuestionLines lines(8);
+    Lines lines(8);
     lines.add(question("silent"), Kind::silent);
     lines.add(question("domain"), Kind::unknown_domain);
     lines.add(question("host"), Kind::unknown_host);
@@ -55,7 +56,7 @@ TEST(QuestionLines, goes_by_kind_and_then_by_turn) {
 }
 
 TEST(QuestionLines, asks_briefly_while_many_are_on_their_way_but_not_what_was_silent) {
-    QuestionLines lines(8);
+    Lines lines(8);
     for (int i = 0; i < 4; ++i) lines.add(question("d"), Kind::unknown_domain);
     for (int i = 0; i < 3; ++i) EXPECT_EQ(lines.start()->effort, Effort::full) << i;
     EXPECT_EQ(lines.start()->effort, Effort::brief);
@@ -66,7 +67,7 @@ TEST(QuestionLines, asks_briefly_while_many_are_on_their_way_but_not_what_was_si
 }
 
 TEST(QuestionLines, even_the_smallest_has_room_for_each_kind) {
-    QuestionLines lines(1);
+    Lines lines(1);
     for (const auto kind :
          {Kind::answered, Kind::unknown_host, Kind::unknown_domain, Kind::silent}) {
         lines.add(question("x"), kind);
