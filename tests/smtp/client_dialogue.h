@@ -9,14 +9,14 @@
 
 namespace mta::smtp {
 
-// A ClientSession with a server whose part is text, in virtual time. Events are noted as lines:
+// A ClientSession whose server is played by the test, in virtual time. Events become lines:
 //
 //   ready
 //   ended 1: ok, 5.1.1 recipient 550          one for each recipient; then `in doubt`, ...
 //   over failed 4.4.2 host
 class ClientDialogue {
 public:
-    // What the server says, and all that we say to it then.
+    // The server's bytes, and all that the client says then.
     struct Step {
         std::string_view server;
         std::string_view client;
@@ -31,7 +31,7 @@ public:
         session.on_connected(now);
     }
 
-    // Returns all that we say to it.
+    // Returns all that the client says then.
     std::string says(std::string_view bytes) {
         while (!bytes.empty()) {
             session.on_bytes(now, bytes.substr(0, piece_bytes_));
@@ -61,7 +61,7 @@ public:
         pump();
         return now - begin;
     }
-    // Up to Ready.
+    // Goes up to SessionReady.
     std::string greets(std::string_view ehlo_reply = "250 mx\r\n") {
         says("220 mx\r\n");
         return says(ehlo_reply);
@@ -71,7 +71,7 @@ public:
         while (auto event = session.poll_event()) note(*event);
         return output;
     }
-    // And forgets them.
+    // Returns the events since the last call.
     std::vector<std::string> take_events() { return std::exchange(events_, {}); }
 
     Instant now = from_unix_ms(1'000'000);
@@ -117,7 +117,7 @@ private:
     std::vector<std::string> events_;
 };
 
-// For b@them.example, or for those named; the body is in memory.
+// To b@them.example unless addresses are given; the body is in memory.
 inline Transaction transaction_for(std::vector<std::string> addresses = {"b@them.example"},
                                    std::string_view body = "hello\r\n") {
     Transaction transaction{

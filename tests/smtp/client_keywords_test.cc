@@ -1,4 +1,4 @@
-// What a server announces in EHLO and does not know.
+// Keywords that a server announces in EHLO and does not know.
 #include <gtest/gtest.h>
 
 #include "tests/smtp/client_dialogue.h"

@@ -43,7 +43,7 @@ TEST(ClientSession, a_loss_in_the_middle_of_a_pulled_body_is_not_in_doubt) {
     }
 }
 
-TEST(ClientSession, a_final_dot_that_nobody_took_is_not_in_doubt) {
+TEST(ClientSession, a_final_dot_that_was_not_handed_out_is_not_in_doubt) {
     ClientDialogue dialogue;
     dialogue.greets(pipelining);
     dialogue.start(transaction_for());
@@ -80,7 +80,7 @@ TEST(ClientSession, a_chunk_sent_with_its_commands_is_in_doubt_until_all_are_ref
     }
 }
 
-TEST(ClientSession, who_closes_in_order_before_the_chunk_had_its_turn_has_not_taken_it) {
+TEST(ClientSession, a_server_that_closes_in_order_before_the_chunk_had_its_turn_has_not_taken_it) {
     struct Case {
         std::string_view replies;
         bool in_doubt;
@@ -101,7 +101,7 @@ TEST(ClientSession, who_closes_in_order_before_the_chunk_had_its_turn_has_not_ta
     }
 }
 
-TEST(ClientSession, a_kept_connection_that_closes_under_a_whole_message_is_nobodys_failure) {
+TEST(ClientSession, a_kept_connection_that_closes_under_a_whole_message_is_no_failure) {
     ClientDialogue dialogue;
     dialogue.greets(chunking);
     dialogue.start(transaction_for());
@@ -127,7 +127,7 @@ TEST(ClientSession, a_loss_behind_the_final_dot_leaves_the_next_transaction_unbe
                             "ended 3: 4.4.2 message; never began", "over message 4.4.2 message"));
 }
 
-TEST(ClientSession, a_connection_that_went_stale_is_nobodys_failure) {
+TEST(ClientSession, a_connection_that_went_stale_is_no_failure) {
     for (const bool with_421 : {false, true}) {
         ClientDialogue dialogue;
         dialogue.greets(pipelining);

@@ -16,10 +16,10 @@ using testing::IsEmpty;
 constexpr std::string_view pipelining = "250-mx\r\n250 PIPELINING\r\n";
 constexpr std::string_view chunking = "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
 
-// A whole dialogue with one transaction, started at Ready, and what comes of it.
+// A whole dialogue with one transaction, started at Ready, and its events.
 struct Dialogue {
     const char* name;
-    std::string_view greeting;  // the greeting and what EHLO gets, to be said in two steps
+    std::string_view greeting;  // the server says these two in two steps
     std::string_view ehlo_reply;
     std::vector<std::string> recipients;
     std::string_view first_words;  // when the transaction is started
@@ -484,7 +484,7 @@ TEST(ClientSession, stops_at_a_refused_chunk_and_resets) {
     EXPECT_EQ(dialogue.start(pulled_transaction_for()), "RSET\r\n" MAIL RCPT_B);
 }
 
-TEST(ClientSession, does_not_pull_a_body_for_nobody) {
+TEST(ClientSession, does_not_pull_a_body_without_an_accepted_recipient) {
     ClientDialogue dialogue;
     dialogue.greets(chunking);
     dialogue.start(pulled_transaction_for());
@@ -560,7 +560,7 @@ TEST(ClientSession, says_rset_only_where_the_server_is_in_the_middle_of_a_transa
     }
 }
 
-TEST(ClientSession, a_refused_rset_is_nobodys_failure_and_wants_a_new_connection) {
+TEST(ClientSession, a_refused_rset_is_charged_to_nothing_and_needs_a_new_connection) {
     for (const auto reply : {"500 what?\r\n", "450 not now\r\n", "354 what?\r\n"}) {
         ClientDialogue dialogue;
         dialogue.greets(pipelining);
@@ -713,7 +713,7 @@ TEST(ClientSession, carries_no_more_transactions_than_mailmax) {
     EXPECT_FALSE(dialogue.session.can_start());
 }
 
-TEST(ClientSession, tells_whether_the_dsn_parameters_went_along) {
+TEST(ClientSession, reports_whether_the_dsn_parameters_were_passed_on) {
     for (const bool offered : {false, true}) {
         ClientDialogue dialogue;
         dialogue.greets(offered ? "250-mx\r\n250 DSN\r\n" : "250 mx\r\n");
@@ -770,7 +770,7 @@ TEST(ClientSession, waits_as_long_as_the_rfc_says) {
             dialogue.says(slow_replies[i]);
             if (i == 1) dialogue.start(transaction_for());
         }
-        // A byte now and then prolongs nothing.
+        // A byte now and then does not prolong the wait.
         dialogue.now += 1s;
         dialogue.says("2");
         EXPECT_EQ(dialogue.waits() + 1s, test.want) << test.name;
@@ -783,7 +783,7 @@ TEST(ClientSession, waits_as_long_as_the_rfc_says) {
 TEST(ClientSession, each_pipelined_reply_has_its_own_time) {
     ClientDialogue dialogue;
     dialogue.greets(pipelining);
-    EXPECT_FALSE(dialogue.session.deadline());  // an idle connection is the pool's business
+    EXPECT_FALSE(dialogue.session.deadline());  // the pool limits how long a connection is idle
     dialogue.start(transaction_for());
     EXPECT_EQ(dialogue.session.deadline(), dialogue.now + 5min);
     dialogue.now += 4min;
@@ -798,7 +798,7 @@ TEST(ClientSession, each_pipelined_reply_has_its_own_time) {
     EXPECT_FALSE(dialogue.session.deadline());
 }
 
-TEST(ClientSession, a_body_must_get_on) {
+TEST(ClientSession, a_body_must_make_progress) {
     ClientDialogue dialogue;
     dialogue.greets(pipelining);
     dialogue.start(pulled_transaction_for());

@@ -9,7 +9,7 @@ using namespace std::string_literals;
 
 const Instant now = from_unix_ms(1'795'320'306'000);
 
-// Everything offered; a test takes away.
+// A server that offers everything; a test removes what it needs missing.
 Capabilities all() {
     return {.pipelining = true,
             .eight_bit_mime = true,
@@ -75,7 +75,7 @@ TEST(ClientTransaction, leaves_dsn_parameters_out_where_they_are_not_understood)
     EXPECT_FALSE(plan.passes_dsn_on);
 }
 
-TEST(ClientTransaction, passes_a_priority_on_to_those_who_know_it) {
+TEST(ClientTransaction, passes_a_priority_on_to_servers_that_know_it) {
     auto transaction = plain();
     auto capabilities = all();
     capabilities.mt_priority = true;
@@ -93,8 +93,8 @@ TEST(ClientTransaction, passes_a_priority_on_to_those_who_know_it) {
 struct DeliverByCase {
     const char* name;
     DeliverBy by;
-    std::optional<std::uint32_t> offers;   // DELIVERBY with this least time
-    std::optional<std::string> parameter;  // nothing: it does not go
+    std::optional<std::uint32_t> offers;   // DELIVERBY with this minimum
+    std::optional<std::string> parameter;  // empty if the message does not go
 };
 
 const DeliverByCase deliver_by_cases[] = {

@@ -1,5 +1,5 @@
-// Replies whose end never comes: text without end, a connection that breaks in the middle of a
-// reply, a server that falls silent there. A code that was said counts.
+// Replies without an end: endless text, a connection that breaks in the middle of a reply, a server
+// that falls silent there. A code that was said counts.
 #include <string>
 #include <vector>
 
@@ -171,7 +171,7 @@ TEST(CutReply, a_yes_before_the_body_takes_the_message_no_further) {
     }
 }
 
-TEST(CutReply, a_greeting_that_refuses_is_told_with_its_code) {
+TEST(CutReply, a_greeting_that_refuses_is_reported_with_its_code) {
     for (const auto cut : cuts) {
         ClientDialogue dialogue;
         say_without_end(dialogue, "554 5.7.1 your address is blocked", cut);
@@ -201,7 +201,7 @@ TEST(CutReply, megabytes_of_text_that_come_to_an_end_are_an_answer_like_any_othe
     EXPECT_THAT(dialogue.take_events(), ElementsAre("ready", "ended 1: ok", "ready"));
 }
 
-TEST(ClientSession, whatever_goes_wrong_at_rset_is_nobodys_failure_and_wants_a_new_connection) {
+TEST(ClientSession, any_failure_of_rset_is_charged_to_nothing_and_needs_a_new_connection) {
     for (const auto cut : cuts) {
         ClientDialogue dialogue;
         dialogue.greets("250 mx\r\n");

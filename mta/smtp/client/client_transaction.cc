@@ -25,8 +25,8 @@ bool is_control(char c) {
     return byte < 0x20 || byte == 0x7f;
 }
 
-// May stand between '<' and '>' without ending there or beginning something new. What an address
-// looks like beyond that was checked when it came in.
+// Whether the address can stand between '<' and '>' without ending the parameter or beginning
+// another one. Its syntax beyond that was checked when the message was received.
 bool is_writable_address(std::string_view address) {
     if (address.size() > limits::address_bytes_max || !is_utf8(address)) return false;
     bool in_quotes = false;
@@ -70,8 +70,8 @@ std::string notify_value(std::uint8_t notify) {
     return value;
 }
 
-// RFC 6533 section 3: towards a server without SMTPUTF8 every other character of a utf-8 address is
-// written as \x{...}.
+// RFC 6533 section 3: for a server without SMTPUTF8 each character of a utf-8 address that is not
+// ASCII is written as \x{...}.
 std::string orcpt_in_ascii(std::string_view orcpt) {
     std::string out;
     for (std::size_t i = 0; i < orcpt.size();) {
@@ -138,8 +138,8 @@ private:
     [[nodiscard]] bool message_needs_smtputf8() const {
         return !is_ascii(reverse_path_) || (envelope_.smtputf8 && facts_.header_has_8bit);
     }
-    // Whoever came with SMTPUTF8 and has any 8-bit byte may mean UTF-8 in a MIME part's header:
-    // where it is offered, it goes along.
+    // A message that was received with SMTPUTF8 and has 8-bit bytes may have UTF-8 in the header of
+    // a MIME part: the parameter is passed on where the server offers it.
     [[nodiscard]] bool wants_smtputf8() const {
         if (message_needs_smtputf8() || (envelope_.smtputf8 && facts_.has_8bit)) return true;
         return std::ranges::any_of(envelope_.recipients, [](const Recipient& recipient) {
@@ -210,7 +210,7 @@ private:
     [[nodiscard]] bool passes_deliver_by_on() const {
         return capabilities_.deliver_by && envelope_.requests.deliver_by.mode != ByMode::none;
     }
-    // Whole ones; negative: it is late (RFC 2852 section 4.2).
+    // Whole seconds, negative if the time is over (RFC 2852 section 4.2).
     [[nodiscard]] std::int64_t seconds_left() const {
         constexpr std::int64_t by_time_max = 999'999'999;
         const auto left =
