@@ -14,6 +14,8 @@
 #include "mta/api/answer.h"
 #include "mta/base/time_format.h"
 #include "mta/daemon/descriptors.h"
+#include "mta/daemon/hint_codec.h"
+#include "mta/daemon/spool_factory.h"
 
 namespace mta::daemon {
 namespace {
@@ -37,15 +39,6 @@ void write_to_stderr(std::string_view lines) {
         if (written <= 0) return;
         lines.remove_prefix(static_cast<std::size_t>(written));
     }
-}
-
-queue::segment_log::LogOptions log_options(const conf::Spool& spool) {
-    queue::segment_log::LogOptions options;
-    options.segment_bytes = spool.segment_bytes;
-    options.free_percent_min = spool.free_percent_min;
-    options.free_bytes_min = spool.free_bytes_min;
-    options.random_seed = queue::segment_log::system_random();
-    return options;
 }
 
 std::string joined(const std::vector<std::string>& sentences) {
@@ -96,18 +89,20 @@ std::expected<void, Daemon::Problems> Daemon::start() {
     started_ = shard.now();
     report_advice(lowered);
     config_loaded_ = started_;
-    report_recovery();
+    report_findings();
+    const auto opening = spool_->opening();
     shard.log().write(shard.now(), Level::info,
                       LogLine("spool_open")
                           .with("path", settings_->spool.path)
-                          .with("segments", spool_->report().segments)
-                          .with("torn_tail", spool_->report().has_torn_tail));
+                          .with("segments", opening.segments)
+                          .with("torn_tail", opening.has_torn_tail));
     shard.open_store([this](auto post) { return spool_->make_store(std::move(post)); });
     if (auto listening = shard.listen(); !listening) return listening;
     if (auto opened = open_desk(); !opened) return opened;
 
-    hint_file_ = std::make_unique<HintFile>(*disk_);
-    shard.queue_manager().restore(hint_file_->read());
+    if (const auto hints = decode_hints(spool_->read_hints())) {
+        shard.queue_manager().restore(*hints);
+    }
     hint_timer_ = std::make_unique<io::Timer>(shard.loop(), [this] { keep_hints(); });
     hint_timer_->repeat(hints_interval);
     shard.load([this](std::size_t messages) { on_loaded(messages); });
@@ -172,38 +167,29 @@ void Daemon::log_order(const api::OrderDone& order) {
 }
 
 std::expected<void, Daemon::Problems> Daemon::open_spool() {
-    disk_ = std::make_unique<queue::segment_log::PosixDisk>(settings_->spool.path);
-    if (const auto owner = disk_->foreign_owner())
-        return std::unexpected(Problems{foreign_owner_words(*disk_, *owner, "serve")});
-    auto opened = queue::segment_log::LogService::open(
-        *disk_, log_options(settings_->spool), queue::segment_log::LogService::Mode::threads,
-        [this](const std::string& text) { alarm_.raise(text); },
-        [this](const std::string& text) { spool_notes_.raise(text); });
+    auto opened = daemon::open_spool(
+        settings_->spool,
+        {.on_failed = [this](const std::string& text) { alarm_.raise(text); },
+         .on_note = [this](const std::string& text) { spool_notes_.raise(text); }});
     if (!opened) return std::unexpected(Problems{opened.error().text});
     spool_ = std::move(*opened);
     return {};
 }
 
-void Daemon::report_recovery() {
+void Daemon::report_findings() {
     auto& shard = main_shard();
-    const auto report = spool_->report();
-    const auto tell = [&shard](const auto& damages, std::size_t& told) {
-        for (; told < damages.size(); ++told) {
-            const auto& damage = damages[told];
-            shard.log().write(shard.now(), Level::error,
-                              LogLine("spool_damage")
-                                  .with("segment", damage.segment)
-                                  .with("offset", damage.offset)
-                                  .with("bytes", damage.bytes)
-                                  .with("what", damage.what)
-                                  .with("kept_in", damage.quarantine_path));
-        }
-    };
-    tell(report.damages, damages_told_);
-    tell(report.damages_met, damages_met_told_);
-    for (; notes_told_ < report.notes.size(); ++notes_told_) {
-        shard.log().write(shard.now(), Level::warning,
-                          LogLine("spool_note").with("text", report.notes[notes_told_]));
+    const auto findings = spool_->take_findings();
+    for (const auto& damage : findings.damages) {
+        shard.log().write(shard.now(), Level::error,
+                          LogLine("spool_damage")
+                              .with("segment", damage.segment)
+                              .with("offset", damage.offset)
+                              .with("bytes", damage.bytes)
+                              .with("what", damage.what)
+                              .with("kept_in", damage.quarantine_path));
+    }
+    for (const auto& note : findings.notes) {
+        shard.log().write(shard.now(), Level::warning, LogLine("spool_note").with("text", note));
     }
 }
 
@@ -221,15 +207,15 @@ void Daemon::report_ready() {
 }
 
 void Daemon::on_loaded(std::size_t messages) {
-    report_recovery();
+    report_findings();
     auto& shard = main_shard();
     shard.log().write(shard.now(), Level::info, LogLine("spool_loaded").with("queued", messages));
 }
 
 void Daemon::keep_hints() {
     auto& shard = main_shard();
-    if (spool_->statistics().damages_met > damages_met_told_) report_recovery();
-    const auto problem = hint_file_->problem();
+    report_findings();
+    const auto problem = spool_->hints_problem();
     if (problem.empty()) {
         is_hint_problem_told_ = false;
     } else if (!std::exchange(is_hint_problem_told_, true)) {
@@ -240,8 +226,9 @@ void Daemon::keep_hints() {
                 .with("text", "after a restart destinations that are down are tried afresh"));
     }
     const auto version = shard.queue_manager().hints_version();
-    if (version != hints_written_ && hint_file_->write(shard.queue_manager().hints()))
-        hints_written_ = version;
+    if (version == hints_written_) return;
+    spool_->keep_hints(encode_hints(shard.queue_manager().hints()));
+    hints_written_ = version;
 }
 
 // All that uses it ends before.
@@ -255,7 +242,6 @@ void Daemon::close_spool() {
 
 int Daemon::run() {
     main_shard().run();
-    hint_file_->wait();
     keep_hints();
     // Another relay may be started as soon as the log says "stopped".
     close_spool();
@@ -317,7 +303,7 @@ std::expected<void, Daemon::Problems> Daemon::try_reload() {
     report_advice(fit_settings(settings));
     if (auto reloaded = main_shard().reload(settings); !reloaded) return reloaded;
     settings_ = std::move(settings);
-    spool_->set_space_floors(settings_->spool.free_percent_min, settings_->spool.free_bytes_min);
+    spool_->set_limits(spool_limits(settings_->spool));
     return {};
 }
 
@@ -388,14 +374,6 @@ api::RelayFigures Daemon::figures() const {
     figures.dns_failures_total = dns.failures;
     figures.dns_cached = shard.resolver().cached();
     figures.dns_waiting = shard.resolver().waiting();
-    const auto spool = spool_->statistics();
-    figures.spool_messages = spool.messages;
-    figures.spool_batches_total = spool.batches;
-    figures.spool_damaged_reads_total = spool.damaged_reads;
-    const auto& syncs = disk_->sync_times();
-    figures.spool_syncs_total = syncs.count;
-    figures.spool_sync_seconds_total = static_cast<double>(syncs.microseconds) / 1e6;
-    figures.spool_sync_seconds_max = static_cast<double>(syncs.microseconds_max) / 1e6;
     return figures;
 }
 
@@ -410,29 +388,40 @@ api::RelayStatus Daemon::relay_status_here() const {
         status.listeners.push_back(to_string(address));
     }
     status.clients = static_cast<std::uint32_t>(shard.server().connections());
-    status.spool_path = settings_->spool.path;
-    if (const auto refusal = shard.store().refusal()) status.spool_refusal = refusal->text;
-    status.is_spool_stalled = shard.store().is_stalled();
-    if (auto kept = disk_->list("quarantine")) status.spool_quarantine = std::move(*kept);
     status.is_loading = !shard.is_loaded();
     status.loaded_messages = shard.loaded();
-    if (const auto found = spool_->report().messages; found > 0) status.old_messages = found;
-    const auto spool = spool_->statistics();
-    status.spool_segments = spool.segments;
-    status.spool_written_bytes = spool.segment_bytes;
-    status.spool_live_bytes = spool.live_bytes;
-    status.spool_recycled = spool.recycled;
-    status.spool_copied_bytes = spool.copied_bytes;
-    if (const auto space = disk_->space()) {
-        status.spool_free_bytes = space->free_bytes;
-        status.spool_total_bytes = space->total_bytes;
-    }
     status.figures = figures();
+    describe_spool(status);
     status.config_path = config_path_;
     status.config_loaded = config_loaded_;
     status.reload_problem = reload_problem_;
     status.is_draining = is_draining_;
     return status;
+}
+
+void Daemon::describe_spool(api::RelayStatus& status) const {
+    const auto& store = main_shard().store();
+    auto spool = spool_->figures();
+    status.spool_path = settings_->spool.path;
+    if (const auto refusal = store.refusal()) status.spool_refusal = refusal->text;
+    status.is_spool_stalled = store.is_stalled();
+    status.spool_quarantine = std::move(spool.quarantine);
+    status.old_messages = spool.old_messages;
+    status.spool_segments = spool.segments;
+    status.spool_written_bytes = spool.written_bytes;
+    status.spool_live_bytes = spool.live_bytes;
+    status.spool_recycled = spool.recycled_total;
+    status.spool_copied_bytes = spool.copied_bytes_total;
+    status.spool_free_bytes = spool.free_bytes;
+    status.spool_total_bytes = spool.total_bytes;
+    auto& figures = status.figures;
+    figures.spool_messages = spool.messages;
+    figures.spool_batches_total = spool.batches_total;
+    figures.spool_damaged_reads_total = spool.damaged_reads_total;
+    figures.spool_syncs_total = spool.syncs_total;
+    const auto seconds = [](auto time) { return std::chrono::duration<double>(time).count(); };
+    figures.spool_sync_seconds_total = seconds(spool.sync_time_total);
+    figures.spool_sync_seconds_max = seconds(spool.sync_time_max);
 }
 
 }  // namespace mta::daemon

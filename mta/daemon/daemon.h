@@ -8,14 +8,12 @@
 #include "conf/settings.h"
 #include "mta/api/api.h"
 #include "mta/daemon/alarm.h"
-#include "mta/daemon/hint_file.h"
 #include "mta/daemon/service_notifier.h"
 #include "mta/daemon/shard.h"
 #include "mta/http/server.h"
 #include "mta/io/signal.h"
 #include "mta/io/timer.h"
-#include "queue/segment_log/disk/posix_disk.h"
-#include "queue/segment_log/log_service.h"
+#include "queue/spool.h"
 
 namespace mta::daemon {
 
@@ -51,7 +49,7 @@ private:
     // Lowers what does not fit into the descriptors that there are; what was lowered.
     [[nodiscard]] std::vector<std::string> fit_settings(SettingsPtr& settings) const;
     void report_advice(const std::vector<std::string>& sentences);
-    void report_recovery();
+    void report_findings();
     void report_ready();
     void on_loaded(std::size_t messages);
     void keep_hints();
@@ -63,22 +61,18 @@ private:
     // Nothing: the shard is too busy to answer.
     [[nodiscard]] std::optional<api::RelayStatus> relay_status();
     [[nodiscard]] api::RelayStatus relay_status_here() const;
+    void describe_spool(api::RelayStatus& status) const;
     [[nodiscard]] api::RelayFigures figures() const;
     // One shard for now: the main thread's.
     [[nodiscard]] Shard& main_shard() const { return *shards_.front(); }
 
     std::uint64_t descriptors_ = 0;
-    std::size_t damages_told_ = 0;
-    std::size_t damages_met_told_ = 0;
-    std::size_t notes_told_ = 0;
     std::string config_path_;
     SettingsPtr settings_;
     ServiceNotifier notifier_;
-    std::unique_ptr<queue::segment_log::PosixDisk> disk_;
-    std::unique_ptr<HintFile> hint_file_;
     Alarm alarm_;
     Alarm spool_notes_;
-    std::unique_ptr<queue::segment_log::LogService> spool_;
+    std::unique_ptr<queue::Spool> spool_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<http::Server> admin_;

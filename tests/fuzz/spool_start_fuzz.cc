@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "queue/bytes.h"
 #include "queue/segment_log/disk/spool_folder.h"
-#include "queue/segment_log/format/bytes.h"
 #include "queue/segment_log/format/crc32c.h"
 #include "queue/segment_log/format/digest.h"
 #include "queue/segment_log/format/payload.h"

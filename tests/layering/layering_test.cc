@@ -63,9 +63,8 @@ const std::map<std::string, Names> arrows = {
       "queue/segment_log/disk", "queue/segment_log/segments", "queue/segment_log/reading"}},
     {"mta/daemon",
      {"mta/base", "mta/smtp/syntax", "mta/smtp/server", "mta/smtp/client", "mta/diagnosis",
-      "mta/io", "conf", "queue", "queue/segment_log", "queue/segment_log/format",
-      "queue/segment_log/disk", "dns", "mta/inbound", "mta/outbound", "mta/report", "mta/http",
-      "mta/api"}},
+      "mta/io", "conf", "queue", "queue/segment_log", "dns", "mta/inbound", "mta/outbound",
+      "mta/report", "mta/http", "mta/api"}},
     // main.cc alone: the command line, and what the process needs once.
     {"mta", {"mta/base", "mta/cli", "mta/daemon", "conf", "dns"}},
     {"conf/examples", {}},
@@ -206,6 +205,18 @@ TEST(Layering, the_toml_parser_is_seen_by_one_file) {
         if (text.find("<toml++/") != text.npos) seeing.push_back(entry.path().filename());
     }
     EXPECT_THAT(seeing, ElementsAre("document.cc"));
+}
+
+TEST(Layering, one_file_of_the_daemon_knows_which_kind_of_spool_it_is) {
+    std::vector<std::string> seeing;
+    for (const auto& entry : fs::directory_iterator("mta/daemon")) {
+        std::ifstream in(entry.path());
+        const std::string text{std::istreambuf_iterator<char>(in), {}};
+        if (text.find("\"queue/segment_log/") != text.npos) {
+            seeing.push_back(entry.path().filename());
+        }
+    }
+    EXPECT_THAT(seeing, ElementsAre("spool_factory.cc"));
 }
 
 TEST(Layering, arrows_have_no_circle) {

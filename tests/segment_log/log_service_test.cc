@@ -19,75 +19,12 @@
 
 #include "queue/segment_log/disk/posix_disk.h"
 #include "tests/segment_log/log_world.h"
+#include "tests/segment_log/shard_loop.h"
 
 namespace queue::segment_log {
 namespace {
 
 using namespace std::chrono_literals;
-
-class TempFolder {
-public:
-    TempFolder() {
-        std::string pattern = testing::TempDir() + "/posthouse-spool-XXXXXX";
-        path_ = ::mkdtemp(pattern.data());
-    }
-    TempFolder(const TempFolder&) = delete;
-    TempFolder& operator=(const TempFolder&) = delete;
-    ~TempFolder() { std::filesystem::remove_all(path_); }
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};
-
-// A shard's loop: runs what is posted, on the thread that waits.
-class Loop {
-public:
-    LogService::Post post() {
-        return [this](std::move_only_function<void()> work) {
-            {
-                const std::lock_guard guard(mutex_);
-                work_.push_back(std::move(work));
-                ++posts_;
-            }
-            ready_.notify_one();
-        };
-    }
-    template <class Condition>
-    [[nodiscard]] bool run_until(Condition condition) {
-        const auto deadline = std::chrono::steady_clock::now() + 60s;
-        while (!condition()) {
-            std::move_only_function<void()> next;
-            {
-                std::unique_lock lock(mutex_);
-                // In slices: it may come about without anything's being posted.
-                if (!ready_.wait_for(lock, 20ms, [&] { return !work_.empty(); })) {
-                    if (std::chrono::steady_clock::now() > deadline) return false;
-                    continue;
-                }
-                next = std::move(work_.front());
-                work_.pop_front();
-            }
-            next();
-        }
-        return true;
-    }
-    void run_posted() {
-        const std::lock_guard guard(mutex_);
-        for (auto& work : work_) work();
-        work_.clear();
-    }
-    std::size_t posts() {
-        const std::lock_guard guard(mutex_);
-        return posts_;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable ready_;
-    std::deque<std::move_only_function<void()>> work_;
-    std::size_t posts_ = 0;
-};
 
 std::unique_ptr<LogService> open_service(Disk& disk, LogService::OnFatal on_fatal = nullptr) {
     auto options = small_options(system_random());
@@ -98,7 +35,7 @@ std::unique_ptr<LogService> open_service(Disk& disk, LogService::OnFatal on_fata
     return opened ? std::move(*opened) : nullptr;
 }
 
-std::map<MessageId, StoredMessage> load(Store& store, Loop& loop) {
+std::map<MessageId, StoredMessage> load(Store& store, ShardLoop& loop) {
     std::vector<MessageId> ids;
     bool was_last = false;
     store.load([&](const std::vector<QueuedMessage>& batch, bool last) {
@@ -132,7 +69,7 @@ TEST(LogService, serves_several_shards_and_brings_everything_back) {
         std::vector<std::thread> shards;
         for (int shard = 0; shard < shard_count; ++shard) {
             shards.emplace_back([&, shard] {
-                Loop loop;
+                ShardLoop loop;
                 const auto store = service->make_store(loop.post());
                 int durable = 0;
                 int finished = 0;
@@ -171,7 +108,7 @@ TEST(LogService, serves_several_shards_and_brings_everything_back) {
     ASSERT_TRUE(service);
     EXPECT_TRUE(service->report().damages.empty());
     EXPECT_FALSE(service->report().has_torn_tail);
-    Loop loop;
+    ShardLoop loop;
     const auto store = service->make_store(loop.post());
     const auto messages = load(*store, loop);
     EXPECT_EQ(messages.size(), static_cast<std::size_t>(open_count));
@@ -183,8 +120,8 @@ TEST(LogService, no_callback_comes_after_the_store_is_destroyed) {
     PosixDisk disk(folder.path());
     const auto service = open_service(disk);
     ASSERT_TRUE(service);
-    Loop loop;
-    Loop other_loop;
+    ShardLoop loop;
+    ShardLoop other_loop;
     const auto other = service->make_store(other_loop.post());
     auto store = service->make_store(loop.post());
     int calls = 0;
@@ -208,7 +145,7 @@ TEST(LogService, a_store_may_be_destroyed_in_its_own_callback) {
     FakeDisk disk;
     const auto service = open_service(disk);
     ASSERT_TRUE(service);
-    Loop loop;
+    ShardLoop loop;
     auto store = service->make_store(loop.post());
     int calls = 0;
     for (int i = 0; i < 3; ++i) {
@@ -229,7 +166,7 @@ TEST(LogService, a_failing_disk_is_told_to_everybody_once) {
         ++fatal_count;
     });
     ASSERT_TRUE(service);
-    Loop loop;
+    ShardLoop loop;
     const auto store = service->make_store(loop.post());
     disk.fail_at(disk.calls() + 1, 5);  // the sync behind the first write
     int refused = 0;
@@ -250,7 +187,7 @@ TEST(LogService, syncs_by_itself_what_nobody_waits_for) {
     FakeDisk disk;
     const auto service = open_service(disk);
     ASSERT_TRUE(service);
-    Loop loop;
+    ShardLoop loop;
     const auto store = service->make_store(loop.post());
     bool is_durable = false;
     const auto id = store->allocate_id();
@@ -271,7 +208,7 @@ TEST(LogService, a_stop_does_not_wait_for_compaction) {
     {
         auto service = open_service(disk);
         ASSERT_TRUE(service);
-        Loop loop;
+        ShardLoop loop;
         auto store = service->make_store(loop.post());
         std::size_t durable = 0;
         for (int i = 0; i < 20'000; ++i) {

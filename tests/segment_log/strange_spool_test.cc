@@ -10,8 +10,8 @@
 #include <functional>
 #include <set>
 
+#include "queue/bytes.h"
 #include "queue/segment_log/disk/posix_disk.h"
-#include "queue/segment_log/format/bytes.h"
 #include "queue/segment_log/format/crc32c.h"
 #include "queue/segment_log/format/digest.h"
 #include "queue/segment_log/format/segment_scan.h"

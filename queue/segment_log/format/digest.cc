@@ -4,7 +4,7 @@
 
 #include "mta/base/assert.h"
 #include "mta/base/limits.h"
-#include "queue/segment_log/format/bytes.h"
+#include "queue/bytes.h"
 #include "queue/segment_log/format/crc32c.h"
 #include "queue/segment_log/format/digest_check.h"
 

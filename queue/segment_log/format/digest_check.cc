@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "mta/base/outcome.h"
+#include "queue/bytes.h"
 #include "queue/message.h"
-#include "queue/segment_log/format/bytes.h"
 #include "queue/segment_log/format/payload.h"
 #include "queue/segment_log/format/record.h"
 

@@ -1,6 +1,6 @@
 #include "queue/segment_log/format/record.h"
 
-#include "queue/segment_log/format/bytes.h"
+#include "queue/bytes.h"
 #include "queue/segment_log/format/crc32c.h"
 
 namespace queue::segment_log {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "queue/segment_log/format/bytes.h"
+#include "queue/bytes.h"
 #include "queue/segment_log/format/crc32c.h"
 
 namespace queue::segment_log {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <utility>
 
-#include "queue/segment_log/format/bytes.h"
+#include "queue/bytes.h"
 #include "queue/segment_log/format/crc32c.h"
 
 namespace queue::segment_log {

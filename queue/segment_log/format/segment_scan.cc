@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "queue/segment_log/format/bytes.h"
+#include "queue/bytes.h"
 #include "queue/segment_log/format/payload.h"
 
 namespace queue::segment_log {

@@ -4,8 +4,8 @@
 #include <ranges>
 #include <utility>
 
+#include "queue/bytes.h"
 #include "queue/segment_log/disk/spool_folder.h"
-#include "queue/segment_log/format/bytes.h"
 #include "queue/segment_log/format/crc32c.h"
 #include "queue/segment_log/format/segment_scan.h"
 

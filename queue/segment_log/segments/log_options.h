@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "queue/spool.h"
+
 namespace queue::segment_log {
 
 struct LogOptions {
@@ -33,15 +35,9 @@ struct LogOptions {
 
 // What was found at start. Nothing in it stops a start.
 struct RecoveryReport {
-    // Bytes that were certain once and do not match their checksum now: the medium, or somebody
-    // wrote to the file. They are kept in quarantine/.
-    struct Damage {
-        std::uint64_t segment = 0;
-        std::uint64_t offset = 0;
-        std::uint64_t bytes = 0;
-        std::string what;             // "unreadable record", "message 00001z lacks parts", ...
-        std::string quarantine_path;  // relative to the spool's folder; empty: could not be copied
-    };
+    // Bytes that were certain once and do not match their checksum now: the medium failed, or
+    // something else wrote to the file. They are kept in quarantine/.
+    using Damage = SpoolDamage;
     std::vector<Damage> damages;
 
     std::uint64_t segments = 0;

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "mta/base/assert.h"
-#include "queue/segment_log/format/bytes.h"
+#include "queue/bytes.h"
 #include "queue/segment_log/format/record.h"
 
 namespace queue::segment_log {

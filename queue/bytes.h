@@ -6,7 +6,7 @@
 
 #include "mta/base/assert.h"
 
-namespace queue::segment_log {
+namespace queue {
 
 // Integers on disk are little endian, whatever the machine is; a string has its length before it.
 
@@ -84,4 +84,4 @@ private:
     bool ok_ = true;
 };
 
-}  // namespace queue::segment_log
+}  // namespace queue
