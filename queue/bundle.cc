@@ -2,47 +2,47 @@
 
 namespace queue {
 
-void BundleLine::push_back(BundleSlab& bundles, std::uint32_t index) {
-    auto& bundle = bundles[index];
+void BundleLine::push_back(BundleSlab& bundles, BundleHandle handle) {
+    auto& bundle = bundles[handle];
     bundle.previous = last_;
-    bundle.next = nothing;
-    if (last_ == nothing) {
-        first_ = index;
+    bundle.next = {};
+    if (!last_) {
+        first_ = handle;
     } else {
-        bundles[last_].next = index;
+        bundles[last_].next = handle;
     }
-    last_ = index;
+    last_ = handle;
     ++size_;
 }
 
-void BundleLine::push_front(BundleSlab& bundles, std::uint32_t index) {
-    auto& bundle = bundles[index];
-    bundle.previous = nothing;
+void BundleLine::push_front(BundleSlab& bundles, BundleHandle handle) {
+    auto& bundle = bundles[handle];
+    bundle.previous = {};
     bundle.next = first_;
-    if (first_ == nothing) {
-        last_ = index;
+    if (!first_) {
+        last_ = handle;
     } else {
-        bundles[first_].previous = index;
+        bundles[first_].previous = handle;
     }
-    first_ = index;
+    first_ = handle;
     ++size_;
 }
 
-void BundleLine::remove(BundleSlab& bundles, std::uint32_t index) {
-    auto& bundle = bundles[index];
-    if (bundle.previous == nothing) {
-        MTA_ASSERT(first_ == index);
+void BundleLine::remove(BundleSlab& bundles, BundleHandle handle) {
+    auto& bundle = bundles[handle];
+    if (!bundle.previous) {
+        MTA_ASSERT(first_ == handle);
         first_ = bundle.next;
     } else {
         bundles[bundle.previous].next = bundle.next;
     }
-    if (bundle.next == nothing) {
-        MTA_ASSERT(last_ == index);
+    if (!bundle.next) {
+        MTA_ASSERT(last_ == handle);
         last_ = bundle.previous;
     } else {
         bundles[bundle.next].previous = bundle.previous;
     }
-    bundle.previous = bundle.next = nothing;
+    bundle.previous = bundle.next = {};
     --size_;
 }
 

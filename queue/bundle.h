@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "mta/base/time.h"
+#include "queue/handles.h"
 #include "queue/slab.h"
 
 namespace queue {
@@ -15,47 +16,49 @@ struct Bundle {
         lined_up,    // in its destination's line
         delivering,  // taken by a delivery
     };
-    std::uint32_t message = nothing;
-    // routing: the domain; otherwise the destination.
-    std::uint32_t place = nothing;
-    std::uint32_t sender = nothing;  // its group (SenderTable), which takes turns with others
+    MessageHandle message;
+    // Where it waits, or came from: one of the two, the domain while it is routing.
+    DomainHandle domain;
+    SiteHandle site;
+    SenderGroup sender;  // takes turns with others
     std::uint32_t recipients = 0;
-    std::uint32_t first_recipient = nothing;  // none of its recipients has a lower number
-    std::uint32_t next_of_message = nothing;
-    std::uint32_t previous_of_message = nothing;
-    std::uint32_t previous = nothing;
-    std::uint32_t next = nothing;
-    // Of its place, when it came there: how many attempts had failed. If there are more now, what
-    // it waits for was tried in vain meanwhile.
+    std::uint32_t first_recipient = 0xffffffff;  // none of its recipients has a lower number
+    BundleHandle next_of_message;
+    BundleHandle previous_of_message;
+    BundleHandle previous;
+    BundleHandle next;
+    // The number of attempts that had failed at its domain or site when it came there. If there are
+    // more now, what it waits for was tried in vain meanwhile.
     std::uint32_t failures_seen = 0;
     State state = State::routing;
     // Which of the sender's lines it stands in.
     std::int8_t priority = 0;
-    bool is_retry = false;
-    bool is_huge = false;
-    bool is_of_one = false;  // of a recipient that goes alone: no other joins it
+    bool is_retry : 1 = false;
+    bool is_huge : 1 = false;
+    bool is_of_one : 1 = false;  // of a recipient that goes alone: no other joins it
     // It has had the next turn because other recipients broke its session; it gets that only once.
-    bool has_gone_first = false;
-    bool is_aside = false;  // of its destination's line (Destination::set_aside())
-    bool has_stood_aside = false;
+    bool has_gone_first : 1 = false;
+    bool is_aside : 1 = false;  // of its destination's line (Destination::set_aside())
+    bool has_stood_aside : 1 = false;
 };
+static_assert(sizeof(Bundle) <= 48);
 
 using BundleSlab = Slab<Bundle>;
 
-// First come, first served, of bundles: linked through themselves, so that taking one out of the
-// middle costs a constant too.
+// A FIFO of bundles, linked through the bundles: removing one from the middle costs a constant.
 class BundleLine {
 public:
-    [[nodiscard]] bool empty() const { return first_ == nothing; }
-    [[nodiscard]] std::uint32_t front() const { return first_; }
+    [[nodiscard]] bool empty() const { return !first_; }
+    // Empty if there is none.
+    [[nodiscard]] BundleHandle front() const { return first_; }
     [[nodiscard]] std::uint32_t size() const { return size_; }
-    void push_back(BundleSlab& bundles, std::uint32_t index);
-    void push_front(BundleSlab& bundles, std::uint32_t index);
-    void remove(BundleSlab& bundles, std::uint32_t index);
+    void push_back(BundleSlab& bundles, BundleHandle handle);
+    void push_front(BundleSlab& bundles, BundleHandle handle);
+    void remove(BundleSlab& bundles, BundleHandle handle);
 
 private:
-    std::uint32_t first_ = nothing;
-    std::uint32_t last_ = nothing;
+    BundleHandle first_;
+    BundleHandle last_;
     std::uint32_t size_ = 0;
 };
 

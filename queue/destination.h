@@ -92,29 +92,30 @@ public:
     // A bundle that stands aside gets no turn until it is lined up again.
     [[nodiscard]] std::uint32_t in_line() const { return lines_.size(); }
     [[nodiscard]] std::uint32_t aside() const { return aside_.size(); }
-    void line_up(BundleSlab& bundles, std::uint32_t bundle) { lines_.push_back(bundles, bundle); }
-    void set_aside(BundleSlab& bundles, std::uint32_t bundle) {
+    void line_up(BundleSlab& bundles, BundleHandle bundle) { lines_.push_back(bundles, bundle); }
+    void set_aside(BundleSlab& bundles, BundleHandle bundle) {
         bundles[bundle].is_aside = true;
         aside_.push_back(bundles, bundle);
     }
     // Only if aside() > 0. The bundle is in no line afterwards.
-    [[nodiscard]] std::uint32_t take_from_aside(BundleSlab& bundles) {
+    [[nodiscard]] BundleHandle take_from_aside(BundleSlab& bundles) {
         const auto bundle = aside_.take_turn();
         leave(bundles, bundle);
         return bundle;
     }
     // It has had its turn for nothing, through no fault of its own.
-    void line_up_first(BundleSlab& bundles, std::uint32_t bundle) {
+    void line_up_first(BundleSlab& bundles, BundleHandle bundle) {
         lines_.push_front(bundles, bundle);
     }
-    void leave(BundleSlab& bundles, std::uint32_t bundle) {
-        const bool is_aside = std::exchange(bundles[bundle].is_aside, false);
+    void leave(BundleSlab& bundles, BundleHandle bundle) {
+        const bool is_aside = bundles[bundle].is_aside;
+        bundles[bundle].is_aside = false;
         (is_aside ? aside_ : lines_).remove(bundles, bundle);
     }
     // Only if in_line() > 0.
-    [[nodiscard]] std::uint32_t next_bundle() const { return lines_.next(); }
+    [[nodiscard]] BundleHandle next_bundle() const { return lines_.next(); }
     // The same, and another's turn is next. The bundle stays in line.
-    [[nodiscard]] std::uint32_t take_turn() { return lines_.take_turn(); }
+    [[nodiscard]] BundleHandle take_turn() { return lines_.take_turn(); }
 
     // ---- Deliveries ----
     [[nodiscard]] Wait wait(mta::Instant now, Needs needs = {}) const;
@@ -164,11 +165,11 @@ public:
             unknown,   // broken off, or nothing was learnt about the host
         } how = How::answered;
         Mark at_start = {};
-        bool may_grow = true;            // nothing but the destination's own limit held it back
-        mta::DeliveryError error;        // failed
-        std::uint32_t sender = nothing;  // broken: the bundle's
-        BrokenAt broken_at;              // broken
-        double jitter = 0;               // in [-1, 1]
+        bool may_grow = true;      // nothing but the destination's own limit held it back
+        mta::DeliveryError error;  // failed
+        SenderGroup sender;        // broken: the bundle's
+        BrokenAt broken_at;        // broken
+        double jitter = 0;         // in [-1, 1]
     };
     enum class Change : std::uint8_t { none, went_down, came_up };
     Change end(Ended ended, mta::Instant now);

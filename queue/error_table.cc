@@ -78,24 +78,24 @@ std::size_t TextTable::bytes_of(const std::string& text) {
     return sizeof(Entry) + index_node_bytes + allocated(text.size());
 }
 
-std::uint32_t TextTable::intern(std::string_view text) {
+TextHandle TextTable::intern(std::string_view text) {
     const auto known = by_text_.find(text);
     if (known != by_text_.end()) {
         ++entries_[known->second].uses;
         return known->second;
     }
-    const auto index = entries_.add({std::string(text), 1});
-    by_text_.emplace(entries_[index].text, index);
-    bytes_ += bytes_of(entries_[index].text);
-    return index;
+    const auto added = entries_.add({std::string(text), 1});
+    by_text_.emplace(entries_[added].text, added);
+    bytes_ += bytes_of(entries_[added].text);
+    return added;
 }
 
-void TextTable::release(std::uint32_t index) {
-    auto& entry = entries_[index];
+void TextTable::release(TextHandle text) {
+    auto& entry = entries_[text];
     if (--entry.uses > 0) return;
     bytes_ -= bytes_of(entry.text);
     by_text_.erase(entry.text);
-    entries_.remove(index);
+    entries_.remove(text);
 }
 
 // ---- Answers ----
@@ -105,17 +105,17 @@ std::size_t ErrorTable::bytes_of(const Entry& entry) {
     return sizeof(Entry) + index_bytes + allocated(entry.own_bytes);
 }
 
-std::uint32_t ErrorTable::intern(const mta::DeliveryError& error) {
+ErrorHandle ErrorTable::intern(const mta::DeliveryError& error) {
     const auto hash = hash_of(error);
-    const auto hash_at = [this](std::uint32_t index) { return entries_[index].hash; };
+    const auto hash_at = [this](ErrorHandle other) { return entries_[other].hash; };
     const auto known = by_hash_.find(hash, hash_at);
-    if (known != nothing && (*this)[known] == error) {
+    if (known && (*this)[known] == error) {
         ++entries_[known].uses;
         return known;
     }
     const auto [shape, own] = take_apart(error.text);
-    const auto index = entries_.add();
-    auto& entry = entries_[index];
+    const auto added = entries_.add();
+    auto& entry = entries_[added];
     entry.hash = hash;
     entry.uses = 1;
     entry.shape = texts_.intern(shape);
@@ -128,26 +128,26 @@ std::uint32_t ErrorTable::intern(const mta::DeliveryError& error) {
         std::memcpy(entry.own.get(), own.data(), own.size());
         entry.own_bytes = static_cast<std::uint16_t>(own.size());
     }
-    entry.is_indexed = known == nothing;
-    if (entry.is_indexed) by_hash_.add(hash, index, hash_at);
+    entry.is_indexed = !known;
+    if (entry.is_indexed) by_hash_.add(hash, added, hash_at);
     bytes_ += bytes_of(entry);
-    return index;
+    return added;
 }
 
-void ErrorTable::release(std::uint32_t index) {
-    auto& entry = entries_[index];
+void ErrorTable::release(ErrorHandle error) {
+    auto& entry = entries_[error];
     if (--entry.uses > 0) return;
     bytes_ -= bytes_of(entry);
     if (entry.is_indexed) {
-        by_hash_.remove(entry.hash, [this](std::uint32_t other) { return entries_[other].hash; });
+        by_hash_.remove(entry.hash, [this](ErrorHandle other) { return entries_[other].hash; });
     }
     texts_.release(entry.shape);
     texts_.release(entry.remote);
-    entries_.remove(index);
+    entries_.remove(error);
 }
 
-mta::DeliveryError ErrorTable::operator[](std::uint32_t index) const {
-    const auto& entry = entries_[index];
+mta::DeliveryError ErrorTable::operator[](ErrorHandle error) const {
+    const auto& entry = entries_[error];
     return {.status = entry.status,
             .scope = entry.scope,
             .reply_code = entry.reply_code,

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "mta/base/outcome.h"
+#include "queue/handles.h"
 #include "queue/id_index.h"
 #include "queue/slab.h"
 
@@ -16,10 +17,10 @@ namespace queue {
 class TextTable {
 public:
     // Counts as a use of it, to be given back by release().
-    [[nodiscard]] std::uint32_t intern(std::string_view text);
-    void release(std::uint32_t index);
-    [[nodiscard]] const std::string& operator[](std::uint32_t index) const {
-        return entries_[index].text;
+    [[nodiscard]] TextHandle intern(std::string_view text);
+    void release(TextHandle text);
+    [[nodiscard]] const std::string& operator[](TextHandle text) const {
+        return entries_[text].text;
     }
     // In memory, about.
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -31,8 +32,8 @@ private:
     };
     [[nodiscard]] static std::size_t bytes_of(const std::string& text);
 
-    Slab<Entry> entries_;
-    std::unordered_map<std::string_view, std::uint32_t> by_text_;  // into the entries
+    Slab<Entry, TextHandle> entries_;
+    std::unordered_map<std::string_view, TextHandle> by_text_;  // into the entries
     std::size_t bytes_ = 0;
 };
 
@@ -43,14 +44,14 @@ private:
 class ErrorTable {
 public:
     // Counts as a use of it, to be given back by release().
-    [[nodiscard]] std::uint32_t intern(const mta::DeliveryError& error);
+    [[nodiscard]] ErrorHandle intern(const mta::DeliveryError& error);
     // With the last use it goes.
-    void release(std::uint32_t index);
+    void release(ErrorHandle error);
     // Put together anew.
-    [[nodiscard]] mta::DeliveryError operator[](std::uint32_t index) const;
-    [[nodiscard]] mta::Scope scope(std::uint32_t index) const { return entries_[index].scope; }
+    [[nodiscard]] mta::DeliveryError operator[](ErrorHandle error) const;
+    [[nodiscard]] mta::Scope scope(ErrorHandle error) const { return entries_[error].scope; }
     // The same for the same answer, as long as it is used.
-    [[nodiscard]] const void* identity(std::uint32_t index) const { return &entries_[index]; }
+    [[nodiscard]] const void* identity(ErrorHandle error) const { return &entries_[error]; }
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     // In memory, about.
     [[nodiscard]] std::size_t bytes() const { return bytes_ + texts_.bytes(); }
@@ -60,8 +61,8 @@ private:
         std::uint64_t hash = 0;
         std::unique_ptr<char[]> own;  // the words that are not in `shape`, each with a zero behind
         std::uint32_t uses = 0;
-        std::uint32_t shape = nothing;  // in texts_, as `remote`
-        std::uint32_t remote = nothing;
+        TextHandle shape;
+        TextHandle remote;
         mta::EnhancedStatus status;
         std::uint16_t reply_code = 0;
         std::uint16_t own_bytes = 0;
@@ -71,8 +72,8 @@ private:
     static_assert(sizeof(Entry) <= 40);
     [[nodiscard]] static std::size_t bytes_of(const Entry& entry);
 
-    Slab<Entry> entries_;
-    IdIndex by_hash_;
+    Slab<Entry, ErrorHandle> entries_;
+    IdIndex<ErrorHandle> by_hash_;
     TextTable texts_;
     std::size_t bytes_ = 0;
 };

@@ -1,29 +1,34 @@
 #pragma once
+#include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "queue/message.h"
-#include "queue/slab.h"
 
 namespace queue {
 
-// Message id -> slab index, in 4 bytes a slot at a load of at most 3/4. It keeps indices only: the
-// ids themselves are in the entries, which the caller's `id_of(index)` reads.
+// Finds the handle of an entry of a slab by the entry's id, in 4 bytes a slot at a load of at most
+// 3/4. The index keeps handles only: the ids are in the entries, from which the caller's
+// `id_of(handle)` reads them.
+template <class H>
 class IdIndex {
 public:
+    // Empty: there is no such entry.
     template <class IdOf>
-    [[nodiscard]] std::uint32_t find(MessageId id, const IdOf& id_of) const {
-        if (slots_.empty()) return nothing;
+    [[nodiscard]] H find(MessageId id, const IdOf& id_of) const {
+        if (slots_.empty()) return {};
         for (auto slot = home(id);; slot = after(slot)) {
-            const auto index = slots_[slot];
-            if (index == nothing || id_of(index) == id) return index;
+            const H handle = slots_[slot];
+            if (!handle || id_of(handle) == id) return handle;
         }
     }
     // The id must not be there yet.
     template <class IdOf>
-    void add(MessageId id, std::uint32_t index, const IdOf& id_of) {
+    void add(MessageId id, H handle, const IdOf& id_of) {
         if ((count_ + 1) * 4 > slots_.size() * 3) grow(id_of);
-        put(id, index);
+        put(id, handle);
         ++count_;
     }
     // The id must be there.
@@ -31,8 +36,8 @@ public:
     void remove(MessageId id, const IdOf& id_of) {
         auto hole = home(id);
         while (id_of(slots_[hole]) != id) hole = after(hole);
-        // Whoever was pushed past the hole moves back, so that no search ends too early.
-        for (auto slot = after(hole); slots_[slot] != nothing; slot = after(slot)) {
+        // Entries that were pushed past the hole move back, so that no search ends too early.
+        for (auto slot = after(hole); slots_[slot]; slot = after(slot)) {
             const auto wanted = home(id_of(slots_[slot]));
             const bool may_stay = hole <= slot ? (hole < wanted && wanted <= slot)
                                                : (hole < wanted || wanted <= slot);
@@ -40,7 +45,7 @@ public:
             slots_[hole] = slots_[slot];
             hole = slot;
         }
-        slots_[hole] = nothing;
+        slots_[hole] = {};
         --count_;
     }
 
@@ -51,21 +56,21 @@ private:
     [[nodiscard]] std::size_t after(std::size_t slot) const {
         return (slot + 1) & (slots_.size() - 1);
     }
-    void put(MessageId id, std::uint32_t index) {
+    void put(MessageId id, H handle) {
         auto slot = home(id);
-        while (slots_[slot] != nothing) slot = after(slot);
-        slots_[slot] = index;
+        while (slots_[slot]) slot = after(slot);
+        slots_[slot] = handle;
     }
     template <class IdOf>
     void grow(const IdOf& id_of) {
         auto old = std::move(slots_);
-        slots_.assign(old.empty() ? 64 : old.size() * 2, nothing);
+        slots_.assign(old.empty() ? 64 : old.size() * 2, H{});
         shift_ = 64 - static_cast<unsigned>(std::bit_width(slots_.size()) - 1);
-        for (const auto index : old)
-            if (index != nothing) put(id_of(index), index);
+        for (const auto handle : old)
+            if (handle) put(id_of(handle), handle);
     }
 
-    std::vector<std::uint32_t> slots_;
+    std::vector<H> slots_;
     unsigned shift_ = 63;
     std::size_t count_ = 0;
 };

@@ -30,25 +30,25 @@ void take_over(RecipientEntry& entry, const RecipientState& state) {
 
 }  // namespace
 
-std::uint32_t MessageTable::add_entry(MessageId id, std::uint64_t size,
+MessageHandle MessageTable::add_entry(MessageId id, std::uint64_t size,
                                       std::size_t recipient_count) {
     MTA_ASSERT(id != 0 && recipient_count > 0 && recipient_count <= UINT16_MAX);
-    const auto id_of = [this](std::uint32_t index) { return messages_[index].id; };
-    MTA_ASSERT(by_id_.find(id, id_of) == nothing);
-    const auto index = messages_.add();
-    auto& entry = messages_[index];
+    const auto id_of = [this](MessageHandle other) { return messages_[other].id; };
+    MTA_ASSERT(!by_id_.find(id, id_of));
+    const auto added = messages_.add();
+    auto& entry = messages_[added];
     entry.id = id;
     entry.recipient_count = static_cast<std::uint16_t>(recipient_count);
     entry.first_recipient = recipients_.add(entry.recipient_count);
     entry.size_kib = std::min<std::uint64_t>((size + 1023) / 1024, MessageEntry::size_kib_max) &
                      MessageEntry::size_kib_max;
-    by_id_.add(id, index, id_of);
-    return index;
+    by_id_.add(id, added, id_of);
+    return added;
 }
 
 RecipientEntry& MessageTable::start_recipient(const MessageEntry& entry, std::size_t number,
                                               const std::string& domain) {
-    auto& recipient = recipients_[entry.first_recipient + static_cast<std::uint32_t>(number)];
+    auto& recipient = recipients_.at(entry.first_recipient, static_cast<std::uint32_t>(number));
     recipient = RecipientEntry{};
     recipient.due = entry.arrival;
     recipient.domain = domain_for(domain);
@@ -76,10 +76,10 @@ void MessageTable::count_recipient(MessageEntry& entry, const RecipientEntry& re
     if (recipient.phase == RecipientPhase::held) ++held_count_;
 }
 
-std::uint32_t MessageTable::add(const Message& message) {
+MessageHandle MessageTable::add(const Message& message) {
     const auto& recipients = message.envelope.recipients;
-    const auto index = add_entry(message.id, message.facts.size, recipients.size());
-    auto& entry = messages_[index];
+    const auto added = add_entry(message.id, message.facts.size, recipients.size());
+    auto& entry = messages_[added];
     entry.arrival = message.arrival;
     entry.set_message_id_hash(hash_of_message_id(message.message_id));
     entry.sender = senders_.add(message.envelope.reverse_path);
@@ -92,13 +92,13 @@ std::uint32_t MessageTable::add(const Message& message) {
         recipient.due = due;
         count_recipient(entry, recipient);
     }
-    return index;
+    return added;
 }
 
-std::uint32_t MessageTable::add(const QueuedMessage& message) {
+MessageHandle MessageTable::add(const QueuedMessage& message) {
     const auto& recipients = message.recipients;
-    const auto index = add_entry(message.id, message.size, recipients.size());
-    auto& entry = messages_[index];
+    const auto added = add_entry(message.id, message.size, recipients.size());
+    auto& entry = messages_[added];
     entry.arrival = message.arrival;
     entry.set_message_id_hash(message.message_id_hash);
     entry.sender = senders_.add(message.sender);
@@ -112,12 +112,12 @@ std::uint32_t MessageTable::add(const QueuedMessage& message) {
         if (state.last_error.status.klass != 0) set_error(recipient, state.last_error);
         count_recipient(entry, recipient);
     }
-    return index;
+    return added;
 }
 
-void MessageTable::remove(std::uint32_t message) {
+void MessageTable::remove(MessageHandle message) {
     const auto entry = messages_[message];
-    MTA_ASSERT(entry.id != 0 && entry.first_bundle == nothing && entry.copy == nothing);
+    MTA_ASSERT(entry.id != 0 && !entry.first_bundle && !entry.copy);
     for (auto& recipient : recipients(message)) {
         if (recipient.phase == RecipientPhase::held) --held_count_;
         release_error(recipient);
@@ -128,24 +128,21 @@ void MessageTable::remove(std::uint32_t message) {
     if (entry.has_requests != 0) requests_.erase(entry.id);
     open_count_ -= entry.open_count;
     recipients_.remove(entry.first_recipient, entry.recipient_count);
-    by_id_.remove(entry.id, [this](std::uint32_t index) { return messages_[index].id; });
+    by_id_.remove(entry.id, [this](MessageHandle other) { return messages_[other].id; });
     messages_.remove(message);
 }
 
-std::optional<std::uint32_t> MessageTable::find(MessageId id) const {
-    const auto index =
-        by_id_.find(id, [this](std::uint32_t candidate) { return messages_[candidate].id; });
-    if (index == nothing) return std::nullopt;
-    return index;
+MessageHandle MessageTable::find(MessageId id) const {
+    return by_id_.find(id, [this](MessageHandle candidate) { return messages_[candidate].id; });
 }
 
-std::span<RecipientEntry> MessageTable::recipients(std::uint32_t message) {
+std::span<RecipientEntry> MessageTable::recipients(MessageHandle message) {
     const auto& entry = messages_[message];
-    return {&recipients_[entry.first_recipient], entry.recipient_count};
+    return recipients_.entries(entry.first_recipient, entry.recipient_count);
 }
-std::span<const RecipientEntry> MessageTable::recipients(std::uint32_t message) const {
+std::span<const RecipientEntry> MessageTable::recipients(MessageHandle message) const {
     const auto& entry = messages_[message];
-    return {&recipients_[entry.first_recipient], entry.recipient_count};
+    return recipients_.entries(entry.first_recipient, entry.recipient_count);
 }
 
 void MessageTable::set_phase(MessageEntry& message, RecipientEntry& recipient,
@@ -174,18 +171,17 @@ void MessageTable::set_error(RecipientEntry& recipient, const mta::DeliveryError
 
 void MessageTable::intern_error(RecipientEntry& recipient, const mta::DeliveryError& error) {
     // Before the former one is released: it may be the same.
-    const auto index = errors_.intern(error);
+    const auto interned = errors_.intern(error);
     release_error(recipient);
-    recipient.error = index;
+    recipient.error = interned;
 }
 
 mta::DeliveryError MessageTable::error(const RecipientEntry& recipient) const {
-    return recipient.error == nothing ? mta::DeliveryError{} : errors_[recipient.error];
+    return recipient.error ? errors_[recipient.error] : mta::DeliveryError{};
 }
 
 void MessageTable::release_error(RecipientEntry& recipient) {
-    const auto index = std::exchange(recipient.error, nothing);
-    if (index != nothing) errors_.release(index);
+    if (recipient.error) errors_.release(std::exchange(recipient.error, {}));
 }
 
 RecipientState MessageTable::state_of(const RecipientEntry& recipient) const {
@@ -199,7 +195,7 @@ RecipientState MessageTable::state_of(const RecipientEntry& recipient) const {
             .last_error = error(recipient)};
 }
 
-std::vector<RecipientState> MessageTable::states(std::uint32_t message) const {
+std::vector<RecipientState> MessageTable::states(MessageHandle message) const {
     std::vector<RecipientState> states;
     const auto entries = recipients(message);
     states.reserve(entries.size());
@@ -207,7 +203,7 @@ std::vector<RecipientState> MessageTable::states(std::uint32_t message) const {
     return states;
 }
 
-StateChanges MessageTable::changes(std::uint32_t message,
+StateChanges MessageTable::changes(MessageHandle message,
                                    std::vector<std::uint32_t> numbers) const {
     const auto entries = recipients(message);
     if (entries.size() <= few_recipients || 2 * numbers.size() >= entries.size())
@@ -223,25 +219,24 @@ StateChanges MessageTable::changes(std::uint32_t message,
     return changes;
 }
 
-std::optional<std::uint32_t> MessageTable::find_domain(std::string_view name) const {
+DomainHandle MessageTable::find_domain(std::string_view name) const {
     const auto found = domain_by_name_.find(name);
-    if (found == domain_by_name_.end()) return std::nullopt;
-    return found->second;
+    return found == domain_by_name_.end() ? DomainHandle{} : found->second;
 }
 
-std::uint32_t MessageTable::domain_for(const std::string& name) {
+DomainHandle MessageTable::domain_for(const std::string& name) {
     const auto found = domain_by_name_.find(name);
     if (found != domain_by_name_.end()) return found->second;
-    const auto index = domains_.add({name, 0, std::nullopt});
-    domain_by_name_.emplace(name, index);
-    new_domains_.push_back(index);
-    return index;
+    const auto added = domains_.add({name, 0, std::nullopt});
+    domain_by_name_.emplace(name, added);
+    new_domains_.push_back(added);
+    return added;
 }
 
-void MessageTable::remove_domain(std::uint32_t index) {
-    MTA_ASSERT(domains_[index].recipients == 0);
-    domain_by_name_.erase(domains_[index].name);
-    domains_.remove(index);
+void MessageTable::remove_domain(DomainHandle handle) {
+    MTA_ASSERT(domains_[handle].recipients == 0);
+    domain_by_name_.erase(domains_[handle].name);
+    domains_.remove(handle);
 }
 
 }  // namespace queue

@@ -10,6 +10,7 @@
 #include "mta/base/outcome.h"
 #include "mta/base/time.h"
 #include "queue/error_table.h"
+#include "queue/handles.h"
 #include "queue/id_index.h"
 #include "queue/message.h"
 #include "queue/packed.h"
@@ -24,12 +25,12 @@ namespace queue {
 struct MessageEntry {
     Uint48 id;  // 0: a free entry
     PackedInstant arrival;
-    std::uint32_t first_recipient = 0;
+    RecipientRun first_recipient;
     std::uint16_t recipient_count = 0;  // all of the envelope's, in its order
     std::uint16_t open_count = 0;       // of them pending or held
-    std::uint32_t first_bundle = nothing;
-    std::uint32_t copy = nothing;     // of the message in RAM, while there is one
-    std::uint32_t sender = nothing;   // the null sender; otherwise in the table's senders()
+    BundleHandle first_bundle;
+    CopyHandle copy;                  // of the message in RAM, while there is one
+    SenderHandle sender;              // empty: the null sender
     std::uint32_t size_kib : 21 = 0;  // rounded up, and no more than size_kib_max
     std::uint32_t message_id_low : 11 = 0;
     // Each recipient ends once and is reported late once, so two reports for each are the most.
@@ -48,16 +49,16 @@ struct MessageEntry {
         const auto known = static_cast<std::uint32_t>(message_id_high) << 11 | message_id_low;
         return known == (hash & ((1u << message_id_hash_bits) - 1));
     }
-    [[nodiscard]] bool is_null_sender() const { return sender == nothing; }
+    [[nodiscard]] bool is_null_sender() const { return !sender; }
 };
 
 struct RecipientEntry {
     PackedInstant due;  // waiting for it only if pending and in no bundle
     std::uint16_t attempts = 0;
     std::uint32_t address_hash = 0;  // hash_of_address()
-    std::uint32_t domain = 0;
-    std::uint32_t error = nothing;  // the last one, interned
-    std::uint32_t bundle = nothing;
+    DomainHandle domain;
+    ErrorHandle error;  // the last one, interned
+    BundleHandle bundle;
     std::uint32_t last_attempt_s = 0;  // Unix time; 0: none
     std::uint8_t notify : 4 = 0;
     // An attempt for it, or for what it waited for, has failed in this process's life and since the
@@ -78,7 +79,7 @@ struct RecipientEntry {
         return phase == RecipientPhase::pending || phase == RecipientPhase::held;
     }
     [[nodiscard]] bool is_waiting() const {
-        return phase == RecipientPhase::pending && bundle == nothing && !is_reported;
+        return phase == RecipientPhase::pending && !bundle && !is_reported;
     }
 };
 static_assert(sizeof(MessageEntry) <= 40 && sizeof(RecipientEntry) <= 32);
@@ -91,34 +92,36 @@ struct DomainEntry {
 };
 
 // The queue's memory: messages, their recipients, and what many of them share (senders, domains,
-// replies),
-// kept once. Knows no time and no policy.
+// replies), kept once. The table knows no time and no policy.
 class MessageTable {
 public:
     // New mail: all recipients are due at arrival, or at their release. A domain that is not known
     // yet gets a DomainEntry; its `lifetime` is the caller's to fill in.
-    std::uint32_t add(const Message& message);
+    MessageHandle add(const Message& message);
     // Mail that was queued before, with its states.
-    std::uint32_t add(const QueuedMessage& message);
+    MessageHandle add(const QueuedMessage& message);
     // The message must be in no bundle.
-    void remove(std::uint32_t message);
+    void remove(MessageHandle message);
 
-    [[nodiscard]] std::optional<std::uint32_t> find(MessageId id) const;
-    [[nodiscard]] MessageEntry& message(std::uint32_t index) { return messages_[index]; }
-    [[nodiscard]] const MessageEntry& message(std::uint32_t index) const {
-        return messages_[index];
+    // Empty: it is not in the queue.
+    [[nodiscard]] MessageHandle find(MessageId id) const;
+    [[nodiscard]] MessageEntry& message(MessageHandle handle) { return messages_[handle]; }
+    [[nodiscard]] const MessageEntry& message(MessageHandle handle) const {
+        return messages_[handle];
     }
     // `number` as in the envelope.
     [[nodiscard]] RecipientEntry& recipient(const MessageEntry& message, std::uint32_t number) {
-        return recipients_[message.first_recipient + number];
+        return recipients_.at(message.first_recipient, number);
     }
     [[nodiscard]] const RecipientEntry& recipient(const MessageEntry& message,
                                                   std::uint32_t number) const {
-        return recipients_[message.first_recipient + number];
+        return recipients_.at(message.first_recipient, number);
     }
-    [[nodiscard]] std::span<RecipientEntry> recipients(std::uint32_t message);
-    [[nodiscard]] std::span<const RecipientEntry> recipients(std::uint32_t message) const;
-    // Messages are below this index; entries with id 0 are free.
+    [[nodiscard]] std::span<RecipientEntry> recipients(MessageHandle message);
+    [[nodiscard]] std::span<const RecipientEntry> recipients(MessageHandle message) const;
+    // Entries with id 0 are free.
+    [[nodiscard]] HandleRange<MessageHandle> messages() const { return messages_.handles(); }
+    // The indices of messages are below this: for walks in slices.
     [[nodiscard]] std::uint32_t message_index_end() const { return messages_.index_end(); }
     [[nodiscard]] std::size_t message_count() const { return messages_.size(); }
     [[nodiscard]] std::size_t open_count() const { return open_count_; }
@@ -137,10 +140,10 @@ public:
         return errors_.identity(recipient.error);
     }
     // As the store keeps it.
-    [[nodiscard]] std::vector<RecipientState> states(std::uint32_t message) const;
+    [[nodiscard]] std::vector<RecipientState> states(MessageHandle message) const;
     // Of these recipients (in any order). All of them if they are few, or if most have changed:
     // that is then the one record that counts.
-    [[nodiscard]] StateChanges changes(std::uint32_t message,
+    [[nodiscard]] StateChanges changes(MessageHandle message,
                                        std::vector<std::uint32_t> numbers) const;
 
     // What its sender asked for; as a rule nothing.
@@ -149,22 +152,26 @@ public:
     [[nodiscard]] std::string_view sender(const MessageEntry& message) const {
         return senders_.name(message.sender);
     }
-    [[nodiscard]] std::uint32_t sender_group(const MessageEntry& message) const {
+    [[nodiscard]] SenderGroup sender_group(const MessageEntry& message) const {
         return senders_.group(message.sender);
     }
     [[nodiscard]] const SenderTable& senders() const { return senders_; }
 
-    [[nodiscard]] DomainEntry& domain(std::uint32_t index) { return domains_[index]; }
-    [[nodiscard]] const DomainEntry& domain(std::uint32_t index) const { return domains_[index]; }
-    [[nodiscard]] std::optional<std::uint32_t> find_domain(std::string_view name) const;
+    [[nodiscard]] DomainEntry& domain(DomainHandle handle) { return domains_[handle]; }
+    [[nodiscard]] const DomainEntry& domain(DomainHandle handle) const { return domains_[handle]; }
+    // Empty: no mail is queued for it.
+    [[nodiscard]] DomainHandle find_domain(std::string_view name) const;
+    // The indices of domains are below this: for tables beside this one.
     [[nodiscard]] std::uint32_t domain_index_end() const { return domains_.index_end(); }
+    // Entries without a name are free.
+    [[nodiscard]] HandleRange<DomainHandle> domains() const { return domains_.handles(); }
     // Domains stay when their last recipient goes (more mail may come, and others keep what they
     // know about them) until they are removed.
-    [[nodiscard]] std::vector<std::uint32_t> take_new_domains() { return std::move(new_domains_); }
-    [[nodiscard]] std::vector<std::uint32_t> take_unused_domains() {
+    [[nodiscard]] std::vector<DomainHandle> take_new_domains() { return std::move(new_domains_); }
+    [[nodiscard]] std::vector<DomainHandle> take_unused_domains() {
         return std::move(unused_domains_);
     }
-    void remove_domain(std::uint32_t index);
+    void remove_domain(DomainHandle handle);
 
 private:
     struct StringHash {
@@ -175,8 +182,8 @@ private:
     };
 
     void intern_error(RecipientEntry& recipient, const mta::DeliveryError& error);
-    [[nodiscard]] std::uint32_t domain_for(const std::string& name);
-    std::uint32_t add_entry(MessageId id, std::uint64_t size, std::size_t recipient_count);
+    [[nodiscard]] DomainHandle domain_for(const std::string& name);
+    MessageHandle add_entry(MessageId id, std::uint64_t size, std::size_t recipient_count);
     RecipientEntry& start_recipient(const MessageEntry& entry, std::size_t number,
                                     const std::string& domain);
     void count_recipient(MessageEntry& entry, const RecipientEntry& recipient);
@@ -186,15 +193,15 @@ private:
 
     Slab<MessageEntry> messages_;
     RunSlab<RecipientEntry> recipients_;
-    IdIndex by_id_;
+    IdIndex<MessageHandle> by_id_;
     std::size_t open_count_ = 0;
     std::size_t held_count_ = 0;
     SenderTable senders_;
     std::unordered_map<MessageId, Requests> requests_;  // of those few that have any
     Slab<DomainEntry> domains_;
-    std::unordered_map<std::string, std::uint32_t, StringHash, std::equal_to<>> domain_by_name_;
-    std::vector<std::uint32_t> new_domains_;
-    std::vector<std::uint32_t> unused_domains_;
+    std::unordered_map<std::string, DomainHandle, StringHash, std::equal_to<>> domain_by_name_;
+    std::vector<DomainHandle> new_domains_;
+    std::vector<DomainHandle> unused_domains_;
     ErrorTable errors_;
 };
 

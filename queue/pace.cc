@@ -7,7 +7,7 @@
 
 namespace queue {
 
-bool Pace::on_break(std::uint32_t sender, const BrokenAt& at, mta::Instant now, double jitter) {
+bool Pace::on_break(SenderGroup sender, const BrokenAt& at, mta::Instant now, double jitter) {
     auto* slowed = std::get_if<Slowed>(&state_);
     const bool was_slowed = slowed != nullptr;
     if (!was_slowed) {

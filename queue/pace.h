@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mta/base/time.h"
+#include "queue/handles.h"
 #include "queue/message.h"
 
 namespace queue {
@@ -24,7 +25,7 @@ struct BrokenAt {
 // The states of a Pace.
 struct PaceSteady {
     // Whose sessions broke, and at what: each once.
-    std::vector<std::uint32_t> senders;
+    std::vector<SenderGroup> senders;
     std::vector<BrokenAt> breaks;
 };
 struct PaceSlowed {
@@ -54,7 +55,7 @@ public:
     static constexpr std::size_t breaks_max = 10;
 
     // `sender`: its group (Bundle::sender). `jitter` in [-1, 1]. True: it is slowed down with this.
-    bool on_break(std::uint32_t sender, const BrokenAt& at, mta::Instant now, double jitter);
+    bool on_break(SenderGroup sender, const BrokenAt& at, mta::Instant now, double jitter);
     // The remote answered about a message.
     void on_answer() { state_ = Steady{}; }
     // An operator wants to know now.

@@ -44,51 +44,51 @@ Scheduler::Scheduler(RetryPolicy policy, LifetimeOf lifetime_of, std::uint64_t s
       seed_(seed),
       rng_(seed),
       now_(now),
-      wheel_(now) {}
+      timers_(now) {}
 
 void Scheduler::set_policy(RetryPolicy policy) {
     policy_ = std::move(policy);
-    for (std::uint32_t i = 0; i < table_.domain_index_end(); ++i) {
-        auto& domain = table_.domain(i);
+    for (const auto handle : table_.domains()) {
+        auto& domain = table_.domain(handle);
         if (!domain.name.empty()) domain.lifetime = lifetime_of_(domain.name);
     }
-    for (std::uint32_t i = 0; i < table_.message_index_end(); ++i) {
-        const auto& entry = table_.message(i);
+    for (const auto message : table_.messages()) {
+        const auto& entry = table_.message(message);
         if (entry.id == 0) continue;
         // A lifetime that has become shorter brings the last attempt with it.
-        for (auto& recipient : table_.recipients(i)) {
+        for (auto& recipient : table_.recipients(message)) {
             const auto last = std::max(expiry(entry, recipient), now_);
             recipient.due = std::min(recipient.due.get(), last);
         }
-        rearm(i);
+        rearm(message);
     }
 }
 
 void Scheduler::follow_leap(Instant now) {
     is_leaping_ = false;
     now_ = std::max(now_, now);
-    for (std::uint32_t i = 0; i < table_.message_index_end(); ++i) {
-        if (table_.message(i).id == 0) continue;
-        for (auto& recipient : table_.recipients(i)) recipient.is_tried = false;
-        rearm(i);
+    for (const auto message : table_.messages()) {
+        if (table_.message(message).id == 0) continue;
+        for (auto& recipient : table_.recipients(message)) recipient.is_tried = false;
+        rearm(message);
     }
 }
 
-std::uint32_t Scheduler::add(const Message& message) {
-    const auto index = table_.add(message);
+MessageHandle Scheduler::add(const Message& message) {
+    const auto added = table_.add(message);
     note_new_domains();
-    return index;
+    return added;
 }
 
-std::uint32_t Scheduler::add(const QueuedMessage& message, Instant now) {
+MessageHandle Scheduler::add(const QueuedMessage& message, Instant now) {
     now_ = std::max(now_, now);
-    const auto index = table_.add(message);
+    const auto added = table_.add(message);
     note_new_domains();
-    correct_times(index);
-    return index;
+    correct_times(added);
+    return added;
 }
 
-void Scheduler::correct_times(std::uint32_t message) {
+void Scheduler::correct_times(MessageHandle message) {
     auto& entry = table_.message(message);
     const Instant arrival = entry.arrival;
     entry.arrival = std::min(arrival, now_);
@@ -110,19 +110,17 @@ void Scheduler::note_new_domains() {
         table_.domain(domain).lifetime = lifetime_of_(table_.domain(domain).name);
 }
 
-void Scheduler::remove(std::uint32_t message) {
-    wheel_.clear(message);
+void Scheduler::remove(MessageHandle message) {
+    timers_.clear(message);
     table_.remove(message);
 }
 
 void Scheduler::tick(Instant now, Work& work) {
-    fired_.clear();
     now_ = std::max(now_, now);
-    wheel_.advance(now, fired_);
-    for (const auto message : fired_) examine(message, now, work);
+    for (const auto message : timers_.advance(now)) examine(message, now, work);
 }
 
-void Scheduler::examine(std::uint32_t message, Instant now, Work& work) {
+void Scheduler::examine(MessageHandle message, Instant now, Work& work) {
     const auto& entry = table_.message(message);
     bool expired = false;
     bool delayed = false;
@@ -141,7 +139,7 @@ void Scheduler::examine(std::uint32_t message, Instant now, Work& work) {
     if (!expired && !delayed && !due) rearm(message);
 }
 
-void Scheduler::rearm(std::uint32_t message) {
+void Scheduler::rearm(MessageHandle message) {
     const auto& entry = table_.message(message);
     std::optional<Instant> next;
     for (const auto& recipient : std::as_const(table_).recipients(message)) {
@@ -149,13 +147,13 @@ void Scheduler::rearm(std::uint32_t message) {
         if (at && (!next || *at < *next)) next = at;
     }
     if (next) {
-        wheel_.set(message, timer_for(entry, *next));
+        timers_.set(message, timer_for(entry, *next));
     } else {
-        wheel_.clear(message);
+        timers_.clear(message);
     }
 }
 
-void Scheduler::rearm(std::uint32_t message, std::span<const std::uint32_t> numbers) {
+void Scheduler::rearm(MessageHandle message, std::span<const std::uint32_t> numbers) {
     const auto& entry = table_.message(message);
     if (entry.recipient_count <= few_recipients) return rearm(message);
     std::optional<Instant> next;
@@ -165,7 +163,7 @@ void Scheduler::rearm(std::uint32_t message, std::span<const std::uint32_t> numb
     }
     if (!next) return;
     const auto at = timer_for(entry, *next);
-    if (!wheel_.is_set(message) || at < wheel_.time_of(message)) wheel_.set(message, at);
+    if (!timers_.is_set(message) || at < timers_.time_of(message)) timers_.set(message, at);
 }
 
 Instant Scheduler::timer_for(const MessageEntry& message, Instant event) {
@@ -176,12 +174,12 @@ Instant Scheduler::timer_for(const MessageEntry& message, Instant event) {
 }
 
 std::string Scheduler::check() const {
-    for (std::uint32_t i = 0; i < table_.message_index_end(); ++i) {
-        const auto& entry = table_.message(i);
+    for (const auto message : table_.messages()) {
+        const auto& entry = table_.message(message);
         if (entry.id == 0) continue;
         const auto name = "message " + format_id(entry.id);
         std::uint32_t open = 0;
-        for (const auto& recipient : table_.recipients(i)) {
+        for (const auto& recipient : table_.recipients(message)) {
             if (!recipient.is_open()) continue;
             ++open;
             if (recipient.is_reported || recipient.is_delivering) {
@@ -195,11 +193,11 @@ std::string Scheduler::check() const {
             if (!end && recipient.phase == RecipientPhase::held) continue;
             const auto looked_at = now_ + overdue_check + overdue_spread;
             auto at = end.value_or(Instant::max());
-            if (recipient.bundle != nothing && expiry(entry, recipient) <= now_)
+            if (recipient.bundle && expiry(entry, recipient) <= now_)
                 at = at <= now_ ? looked_at : std::min(at, looked_at);
             if (recipient.is_waiting()) at = std::min(at, recipient.due.get());
-            if (!wheel_.is_set(i)) return name + ": a recipient without timer and owner";
-            if (wheel_.time_of(i) > timer_for(entry, at))
+            if (!timers_.is_set(message)) return name + ": a recipient without timer and owner";
+            if (timers_.time_of(message) > timer_for(entry, at))
                 return name + ": its timer comes too late";
         }
         if (open != entry.open_count) return name + ": miscounted";
@@ -257,7 +255,7 @@ bool Scheduler::has_expired(const MessageEntry& message, const RecipientEntry& r
 bool Scheduler::is_tried(const RecipientEntry& recipient) const {
     if (is_leaping_) return false;
     if (recipient.is_tried) return true;
-    return recipient.bundle != nothing && has_failed_ && has_failed_(recipient);
+    return recipient.bundle && has_failed_ && has_failed_(recipient);
 }
 
 std::optional<Instant> Scheduler::gives_up_at(const MessageEntry& message,
@@ -384,7 +382,7 @@ std::optional<Instant> Scheduler::next_event(const MessageEntry& message,
     if (recipient.is_waiting()) consider(recipient.due.get());
     if (expiry(message, recipient) > now_) {
         consider(next_notice(message, recipient));
-    } else if (recipient.bundle != nothing && !is_tried(recipient)) {
+    } else if (recipient.bundle && !is_tried(recipient)) {
         constexpr auto turns = static_cast<std::uint64_t>(overdue_spread.count());
         consider(now_ + overdue_check + Millis{static_cast<Millis::rep>(message.id * 127 % turns)});
     }

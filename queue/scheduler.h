@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "mta/base/handle_timers.h"
 #include "mta/base/outcome.h"
 #include "mta/base/time.h"
-#include "mta/base/timer_wheel.h"
 #include "queue/backoff.h"
 #include "queue/message.h"
 #include "queue/message_table.h"
@@ -83,28 +83,28 @@ public:
     // ---- Messages ----
 
     // New mail is due at once. Its timer is not armed yet: rearm().
-    std::uint32_t add(const Message& message);
+    MessageHandle add(const Message& message);
     // Mail that was queued before.
-    std::uint32_t add(const QueuedMessage& message, mta::Instant now);
-    void remove(std::uint32_t message);
+    MessageHandle add(const QueuedMessage& message, mta::Instant now);
+    void remove(MessageHandle message);
 
     // ---- Time ----
 
-    // Message indices, each with at least one recipient that this holds for. The caller serves
+    // Messages, each with at least one recipient that this holds for. The caller serves
     // expired first, then delayed, then due ones, and rearms each.
     struct Work {
-        std::vector<std::uint32_t> expired;
-        std::vector<std::uint32_t> delayed;
-        std::vector<std::uint32_t> due;
+        std::vector<MessageHandle> expired;
+        std::vector<MessageHandle> delayed;
+        std::vector<MessageHandle> due;
     };
     void tick(mta::Instant now, Work& work);
     // The same for one message, whatever its timer says.
-    void examine(std::uint32_t message, mta::Instant now, Work& work);
-    [[nodiscard]] std::optional<mta::Instant> next_wakeup() const { return wheel_.next(); }
-    void rearm(std::uint32_t message);
+    void examine(MessageHandle message, mta::Instant now, Work& work);
+    [[nodiscard]] std::optional<mta::Instant> next_wakeup() const { return timers_.next(); }
+    void rearm(MessageHandle message);
     // The same when nobody but these recipients has changed, without a look at the others. The
     // timer may then come for nothing, never too late.
-    void rearm(std::uint32_t message, std::span<const std::uint32_t> numbers);
+    void rearm(MessageHandle message, std::span<const std::uint32_t> numbers);
     // The clock has leapt forward: whatever was tried before counts no more, nor does what ends
     // because of the leap, between these two calls. The second one costs a walk over the queue.
     void begin_leap() { is_leaping_ = true; }
@@ -167,7 +167,7 @@ public:
 private:
     void note_new_domains();
     [[nodiscard]] static mta::Instant timer_for(const MessageEntry& message, mta::Instant event);
-    void correct_times(std::uint32_t message);
+    void correct_times(MessageHandle message);
     [[nodiscard]] bool is_tried(const RecipientEntry& recipient) const;
     // In [-1, 1]; the same for all recipients of a message that have come as far (`step`).
     [[nodiscard]] double spread_of(const MessageEntry& message, std::uint32_t step) const;
@@ -194,8 +194,7 @@ private:
     mta::Instant now_;  // as of the last call that said so
     bool is_leaping_ = false;
     MessageTable table_;
-    mta::TimerWheel wheel_;
-    std::vector<std::uint32_t> fired_;
+    mta::HandleTimers<MessageHandle> timers_;
 };
 
 }  // namespace queue

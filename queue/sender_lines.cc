@@ -26,7 +26,7 @@ bool goes_before(const auto& a, const auto& b) {
 
 }  // namespace
 
-void SenderLines::push_back(BundleSlab& bundles, std::uint32_t bundle) {
+void SenderLines::push_back(BundleSlab& bundles, BundleHandle bundle) {
     auto& sender = sender_for(bundles[bundle].sender, ring_.end());
     auto& line = line_for(sender, bundles[bundle]);
     if (line.bundles.empty()) line.time = sender.time + turn_length(sender, line);
@@ -35,7 +35,7 @@ void SenderLines::push_back(BundleSlab& bundles, std::uint32_t bundle) {
     ++size_;
 }
 
-void SenderLines::push_front(BundleSlab& bundles, std::uint32_t bundle) {
+void SenderLines::push_front(BundleSlab& bundles, BundleHandle bundle) {
     auto& sender = sender_for(bundles[bundle].sender, ring_.begin());
     ring_.splice(ring_.begin(), ring_, by_group_.at(bundles[bundle].sender));
     auto& line = line_for(sender, bundles[bundle]);
@@ -45,7 +45,7 @@ void SenderLines::push_front(BundleSlab& bundles, std::uint32_t bundle) {
     ++size_;
 }
 
-void SenderLines::remove(BundleSlab& bundles, std::uint32_t bundle) {
+void SenderLines::remove(BundleSlab& bundles, BundleHandle bundle) {
     const auto place = by_group_.find(bundles[bundle].sender);
     MTA_ASSERT(place != by_group_.end());
     auto& sender = *place->second;
@@ -58,13 +58,13 @@ void SenderLines::remove(BundleSlab& bundles, std::uint32_t bundle) {
     by_group_.erase(place);
 }
 
-std::uint32_t SenderLines::next() const {
+BundleHandle SenderLines::next() const {
     MTA_ASSERT(!ring_.empty());
     const auto& sender = ring_.front();
     return sender.lines[next_line(sender)].bundles.front();
 }
 
-std::uint32_t SenderLines::take_turn() {
+BundleHandle SenderLines::take_turn() {
     MTA_ASSERT(!ring_.empty());
     auto& sender = ring_.front();
     auto& line = sender.lines[next_line(sender)];
@@ -75,7 +75,7 @@ std::uint32_t SenderLines::take_turn() {
     return bundle;
 }
 
-SenderLines::Sender& SenderLines::sender_for(std::uint32_t group,
+SenderLines::Sender& SenderLines::sender_for(SenderGroup group,
                                              std::list<Sender>::iterator place_if_new) {
     const auto [place, is_new] = by_group_.try_emplace(group);
     if (is_new) {

@@ -38,14 +38,14 @@ public:
     [[nodiscard]] std::uint32_t size() const { return size_; }
     // At the end of its line (Bundle::sender, priority, is_retry, is_huge); a sender who had
     // nothing waiting comes after all others.
-    void push_back(BundleSlab& bundles, std::uint32_t bundle);
+    void push_back(BundleSlab& bundles, BundleHandle bundle);
     // As if it had never had its turn: it is next().
-    void push_front(BundleSlab& bundles, std::uint32_t bundle);
-    void remove(BundleSlab& bundles, std::uint32_t bundle);
+    void push_front(BundleSlab& bundles, BundleHandle bundle);
+    void remove(BundleSlab& bundles, BundleHandle bundle);
     // Whose turn it is. Only if size() > 0.
-    [[nodiscard]] std::uint32_t next() const;
+    [[nodiscard]] BundleHandle next() const;
     // The same, and the next sender's turn comes. The bundle stays in line.
-    [[nodiscard]] std::uint32_t take_turn();
+    [[nodiscard]] BundleHandle take_turn();
 
 private:
     // Turns are given by virtual time (stride scheduling): each turn moves a line's time on by what
@@ -58,19 +58,19 @@ private:
         bool is_huge = false;
     };
     struct Sender {
-        std::uint32_t group = nothing;
+        SenderGroup group;
         std::uint32_t size = 0;   // bundles
         std::uint64_t time = 0;   // of the last turn
         std::vector<Line> lines;  // higher priorities first; none is empty
     };
 
-    [[nodiscard]] Sender& sender_for(std::uint32_t group, std::list<Sender>::iterator place_if_new);
+    [[nodiscard]] Sender& sender_for(SenderGroup group, std::list<Sender>::iterator place_if_new);
     [[nodiscard]] static Line& line_for(Sender& sender, const Bundle& bundle);
     [[nodiscard]] static std::size_t next_line(const Sender& sender);
     [[nodiscard]] static std::uint64_t turn_length(const Sender& sender, const Line& line);
 
     std::list<Sender> ring_;  // the first one is next; none is empty
-    std::unordered_map<std::uint32_t, std::list<Sender>::iterator> by_group_;
+    std::unordered_map<SenderGroup, std::list<Sender>::iterator> by_group_;
     std::uint32_t size_ = 0;
 };
 

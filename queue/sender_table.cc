@@ -17,8 +17,8 @@ std::string sender_group_name(std::string_view reverse_path) {
     return std::string(local.substr(0, end)) + std::string(reverse_path.substr(at));
 }
 
-std::uint32_t SenderTable::add(std::string_view reverse_path) {
-    if (reverse_path.empty()) return nothing;
+SenderHandle SenderTable::add(std::string_view reverse_path) {
+    if (reverse_path.empty()) return {};
     const auto sender = find_or_add(reverse_path);
     if (entries_[sender].users++ > 0) return sender;
     const auto name = sender_group_name(reverse_path);
@@ -29,27 +29,27 @@ std::uint32_t SenderTable::add(std::string_view reverse_path) {
     return sender;
 }
 
-std::uint32_t SenderTable::find_or_add(std::string_view name) {
+SenderHandle SenderTable::find_or_add(std::string_view name) {
     if (const auto known = by_name_.find(name); known != by_name_.end()) return known->second;
-    const auto index = entries_.add({std::string(name), nothing, 0});
+    const auto index = entries_.add({std::string(name), {}, 0});
     by_name_.emplace(entries_[index].name, index);
     return index;
 }
 
-std::uint32_t SenderTable::find(std::string_view reverse_path) const {
+SenderHandle SenderTable::find(std::string_view reverse_path) const {
     const auto known = by_name_.find(reverse_path);
-    return known == by_name_.end() ? nothing : known->second;
+    return known == by_name_.end() ? SenderHandle{} : known->second;
 }
 
-void SenderTable::release(std::uint32_t sender) {
-    while (sender != nothing) {
+void SenderTable::release(SenderHandle sender) {
+    while (sender) {
         MTA_ASSERT(entries_[sender].users > 0);
         if (--entries_[sender].users > 0) return;
         const auto group = entries_[sender].group;
         by_name_.erase(entries_[sender].name);
         entries_.remove(sender);
         // The last sender of a group that nobody else uses takes it along.
-        sender = group == sender ? nothing : group;
+        sender = group == sender ? SenderHandle{} : group;
     }
 }
 

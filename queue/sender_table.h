@@ -4,6 +4,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "queue/handles.h"
 #include "queue/slab.h"
 
 namespace queue {
@@ -15,36 +16,39 @@ namespace queue {
 // '=', its first '-'; otherwise the reverse-path itself.
 [[nodiscard]] std::string sender_group_name(std::string_view reverse_path);
 
-// The reverse-paths of what is queued, each kept once while a message has it. `nothing` is the null
-// sender.
+// The reverse-paths of what is queued, each kept once while a message has it. The null sender has
+// the empty handle.
 class SenderTable {
 public:
     // Counts one more user.
-    [[nodiscard]] std::uint32_t add(std::string_view reverse_path);
-    void release(std::uint32_t sender);
+    [[nodiscard]] SenderHandle add(std::string_view reverse_path);
+    void release(SenderHandle sender);
     // Empty for the null sender.
-    [[nodiscard]] std::string_view name(std::uint32_t sender) const {
-        return sender == nothing ? std::string_view{} : entries_[sender].name;
+    [[nodiscard]] std::string_view name(SenderHandle sender) const {
+        return sender ? entries_[sender].name : std::string_view{};
     }
     // Senders of the same group have the same, as long as one of them is in use.
-    [[nodiscard]] std::uint32_t group(std::uint32_t sender) const {
-        return sender == nothing ? nothing : entries_[sender].group;
+    [[nodiscard]] SenderGroup group(SenderHandle sender) const {
+        return sender ? group_named(entries_[sender].group) : SenderGroup{};
     }
-    // `nothing` if nobody has it (any more).
-    [[nodiscard]] std::uint32_t find(std::string_view reverse_path) const;
+    // Empty if no message has it (any more).
+    [[nodiscard]] SenderHandle find(std::string_view reverse_path) const;
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
 private:
     struct Entry {
         std::string name;
-        std::uint32_t group = nothing;  // another entry, or itself
+        SenderHandle group;  // the entry that names its group: another one, or itself
         std::uint32_t users = 0;
     };
 
-    [[nodiscard]] std::uint32_t find_or_add(std::string_view name);
+    [[nodiscard]] static SenderGroup group_named(SenderHandle entry) {
+        return SenderGroup(entry.index());
+    }
+    [[nodiscard]] SenderHandle find_or_add(std::string_view name);
 
-    Slab<Entry> entries_;
-    std::unordered_map<std::string_view, std::uint32_t> by_name_;  // views of the entries' names
+    Slab<Entry, SenderHandle> entries_;
+    std::unordered_map<std::string_view, SenderHandle> by_name_;  // views of the entries' names
 };
 
 }  // namespace queue

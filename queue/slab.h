@@ -3,22 +3,54 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "mta/base/assert.h"
+#include "mta/base/handle.h"
 
 namespace queue {
 
-// "No such entry" for every kind of index below.
-inline constexpr std::uint32_t nothing = 0xffffffff;
+// The handles with the indices [first, end), in order.
+template <class H>
+class HandleRange {
+public:
+    class Iterator {
+    public:
+        using value_type = H;
+        using difference_type = std::ptrdiff_t;
 
-// Entries addressed by 32-bit indices, which stay put while the slab grows (no copying of millions
-// of entries, no pointers to keep). A freed index is used again: whoever keeps one must know that
-// its entry still lives.
-template <class T>
+        constexpr Iterator() = default;
+        constexpr explicit Iterator(std::uint32_t index) : index_(index) {}
+        constexpr H operator*() const { return H(index_); }
+        constexpr Iterator& operator++() {
+            ++index_;
+            return *this;
+        }
+        constexpr Iterator operator++(int) { return Iterator(index_++); }
+        friend constexpr bool operator==(Iterator, Iterator) = default;
+
+    private:
+        std::uint32_t index_ = 0;
+    };
+
+    constexpr HandleRange(std::uint32_t first, std::uint32_t end) : first_(first), end_(end) {}
+    [[nodiscard]] constexpr Iterator begin() const { return Iterator(first_); }
+    [[nodiscard]] constexpr Iterator end() const { return Iterator(end_); }
+
+private:
+    std::uint32_t first_;
+    std::uint32_t end_;
+};
+
+// Entries named by 32-bit handles. Entries stay where they are while the slab grows: millions of
+// them are never copied, and no pointers are kept. The slab uses the handle of a removed entry
+// again: a stored handle is valid only while its entry exists.
+template <class T, class H = mta::Handle<T>>
 class Slab {
 public:
-    [[nodiscard]] std::uint32_t add(T value = T{}) {
+    [[nodiscard]] H add(T value = T{}) {
         std::uint32_t index;
         if (free_.empty()) {
             index = used_++;
@@ -29,27 +61,29 @@ public:
             free_.pop_back();
         }
         ++count_;
-        (*this)[index] = std::move(value);
-        return index;
+        at(index) = std::move(value);
+        return H(index);
     }
-    void remove(std::uint32_t index) {
-        (*this)[index] = T{};
-        free_.push_back(index);
+    void remove(H handle) {
+        (*this)[handle] = T{};
+        free_.push_back(handle.index());
         --count_;
     }
-    [[nodiscard]] T& operator[](std::uint32_t index) {
-        MTA_ASSERT(index < used_);
-        return chunks_[index / chunk_entries][index % chunk_entries];
-    }
-    [[nodiscard]] const T& operator[](std::uint32_t index) const {
-        MTA_ASSERT(index < used_);
-        return chunks_[index / chunk_entries][index % chunk_entries];
-    }
-    // Indices are below this; which of them live, an entry itself must say.
+    [[nodiscard]] T& operator[](H handle) { return at(handle.index()); }
+    [[nodiscard]] const T& operator[](H handle) const { return at(handle.index()); }
+    // Every handle that was handed out so far, those of removed entries included: an entry must
+    // show by itself whether it is free.
+    [[nodiscard]] HandleRange<H> handles() const { return {0, used_}; }
+    // The indices of all handles are below this.
     [[nodiscard]] std::uint32_t index_end() const { return used_; }
     [[nodiscard]] std::size_t size() const { return count_; }
 
 private:
+    [[nodiscard]] T& at(std::uint32_t index) const {
+        MTA_ASSERT(index < used_);
+        return chunks_[index / chunk_entries][index % chunk_entries];
+    }
+
     static constexpr std::uint32_t chunk_entries =
         sizeof(T) >= 4096 ? 16 : std::bit_floor(std::uint32_t{65536} / sizeof(T));
 
@@ -59,14 +93,14 @@ private:
     std::size_t count_ = 0;
 };
 
-// The same for runs of entries that lie side by side: a message's recipients. A run takes the next
-// power of two of entries.
-template <class T>
+// A slab of runs of entries that lie side by side, such as the recipients of a message. A run is
+// named by the handle of its first entry, and takes the next power of two of entries.
+template <class T, class H = mta::Handle<T>>
 class RunSlab {
 public:
     static constexpr std::uint32_t run_entries_max = 1u << 16;
 
-    [[nodiscard]] std::uint32_t add(std::uint32_t count) {
+    [[nodiscard]] H add(std::uint32_t count) {
         MTA_ASSERT(count > 0 && count <= run_entries_max);
         const auto size_class = class_of(count);
         const auto size = 1u << size_class;
@@ -74,7 +108,7 @@ public:
         if (!free.empty()) {
             const auto first = free.back();
             free.pop_back();
-            return first;
+            return H(first);
         }
         // A run never spans two chunks; what is left of the last one goes to the smaller classes.
         while (used_ % run_entries_max + size > run_entries_max) give_back_chunk_end();
@@ -82,20 +116,28 @@ public:
             chunks_.push_back(std::make_unique<T[]>(run_entries_max));
         const auto first = used_;
         used_ += size;
-        return first;
+        return H(first);
     }
-    void remove(std::uint32_t first, std::uint32_t count) {
-        for (std::uint32_t i = 0; i < count; ++i) (*this)[first + i] = T{};
-        free_[class_of(count)].push_back(first);
+    // `count` as it was given to add().
+    void remove(H run, std::uint32_t count) {
+        for (auto& entry : entries(run, count)) entry = T{};
+        free_[class_of(count)].push_back(run.index());
     }
-    [[nodiscard]] T& operator[](std::uint32_t index) {
-        return chunks_[index / run_entries_max][index % run_entries_max];
+    [[nodiscard]] std::span<T> entries(H run, std::uint32_t count) {
+        return {first_of(run), count};
     }
-    [[nodiscard]] const T& operator[](std::uint32_t index) const {
-        return chunks_[index / run_entries_max][index % run_entries_max];
+    [[nodiscard]] std::span<const T> entries(H run, std::uint32_t count) const {
+        return {first_of(run), count};
     }
+    // Entry `number` of the run.
+    [[nodiscard]] T& at(H run, std::uint32_t number) { return first_of(run)[number]; }
+    [[nodiscard]] const T& at(H run, std::uint32_t number) const { return first_of(run)[number]; }
 
 private:
+    [[nodiscard]] T* first_of(H run) const {
+        const auto index = run.index();
+        return &chunks_[index / run_entries_max][index % run_entries_max];
+    }
     [[nodiscard]] static std::uint32_t class_of(std::uint32_t count) {
         return static_cast<std::uint32_t>(std::bit_width(count - 1));
     }

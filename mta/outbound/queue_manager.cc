@@ -35,16 +35,17 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
       copies(core),
       lines(core, sites),
       router(core, sites,
-             {.on_routed = [this](std::uint32_t domain) { lines.on_routed(domain); },
-              .on_unroutable = [this](std::uint32_t domain,
+             {.on_routed = [this](queue::DomainHandle domain) { lines.on_routed(domain); },
+              .on_unroutable = [this](queue::DomainHandle domain,
                                       const DeliveryError& error) { fail_parked(domain, error); },
-              .on_moved = [this](std::uint32_t domain) { lines.note_moved(domain); }}),
+              .on_moved = [this](queue::DomainHandle domain) { lines.note_moved(domain); }}),
       ledger(
           core, copies,
           {.on_report =
                [this](std::shared_ptr<const queue::Message> report) { accept(std::move(report)); },
            .on_damaged =
-               [this](std::uint32_t message, const auto& content, const std::string& reason) {
+               [this](queue::MessageHandle message, const auto& content,
+                      const std::string& reason) {
                    fail_open(message, content, std::nullopt, reason);
                },
            .reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
@@ -61,9 +62,9 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
                    return hours_notice_not_before(message, recipient) > core.now();
                }}),
       wake_ups(core, router,
-               {.wake = [this](std::uint32_t domain) { wake_domain(domain, true); },
-                .make_due = [this](std::uint32_t message,
-                                   const auto& domains) { make_due(message, domains); }}) {
+               {.wake = [this](queue::DomainHandle domain) { wake_domain(domain, true); },
+                .make_due = [this](queue::MessageHandle message,
+                                   const auto& domains) { make_due(message, &domains); }}) {
     lines.set_router(router);
     core.scheduler.set_has_failed(
         [this](const auto& recipient) { return lines.has_failed(recipient); });
@@ -90,15 +91,15 @@ bool QueueManager::Impl::waits_for_outage(const queue::RecipientEntry& recipient
 // ---- Mail comes in ----
 
 void QueueManager::Impl::accept(std::shared_ptr<const queue::Message> message) {
-    const auto index = core.scheduler.add(*message);
+    const auto added = core.scheduler.add(*message);
     // What waits for its release is read from the disk then.
-    if (message->envelope.requests.release <= core.now()) copies.keep(index, std::move(message));
+    if (message->envelope.requests.release <= core.now()) copies.keep(added, std::move(message));
     core.request_tick();
-    if (!core.is_draining) lines.line_up_due(index);
-    core.scheduler.rearm(index);
+    if (!core.is_draining) lines.line_up_due(added);
+    core.scheduler.rearm(added);
 }
 
-void QueueManager::Impl::forget(std::uint32_t message) {
+void QueueManager::Impl::forget(queue::MessageHandle message) {
     deliveries.forget(message);
     for (auto& recipient : core.table().recipients(message)) lines.leave(message, recipient);
     ledger.drop(message);
@@ -106,9 +107,8 @@ void QueueManager::Impl::forget(std::uint32_t message) {
 }
 
 // The DNS has said for good that there is nowhere to go.
-void QueueManager::Impl::fail_parked(std::uint32_t domain, const DeliveryError& error) {
-    for (auto bundle = router.first_parked(domain); bundle != queue::nothing;
-         bundle = router.first_parked(domain)) {
+void QueueManager::Impl::fail_parked(queue::DomainHandle domain, const DeliveryError& error) {
+    while (const auto bundle = router.first_parked(domain)) {
         const auto message = core.bundles[bundle].message;
         std::vector<Outcome> outcomes;
         for (const auto number : lines.recipients_of(bundle)) {
@@ -169,7 +169,7 @@ void QueueManager::Impl::serve(const queue::Scheduler::Work& work) {
     }
 }
 
-void QueueManager::Impl::serve_delayed(std::uint32_t message) {
+void QueueManager::Impl::serve_delayed(queue::MessageHandle message) {
     const auto& table = std::as_const(core.table());
     const bool is_late = std::ranges::any_of(table.recipients(message), [&](const auto& recipient) {
         return core.scheduler.is_late_notice_due(table.message(message), recipient, core.now());
@@ -181,7 +181,7 @@ void QueueManager::Impl::serve_delayed(std::uint32_t message) {
     }
 }
 
-void QueueManager::Impl::expire(std::uint32_t message) {
+void QueueManager::Impl::expire(queue::MessageHandle message) {
     auto& table = core.table();
     const auto& entry = table.message(message);
     const auto recipients = table.recipients(message);
@@ -213,29 +213,29 @@ void QueueManager::Impl::call_back_crowded() {
     const auto most = deliveries.crowded_from();
     const auto now = deliveries.connections();
     for (auto left = most - std::min(most, now); left > 0 && !crowded_out.empty(); --left) {
-        const auto index = crowded_out.front();
+        const auto site = crowded_out.front();
         crowded_out.pop_front();
-        if (!sites.is_used(index)) continue;
-        sites[index].is_crowded_out = false;
-        sites.refresh(index);
+        if (!sites.is_used(site)) continue;
+        sites[site].is_crowded_out = false;
+        sites.refresh(site);
     }
 }
 
 // Sites take turns, one delivery each, as long as there are connections to be had.
 void QueueManager::Impl::dispatch() {
     call_back_crowded();
-    for (auto index = sites.front(); index != queue::nothing; index = sites.front()) {
-        auto& site = sites[index];
+    while (const auto handle = sites.front()) {
+        auto& site = sites[handle];
         const auto now = core.now();
         if (!site.may_start(now)) {
-            sites.pass(index);
-            sites.refresh(index);
+            sites.pass(handle);
+            sites.refresh(handle);
             continue;
         }
         if (site.idle.empty()) {
             if (site.connections + site.unconnected >= site.connections_limit(now)) {
                 // Its last connections are closing: refreshed when they are gone.
-                sites.pass(index);
+                sites.pass(handle);
                 continue;
             }
             if (deliveries.connections() >= core.settings->delivery.connections_max) {
@@ -243,15 +243,15 @@ void QueueManager::Impl::dispatch() {
                 deliveries.pool().make_room(sites.turns_waiting());
                 return;
             }
-            if (deliveries.connections() >= deliveries.connections_max_for(index)) {
-                sites.pass(index);
-                if (!std::exchange(site.is_crowded_out, true)) crowded_out.push_back(index);
+            if (deliveries.connections() >= deliveries.connections_max_for(handle)) {
+                sites.pass(handle);
+                if (!std::exchange(site.is_crowded_out, true)) crowded_out.push_back(handle);
                 continue;
             }
         }
-        sites.pass(index);
-        if (lines.make_way(index)) deliveries.start(index);
-        sites.refresh(index);
+        sites.pass(handle);
+        if (lines.make_way(handle)) deliveries.start(handle);
+        sites.refresh(handle);
     }
     deliveries.pool().make_room(crowded_out.size());
 }
@@ -290,8 +290,8 @@ void QueueManager::Impl::reload(SettingsPtr settings) {
         core.scheduler.set_policy(retry_policy(core.settings->retry));
     if (!are_routes_new) return;
     // What is in line was routed by the old ones.
-    for (std::uint32_t message = 0; message < core.table().message_index_end(); ++message) {
-        if (core.table().message(message).first_bundle == queue::nothing) continue;
+    for (const auto message : core.table().messages()) {
+        if (!core.table().message(message).first_bundle) continue;
         lines.dissolve_lined_up(message);
         core.scheduler.rearm(message);
     }
@@ -310,7 +310,7 @@ void QueueManager::accept(std::shared_ptr<const queue::Message> message) {
 }
 
 void QueueManager::forget(queue::MessageId id) {
-    if (const auto message = impl_->core.table().find(id)) impl_->forget(*message);
+    if (const auto message = impl_->core.table().find(id)) impl_->forget(message);
 }
 
 void QueueManager::load(const queue::QueuedMessage& queued) { impl_->load(queued); }

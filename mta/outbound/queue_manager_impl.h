@@ -40,13 +40,13 @@ struct QueueManager::Impl {
     void return_damaged(queue::MessageId id, const std::string& damage);
     void return_unloadable(queue::MessageId id);
     void report_unloadable(const queue::StoredMessage& stored);
-    void forget(std::uint32_t message);
-    void fail_parked(std::uint32_t domain, const DeliveryError& error);
+    void forget(queue::MessageHandle message);
+    void fail_parked(queue::DomainHandle domain, const DeliveryError& error);
     void tick();
     void follow_leap();
     void serve(const queue::Scheduler::Work& work);
-    void serve_delayed(std::uint32_t message);
-    void expire(std::uint32_t message);
+    void serve_delayed(queue::MessageHandle message);
+    void expire(queue::MessageHandle message);
     void call_back_crowded();
     void dispatch();
     [[nodiscard]] std::optional<Instant> next_wakeup() const;
@@ -55,21 +55,21 @@ struct QueueManager::Impl {
     // Runs `change` for each recipient of `only` that an order may touch: open, and neither being
     // delivered nor reported. It is out of its bundle then. The number touched.
     template <class Change>
-    std::size_t change_recipients(std::uint32_t message, const RecipientNumbers& only,
+    std::size_t change_recipients(queue::MessageHandle message, const RecipientNumbers& only,
                                   const Change& change);
     // Fails those with 5.3.0 and this reason, without an attempt. The number of them.
-    std::size_t fail_open(std::uint32_t message,
+    std::size_t fail_open(queue::MessageHandle message,
                           const std::shared_ptr<const queue::Message>& content,
                           const RecipientNumbers& only, const std::string& reason);
     // The site, and those of its addresses that are unwell, are tried at the next chance;
     // `opens_hours`: outside of its hours too.
-    void probe_now(std::uint32_t site, bool opens_hours);
-    // Those of the domains that are set; of none named: all.
-    std::size_t make_due(std::uint32_t message, const std::vector<bool>& domains);
-    // By index: those that a domain or ".sub.tree" means. Empty: none is known.
-    [[nodiscard]] std::vector<bool> domains_of(const std::string& pattern);
+    void probe_now(queue::SiteHandle site, bool opens_hours);
+    // The recipients in these domains; null: in all.
+    std::size_t make_due(queue::MessageHandle message, const queue::DomainSet* domains);
+    // Those that a domain or ".sub.tree" means, of the domains that the queue knows.
+    [[nodiscard]] queue::DomainSet domains_of(const std::string& pattern) const;
     // What its mail waits for is tried now: the DNS, its site, the hours of that.
-    void wake_domain(std::uint32_t domain, bool has_mail);
+    void wake_domain(queue::DomainHandle domain, bool has_mail);
     // While mail only waits for its hours: no delay notice before this.
     [[nodiscard]] Instant hours_notice_not_before(const queue::MessageEntry& message,
                                                   const queue::RecipientEntry& recipient) const;
@@ -87,18 +87,18 @@ struct QueueManager::Impl {
     // The same for the same reason; null: there is none.
     [[nodiscard]] const void* reason_identity(const queue::RecipientEntry& recipient) const;
     [[nodiscard]] DeliveryError reason_or_default(const queue::RecipientEntry& recipient) const;
-    [[nodiscard]] MessageView view_of(std::uint32_t message) const;
+    [[nodiscard]] MessageView view_of(queue::MessageHandle message) const;
     [[nodiscard]] RecipientView view_of(const queue::MessageEntry& message,
                                         const queue::RecipientEntry& recipient) const;
     void describe_wait(const queue::MessageEntry& message, const queue::RecipientEntry& recipient,
                        RecipientView& view) const;
-    [[nodiscard]] DestinationView site_view_of(std::uint32_t site) const;
+    [[nodiscard]] DestinationView site_view_of(queue::SiteHandle site) const;
     [[nodiscard]] DestinationList list_sites(bool (*is_meant)(const Site&),
                                              bool (*is_before)(const Site&, const Site&),
                                              std::size_t limit) const;
     // More than view_of() says, of one message.
     void describe_blocker(const queue::RecipientEntry& recipient, RecipientView& view) const;
-    void describe_history(std::uint32_t message, MessageView& view) const;
+    void describe_history(queue::MessageHandle message, MessageView& view) const;
 
     Core core;
     SiteTable sites;
@@ -111,7 +111,7 @@ struct QueueManager::Impl {
     DelayNotices delay_notices;
     WakeUps wake_ups;
     // Sites that wait until fewer connections are open (Site::is_crowded_out).
-    std::deque<std::uint32_t> crowded_out;
+    std::deque<queue::SiteHandle> crowded_out;
     bool is_store_stalled = false;  // as the last tick() saw it
 };
 

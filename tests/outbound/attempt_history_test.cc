@@ -138,7 +138,7 @@ TEST(AttemptHistory, tells_a_destination_s_trouble_from_the_message_s) {
 
 class HistoryTest : public testing::Test {
 protected:
-    std::uint32_t add(queue::MessageId id, std::size_t recipients = 1) {
+    queue::MessageHandle add(queue::MessageId id, std::size_t recipients = 1) {
         queue::Message message;
         message.id = id;
         message.arrival = start;

@@ -149,9 +149,9 @@ TEST(SuspectMailboxes, that_answer_again_get_all_their_mail) {
 TEST(SuspectMailboxes, are_those_of_the_sender_with_whose_mail_the_session_broke) {
     SuspectMailboxes suspects;
     const std::uint32_t mailbox = 1;
-    const std::uint32_t ann = 1;
-    const std::uint32_t ben = 2;
-    const std::uint32_t others = 3;
+    const queue::SenderGroup ann(1);
+    const queue::SenderGroup ben(2);
+    const queue::SenderGroup others(3);
     suspects.note_break(mailbox, ann, {});
     suspects.note_answer(mailbox, others);
     suspects.note_break(mailbox, ben, {});
@@ -170,16 +170,16 @@ TEST(SuspectMailboxes, are_those_of_the_sender_with_whose_mail_the_session_broke
 TEST(SuspectMailboxes, are_remembered_for_so_many_senders) {
     SuspectMailboxes suspects;
     for (std::uint32_t sender = 0; sender <= SuspectMailboxes::senders_max; ++sender)
-        suspects.note_break(1, sender, {});
-    suspects.note_answer(1, 1000);  // it is no longer suspected for all
-    EXPECT_FALSE(suspects.is_suspected(1, 0)) << "the oldest one";
+        suspects.note_break(1, queue::SenderGroup(sender), {});
+    suspects.note_answer(1, queue::SenderGroup(1000));  // it is no longer suspected for all
+    EXPECT_FALSE(suspects.is_suspected(1, queue::SenderGroup(0))) << "the oldest one";
     for (std::uint32_t sender = 1; sender <= SuspectMailboxes::senders_max; ++sender)
-        EXPECT_TRUE(suspects.is_suspected(1, sender)) << sender;
+        EXPECT_TRUE(suspects.is_suspected(1, queue::SenderGroup(sender))) << sender;
 }
 
 TEST(SuspectMailboxes, are_forgotten_an_hour_after_the_last_break_and_if_they_are_too_many) {
     Instant now{};
-    const std::uint32_t sender = 1;
+    const queue::SenderGroup sender(1);
     SuspectMailboxes suspects;
     suspects.note_break(1, sender, now);
     now += SuspectMailboxes::suspected_for - 1ms;

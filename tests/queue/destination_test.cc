@@ -16,10 +16,11 @@ using Wait = Destination::Wait;
 
 class DestinationTest : public testing::Test {
 protected:
-    std::uint32_t line_up(bool is_retry = false, std::uint32_t sender = nothing) {
+    // 0: the null sender.
+    BundleHandle line_up(bool is_retry = false, std::uint32_t sender = 0) {
         Bundle bundle;
         bundle.is_retry = is_retry;
-        bundle.sender = sender;
+        if (sender > 0) bundle.sender = SenderGroup(sender);
         const auto index = bundles.add(bundle);
         destination.line_up(bundles, index);
         return index;
@@ -59,12 +60,12 @@ TEST_F(DestinationTest, first_time_and_retried_mail_take_turns_each_in_its_order
     const auto new3 = line_up(false);
     const auto old1 = line_up(true);
     const auto old2 = line_up(true);
-    std::vector<std::uint32_t> order;
+    std::vector<BundleHandle> order;
     while (destination.waiting() > 0) {
         order.push_back(destination.take_turn());
         destination.leave(bundles, order.back());
     }
-    EXPECT_EQ(order, (std::vector<std::uint32_t>{new1, old1, new2, old2, new3}));
+    EXPECT_EQ(order, (std::vector<BundleHandle>{new1, old1, new2, old2, new3}));
 }
 
 TEST_F(DestinationTest, a_sender_with_100000_messages_delays_anothers_by_one) {
@@ -76,19 +77,18 @@ TEST_F(DestinationTest, a_sender_with_100000_messages_delays_anothers_by_one) {
 }
 
 TEST_F(DestinationTest, senders_get_equal_shares_whatever_they_have_waiting) {
-    std::vector<std::uint32_t> sender_of;
+    std::map<BundleHandle, std::uint32_t> sender_of;
     const auto add = [&](std::uint32_t sender, bool is_retry, int count) {
         for (int i = 0; i < count; ++i) {
-            const auto index = line_up(is_retry, sender);
-            sender_of.resize(std::max<std::size_t>(sender_of.size(), index + 1));
-            sender_of[index] = sender;
+            const auto bundle = line_up(is_retry, sender);
+            sender_of[bundle] = sender;
         }
     };
     add(1, false, 5000);
     add(1, true, 5000);
     add(2, false, 1000);
     add(3, true, 1000);
-    add(nothing, false, 1000);
+    add(0, false, 1000);
     std::map<std::uint32_t, int> served;
     for (int i = 0; i < 2000; ++i) {
         const auto taken = destination.take_turn();
@@ -106,12 +106,12 @@ TEST_F(DestinationTest, each_senders_mail_keeps_its_order_when_some_leaves_the_l
     const auto b2 = line_up(false, 2);
     destination.leave(bundles, b1);
     EXPECT_EQ(destination.waiting(), 3u);
-    std::vector<std::uint32_t> order;
+    std::vector<BundleHandle> order;
     while (destination.waiting() > 0) {
         order.push_back(destination.take_turn());
         destination.leave(bundles, order.back());
     }
-    EXPECT_EQ(order, (std::vector<std::uint32_t>{a1, b2, a2}));
+    EXPECT_EQ(order, (std::vector<BundleHandle>{a1, b2, a2}));
 }
 
 TEST_F(DestinationTest, what_stays_in_line_when_its_turn_is_over_lets_the_next_sender_go_first) {
@@ -126,7 +126,7 @@ TEST_F(DestinationTest, what_stays_in_line_when_its_turn_is_over_lets_the_next_s
 // time.
 TEST_F(DestinationTest, a_turn_costs_the_same_with_100000_senders) {
     constexpr std::uint32_t senders = 100'000;
-    std::vector<std::uint32_t> first;
+    std::vector<BundleHandle> first;
     for (std::uint32_t sender = 0; sender < senders; ++sender)
         first.push_back(line_up(false, sender));
     for (std::uint32_t sender = 0; sender < senders; ++sender) line_up(true, sender);
@@ -279,8 +279,11 @@ TEST_F(DestinationTest, pauses_between_the_connections_of_one_that_breaks_the_se
     for (std::uint32_t sender = 1; sender <= 3; ++sender) {
         EXPECT_EQ(destination.wait(now), Wait::turn);
         start();
-        destination.end(
-            {.how = How::broken, .error = {}, .sender = sender, .broken_at = {sender, {}}}, now);
+        destination.end({.how = How::broken,
+                         .error = {},
+                         .sender = SenderGroup(sender),
+                         .broken_at = {sender, {}}},
+                        now);
     }
     EXPECT_EQ(destination.limit(), 1u);
     EXPECT_EQ(destination.wait(now), Wait::slowed);
@@ -289,7 +292,8 @@ TEST_F(DestinationTest, pauses_between_the_connections_of_one_that_breaks_the_se
     destination.probe_now(now);
     EXPECT_EQ(destination.wait(now), Wait::turn) << "an operator wants to know now";
     start();
-    destination.end({.how = How::broken, .error = {}, .sender = 1, .broken_at = {1, {}}}, now);
+    destination.end(
+        {.how = How::broken, .error = {}, .sender = SenderGroup(1), .broken_at = {1, {}}}, now);
     EXPECT_EQ(destination.wait(now), Wait::slowed);
     now = destination.next_start();
     start();

@@ -63,14 +63,14 @@ TEST(ErrorTable, gives_back_what_was_said_whatever_is_in_it) {
 TEST(ErrorTable, keeps_of_answers_that_differ_in_an_id_the_id) {
     ErrorTable table;
     const auto empty = table.bytes();
-    std::vector<std::uint32_t> indices;
+    std::vector<ErrorHandle> handles;
     constexpr int count = 1000;
-    for (int i = 0; i < count; ++i) indices.push_back(table.intern(said_with_id(i)));
+    for (int i = 0; i < count; ++i) handles.push_back(table.intern(said_with_id(i)));
     EXPECT_EQ(table.size(), static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i)
-        EXPECT_EQ(table[indices[static_cast<std::size_t>(i)]], said_with_id(i));
+        EXPECT_EQ(table[handles[static_cast<std::size_t>(i)]], said_with_id(i));
     EXPECT_LT(table.bytes() / count, 120u) << "and not the 370 that it would take as it is";
-    for (const auto index : indices) table.release(index);
+    for (const auto index : handles) table.release(index);
     EXPECT_EQ(table.bytes(), empty);
     EXPECT_EQ(table.size(), 0u);
 }

@@ -11,7 +11,7 @@ using mta::Instant;
 class PaceTest : public testing::Test {
 protected:
     bool break_off(std::uint32_t sender, MessageId message) {
-        return pace.on_break(sender, {message, std::nullopt}, now, 0);
+        return pace.on_break(SenderGroup(sender), {message, std::nullopt}, now, 0);
     }
     bool break_off(std::uint32_t sender) { return break_off(sender, sender); }
 
@@ -49,9 +49,11 @@ TEST_F(PaceTest, one_message_does_not_slow_it_down_however_many_recipients_it_ha
 }
 
 TEST_F(PaceTest, one_mailbox_does_not_slow_it_down_however_much_mail_it_gets) {
-    for (std::uint32_t i = 0; i < 1000; ++i) EXPECT_FALSE(pace.on_break(i, {i, 7}, now, 0));
-    EXPECT_FALSE(pace.on_break(2, {2, 8}, now, 0));
-    EXPECT_TRUE(pace.on_break(3, {3, 9}, now, 0)) << "three mailboxes, with the mail of three";
+    for (std::uint32_t i = 0; i < 1000; ++i)
+        EXPECT_FALSE(pace.on_break(SenderGroup(i), {i, 7}, now, 0));
+    EXPECT_FALSE(pace.on_break(SenderGroup(2), {2, 8}, now, 0));
+    EXPECT_TRUE(pace.on_break(SenderGroup(3), {3, 9}, now, 0))
+        << "three mailboxes, with the mail of three";
 }
 
 TEST_F(PaceTest, an_order_never_lengthens_the_pause) {

@@ -27,11 +27,11 @@ protected:
     static std::optional<Millis> lifetime_of(std::string_view domain) {
         return domain == "branch.example" ? std::optional<Millis>(30 * 24h) : std::nullopt;
     }
-    std::uint32_t add(std::vector<Recipient> recipients, const std::string& from = "a@b",
+    MessageHandle add(std::vector<Recipient> recipients, const std::string& from = "a@b",
                       std::span<const RecipientState> states = {}) {
         return add(std::move(recipients), Requests{}, from, states);
     }
-    std::uint32_t add(std::vector<Recipient> recipients, const Requests& requests,
+    MessageHandle add(std::vector<Recipient> recipients, const Requests& requests,
                       const std::string& from = "a@b",
                       std::span<const RecipientState> states = {}) {
         Message message;
@@ -56,16 +56,17 @@ protected:
         now = end;
         scheduler.tick(end, work);
         for (const auto message : work.expired)
-            seen.push_back("expired " + std::to_string(message));
+            seen.push_back("expired " + std::to_string(message.index()));
         for (const auto message : work.delayed)
-            seen.push_back("delayed " + std::to_string(message));
-        for (const auto message : work.due) seen.push_back("due " + std::to_string(message));
+            seen.push_back("delayed " + std::to_string(message.index()));
+        for (const auto message : work.due)
+            seen.push_back("due " + std::to_string(message.index()));
         return seen;
     }
-    RecipientEntry& entry(std::uint32_t message, std::uint32_t number = 0) {
+    RecipientEntry& entry(MessageHandle message, std::uint32_t number = 0) {
         return scheduler.table().recipients(message)[number];
     }
-    MessageEntry& message(std::uint32_t index) { return scheduler.table().message(index); }
+    MessageEntry& message(MessageHandle handle) { return scheduler.table().message(handle); }
 
     Instant now = start;
     MessageId last_id = 0;
@@ -76,7 +77,7 @@ using Seen = std::vector<std::string>;
 
 TEST_F(SchedulerTest, new_mail_is_due_at_once) {
     const auto index = add({to("them.example")});
-    EXPECT_EQ(work_until(now), Seen{"due " + std::to_string(index)});
+    EXPECT_EQ(work_until(now), Seen{"due " + std::to_string(index.index())});
     EXPECT_EQ(scheduler.table().find(1), index);
 }
 
@@ -107,9 +108,9 @@ TEST_F(SchedulerTest, a_postponed_recipient_is_not_charged) {
 
 TEST_F(SchedulerTest, expiry_runs_in_every_place_but_a_delivery) {
     const auto index = add({to("a.example"), to("b.example"), to("c.example"), to("d.example")});
-    entry(index, 0).bundle = 7;  // in a line
+    entry(index, 0).bundle = BundleHandle(7);  // in a line
     scheduler.table().set_phase(message(index), entry(index, 1), RecipientPhase::held);
-    entry(index, 2).bundle = 8;
+    entry(index, 2).bundle = BundleHandle(8);
     entry(index, 2).is_delivering = true;
     entry(index, 3).due = start + 47h;
     for (auto& recipient : scheduler.table().recipients(index)) {
@@ -119,7 +120,7 @@ TEST_F(SchedulerTest, expiry_runs_in_every_place_but_a_delivery) {
     scheduler.rearm(index);
     work_until(start + 47h);
     scheduler.rearm(index);
-    EXPECT_EQ(work_until(start + 48h), Seen{"expired " + std::to_string(index)});
+    EXPECT_EQ(work_until(start + 48h), Seen{"expired " + std::to_string(index.index())});
     EXPECT_TRUE(scheduler.has_expired(message(index), entry(index, 0), now));
     EXPECT_TRUE(scheduler.has_expired(message(index), entry(index, 1), now));
     EXPECT_FALSE(scheduler.has_expired(message(index), entry(index, 2), now));
@@ -192,7 +193,7 @@ TEST_F(SchedulerTest, mail_to_be_released_later_waits_and_lives_from_then_on) {
     EXPECT_EQ(scheduler.expiry(message(index), entry(index)), start + 72h + 48h);
     EXPECT_FALSE(scheduler.is_delay_notice_due(message(index), entry(index), start + 72h));
     EXPECT_TRUE(work_until(start + 72h - 1ms).empty());
-    EXPECT_EQ(work_until(start + 72h), Seen{"due " + std::to_string(index)});
+    EXPECT_EQ(work_until(start + 72h), Seen{"due " + std::to_string(index.index())});
     EXPECT_TRUE(scheduler.is_delay_notice_due(message(index), entry(index), start + 76h));
     scheduler.count_delay_notice(message(index), entry(index), start + 76h);
     EXPECT_EQ(entry(index).delay_notices, 1);
@@ -230,7 +231,7 @@ TEST_F(SchedulerTest, what_is_to_be_given_back_expires_at_its_time) {
     EXPECT_EQ(entry(index).due, start + 10min - 30s) << "clipped to just before the end";
     scheduler.rearm(index);
     EXPECT_FALSE(scheduler.is_late(message(index), mta::ByMode::give_back, start + 10min - 1ms));
-    EXPECT_EQ(work_until(start + 10min), Seen{"expired " + std::to_string(index)});
+    EXPECT_EQ(work_until(start + 10min), Seen{"expired " + std::to_string(index.index())});
     EXPECT_TRUE(scheduler.is_late(message(index), mta::ByMode::give_back, now));
     EXPECT_FALSE(scheduler.is_late(message(index), mta::ByMode::notify, now));
     const auto hasty =
@@ -309,7 +310,7 @@ TEST_F(SchedulerTest, requests_go_with_their_message) {
 
 TEST_F(SchedulerTest, forgets_nothing_when_indices_are_used_again) {
     std::mt19937_64 rng(7);
-    std::map<MessageId, std::uint32_t> alive;
+    std::map<MessageId, MessageHandle> alive;
     for (int step = 0; step < 5000; ++step) {
         if (alive.empty() || rng() % 3 != 0) {
             std::vector<Recipient> recipients(1 + rng() % 5, to("d" + std::to_string(rng() % 20)));
@@ -348,7 +349,7 @@ TEST_F(SchedulerTest, a_new_policy_counts_for_old_mail) {
     auto shorter = policy;
     shorter.lifetime = 30s;
     scheduler.set_policy(shorter);
-    EXPECT_EQ(work_until(start + 30s), Seen{"expired " + std::to_string(index)});
+    EXPECT_EQ(work_until(start + 30s), Seen{"expired " + std::to_string(index.index())});
 }
 
 // Nobody is waited for longer, though only those are looked at who have changed.
@@ -386,7 +387,7 @@ TEST_F(SchedulerTest, what_was_not_tried_in_this_life_is_due_at_its_expiry_and_d
     entry(index).delay_notices = 2;
     scheduler.rearm(index);
     EXPECT_TRUE(work_until(start + 48h - 1ms).empty());
-    EXPECT_EQ(work_until(start + 48h), Seen{"due " + std::to_string(index)});
+    EXPECT_EQ(work_until(start + 48h), Seen{"due " + std::to_string(index.index())});
     EXPECT_FALSE(scheduler.has_expired(message(index), entry(index), now));
     EXPECT_EQ(scheduler.gives_up_at(message(index), entry(index)), std::nullopt);
     scheduler.defer(message(index), entry(index), later, now);
@@ -408,13 +409,14 @@ TEST_F(SchedulerTest, what_has_outlived_its_life_while_the_relay_was_off_is_due_
     const auto index =
         scheduler.add(to_queued({std::make_shared<const Message>(mail), states}), now);
     scheduler.rearm(index);
-    EXPECT_EQ(work_until(now), Seen{"due " + std::to_string(index)}) << "and no delay notice";
+    EXPECT_EQ(work_until(now), Seen{"due " + std::to_string(index.index())})
+        << "and no delay notice";
     // The message cannot be read: the attempt is put off, and not at once again.
     scheduler.postpone(message(index), entry(index), now);
     scheduler.rearm(index);
     EXPECT_FALSE(scheduler.has_expired(message(index), entry(index), now));
     EXPECT_TRUE(work_until(now + 10s).empty());
-    EXPECT_EQ(work_until(now + 20s), Seen{"due " + std::to_string(index)});
+    EXPECT_EQ(work_until(now + 20s), Seen{"due " + std::to_string(index.index())});
     scheduler.rearm(index);
     EXPECT_EQ(scheduler.check(), "");
 }
@@ -422,7 +424,7 @@ TEST_F(SchedulerTest, what_has_outlived_its_life_while_the_relay_was_off_is_due_
 TEST_F(SchedulerTest, what_waits_in_a_line_beyond_its_life_expires_once_that_has_failed) {
     bool has_failed = false;
     scheduler.set_has_failed([&](const RecipientEntry& recipient) {
-        EXPECT_EQ(recipient.bundle, 7u);
+        EXPECT_EQ(recipient.bundle, BundleHandle(7));
         return has_failed;
     });
     // A time of its sender's that is still to come does not change that.
@@ -430,7 +432,7 @@ TEST_F(SchedulerTest, what_waits_in_a_line_beyond_its_life_expires_once_that_has
     for (const auto& requests : {Requests{}, by_then}) {
         const auto index = add({to("them.example")}, requests);
         entry(index).delay_notices = 2;
-        entry(index).bundle = 7;
+        entry(index).bundle = BundleHandle(7);
         scheduler.rearm(index);
     }
     EXPECT_TRUE(work_until(start + 6 * 24h).empty());
@@ -438,8 +440,8 @@ TEST_F(SchedulerTest, what_waits_in_a_line_beyond_its_life_expires_once_that_has
     has_failed = true;
     EXPECT_EQ(scheduler.check(), "");
     EXPECT_EQ(work_until(now + 2min).size(), 2u);
-    EXPECT_TRUE(scheduler.has_expired(message(0), entry(0), now));
-    EXPECT_TRUE(scheduler.has_expired(message(1), entry(1), now));
+    EXPECT_TRUE(scheduler.has_expired(message(MessageHandle(0)), entry(MessageHandle(0)), now));
+    EXPECT_TRUE(scheduler.has_expired(message(MessageHandle(1)), entry(MessageHandle(1)), now));
 }
 
 TEST_F(SchedulerTest, what_is_held_and_was_never_tried_waits_for_its_release) {
@@ -459,7 +461,7 @@ TEST_F(SchedulerTest, a_leap_of_the_clock_makes_all_that_was_tried_untried) {
     scheduler.rearm(index);
     now = start + 10 * 24h;
     scheduler.follow_leap(now);
-    EXPECT_EQ(work_until(now), Seen{"due " + std::to_string(index)});
+    EXPECT_EQ(work_until(now), Seen{"due " + std::to_string(index.index())});
     scheduler.defer(message(index), entry(index), later, now);
     EXPECT_TRUE(scheduler.has_expired(message(index), entry(index), now));
 }

@@ -19,9 +19,9 @@ protected:
         std::uint32_t sender = 1;
         auto operator<=>(const Kind&) const = default;
     };
-    std::uint32_t push(const Kind& kind) {
+    BundleHandle push(const Kind& kind) {
         Bundle bundle;
-        bundle.sender = kind.sender;
+        bundle.sender = SenderGroup(kind.sender);
         bundle.priority = kind.priority;
         bundle.is_retry = kind.is_retry;
         bundle.is_huge = kind.is_huge;
@@ -29,9 +29,9 @@ protected:
         lines.push_back(bundles, index);
         return index;
     }
-    [[nodiscard]] Kind kind_of(std::uint32_t index) const {
-        const auto& bundle = bundles[index];
-        return {bundle.priority, bundle.is_retry, bundle.is_huge, bundle.sender};
+    [[nodiscard]] Kind kind_of(BundleHandle handle) const {
+        const auto& bundle = bundles[handle];
+        return {bundle.priority, bundle.is_retry, bundle.is_huge, bundle.sender.index()};
     }
     // The next one leaves.
     Kind serve() {
@@ -157,7 +157,7 @@ TEST_F(SenderLinesTest, senders_take_turns_whatever_their_priorities) {
 
 TEST_F(SenderLinesTest, each_line_keeps_its_order) {
     std::mt19937_64 rng(3);
-    std::map<Kind, std::vector<std::uint32_t>> waiting;
+    std::map<Kind, std::vector<BundleHandle>> waiting;
     std::size_t count = 0;
     for (int step = 0; step < 20'000; ++step) {
         const Kind kind{.priority = static_cast<std::int8_t>(rng() % 3),

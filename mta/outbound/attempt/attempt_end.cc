@@ -63,7 +63,7 @@ HostKeywords::Progress keyword_progress(const smtp::ClientSession::TransactionEn
 // its next attempt. What the outcome tells of that is remembered for the host.
 bool Deliveries::is_to_be_tried_without(const Delivery& delivery,
                                         const smtp::ClientSession::TransactionEnded& outcome,
-                                        std::uint32_t connection) {
+                                        ConnectionHandle connection) {
     if (outcome.suspect) {
         const bool is_new = keywords_.suspect(delivery.host, *outcome.suspect, delivery.id,
                                               outcome.answers, core_.now());
@@ -77,7 +77,7 @@ bool Deliveries::is_to_be_tried_without(const Delivery& delivery,
 // What they tell of the address, the host and the source. True: the source is suspended with this.
 bool Deliveries::note_answers(Delivery& delivery,
                               const smtp::ClientSession::TransactionEnded& outcome,
-                              std::uint32_t connection) {
+                              ConnectionHandle connection) {
     const auto is_refusal = [](const auto& result) {
         return !result && smtp::is_about_our_address(result.error());
     };
@@ -107,7 +107,8 @@ bool Deliveries::note_answers(Delivery& delivery,
 // `taken`: what took those that were; it must outlive the result.
 Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
                                             const smtp::ClientSession::TransactionEnded& outcome,
-                                            const DeliveryError& taken, std::uint32_t connection) {
+                                            const DeliveryError& taken,
+                                            ConnectionHandle connection) {
     using Kind = Outcome::Kind;
     Sorted sorted;
     sorted.settled.reserve(outcome.recipients.size());
@@ -202,7 +203,7 @@ void Deliveries::part(const Delivery& delivery,
     parts_.lines.part(delivery.message, suspects);
 }
 
-bool Deliveries::turn_to_v4(Delivery& delivery, std::uint32_t connection) {
+bool Deliveries::turn_to_v4(Delivery& delivery, ConnectionHandle connection) {
     if (delivery.only_v4 || !pool_[connection].target().endpoint.address.is_v6()) return false;
     auto& site = parts_.sites[delivery.site];
     if (site.limits.ip == conf::IpFamilies::v6) return false;
@@ -220,7 +221,7 @@ bool Deliveries::turn_to_v4(Delivery& delivery, std::uint32_t connection) {
 void Deliveries::go_again(const DeliveryPtr& delivery, const Sorted& sorted, bool are_unharmed) {
     auto& lines = parts_.lines;
     if (!are_unharmed) return put_back(delivery, how_of(*delivery));
-    const auto bundle = std::exchange(delivery->bundle, queue::nothing);
+    const auto bundle = std::exchange(delivery->bundle, {});
     if (sorted.accepted.empty()) {
         lines.put_back_unharmed(bundle);
     } else {
@@ -233,7 +234,7 @@ void Deliveries::go_again(const DeliveryPtr& delivery, const Sorted& sorted, boo
 
 void Deliveries::judge(const DeliveryPtr& delivery,
                        const smtp::ClientSession::TransactionEnded& outcome,
-                       std::uint32_t connection) {
+                       ConnectionHandle connection) {
     const DeliveryError taken{.status = {2, 0, 0},
                               .scope = Scope::recipient,
                               .reply_code = outcome.reply_code,
@@ -319,7 +320,7 @@ void Deliveries::settle_all(const DeliveryPtr& delivery, std::span<const Outcome
         parts_.lines.leave(delivery->message,
                            table.recipient(table.message(delivery->message), outcome.recipient));
     }
-    delivery->bundle = queue::nothing;
+    delivery->bundle = {};
     end(delivery, how);
     parts_.ledger.settle(delivery->message, delivery->content,
                          parts_.sites[delivery->site].destination.name(), outcomes);
@@ -383,7 +384,7 @@ void Deliveries::end_unreadable(const DeliveryPtr& delivery, const queue::StoreE
             auto& table = core_.table();
             parts_.lines.leave(message, table.recipient(table.message(message), number));
         }
-        delivery->bundle = queue::nothing;
+        delivery->bundle = {};
         end(delivery, How::unknown);
         parts_.ledger.note_unreadable(message, error, delivery->content);
         return;
@@ -434,7 +435,7 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
     } else if (change == Change::came_up) {
         core_.event(DestinationUp{destination.name(), now - *down_since, destination.waiting()});
     }
-    if (delivery->bundle != queue::nothing) {
+    if (delivery->bundle) {
         const auto message = delivery->message;
         const bool is_held_up =
             !destination.health().is_up() || destination.is_closed() || core_.is_draining;
@@ -449,13 +450,13 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
                 parts_.lines.leave(message, recipient);
                 core_.scheduler.postpone(entry, recipient, now);
                 // Better than no reason at all; what a remote said of the message is better still.
-                if (recipient.error == queue::nothing && !error.text.empty())
+                if (!recipient.error && !error.text.empty())
                     core_.table().set_error(recipient, error);
                 next_due = recipient.due;
             }
             core_.scheduler.rearm(message, delivery->recipients);
         }
-        delivery->bundle = queue::nothing;
+        delivery->bundle = {};
         core_.event(Postponed{delivery->id, destination.name(), error, next_due});
     }
     remove(*delivery);

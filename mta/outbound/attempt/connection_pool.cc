@@ -7,10 +7,10 @@
 
 namespace mta::outbound {
 
-std::uint32_t ConnectionPool::open(std::uint32_t site, Connection::Target target,
-                                   HostLimits::HostPtr host) {
-    const auto index = connections_.add();
-    auto& held = connections_[index];
+ConnectionHandle ConnectionPool::open(queue::SiteHandle site, Connection::Target target,
+                                      HostLimits::HostPtr host) {
+    const auto handle = connections_.add();
+    auto& held = connections_[handle];
     held.site = site;
     held.peer = {.host = std::move(host),
                  .attempt = addresses_.begin(target.endpoint, core_.now())};
@@ -20,66 +20,66 @@ std::uint32_t ConnectionPool::open(std::uint32_t site, Connection::Target target
     ++total_;
     held.connection = std::make_unique<Connection>(
         core_, std::move(target),
-        Connection::Handlers{.on_ready = [this, index] { handlers_.on_ready(index); },
-                             .on_room = [this, index] { handlers_.on_room(index); },
-                             .on_body_out = [this, index] { handlers_.on_body_out(index); },
+        Connection::Handlers{.on_ready = [this, handle] { handlers_.on_ready(handle); },
+                             .on_room = [this, handle] { handlers_.on_room(handle); },
+                             .on_body_out = [this, handle] { handlers_.on_body_out(handle); },
                              .on_transaction_end =
-                                 [this, index](Connection::TransactionEnd end) {
-                                     handlers_.on_transaction_end(index, std::move(end));
+                                 [this, handle](Connection::TransactionEnd end) {
+                                     handlers_.on_transaction_end(handle, std::move(end));
                                  },
                              .on_end =
-                                 [this, index](const std::optional<DeliveryError>& error) {
-                                     release(index);
-                                     handlers_.on_end(index, error);
+                                 [this, handle](const std::optional<DeliveryError>& error) {
+                                     release(handle);
+                                     handlers_.on_end(handle, error);
                                  },
-                             .on_deadline_change = [this, index] { rearm(index); }});
-    rearm(index);
-    return index;
+                             .on_deadline_change = [this, handle] { rearm(handle); }});
+    rearm(handle);
+    return handle;
 }
 
-std::uint32_t ConnectionPool::take_idle(std::uint32_t site) {
+ConnectionHandle ConnectionPool::take_idle(queue::SiteHandle site) {
     auto& idle = sites_[site].idle;
-    if (idle.empty()) return queue::nothing;
-    const auto index = idle.back();
-    take_out_of_idle(index);
-    return index;
+    if (idle.empty()) return {};
+    const auto handle = idle.back();
+    take_out_of_idle(handle);
+    return handle;
 }
 
-void ConnectionPool::park(std::uint32_t index) {
-    auto& held = connections_[index];
+void ConnectionPool::park(ConnectionHandle handle) {
+    auto& held = connections_[handle];
     MTA_ASSERT(!held.is_idle && held.connection->active() == 0);
     auto& site = sites_[held.site];
     const auto& delivery = core_.settings->delivery;
     const bool is_over =
-        is_used_up(index) || !held.connection->can_start() || site.destination.is_closed();
+        is_used_up(handle) || !held.connection->can_start() || site.destination.is_closed();
     if (is_over || core_.is_draining || site.connections > site.connections_limit(core_.now())) {
         held.connection->quit();
         return;
     }
     held.is_idle = true;
     held.idle_until = core_.now() + delivery.idle_timeout;
-    held.in_idle = idle_.insert(idle_.end(), index);
-    site.idle.push_back(index);
-    rearm(index);
+    held.in_idle = idle_.insert(idle_.end(), handle);
+    site.idle.push_back(handle);
+    rearm(handle);
 }
 
-bool ConnectionPool::is_used_up(std::uint32_t index) const {
-    const auto& held = connections_[index];
+bool ConnectionPool::is_used_up(ConnectionHandle handle) const {
+    const auto& held = connections_[handle];
     const auto& site = sites_[held.site];
     return held.connection->started() >= site.limits.messages_per_connection_max ||
            site.sources.is_suspended(held.connection->target().source, core_.now());
 }
 
 // The address is up. From now on it is no probe, and what fails afterwards began now.
-void ConnectionPool::note_hello(std::uint32_t index) {
-    auto& held = connections_[index];
+void ConnectionPool::note_hello(ConnectionHandle handle) {
+    auto& held = connections_[handle];
     if (addresses_.succeeded(held.peer.attempt, core_.now())) ++core_.troubles_version;
     held.peer.attempt = addresses_.begin(held.peer.attempt.endpoint, core_.now());
 }
 
-void ConnectionPool::note_success(std::uint32_t index) {
-    const auto& held = connections_[index];
-    note_hello(index);
+void ConnectionPool::note_success(ConnectionHandle handle) {
+    const auto& held = connections_[handle];
+    note_hello(handle);
     sites_[held.site].sources.accept(held.connection->target().source, core_.now());
     const auto before = HostLimits::connections_limit(*held.peer.host);
     HostLimits::note_success(*held.peer.host, core_.now());
@@ -87,8 +87,8 @@ void ConnectionPool::note_success(std::uint32_t index) {
         handlers_.on_host_room(held.peer.host);
 }
 
-void ConnectionPool::note_failure(std::uint32_t index, const DeliveryError& error) {
-    auto& held = connections_[index];
+void ConnectionPool::note_failure(ConnectionHandle handle, const DeliveryError& error) {
+    auto& held = connections_[handle];
     auto& host = *held.peer.host;
     // This one may have been taken out of the count already.
     const auto in_use = host.connections + (held.connection->has_ended() ? 1 : 0);
@@ -99,16 +99,16 @@ void ConnectionPool::note_failure(std::uint32_t index, const DeliveryError& erro
     ++core_.troubles_version;
 }
 
-void ConnectionPool::note_break(std::uint32_t index, const DeliveryError& error) {
-    auto& held = connections_[index];
+void ConnectionPool::note_break(ConnectionHandle handle, const DeliveryError& error) {
+    auto& held = connections_[handle];
     if (std::exchange(held.is_judged, true)) return;
     const bool is_static = sites_[held.site].plan.is_static;
     const AddressHealth::Failure failure{error, is_static, core_.scheduler.jitter()};
     if (addresses_.failed(held.peer.attempt, failure, core_.now())) ++core_.troubles_version;
 }
 
-void ConnectionPool::note_too_many(std::uint32_t index) {
-    const auto& held = connections_[index];
+void ConnectionPool::note_too_many(ConnectionHandle handle) {
+    const auto& held = connections_[handle];
     auto& host = *held.peer.host;
     const auto others = host.connections - (held.connection->has_ended() ? 0 : 1);
     HostLimits::note_too_many(host, others, core_.now(), core_.scheduler.jitter());
@@ -125,9 +125,9 @@ void ConnectionPool::make_room(std::size_t wanted) {
 
 bool ConnectionPool::close_longest_idle() {
     if (idle_.empty()) return false;
-    const auto index = idle_.front();
-    take_out_of_idle(index);
-    connections_[index].connection->quit();
+    const auto handle = idle_.front();
+    take_out_of_idle(handle);
+    connections_[handle].connection->quit();
     return true;
 }
 
@@ -136,99 +136,98 @@ void ConnectionPool::close_idle() {
     }
 }
 
-void ConnectionPool::close_idle(std::uint32_t site) {
+void ConnectionPool::close_idle(queue::SiteHandle site) {
     const auto idle = sites_[site].idle;
-    for (const auto index : idle) {
-        take_out_of_idle(index);
-        connections_[index].connection->quit();
+    for (const auto handle : idle) {
+        take_out_of_idle(handle);
+        connections_[handle].connection->quit();
     }
 }
 
 void ConnectionPool::close_idle_to(const HostLimits::Host& host) {
-    const auto found = std::ranges::find_if(
-        idle_, [&](std::uint32_t index) { return connections_[index].peer.host.get() == &host; });
+    const auto found = std::ranges::find_if(idle_, [&](ConnectionHandle handle) {
+        return connections_[handle].peer.host.get() == &host;
+    });
     if (found == idle_.end()) return;
-    const auto index = *found;
-    take_out_of_idle(index);
-    connections_[index].connection->quit();
+    const auto handle = *found;
+    take_out_of_idle(handle);
+    connections_[handle].connection->quit();
 }
 
-void ConnectionPool::close_idle_from(std::uint32_t site, std::string_view source) {
-    for (const auto index : std::vector(sites_[site].idle)) {
-        if (connections_[index].connection->target().source != source) continue;
-        take_out_of_idle(index);
-        connections_[index].connection->quit();
+void ConnectionPool::close_idle_from(queue::SiteHandle site, std::string_view source) {
+    for (const auto handle : std::vector(sites_[site].idle)) {
+        if (connections_[handle].connection->target().source != source) continue;
+        take_out_of_idle(handle);
+        connections_[handle].connection->quit();
     }
 }
 
-void ConnectionPool::cut(std::uint32_t index) {
-    auto& held = connections_[index];
+void ConnectionPool::cut(ConnectionHandle handle) {
+    auto& held = connections_[handle];
     if (!held.connection->has_ended()) held.connection->cut();
 }
 
-void ConnectionPool::abort(std::uint32_t index) {
-    auto& held = connections_[index];
+void ConnectionPool::abort(ConnectionHandle handle) {
+    auto& held = connections_[handle];
     if (held.connection->has_ended()) return;
     held.connection->abort();
-    release(index);
+    release(handle);
 }
 
 void ConnectionPool::tick() {
-    fired_.clear();
-    wheel_.advance(core_.now(), fired_);
-    for (const auto index : fired_) {
-        auto& held = connections_[index];
+    for (const auto handle : timers_.advance(core_.now())) {
+        auto& held = connections_[handle];
         if (!held.connection || held.connection->has_ended()) continue;
         if (held.is_idle && core_.now() >= held.idle_until) {
-            take_out_of_idle(index);
+            take_out_of_idle(handle);
             held.connection->quit();
         } else {
             held.connection->on_deadline();
-            begin_silence_if_due(index);
-            rearm(index);
+            begin_silence_if_due(handle);
+            rearm(handle);
         }
     }
-    for (const auto index : std::exchange(ended_, {})) {
-        const auto& held = connections_[index];
+    for (const auto handle : std::exchange(ended_, {})) {
+        const auto& held = connections_[handle];
         if (!held.is_judged) addresses_.learnt_nothing(held.peer.attempt, core_.now());
-        connections_.remove(index);
+        connections_.remove(handle);
     }
 }
 
-std::optional<Instant> ConnectionPool::next_wakeup() const { return wheel_.next(); }
+std::optional<Instant> ConnectionPool::next_wakeup() const { return timers_.next(); }
 
-void ConnectionPool::take_out_of_idle(std::uint32_t index) {
-    auto& held = connections_[index];
+void ConnectionPool::take_out_of_idle(ConnectionHandle handle) {
+    auto& held = connections_[handle];
     if (!std::exchange(held.is_idle, false)) return;
     idle_.erase(held.in_idle);
-    std::erase(sites_[held.site].idle, index);
-    rearm(index);
+    std::erase(sites_[held.site].idle, handle);
+    rearm(handle);
 }
 
-void ConnectionPool::release(std::uint32_t index) {
-    auto& held = connections_[index];
-    take_out_of_idle(index);
+void ConnectionPool::release(ConnectionHandle handle) {
+    auto& held = connections_[handle];
+    take_out_of_idle(handle);
     end_silence(held);
-    wheel_.clear(index);
+    timers_.clear(handle);
     --held.peer.host->connections;
     handlers_.on_host_room(held.peer.host);
     --sites_[held.site].connections;
     --total_;
     if (std::exchange(held.makes_room, false)) --making_room_;
-    ended_.push_back(index);
+    ended_.push_back(handle);
     sites_.refresh(held.site);
     core_.request_tick();
 }
 
-void ConnectionPool::begin_silence_if_due(std::uint32_t index) {
-    auto& held = connections_[index];
+void ConnectionPool::begin_silence_if_due(ConnectionHandle handle) {
+    auto& held = connections_[handle];
     const auto since = held.connection->silent_since();
     if (held.silence || !since || core_.now() - *since < SilentConnections::silence_min) return;
     auto& site = sites_[held.site];
     auto& host = *held.peer.host;
     held.silence = Held::Silence{*since, site.silent.add(site.last_answer > *since),
                                  host.silent.add(host.last_answer > *since)};
-    handlers_.on_silent(index);
+    handlers_.on_silent(handle);
     handlers_.on_host_room(held.peer.host);
     sites_.refresh(held.site);
 }
@@ -240,8 +239,8 @@ void ConnectionPool::end_silence(Held& held) {
     held.silence.reset();
 }
 
-void ConnectionPool::rearm(std::uint32_t index) {
-    auto& held = connections_[index];
+void ConnectionPool::rearm(ConnectionHandle handle) {
+    auto& held = connections_[handle];
     if (!held.connection || held.connection->has_ended()) return;
     const auto silent_since = held.connection->silent_since();
     if (held.silence && silent_since != held.silence->since) end_silence(held);
@@ -251,9 +250,9 @@ void ConnectionPool::rearm(std::uint32_t index) {
         deadline = std::min(deadline.value_or(Instant::max()),
                             *silent_since + SilentConnections::silence_min);
     if (deadline) {
-        wheel_.set(index, *deadline);
+        timers_.set(handle, *deadline);
     } else {
-        wheel_.clear(index);
+        timers_.clear(handle);
     }
 }
 

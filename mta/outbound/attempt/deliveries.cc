@@ -21,16 +21,16 @@ Deliveries::Deliveries(Core& core, Parts parts)
     : core_(core),
       parts_(parts),
       pool_(core, {parts.sites, parts.addresses},
-            {.on_ready = [this](std::uint32_t connection) { on_ready(connection); },
-             .on_room = [this](std::uint32_t connection) { on_room(connection); },
-             .on_body_out = [this](std::uint32_t connection) { send_trial(connection); },
-             .on_silent = [this](std::uint32_t connection) { on_silent(connection); },
+            {.on_ready = [this](ConnectionHandle connection) { on_ready(connection); },
+             .on_room = [this](ConnectionHandle connection) { on_room(connection); },
+             .on_body_out = [this](ConnectionHandle connection) { send_trial(connection); },
+             .on_silent = [this](ConnectionHandle connection) { on_silent(connection); },
              .on_transaction_end =
-                 [this](std::uint32_t connection, const Connection::TransactionEnd& ended) {
+                 [this](ConnectionHandle connection, const Connection::TransactionEnd& ended) {
                      on_transaction_end(connection, ended);
                  },
              .on_end =
-                 [this](std::uint32_t connection, const std::optional<DeliveryError>& error) {
+                 [this](ConnectionHandle connection, const std::optional<DeliveryError>& error) {
                      on_end(connection, error);
                  },
              .on_host_room =
@@ -43,7 +43,7 @@ Deliveries::Deliveries(Core& core, Parts parts)
 
 // ---- Beginning ----
 
-Deliveries::DeliveryPtr Deliveries::make(std::uint32_t site) {
+Deliveries::DeliveryPtr Deliveries::make(queue::SiteHandle site) {
     auto delivery = std::make_shared<Delivery>();
     delivery->bundle = parts_.lines.take(
         site, std::max<std::size_t>(parts_.sites[site].limits.recipients_per_transaction_max, 1));
@@ -80,7 +80,7 @@ std::uint32_t Deliveries::mailbox_of(const Delivery& delivery, std::uint32_t rec
     return table.recipient(table.message(delivery.message), recipient).address_hash;
 }
 
-void Deliveries::start(std::uint32_t site) {
+void Deliveries::start(queue::SiteHandle site) {
     const auto needs = parts_.sites[site].needs();
     auto& destination = parts_.sites[site].destination;
     const bool is_probe = destination.start(core_.now(), needs);
@@ -95,14 +95,14 @@ void Deliveries::start(std::uint32_t site) {
     // Kept for it while it is read, so that nobody else needs a connection more than there may be.
     const auto kept = pool_.take_idle(site);
     delivery->connection = kept;
-    if (kept == queue::nothing) {
+    if (!kept) {
         set_unconnected(*delivery, true);
         begin_trial(delivery);
     }
     if (delivery->content) {
         connect(delivery);
     } else {
-        if (kept != queue::nothing) work_of(kept).reserved = delivery;
+        if (kept) work_of(kept).reserved = delivery;
         read(delivery);
     }
 }
@@ -110,26 +110,26 @@ void Deliveries::start(std::uint32_t site) {
 void Deliveries::read(const DeliveryPtr& delivery) {
     parts_.copies.read(delivery->id, [this, waiting = std::weak_ptr(delivery)](const auto& read) {
         const auto reading = waiting.lock();
-        if (reading && reading->bundle != queue::nothing) on_read(reading, read);
+        if (reading && reading->bundle) on_read(reading, read);
     });
 }
 
 void Deliveries::on_read(const DeliveryPtr& delivery, const MessageCopies::ReadResult& read) {
     core_.request_tick();
     const auto kept = delivery->connection;
-    if (kept != queue::nothing) work_of(kept).reserved = nullptr;
+    if (kept) work_of(kept).reserved = nullptr;
     if (read) {
         delivery->content = *read;
         connect(delivery);
         return;
     }
-    if (kept != queue::nothing) pool_.park(kept);
+    if (kept) pool_.park(kept);
     end_unreadable(delivery, read.error());
 }
 
 void Deliveries::connect(const DeliveryPtr& delivery) {
     const auto kept = delivery->connection;
-    if (kept == queue::nothing) {
+    if (!kept) {
         walk(delivery);
     } else {
         transact(delivery, kept);
@@ -150,7 +150,7 @@ std::uint32_t Deliveries::crowded_from() const {
     return most - most / 4;
 }
 
-std::uint32_t Deliveries::connections_max_for(std::uint32_t site) const {
+std::uint32_t Deliveries::connections_max_for(queue::SiteHandle site) const {
     const auto own = parts_.sites[site].connections + parts_.sites[site].unconnected;
     const bool may_have_all = own == 0 || own == connections();
     return may_have_all ? core_.settings->delivery.connections_max : crowded_from();
@@ -158,7 +158,7 @@ std::uint32_t Deliveries::connections_max_for(std::uint32_t site) const {
 
 // ---- On a connection ----
 
-void Deliveries::on_ready(std::uint32_t connection) {
+void Deliveries::on_ready(ConnectionHandle connection) {
     core_.request_tick();
     const bool can_start = pool_[connection].can_start();
     // The server has ended the session in the same breath in which it answered EHLO: on_end()
@@ -183,13 +183,13 @@ void Deliveries::on_ready(std::uint32_t connection) {
 
 // Another transaction right behind the one that waits for its last reply, if the site has all the
 // connections that it may have: then this is the soonest that the next bundle can leave.
-void Deliveries::on_room(std::uint32_t connection) {
+void Deliveries::on_room(ConnectionHandle connection) {
     const auto site = pool_.site_of(connection);
     auto& destination = parts_.sites[site].destination;
     if (core_.is_draining || !parts_.lines.make_way(site) || !destination.may_follow(core_.now()))
         return;
     const bool is_full = connections() >= connections_max_for(site);
-    const bool is_needed_elsewhere = is_full && parts_.sites.front() != queue::nothing;
+    const bool is_needed_elsewhere = is_full && parts_.sites.front();
     // What stands behind a message at which the host hangs would wait with it.
     if (!parts_.sites[site].silent.is_empty()) return;
     const bool may_open =
@@ -211,7 +211,7 @@ void Deliveries::fit_to_limits(Delivery& delivery, const smtp::Capabilities& cap
     const auto recipients_max = limit(capabilities.recipients_max);
     const auto domains_max = limit(capabilities.recipient_domains_max);
     const auto& entry = core_.table().message(delivery.message);
-    std::set<std::uint32_t> domains;
+    std::set<queue::DomainHandle> domains;
     std::vector<std::uint32_t> kept;
     std::vector<std::optional<DeliveryError>> refusals;
     for (std::size_t i = 0; i < delivery.recipients.size(); ++i) {
@@ -229,7 +229,7 @@ void Deliveries::fit_to_limits(Delivery& delivery, const smtp::Capabilities& cap
     delivery.refusals = std::move(refusals);
 }
 
-void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection) {
+void Deliveries::transact(const DeliveryPtr& delivery, ConnectionHandle connection) {
     auto& open = pool_[connection];
     const auto& capabilities = open.capabilities();
     if (capabilities.recipients_max != 0 || capabilities.recipient_domains_max != 0)
@@ -250,28 +250,28 @@ void Deliveries::transact(const DeliveryPtr& delivery, std::uint32_t connection)
     open.start(delivery->content, delivery->recipients);
 }
 
-void Deliveries::on_silent(std::uint32_t connection) {
+void Deliveries::on_silent(ConnectionHandle connection) {
     const auto& active = work_of(connection).active;
     const auto place = pool_[connection].recipient_awaited();
-    if (!place || active.empty() || active.front()->bundle == queue::nothing) return;
+    if (!place || active.empty() || !active.front()->bundle) return;
     const auto& delivery = *active.front();
     const auto mailbox = mailbox_of(delivery, delivery.recipients[*place]);
     parts_.sites[delivery.site].suspects.note_silence(mailbox, delivery.sender, delivery.number,
                                                       core_.now());
 }
 
-void Deliveries::on_transaction_end(std::uint32_t connection,
+void Deliveries::on_transaction_end(ConnectionHandle connection,
                                     const Connection::TransactionEnd& ended) {
     auto& active = work_of(connection).active;
     MTA_ASSERT(!active.empty());
     const auto delivery = active.front();
     active.erase(active.begin());
     core_.request_tick();
-    delivery->connection = queue::nothing;
+    delivery->connection = {};
     // The one behind it has the connection now.
     if (!active.empty() && std::exchange(delivery->holds_connection, false))
         active.front()->holds_connection = true;
-    if (delivery->bundle == queue::nothing) {
+    if (!delivery->bundle) {
         end(delivery, How::unknown);
     } else if (ended.unreadable) {
         end_unreadable(delivery, *ended.unreadable);
@@ -291,17 +291,17 @@ void Deliveries::on_transaction_end(std::uint32_t connection,
     }
 }
 
-void Deliveries::on_end(std::uint32_t connection, const std::optional<DeliveryError>& error) {
+void Deliveries::on_end(ConnectionHandle connection, const std::optional<DeliveryError>& error) {
     const auto [reserved, opening, leaving, active] = std::exchange(work_of(connection), {});
     MTA_ASSERT(active.empty());
     if (reserved) {
-        reserved->connection = queue::nothing;
+        reserved->connection = {};
         set_unconnected(*reserved, true);
     }
     const auto& delivery = opening ? opening : leaving;
     if (!delivery) return;
-    delivery->connection = queue::nothing;
-    if (delivery->bundle == queue::nothing) {
+    delivery->connection = {};
+    if (!delivery->bundle) {
         end(delivery, How::unknown);
         return;
     }
@@ -311,7 +311,7 @@ void Deliveries::on_end(std::uint32_t connection, const std::optional<DeliveryEr
 }
 
 // The connection that it had opened came to nothing before the first transaction.
-void Deliveries::on_refused(const DeliveryPtr& delivery, std::uint32_t connection,
+void Deliveries::on_refused(const DeliveryPtr& delivery, ConnectionHandle connection,
                             const DeliveryError& error) {
     const bool is_of_source = pool_[connection].has_unusable_source();
     const bool is_refusal_of_source = is_of_source || smtp::is_about_our_address(error);
@@ -332,7 +332,7 @@ void Deliveries::on_refused(const DeliveryPtr& delivery, std::uint32_t connectio
 }
 
 // As if it had never been started, on a new connection.
-void Deliveries::start_afresh(const DeliveryPtr& delivery, std::uint32_t connection) {
+void Deliveries::start_afresh(const DeliveryPtr& delivery, ConnectionHandle connection) {
     if (!delivery->holds_connection || core_.is_draining ||
         ++delivery->fresh_starts > fresh_starts_max) {
         if (!delivery->host_error) {
@@ -356,7 +356,7 @@ void Deliveries::start_afresh(const DeliveryPtr& delivery, std::uint32_t connect
 }
 
 // The delivery needs another connection: when this one is closed, so that it never has two.
-void Deliveries::go_on_after(const DeliveryPtr& delivery, std::uint32_t connection) {
+void Deliveries::go_on_after(const DeliveryPtr& delivery, ConnectionHandle connection) {
     delivery->addresses.clear();
     delivery->next_address = 0;
     delivery->connection = connection;
@@ -365,28 +365,28 @@ void Deliveries::go_on_after(const DeliveryPtr& delivery, std::uint32_t connecti
 
 // ---- From outside ----
 
-Deliveries::Progress Deliveries::progress_of(std::uint32_t bundle) const {
+Deliveries::Progress Deliveries::progress_of(queue::BundleHandle bundle) const {
     const auto found = std::ranges::find_if(
         all_, [bundle](const DeliveryPtr& delivery) { return delivery->bundle == bundle; });
     if (found == all_.end()) return {};
     const auto& delivery = **found;
     if (delivery.is_looking_up) return {delivery.host, std::nullopt, delivery.looks_up_since};
-    if (delivery.connection == queue::nothing) return {};
+    if (!delivery.connection) return {};
     const auto& connection = pool_[delivery.connection];
     return {connection.remote(), connection.deadline(), std::nullopt};
 }
 
-void Deliveries::forget(std::uint32_t message) {
+void Deliveries::forget(queue::MessageHandle message) {
     const auto deliveries = all_;
     for (const auto& delivery : deliveries) {
-        if (delivery->bundle == queue::nothing || delivery->message != message) continue;
+        if (!delivery->bundle || delivery->message != message) continue;
         for (const auto number : delivery->recipients) {
             auto& table = core_.table();
             parts_.lines.leave(message, table.recipient(table.message(message), number));
         }
-        delivery->bundle = queue::nothing;
+        delivery->bundle = {};
         const auto connection = delivery->connection;
-        if (connection == queue::nothing) {
+        if (!connection) {
             end(delivery, How::unknown);
             continue;
         }
@@ -394,7 +394,7 @@ void Deliveries::forget(std::uint32_t message) {
         // Others share the connection, or it may have been taken: then it only ends unheard.
         if (work.active.size() > 1 || pool_[connection].is_past_final_dot()) continue;
         work = {};
-        delivery->connection = queue::nothing;
+        delivery->connection = {};
         pool_.abort(connection);
         end(delivery, How::unknown);
     }
@@ -405,12 +405,12 @@ void Deliveries::drain() {
     const auto deliveries = all_;
     for (const auto& delivery : deliveries) {
         const auto connection = delivery->connection;
-        if (connection != queue::nothing) {
+        if (connection) {
             auto& work = work_of(connection);
             if (!work.opening && (work.active.size() > 1 || pool_[connection].is_past_final_dot()))
                 continue;
             work = {};
-            delivery->connection = queue::nothing;
+            delivery->connection = {};
             pool_.abort(connection);
         }
         end(delivery, How::unknown);
@@ -420,14 +420,14 @@ void Deliveries::drain() {
 void Deliveries::cut() {
     const auto deliveries = all_;
     for (const auto& delivery : deliveries)
-        if (delivery->connection != queue::nothing) pool_.cut(delivery->connection);
+        if (delivery->connection) pool_.cut(delivery->connection);
 }
 
 void Deliveries::tick() {
     pool_.tick();
     while (!paused_.empty() && paused_.begin()->first <= core_.now()) {
         const auto delivery = paused_.extract(paused_.begin()).mapped().lock();
-        if (!delivery || delivery->bundle == queue::nothing) continue;
+        if (!delivery || !delivery->bundle) continue;
         if (delivery->waiting_at) {
             hosts_with_room_.push_back(delivery->waiting_at);
         } else if (std::exchange(delivery->is_paused, false)) {
@@ -452,9 +452,10 @@ std::optional<Instant> Deliveries::next_wakeup() const {
     return next;
 }
 
-Deliveries::Work& Deliveries::work_of(std::uint32_t connection) {
-    if (connection >= work_.size()) work_.resize(connection + 1);
-    return work_[connection];
+Deliveries::Work& Deliveries::work_of(ConnectionHandle connection) {
+    const auto index = std::size_t{connection.index()};
+    if (index >= work_.size()) work_.resize(index + 1);
+    return work_[index];
 }
 
 }  // namespace mta::outbound

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dns/resolver.h"
+#include "mta/base/handle_timers.h"
 #include "mta/outbound/attempt/connection_pool.h"
 #include "mta/outbound/core.h"
 #include "mta/outbound/destination/address_health.h"
@@ -111,7 +112,7 @@ public:
     // The site may open another connection while fewer than this are open. It is
     // delivery.connections for a site that has no connection, or has all that are open, and
     // crowded_from() for every other site.
-    [[nodiscard]] std::uint32_t connections_max_for(std::uint32_t site) const;
+    [[nodiscard]] std::uint32_t connections_max_for(queue::SiteHandle site) const;
     [[nodiscard]] std::size_t count() const { return all_.size(); }
 
     // Of a bundle that is being delivered.
@@ -121,26 +122,26 @@ public:
         // The name servers have been asked for the addresses of `remote` since then.
         std::optional<Instant> looks_up_since;
     };
-    [[nodiscard]] Progress progress_of(std::uint32_t bundle) const;
+    [[nodiscard]] Progress progress_of(queue::BundleHandle bundle) const;
     // The delivery of the site that has asked the name servers longest, while any does.
-    [[nodiscard]] std::optional<Instant> looks_up_since(std::uint32_t site) const;
+    [[nodiscard]] std::optional<Instant> looks_up_since(queue::SiteHandle site) const;
 
     // Begins with the site's next bundle. Only if its destination may_start(), and a connection is
     // idle or may be opened.
-    void start(std::uint32_t site);
+    void start(queue::SiteHandle site);
     // The message is no longer ours: a transaction that cannot have been taken yet is broken off,
     // of the others the outcome is ignored. Its recipients are in no bundle afterwards.
-    void forget(std::uint32_t message);
+    void forget(queue::MessageHandle message);
     // Breaks off, uncharged, what is not in a transaction; the rest goes on to its end.
     void drain();
     // Ends all connections: what is past its final dot is in doubt. Only after drain().
     void cut();
     // An order: if the site waits for a host that is closed, it is asked now; a probe that is under
     // way asks all hosts.
-    void probe_now(std::uint32_t site);
+    void probe_now(queue::SiteHandle site);
     // What waits of the message for room at a host is in its site's line again, so that an order
     // can have it.
-    void put_back_waiting(std::uint32_t message);
+    void put_back_waiting(queue::MessageHandle message);
     // After core.settings was replaced.
     void apply_settings();
     void tick();
@@ -149,13 +150,13 @@ public:
     // The bundle of the site's delivery that waits for room at a host, and until when that is
     // closed (Instant{}: until a connection ends).
     struct Waiting {
-        std::uint32_t bundle = queue::nothing;
+        queue::BundleHandle bundle;
         Instant until;
         std::string host;  // "mx.them.example:25",
         std::uint32_t connections = 0;
         std::uint32_t limit = 0;  // of those that it may have
     };
-    [[nodiscard]] std::optional<Waiting> waiting_for_host(std::uint32_t site) const;
+    [[nodiscard]] std::optional<Waiting> waiting_for_host(queue::SiteHandle site) const;
     // For tests: whoever waits for a host will be called. Empty: yes; else what is wrong.
     [[nodiscard]] std::string check() const;
 
@@ -179,12 +180,12 @@ private:
 
     struct Delivery {
         queue::MessageId id = 0;
-        std::size_t index = 0;                  // in all_
-        std::uint32_t bundle = queue::nothing;  // nothing: forgotten
-        std::uint32_t site = 0;
-        std::uint32_t message = 0;
-        std::uint32_t sender = queue::nothing;  // its group
-        std::uint64_t number = 0;               // unique among the deliveries of this process
+        std::size_t index = 0;       // in all_
+        queue::BundleHandle bundle;  // nothing: forgotten
+        queue::SiteHandle site;
+        queue::MessageHandle message;
+        queue::SenderGroup sender;  // its group
+        std::uint64_t number = 0;   // unique among the deliveries of this process
         std::shared_ptr<const queue::Message> content;
         std::vector<std::uint32_t> recipients;  // still to be served in this attempt
         // Message-level errors of those, beside them; empty ones: none.
@@ -231,7 +232,7 @@ private:
         std::uint32_t addresses_tried = 0;
         std::uint32_t sessions = 0;
         std::uint32_t fresh_starts = 0;
-        std::uint32_t connection = queue::nothing;
+        ConnectionHandle connection;
         // What it has taken from the site's rates and not used yet.
         queue::Destination::Taken taken;
         Instant taken_at;
@@ -251,7 +252,7 @@ private:
         std::vector<DeliveryPtr> active;  // in the order of their transactions
     };
 
-    [[nodiscard]] DeliveryPtr make(std::uint32_t site);
+    [[nodiscard]] DeliveryPtr make(queue::SiteHandle site);
     void hold_suspects(const Delivery& delivery);
     [[nodiscard]] std::uint32_t mailbox_of(const Delivery& delivery, std::uint32_t recipient) const;
     void read(const DeliveryPtr& delivery);
@@ -260,7 +261,7 @@ private:
     void set_unconnected(Delivery& delivery, bool is_unconnected);
     void begin_trial(const DeliveryPtr& delivery);
     void begin_trial_afresh(const DeliveryPtr& delivery);
-    void send_trial(std::uint32_t connection);
+    void send_trial(ConnectionHandle connection);
     void end_trial(Delivery& delivery);
     struct Trial {
         Instant begun;
@@ -289,7 +290,7 @@ private:
     void check_look_ups();
     void give_connection_up(const DeliveryPtr& delivery);
     void give_rates_back(Delivery& delivery);
-    [[nodiscard]] bool is_place_left(std::uint32_t site) const;
+    [[nodiscard]] bool is_place_left(queue::SiteHandle site) const;
     [[nodiscard]] bool take_place_again(const DeliveryPtr& delivery);
     void end_long_look_up(Delivery& delivery);
     void note_addresses(Delivery& delivery, std::uint16_t port,
@@ -314,38 +315,39 @@ private:
     void leave_host_line(Delivery& delivery);
     void give_place_up(Delivery& delivery);
     void serve_line_of(const HostLimits::HostPtr& host);
-    [[nodiscard]] DeliveryPtr take_waiting(std::uint32_t site);
+    [[nodiscard]] DeliveryPtr take_waiting(queue::SiteHandle site);
     [[nodiscard]] bool take_over(const DeliveryPtr& delivery);
-    [[nodiscard]] std::vector<std::uint32_t> sites_waiting_with(std::uint32_t message) const;
+    [[nodiscard]] std::vector<queue::SiteHandle> sites_waiting_with(
+        queue::MessageHandle message) const;
     void watch_expiry(const Delivery& delivery);
     void put_back_expired();
 
     // Sources. True: it is suspended, another one takes over.
-    [[nodiscard]] bool suspend_source(std::uint32_t connection, const DeliveryError& error);
+    [[nodiscard]] bool suspend_source(ConnectionHandle connection, const DeliveryError& error);
     void put_back(const DeliveryPtr& delivery, How how);
     [[nodiscard]] static Lines::Place place_of(const Delivery& delivery);
 
-    void on_ready(std::uint32_t connection);
-    void on_room(std::uint32_t connection);
-    void on_silent(std::uint32_t connection);
-    void on_transaction_end(std::uint32_t connection, const Connection::TransactionEnd& ended);
-    void on_end(std::uint32_t connection, const std::optional<DeliveryError>& error);
+    void on_ready(ConnectionHandle connection);
+    void on_room(ConnectionHandle connection);
+    void on_silent(ConnectionHandle connection);
+    void on_transaction_end(ConnectionHandle connection, const Connection::TransactionEnd& ended);
+    void on_end(ConnectionHandle connection, const std::optional<DeliveryError>& error);
     void fit_to_limits(Delivery& delivery, const smtp::Capabilities& capabilities);
-    void on_refused(const DeliveryPtr& delivery, std::uint32_t connection,
+    void on_refused(const DeliveryPtr& delivery, ConnectionHandle connection,
                     const DeliveryError& error);
-    void transact(const DeliveryPtr& delivery, std::uint32_t connection);
-    void start_afresh(const DeliveryPtr& delivery, std::uint32_t connection);
+    void transact(const DeliveryPtr& delivery, ConnectionHandle connection);
+    void start_afresh(const DeliveryPtr& delivery, ConnectionHandle connection);
     // By some host, in this attempt; one that lacks a keyword does that without a session.
     [[nodiscard]] static bool has_been_answered(const Delivery& delivery) {
         return delivery.sessions > 0 || delivery.heard > Heard::nothing;
     }
-    void go_on_after(const DeliveryPtr& delivery, std::uint32_t connection);
+    void go_on_after(const DeliveryPtr& delivery, ConnectionHandle connection);
     [[nodiscard]] bool is_to_be_tried_without(const Delivery& delivery,
                                               const smtp::ClientSession::TransactionEnded& outcome,
-                                              std::uint32_t connection);
+                                              ConnectionHandle connection);
     [[nodiscard]] bool note_answers(Delivery& delivery,
                                     const smtp::ClientSession::TransactionEnded& outcome,
-                                    std::uint32_t connection);
+                                    ConnectionHandle connection);
     [[nodiscard]] static Heard heard_of(const DeliveryError& error, bool is_broken_off);
     void acquit(const Delivery& delivery, const smtp::ClientSession::TransactionEnded& outcome);
     void part(const Delivery& delivery, const smtp::ClientSession::TransactionEnded& outcome);
@@ -362,12 +364,12 @@ private:
     };
     [[nodiscard]] Sorted sort_answers(Delivery& delivery,
                                       const smtp::ClientSession::TransactionEnded& outcome,
-                                      const DeliveryError& taken, std::uint32_t connection);
+                                      const DeliveryError& taken, ConnectionHandle connection);
     // A refusal of our IPv6 address for want of a name. False: it was another one.
-    [[nodiscard]] bool turn_to_v4(Delivery& delivery, std::uint32_t connection);
+    [[nodiscard]] bool turn_to_v4(Delivery& delivery, ConnectionHandle connection);
     void go_again(const DeliveryPtr& delivery, const Sorted& sorted, bool are_unharmed);
     void judge(const DeliveryPtr& delivery, const smtp::ClientSession::TransactionEnded& outcome,
-               std::uint32_t connection);
+               ConnectionHandle connection);
 
     void note_host_failure(Delivery& delivery, const DeliveryError& error);
     // Of an attempt that fails only if it `has_failed` to speak to any host.
@@ -380,7 +382,7 @@ private:
     void end_unreadable(const DeliveryPtr& delivery, const queue::StoreError& error);
     void end(const DeliveryPtr& delivery, How how);
     void remove(Delivery& delivery);
-    [[nodiscard]] Work& work_of(std::uint32_t connection);
+    [[nodiscard]] Work& work_of(ConnectionHandle connection);
 
     Core& core_;
     Parts parts_;
@@ -392,8 +394,8 @@ private:
     std::deque<Trial> trials_;  // as they began; some of them are over
     HostLimits hosts_;
     HostKeywords keywords_;
-    std::unordered_map<std::uint32_t, std::weak_ptr<Delivery>> waiting_for_host_;  // by site
-    TimerWheel expiries_;                               // of those, by site
+    std::unordered_map<queue::SiteHandle, std::weak_ptr<Delivery>> waiting_for_host_;  // by site
+    HandleTimers<queue::SiteHandle> expiries_;          // of those, by site
     std::vector<HostLimits::HostPtr> hosts_with_room_;  // perhaps; the next tick looks
     // On their way from host to host: until the site's rates allow the next connection, or a host
     // is no longer closed.

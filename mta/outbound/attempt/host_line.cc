@@ -84,21 +84,20 @@ void Deliveries::watch_expiry(const Delivery& delivery) {
 }
 
 void Deliveries::put_back_expired() {
-    std::vector<std::uint32_t> expired;
-    expiries_.advance(core_.now(), expired);
-    for (const auto site : expired) put_back(take_waiting(site), How::unknown);
+    for (const auto site : expiries_.advance(core_.now()))
+        put_back(take_waiting(site), How::unknown);
 }
 
-void Deliveries::put_back_waiting(std::uint32_t message) {
+void Deliveries::put_back_waiting(queue::MessageHandle message) {
     for (const auto site : sites_waiting_with(message)) put_back(take_waiting(site), How::unknown);
 }
 
-std::vector<std::uint32_t> Deliveries::sites_waiting_with(std::uint32_t message) const {
-    std::vector<std::uint32_t> sites;
-    for (auto bundle = core_.table().message(message).first_bundle; bundle != queue::nothing;
+std::vector<queue::SiteHandle> Deliveries::sites_waiting_with(queue::MessageHandle message) const {
+    std::vector<queue::SiteHandle> sites;
+    for (auto bundle = core_.table().message(message).first_bundle; bundle;
          bundle = core_.bundles[bundle].next_of_message) {
-        const auto waiting = waiting_for_host(core_.bundles[bundle].place);
-        if (waiting && waiting->bundle == bundle) sites.push_back(core_.bundles[bundle].place);
+        const auto waiting = waiting_for_host(core_.bundles[bundle].site);
+        if (waiting && waiting->bundle == bundle) sites.push_back(core_.bundles[bundle].site);
     }
     return sites;
 }
@@ -125,7 +124,7 @@ void Deliveries::serve_line_of(const HostLimits::HostPtr& host) {
 }
 
 // A connection of the site has nothing to do: that is as good as a new one.
-Deliveries::DeliveryPtr Deliveries::take_waiting(std::uint32_t site) {
+Deliveries::DeliveryPtr Deliveries::take_waiting(queue::SiteHandle site) {
     const auto waiting = waiting_for_host_.find(site);
     if (waiting == waiting_for_host_.end()) return nullptr;
     const auto delivery = waiting->second.lock();
@@ -158,7 +157,7 @@ void Deliveries::apply_settings() {
     core_.request_tick();
 }
 
-void Deliveries::probe_now(std::uint32_t site) {
+void Deliveries::probe_now(queue::SiteHandle site) {
     if (parts_.sites[site].destination.health().is_probing()) {
         for (const auto& delivery : all_)
             if (delivery->site == site && delivery->is_probe())
@@ -173,7 +172,7 @@ void Deliveries::probe_now(std::uint32_t site) {
     core_.request_tick();
 }
 
-std::optional<Deliveries::Waiting> Deliveries::waiting_for_host(std::uint32_t site) const {
+std::optional<Deliveries::Waiting> Deliveries::waiting_for_host(queue::SiteHandle site) const {
     const auto found = waiting_for_host_.find(site);
     if (found == waiting_for_host_.end()) return std::nullopt;
     const auto delivery = found->second.lock();
@@ -203,7 +202,7 @@ std::string Deliveries::check() const {
 
 // ---- Sources ----
 
-bool Deliveries::suspend_source(std::uint32_t connection, const DeliveryError& error) {
+bool Deliveries::suspend_source(ConnectionHandle connection, const DeliveryError& error) {
     const auto& target = pool_[connection].target();
     if (target.source.empty()) return false;
     const auto now = core_.now();
@@ -229,7 +228,7 @@ bool Deliveries::suspend_source(std::uint32_t connection, const DeliveryError& e
 
 // Nothing is charged, and another delivery takes it from the line.
 void Deliveries::put_back(const DeliveryPtr& delivery, How how) {
-    parts_.lines.put_back(std::exchange(delivery->bundle, queue::nothing), place_of(*delivery));
+    parts_.lines.put_back(std::exchange(delivery->bundle, {}), place_of(*delivery));
     end(delivery, how);
 }
 

@@ -26,7 +26,7 @@ void Deliveries::look_up(const DeliveryPtr& delivery, const conf::NextHopHost& h
         [this, waiting = std::weak_ptr(delivery), port = host.port,
          alive = std::weak_ptr(core_.is_alive)](const auto& answer) {
             const auto asking = waiting.lock();
-            if (alive.expired() || !asking || asking->bundle == queue::nothing) return;
+            if (alive.expired() || !asking || !asking->bundle) return;
             asking->is_looking_up = false;
             core_.request_tick();
             if (!answer && answer.error().kind == dns::LookupError::Kind::overloaded) {
@@ -100,7 +100,7 @@ void Deliveries::give_connection_up(const DeliveryPtr& delivery) {
     core_.request_tick();
 }
 
-std::optional<Instant> Deliveries::looks_up_since(std::uint32_t site) const {
+std::optional<Instant> Deliveries::looks_up_since(queue::SiteHandle site) const {
     std::optional<Instant> since;
     for (const auto& delivery : all_) {
         if (delivery->site != site || !delivery->is_looking_up) continue;
@@ -109,7 +109,7 @@ std::optional<Instant> Deliveries::looks_up_since(std::uint32_t site) const {
     return since;
 }
 
-bool Deliveries::is_place_left(std::uint32_t site) const {
+bool Deliveries::is_place_left(queue::SiteHandle site) const {
     return connections() < connections_max_for(site) && !parts_.sites.trials_before(site);
 }
 

@@ -41,11 +41,11 @@ bool Deliveries::is_over(const Trial& trial) {
 
 // Since its beginning, and in a transaction since the last reply.
 Instant Deliveries::silent_since(const Trial& trial, const Delivery& delivery) const {
-    if (delivery.connection == queue::nothing) return trial.begun;
+    if (!delivery.connection) return trial.begun;
     return std::max(trial.begun, pool_[delivery.connection].silent_since().value_or(trial.begun));
 }
 
-void Deliveries::send_trial(std::uint32_t connection) {
+void Deliveries::send_trial(ConnectionHandle connection) {
     const auto& active = work_of(connection).active;
     if (active.empty() || !active.front()->trial) return;
     if (*active.front()->trial != TrialPlace::sent) parts_.sites.send_trial(*active.front()->trial);
@@ -94,8 +94,8 @@ void Deliveries::break_trials_off() {
 }
 
 bool Deliveries::may_break_off(const Delivery& delivery) const {
-    if (delivery.connection == queue::nothing) return false;
-    const auto& work = work_[delivery.connection];
+    if (!delivery.connection) return false;
+    const auto& work = work_[delivery.connection.index()];
     const bool is_alone = work.active.size() == 1 && work.active.front().get() == &delivery;
     return work.opening.get() == &delivery ||
            (is_alone && !pool_[delivery.connection].is_past_final_dot());
@@ -115,7 +115,7 @@ void Deliveries::break_off(const DeliveryPtr& delivery, Millis time) {
                       .remote = pool_[connection].remote()};
     pool_.note_failure(connection, *delivery->host_error);
     work_of(connection) = {};
-    delivery->connection = queue::nothing;
+    delivery->connection = {};
     pool_.abort(connection);
     auto& failed_attempts = parts_.sites[delivery->site].failed_attempts;
     const auto failed_before = failed_attempts;

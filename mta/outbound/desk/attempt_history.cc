@@ -25,15 +25,16 @@ AttemptView AttemptHistory::earlier(const queue::RecipientEntry& recipient) cons
             .error = table_.error(recipient)};
 }
 
-std::size_t AttemptHistory::distance_to_newest(std::uint32_t message) const {
-    if (message >= newest_.size() || newest_[message] == 0) return 0;
+std::size_t AttemptHistory::distance_to_newest(queue::MessageHandle message) const {
+    const auto index = message.index();
+    if (index >= newest_.size() || newest_[index] == 0) return 0;
     // Numbers are kept in 32 bits: of an entry that is four thousand million entries old nobody
     // will hear more than that it is forgotten.
     const auto next = static_cast<std::uint32_t>(forgotten_ + entries_.size() + 1);
-    return static_cast<std::uint32_t>(next - newest_[message]);
+    return static_cast<std::uint32_t>(next - newest_[index]);
 }
 
-void AttemptHistory::note(std::uint32_t message, const Attempt& attempt) {
+void AttemptHistory::note(queue::MessageHandle message, const Attempt& attempt) {
     const auto& entry = table_.message(message);
     const auto newest = distance_to_newest(message);
     if (newest == 0) {
@@ -62,7 +63,7 @@ void AttemptHistory::note(std::uint32_t message, const Attempt& attempt) {
            attempt.error);
 }
 
-AttemptHistory::Entry* AttemptHistory::find_uncharged(std::uint32_t message,
+AttemptHistory::Entry* AttemptHistory::find_uncharged(queue::MessageHandle message,
                                                       std::uint32_t recipient,
                                                       const DeliveryError& error) {
     auto distance = distance_to_newest(message);
@@ -81,8 +82,8 @@ AttemptHistory::Entry* AttemptHistory::find_uncharged(std::uint32_t message,
     return nullptr;
 }
 
-void AttemptHistory::append(std::uint32_t message, Entry entry, const DeliveryError& error) {
-    if (message >= newest_.size()) newest_.resize(message + 1);
+void AttemptHistory::append(queue::MessageHandle message, Entry entry, const DeliveryError& error) {
+    if (message.index() >= newest_.size()) newest_.resize(std::size_t{message.index()} + 1);
     // Seen from the new entry, which is to be the last.
     const auto back = distance_to_newest(message);
     entry.back = back > entries_.size() ? static_cast<std::uint32_t>(entries_.size() + 1)
@@ -95,7 +96,7 @@ void AttemptHistory::append(std::uint32_t message, Entry entry, const DeliveryEr
         entry.words = words_.intern(error);
     }
     entries_.push_back(entry);
-    newest_[message] = static_cast<std::uint32_t>(forgotten_ + entries_.size());
+    newest_[message.index()] = static_cast<std::uint32_t>(forgotten_ + entries_.size());
     while (bytes() > bytes_max_ && entries_.size() > 1) {
         words_.release(entries_.front().words);
         entries_.pop_front();
@@ -103,11 +104,11 @@ void AttemptHistory::append(std::uint32_t message, Entry entry, const DeliveryEr
     }
 }
 
-void AttemptHistory::forget(std::uint32_t message) {
-    if (message < newest_.size()) newest_[message] = 0;
+void AttemptHistory::forget(queue::MessageHandle message) {
+    if (message.index() < newest_.size()) newest_[message.index()] = 0;
 }
 
-AttemptHistory::Remembered AttemptHistory::of(std::uint32_t message) const {
+AttemptHistory::Remembered AttemptHistory::of(queue::MessageHandle message) const {
     const auto entries = table_.recipients(message);
     Remembered remembered;
     remembered.recipients.resize(entries.size());

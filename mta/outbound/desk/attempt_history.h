@@ -33,16 +33,16 @@ public:
     };
     // Before the scheduler and the table are told. An answer that was noted as not charged, and is
     // charged now that no other host has taken the recipient, stays one entry.
-    void note(std::uint32_t message, const Attempt& attempt);
+    void note(queue::MessageHandle message, const Attempt& attempt);
     // It leaves the queue.
-    void forget(std::uint32_t message);
+    void forget(queue::MessageHandle message);
 
     struct Remembered {
         std::vector<std::vector<AttemptView>> recipients;  // by number; the oldest first
         bool is_cut = false;                               // there were more, that are forgotten
     };
     // Of each recipient the newest limits::attempts_shown_max.
-    [[nodiscard]] Remembered of(std::uint32_t message) const;
+    [[nodiscard]] Remembered of(queue::MessageHandle message) const;
 
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     // In memory, about.
@@ -52,7 +52,7 @@ private:
     struct Entry {
         Instant at;
         std::uint32_t back = 0;  // to the message's entry before: so many entries; 0: none
-        std::uint32_t words = queue::nothing;
+        queue::ErrorHandle words;
         std::uint16_t recipient = 0;
         std::uint16_t attempts = 0;  // earlier: so many
         AttemptView::Kind kind = AttemptView::Kind::not_charged;
@@ -63,17 +63,18 @@ private:
     [[nodiscard]] AttemptView earlier(const queue::RecipientEntry& recipient) const;
     // How many entries ago, from the end on, the message's newest is: 1 is the last of all. 0: none
     // was noted; more than size(): it is forgotten.
-    [[nodiscard]] std::size_t distance_to_newest(std::uint32_t message) const;
-    [[nodiscard]] Entry* find_uncharged(std::uint32_t message, std::uint32_t recipient,
+    [[nodiscard]] std::size_t distance_to_newest(queue::MessageHandle message) const;
+    [[nodiscard]] Entry* find_uncharged(queue::MessageHandle message, std::uint32_t recipient,
                                         const DeliveryError& error);
-    void append(std::uint32_t message, Entry entry, const DeliveryError& error);
+    void append(queue::MessageHandle message, Entry entry, const DeliveryError& error);
 
     const queue::MessageTable& table_;
     Instant started_;
     std::size_t bytes_max_;
     std::deque<Entry> entries_;
-    std::uint64_t forgotten_ = 0;        // from the front of entries_
-    std::vector<std::uint32_t> newest_;  // by message: its newest entry's number, from 1; 0: none
+    std::uint64_t forgotten_ = 0;  // from the front of entries_
+    std::vector<std::uint32_t>
+        newest_;  // by the message's index: its newest entry's number, from 1; 0: none
     queue::ErrorTable words_;
 };
 

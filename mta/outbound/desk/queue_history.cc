@@ -23,18 +23,18 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
         blocker.busy = deliveries.connections();
         blocker.limit = core.settings->delivery.connections_max;
     }
-    if (recipient.bundle == queue::nothing) return;
+    if (!recipient.bundle) return;
     const auto& bundle = core.bundles[recipient.bundle];
     if (bundle.state == queue::Bundle::State::routing) {
-        const auto domain = router.view(bundle.place);
+        const auto domain = router.view(bundle.domain);
         if (domain.health != nullptr) describe_health(*domain.health, blocker);
         blocker.looks_up_since = domain.asked_since;
         blocker.in_line = core.scheduler.table().domain(recipient.domain).recipients;
         return;
     }
-    const auto& site = sites[bundle.place];
+    const auto& site = sites[bundle.site];
     if (view.reason == WaitReason::unanswered_limit) {
-        const auto trials = sites.trials_before(bundle.place);
+        const auto trials = sites.trials_before(bundle.site);
         blocker.busy = trials ? trials->under_way : 0;
         blocker.limit = trials ? trials->most : 0;
     }
@@ -43,7 +43,7 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     if (view.reason == WaitReason::destination_limit) {
         blocker.busy = site.destination.busy();
         blocker.limit = site.connections_limit(core.now());
-        if (auto waiting = deliveries.waiting_for_host(bundle.place)) {
+        if (auto waiting = deliveries.waiting_for_host(bundle.site)) {
             blocker.busy = waiting->connections;
             blocker.limit = waiting->limit;
             blocker.remote = std::move(waiting->host);
@@ -58,11 +58,11 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
         blocker.looks_up_since = progress.looks_up_since;
         view.until = progress.deadline;
     } else if (view.reason == WaitReason::dns_answer) {
-        blocker.looks_up_since = deliveries.looks_up_since(bundle.place);
+        blocker.looks_up_since = deliveries.looks_up_since(bundle.site);
     }
 }
 
-void QueueManager::Impl::describe_history(std::uint32_t message, MessageView& view) const {
+void QueueManager::Impl::describe_history(queue::MessageHandle message, MessageView& view) const {
     view.started = core.started;
     auto remembered = core.history.of(message);
     const auto recipients = core.scheduler.table().recipients(message);

@@ -11,7 +11,7 @@ namespace mta::outbound {
 using queue::RecipientPhase;
 
 template <class Change>
-std::size_t QueueManager::Impl::change_recipients(std::uint32_t message,
+std::size_t QueueManager::Impl::change_recipients(queue::MessageHandle message,
                                                   const RecipientNumbers& only,
                                                   const Change& change) {
     std::size_t changed = 0;
@@ -27,16 +27,15 @@ std::size_t QueueManager::Impl::change_recipients(std::uint32_t message,
 }
 
 // Those that wait for a time; what is in a line is due already.
-std::size_t QueueManager::Impl::make_due(std::uint32_t message, const std::vector<bool>& domains) {
+std::size_t QueueManager::Impl::make_due(queue::MessageHandle message,
+                                         const queue::DomainSet* domains) {
     const auto now = core.now();
     const auto changed = change_recipients(
         message, std::nullopt,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
             if (core.scheduler.waits_for_release(entry, recipient)) return false;
-            if (!domains.empty() &&
-                (recipient.domain >= domains.size() || !domains[recipient.domain]))
-                return false;
+            if (domains != nullptr && !domains->contains(recipient.domain)) return false;
             if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
             return true;
         });
@@ -45,7 +44,7 @@ std::size_t QueueManager::Impl::make_due(std::uint32_t message, const std::vecto
     return changed;
 }
 
-void QueueManager::Impl::probe_now(std::uint32_t site, bool opens_hours) {
+void QueueManager::Impl::probe_now(queue::SiteHandle site, bool opens_hours) {
     for (const auto& address : sites[site].addresses)
         addresses.probe_now(address.endpoint, core.now());
     deliveries.probe_now(site);
@@ -55,12 +54,12 @@ void QueueManager::Impl::probe_now(std::uint32_t site, bool opens_hours) {
 std::size_t QueueManager::flush() {
     auto& core = impl_->core;
     std::size_t flushed = 0;
-    for (std::uint32_t i = 0; i < core.table().message_index_end(); ++i)
-        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, {});
-    for (std::uint32_t i = 0; i < core.table().domain_index_end(); ++i)
-        if (!core.table().domain(i).name.empty()) impl_->router.probe_now(i);
-    for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
-        if (impl_->sites.is_used(i)) impl_->probe_now(i, false);
+    for (const auto message : core.table().messages())
+        if (core.table().message(message).id != 0) flushed += impl_->make_due(message, nullptr);
+    for (const auto domain : core.table().domains())
+        if (!core.table().domain(domain).name.empty()) impl_->router.probe_now(domain);
+    for (const auto handle : impl_->sites.handles()) {
+        if (impl_->sites.is_used(handle)) impl_->probe_now(handle, false);
     }
     return flushed;
 }
@@ -68,32 +67,29 @@ std::size_t QueueManager::flush() {
 std::size_t QueueManager::flush_domain(const std::string& domain) {
     auto& core = impl_->core;
     const auto is_meant = impl_->domains_of(domain);
-    if (is_meant.empty()) return 0;
+    if (is_meant.is_empty()) return 0;
     std::size_t flushed = 0;
-    for (std::uint32_t i = 0; i < core.table().message_index_end(); ++i)
-        if (core.table().message(i).id != 0) flushed += impl_->make_due(i, is_meant);
-    for (std::uint32_t i = 0; i < is_meant.size(); ++i)
-        if (is_meant[i]) impl_->wake_domain(i, flushed > 0);
+    for (const auto message : core.table().messages())
+        if (core.table().message(message).id != 0) flushed += impl_->make_due(message, &is_meant);
+    for (const auto named : core.table().domains())
+        if (is_meant.contains(named)) impl_->wake_domain(named, flushed > 0);
     return flushed;
 }
 
-std::vector<bool> QueueManager::Impl::domains_of(const std::string& pattern) {
-    auto& table = core.table();
-    std::vector<bool> is_meant;
+queue::DomainSet QueueManager::Impl::domains_of(const std::string& pattern) const {
+    const auto& table = core.scheduler.table();
+    queue::DomainSet meant;
     if (!pattern.starts_with('.')) {
-        if (const auto index = table.find_domain(pattern)) {
-            is_meant.resize(*index + 1);
-            is_meant[*index] = true;
-        }
-        return is_meant;
+        if (const auto domain = table.find_domain(pattern)) meant.insert(domain);
+        return meant;
     }
-    is_meant.resize(table.domain_index_end());
-    for (std::uint32_t i = 0; i < table.domain_index_end(); ++i)
-        is_meant[i] = is_under(table.domain(i).name, std::string_view(pattern).substr(1));
-    return is_meant;
+    for (const auto domain : table.domains())
+        if (is_under(table.domain(domain).name, std::string_view(pattern).substr(1)))
+            meant.insert(domain);
+    return meant;
 }
 
-void QueueManager::Impl::wake_domain(std::uint32_t domain, bool has_mail) {
+void QueueManager::Impl::wake_domain(queue::DomainHandle domain, bool has_mail) {
     router.probe_now(domain);
     for (const auto site : router.sites_of(domain)) probe_now(site, has_mail);
 }
@@ -104,7 +100,7 @@ std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumb
     if (!message) return 0;
     const auto now = core.now();
     const auto flushed = impl_->change_recipients(
-        *message, only,
+        message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
             if (core.scheduler.waits_for_release(entry, recipient)) return false;
@@ -112,7 +108,7 @@ std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumb
             impl_->wake_domain(recipient.domain, true);
             return true;
         });
-    if (flushed > 0) core.scheduler.rearm(*message);
+    if (flushed > 0) core.scheduler.rearm(message);
     core.request_tick();
     return flushed;
 }
@@ -124,16 +120,16 @@ WakeUp QueueManager::wake(const std::string& domain, bool is_tree) {
 std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
-    impl_->deliveries.put_back_waiting(*message);
+    impl_->deliveries.put_back_waiting(message);
     const auto held = impl_->change_recipients(
-        *message, only,
+        message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase == RecipientPhase::held) return false;
-            impl_->lines.leave(*message, recipient);
+            impl_->lines.leave(message, recipient);
             impl_->core.table().set_phase(entry, recipient, RecipientPhase::held);
             return true;
         });
-    if (held > 0) impl_->ledger.commit(*message);
+    if (held > 0) impl_->ledger.commit(message);
     return held;
 }
 
@@ -142,7 +138,7 @@ std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& o
     if (!message) return 0;
     const auto now = impl_->core.now();
     const auto released = impl_->change_recipients(
-        *message, only,
+        message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             const bool was_held = recipient.phase == RecipientPhase::held;
             if (was_held) impl_->core.table().set_phase(entry, recipient, RecipientPhase::pending);
@@ -151,7 +147,7 @@ std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& o
             if (was_held != waits_on) recipient.due = now;
             return was_held || waits_on;
         });
-    if (released > 0) impl_->ledger.commit(*message);
+    if (released > 0) impl_->ledger.commit(message);
     impl_->core.request_tick();
     return released;
 }
@@ -159,23 +155,23 @@ std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& o
 std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
-    impl_->deliveries.put_back_waiting(*message);
+    impl_->deliveries.put_back_waiting(message);
     const auto cancelled = impl_->change_recipients(
-        *message, only,
+        message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
-            impl_->lines.leave(*message, recipient);
+            impl_->lines.leave(message, recipient);
             impl_->core.table().set_phase(entry, recipient, RecipientPhase::cancelled);
             return true;
         });
     if (cancelled > 0) {
         impl_->core.event(Cancelled{id, cancelled});
-        impl_->ledger.commit(*message);
+        impl_->ledger.commit(message);
     }
     impl_->core.request_tick();
     return cancelled;
 }
 
-std::size_t QueueManager::Impl::fail_open(std::uint32_t message,
+std::size_t QueueManager::Impl::fail_open(queue::MessageHandle message,
                                           const std::shared_ptr<const queue::Message>& content,
                                           const RecipientNumbers& only, const std::string& reason) {
     const DeliveryError error{.status = {5, 3, 0}, .scope = Scope::message, .text = reason};
@@ -197,8 +193,8 @@ std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason,
                                  const RecipientNumbers& only) {
     const auto message = impl_->core.table().find(id);
     if (!message) return 0;
-    const auto content = impl_->copies.get(*message);
-    return impl_->fail_open(*message, content, only, reason);
+    const auto content = impl_->copies.get(message);
+    return impl_->fail_open(message, content, only, reason);
 }
 
 }  // namespace mta::outbound

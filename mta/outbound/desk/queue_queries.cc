@@ -1,5 +1,6 @@
 // What operators ask about one message, destination or domain: everything here only reads.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "mta/base/domain.h"
@@ -17,36 +18,34 @@ ViewState state_of(const queue::RecipientEntry& recipient) {
 }
 
 const queue::Health* QueueManager::Impl::health_of(const queue::RecipientEntry& recipient) const {
-    if (recipient.bundle == queue::nothing) return nullptr;
+    if (!recipient.bundle) return nullptr;
     const auto& bundle = core.bundles[recipient.bundle];
-    return bundle.state == queue::Bundle::State::routing
-               ? router.view(bundle.place).health
-               : &sites[bundle.place].destination.health();
+    return bundle.state == queue::Bundle::State::routing ? router.view(bundle.domain).health
+                                                         : &sites[bundle.site].destination.health();
 }
 
 std::optional<DeliveryError> QueueManager::Impl::reason_of(
     const queue::RecipientEntry& recipient) const {
     const auto* const health = health_of(recipient);
     if (health != nullptr && !health->is_up()) return health->last_error();
-    if (recipient.error != queue::nothing) return core.scheduler.table().error(recipient);
+    if (recipient.error) return core.scheduler.table().error(recipient);
     return std::nullopt;
 }
 
 const void* QueueManager::Impl::reason_identity(const queue::RecipientEntry& recipient) const {
     const auto* const health = health_of(recipient);
     if (health != nullptr && !health->is_up()) return &health->last_error();
-    if (recipient.error != queue::nothing) return core.scheduler.table().error_identity(recipient);
+    if (recipient.error) return core.scheduler.table().error_identity(recipient);
     return nullptr;
 }
 
 const Site* QueueManager::Impl::site_of(const queue::MessageEntry& message,
                                         const queue::RecipientEntry& recipient) const {
-    if (recipient.bundle != queue::nothing &&
-        core.bundles[recipient.bundle].state != queue::Bundle::State::routing) {
-        return &sites[core.bundles[recipient.bundle].place];
+    if (recipient.bundle && core.bundles[recipient.bundle].state != queue::Bundle::State::routing) {
+        return &sites[core.bundles[recipient.bundle].site];
     }
     const auto routed = router.view(recipient.domain, router.source_of(message)).site;
-    return routed == queue::nothing ? nullptr : &sites[routed];
+    return routed ? &sites[routed] : nullptr;
 }
 
 void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
@@ -59,13 +58,13 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
     } else if (recipient.phase == RecipientPhase::held) {
         view.reason = WaitReason::held;
     } else if (recipient.is_delivering) {
-        const auto waiting = deliveries.waiting_for_host(core.bundles[recipient.bundle].place);
+        const auto waiting = deliveries.waiting_for_host(core.bundles[recipient.bundle].site);
         const bool is_waiting = waiting && waiting->bundle == recipient.bundle;
         view.reason = is_waiting ? WaitReason::destination_limit : WaitReason::delivering;
         if (is_waiting && waiting->until > core.now()) view.until = waiting->until;
     } else if (core.is_draining) {
         view.reason = WaitReason::draining;
-    } else if (recipient.bundle == queue::nothing) {
+    } else if (!recipient.bundle) {
         view.reason = core.scheduler.waits_for_release(message, recipient)
                           ? WaitReason::future_release
                           : WaitReason::next_attempt;
@@ -74,7 +73,7 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
         const auto& bundle = core.bundles[recipient.bundle];
         using Wait = queue::Destination::Wait;
         if (bundle.state == queue::Bundle::State::routing) {
-            const auto domain = router.view(bundle.place);
+            const auto domain = router.view(bundle.domain);
             const bool is_down = domain.health != nullptr && !domain.health->is_up();
             view.reason = domain.has_no_room ? WaitReason::dns_turn
                           : is_down          ? WaitReason::dns_down
@@ -82,7 +81,7 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
             if (view.reason == WaitReason::dns_down) view.until = domain.health->next_probe();
             return;
         }
-        const auto& site = sites[bundle.place];
+        const auto& site = sites[bundle.site];
         const auto& destination = site.destination;
         const auto wait = site.wait(core.now());
         const bool is_all_mail = wait == Wait::down || wait == Wait::slowed || wait == Wait::closed;
@@ -102,7 +101,7 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
             case Wait::limit:
                 view.reason =
                     site.is_looking_up ? WaitReason::dns_answer : WaitReason::destination_limit;
-                if (const auto waiting = deliveries.waiting_for_host(bundle.place);
+                if (const auto waiting = deliveries.waiting_for_host(bundle.site);
                     waiting && waiting->until > core.now())
                     view.until = waiting->until;
                 return;
@@ -115,8 +114,8 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
             case Wait::mailbox: view.reason = WaitReason::mailbox_turn; return;
             case Wait::turn:
             case Wait::empty:
-                view.reason = sites.trials_before(bundle.place) ? WaitReason::unanswered_limit
-                                                                : WaitReason::connections_limit;
+                view.reason = sites.trials_before(bundle.site) ? WaitReason::unanswered_limit
+                                                               : WaitReason::connections_limit;
                 return;
         }
     }
@@ -142,7 +141,7 @@ RecipientView QueueManager::Impl::view_of(const queue::MessageEntry& message,
     return view;
 }
 
-MessageView QueueManager::Impl::view_of(std::uint32_t message) const {
+MessageView QueueManager::Impl::view_of(queue::MessageHandle message) const {
     const auto& table = core.scheduler.table();
     const auto& entry = table.message(message);
     MessageView view{.id = entry.id,
@@ -161,8 +160,8 @@ MessageView QueueManager::Impl::view_of(std::uint32_t message) const {
     return view;
 }
 
-DestinationView QueueManager::Impl::site_view_of(std::uint32_t index) const {
-    const auto& site = sites[index];
+DestinationView QueueManager::Impl::site_view_of(queue::SiteHandle handle) const {
+    const auto& site = sites[handle];
     const auto& destination = site.destination;
     const auto& health = destination.health();
     DestinationView view{.name = site.plan.name,
@@ -200,8 +199,8 @@ Counters QueueManager::counters() const {
     counters.delivering = impl_->deliveries.count();
     counters.connections = impl_->deliveries.pool().total();
     counters.body_bytes_in_memory = impl_->copies.bytes();
-    for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
-        if (impl_->sites.is_used(i) && !impl_->sites[i].destination.health().is_up())
+    for (const auto handle : impl_->sites.handles()) {
+        if (impl_->sites.is_used(handle) && !impl_->sites[handle].destination.health().is_up())
             ++counters.destinations_down;
     }
     return counters;
@@ -210,7 +209,7 @@ Counters QueueManager::counters() const {
 std::optional<MessageView> QueueManager::find(queue::MessageId id) const {
     const auto message = impl_->core.scheduler.table().find(id);
     if (!message) return std::nullopt;
-    return impl_->view_of(*message);
+    return impl_->view_of(message);
 }
 
 void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
@@ -225,13 +224,13 @@ void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
                        : std::move(stored.error())));
             return;
         }
-        auto view = impl_->view_of(*message);
+        auto view = impl_->view_of(message);
         view.message = std::move(stored->message);
         view.size_bytes = view.message->facts.size;
-        impl_->describe_history(*message, view);
+        impl_->describe_history(message, view);
         const auto& recipients = view.message->envelope.recipients;
         std::size_t next = 0;
-        const auto entries = std::as_const(impl_->core.table()).recipients(*message);
+        const auto entries = std::as_const(impl_->core.table()).recipients(message);
         for (std::size_t number = 0; number < entries.size(); ++number) {
             if (entries[number].is_open())
                 view.recipients[next++].address = recipients[number].address;
@@ -264,15 +263,15 @@ bool is_worse(const Site& a, const Site& b) {
 DestinationList QueueManager::Impl::list_sites(bool (*is_meant)(const Site&),
                                                bool (*is_before)(const Site&, const Site&),
                                                std::size_t limit) const {
-    std::vector<std::uint32_t> found;
-    for (std::uint32_t i = 0; i < sites.index_end(); ++i) {
-        if (sites.is_used(i) && is_meant(sites[i])) found.push_back(i);
+    std::vector<queue::SiteHandle> found;
+    for (const auto handle : sites.handles()) {
+        if (sites.is_used(handle) && is_meant(sites[handle])) found.push_back(handle);
     }
     DestinationList list{.views = {}, .count = found.size()};
     const auto shown = std::min(limit, found.size());
     std::ranges::partial_sort(
         found, found.begin() + static_cast<std::ptrdiff_t>(shown),
-        [&](std::uint32_t a, std::uint32_t b) { return is_before(sites[a], sites[b]); });
+        [&](queue::SiteHandle a, queue::SiteHandle b) { return is_before(sites[a], sites[b]); });
     for (std::size_t i = 0; i < shown; ++i) list.views.push_back(site_view_of(found[i]));
     return list;
 }
@@ -287,11 +286,11 @@ DestinationList QueueManager::destinations_in_trouble(std::size_t limit) const {
 }
 
 std::vector<DestinationView> QueueManager::destinations(const std::string& name) const {
-    if (name.empty()) return busy_destinations(impl_->sites.index_end()).views;
+    if (name.empty()) return busy_destinations(std::numeric_limits<std::size_t>::max()).views;
     std::vector<DestinationView> views;
-    for (std::uint32_t i = 0; i < impl_->sites.index_end(); ++i) {
-        if (impl_->sites.is_used(i) && impl_->sites[i].plan.name == name)
-            views.push_back(impl_->site_view_of(i));
+    for (const auto handle : impl_->sites.handles()) {
+        if (impl_->sites.is_used(handle) && impl_->sites[handle].plan.name == name)
+            views.push_back(impl_->site_view_of(handle));
     }
     return views;
 }
@@ -299,13 +298,13 @@ std::vector<DestinationView> QueueManager::destinations(const std::string& name)
 std::optional<DomainView> QueueManager::domain(const std::string& name) const {
     const auto& table = impl_->core.scheduler.table();
     const auto domain = table.find_domain(name);
-    if (!domain || table.domain(*domain).recipients == 0) return std::nullopt;
+    if (!domain || table.domain(domain).recipients == 0) return std::nullopt;
     DomainView view;
     view.domain = name;
-    view.is_static_route = impl_->router.is_static(*domain);
-    view.recipients = table.domain(*domain).recipients;
-    const auto routed = impl_->router.view(*domain);
-    if (routed.site != queue::nothing) {
+    view.is_static_route = impl_->router.is_static(domain);
+    view.recipients = table.domain(domain).recipients;
+    const auto routed = impl_->router.view(domain);
+    if (routed.site) {
         view.destination = impl_->sites[routed.site].plan.name;
         view.site = impl_->site_view_of(routed.site);
     }

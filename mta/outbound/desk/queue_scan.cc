@@ -54,12 +54,12 @@ private:
 // A recipient's address, as it can be looked for in memory.
 struct AddressKey {
     std::uint32_t hash = 0;
-    std::uint32_t domain = queue::nothing;  // nobody here has it
+    queue::DomainHandle domain;  // empty: no mail is queued for it
 
     AddressKey(const queue::MessageTable& table, std::string_view address) {
         const auto name = domain_of(address);
         hash = queue::hash_of_address(address, name);
-        if (const auto index = table.find_domain(name)) domain = *index;
+        domain = table.find_domain(name);
     }
     [[nodiscard]] bool is_of(const queue::RecipientEntry& recipient) const {
         return recipient.address_hash == hash && recipient.domain == domain;
@@ -95,18 +95,17 @@ public:
                                                 : UINT64_MAX),
           host_(to_lower(filter.host)),
           reply_(to_lower(filter.reply)) {
-        if (const auto index = table_.find_domain(filter.domain)) domain_ = *index;
+        domain_ = table_.find_domain(filter.domain);
     }
 
     // Nobody here can match.
     [[nodiscard]] bool is_hopeless() const {
         const bool is_one_domain = !filter_.domain.empty() && !filter_.domain.starts_with('.');
-        return (is_one_domain && domain_ == queue::nothing) ||
-               (!filter_.recipient.empty() && recipient_.domain == queue::nothing);
+        return (is_one_domain && !domain_) || (!filter_.recipient.empty() && !recipient_.domain);
     }
 
     // False: enough.
-    bool look_at(std::uint32_t message, bool with_details, const OnHit& on_hit) {
+    bool look_at(queue::MessageHandle message, bool with_details, const OnHit& on_hit) {
         const auto& entry = table_.message(message);
         if (entry.id == 0 || !matches(entry)) return true;
         hits_.clear();
@@ -228,7 +227,7 @@ private:
     std::uint64_t size_kib_smaller_;
     std::string host_;
     std::string reply_;
-    std::uint32_t domain_ = queue::nothing;
+    queue::DomainHandle domain_;
     Verdicts domains_;
     Verdicts hosts_;
     Verdicts remotes_;
@@ -245,13 +244,14 @@ std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const 
     if (scan.is_hopeless()) return std::nullopt;
     if (filter.id) {
         if (const auto message = table.find(*filter.id))
-            scan.look_at(*message, range.with_details, on_hit);
+            scan.look_at(message, range.with_details, on_hit);
         return std::nullopt;
     }
     auto cursor = range.from;
     for (std::size_t looked = 0; cursor < table.message_index_end(); ++cursor, ++looked) {
         if (looked == range.messages_max) return cursor;
-        if (!scan.look_at(cursor, range.with_details, on_hit)) return cursor + 1;
+        if (!scan.look_at(queue::MessageHandle(cursor), range.with_details, on_hit))
+            return cursor + 1;
     }
     return std::nullopt;
 }

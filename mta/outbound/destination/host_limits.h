@@ -8,6 +8,7 @@
 #include "mta/outbound/destination/recent_map.h"
 #include "mta/outbound/destination/silent_connections.h"
 #include "queue/concurrency.h"
+#include "queue/handles.h"
 
 namespace mta::outbound {
 
@@ -30,7 +31,7 @@ public:
         std::uint32_t called = 0;       // from the line, on their way: a place is kept for each
         std::uint32_t refusals = 0;     // in a row, while we had no other connection
         Instant closed_until;
-        std::deque<std::uint32_t> line;  // the sites that wait, each once
+        std::deque<queue::SiteHandle> line;  // the sites that wait, each once
     };
     using HostPtr = std::shared_ptr<Host>;
 

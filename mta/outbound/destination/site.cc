@@ -108,44 +108,44 @@ SitePlan plan_for_literal(const std::string& domain, std::string_view source) {
 SiteTable::SiteTable(Core& core)
     : core_(core),
       answered_(limits::hosts_remembered_max, [](Instant) { return true; }),
-      wheel_(core.now()) {}
+      timers_(core.now()) {}
 
-std::uint32_t SiteTable::find_or_add(SitePlan plan) {
+queue::SiteHandle SiteTable::find_or_add(SitePlan plan) {
     const auto known = by_key_.find(plan.key);
     if (known != by_key_.end()) {
-        const auto index = known->second;
-        const auto rule = first_rule(sites_[index].rule, rule_for(plan));
-        sites_[index].plan = std::move(plan);
-        if (rule != sites_[index].rule) {
-            set_rule(index, rule);
-            refresh(index);
+        const auto handle = known->second;
+        const auto rule = first_rule(sites_[handle].rule, rule_for(plan));
+        sites_[handle].plan = std::move(plan);
+        if (rule != sites_[handle].rule) {
+            set_rule(handle, rule);
+            refresh(handle);
         }
-        return index;
+        return handle;
     }
     const auto key = plan.key;
     const auto rule = rule_for(plan);
     const auto policy = policy_of(plan.is_static, site_limits(*core_.settings, rule));
-    const auto index = sites_.add(Site(std::move(plan), policy));
-    set_rule(index, rule);
+    const auto handle = sites_.add(Site(std::move(plan), policy));
+    set_rule(handle, rule);
     if (const auto hint = hints_.extract(key); !hint.empty())
-        restore_site(sites_[index], hint.mapped());
-    if (const auto* answered = answered_.find(key)) sites_[index].last_answer = *answered;
-    sites_[index].in_ring = resting_.insert(resting_.end(), index);
-    by_key_.emplace(key, index);
-    sites_[index].hours.look(core_.now(), core_.hooks.utc_offset_at);
-    if (!sites_[index].hours.is_open()) sites_[index].destination.close();
-    return index;
+        restore_site(sites_[handle], hint.mapped());
+    if (const auto* answered = answered_.find(key)) sites_[handle].last_answer = *answered;
+    sites_[handle].in_ring = resting_.insert(resting_.end(), handle);
+    by_key_.emplace(key, handle);
+    sites_[handle].hours.look(core_.now(), core_.hooks.utc_offset_at);
+    if (!sites_[handle].hours.is_open()) sites_[handle].destination.close();
+    return handle;
 }
 
-void SiteTable::refresh(std::uint32_t index) {
-    auto& site = sites_[index];
+void SiteTable::refresh(queue::SiteHandle handle) {
+    auto& site = sites_[handle];
     const auto now = core_.now();
-    follow_hours(index);
+    follow_hours(handle);
     if (site.is_unused()) {
         const auto linger = site.destination.health().is_up() ? linger_up : linger_down;
         // Nor is it forgotten what its rates and its sources have to remember.
-        wheel_.set(index, std::max({now + linger, site.destination.rates_forgotten_at(),
-                                    site.sources.forgotten_at()}));
+        timers_.set(handle, std::max({now + linger, site.destination.rates_forgotten_at(),
+                                      site.sources.forgotten_at()}));
         return;
     }
     auto wakeup = site.hours.changes_at();
@@ -155,7 +155,7 @@ void SiteTable::refresh(std::uint32_t index) {
     using Wait = queue::Destination::Wait;
     switch (site.wait(now)) {
         case Wait::turn:
-            if (!core_.is_draining) enter_ring(index, site.standing(now));
+            if (!core_.is_draining) enter_ring(handle, site.standing(now));
             break;
         case Wait::down: consider(site.destination.health().next_probe()); break;
         case Wait::slowed: consider(site.destination.next_start()); break;
@@ -167,14 +167,14 @@ void SiteTable::refresh(std::uint32_t index) {
         case Wait::empty: break;
     }
     if (wakeup) {
-        wheel_.set(index, *wakeup);
+        timers_.set(handle, *wakeup);
     } else {
-        wheel_.clear(index);
+        timers_.clear(handle);
     }
 }
 
-void SiteTable::follow_hours(std::uint32_t index) {
-    auto& site = sites_[index];
+void SiteTable::follow_hours(queue::SiteHandle handle) {
+    auto& site = sites_[handle];
     if (!site.hours.are_limited()) return;
     site.hours.look(core_.now(), core_.hooks.utc_offset_at);
     if (site.hours.is_open() != site.destination.is_closed()) return;
@@ -182,20 +182,20 @@ void SiteTable::follow_hours(std::uint32_t index) {
         site.destination.open(core_.now());
     } else {
         site.destination.close();
-        closed_.push_back(index);
+        closed_.push_back(handle);
         core_.request_tick();
     }
 }
 
-void SiteTable::wake(std::uint32_t index, bool has_mail) {
-    auto& site = sites_[index];
+void SiteTable::wake(queue::SiteHandle handle, bool has_mail) {
+    auto& site = sites_[handle];
     if (has_mail) site.hours.order(core_.now());
     site.destination.probe_now(core_.now());
-    refresh(index);
+    refresh(handle);
 }
 
-void SiteTable::end_wake_if_done(std::uint32_t index) {
-    auto& site = sites_[index];
+void SiteTable::end_wake_if_done(queue::SiteHandle handle) {
+    auto& site = sites_[handle];
     if (!site.hours.is_ordered()) return;
     const auto& destination = site.destination;
     const bool is_served = destination.waiting() == 0 && destination.delivering() == 0;
@@ -204,8 +204,8 @@ void SiteTable::end_wake_if_done(std::uint32_t index) {
 
 // ---- Turns ----
 
-void SiteTable::enter_ring(std::uint32_t index, Standing standing) {
-    auto& site = sites_[index];
+void SiteTable::enter_ring(queue::SiteHandle handle, Standing standing) {
+    auto& site = sites_[handle];
     if (site.ring == standing) return;
     auto& former = site.ring ? ring_of(*site.ring) : resting_;
     auto& ring = ring_of(standing);
@@ -214,7 +214,7 @@ void SiteTable::enter_ring(std::uint32_t index, Standing standing) {
     core_.request_tick();
 }
 
-std::uint32_t SiteTable::front() const {
+queue::SiteHandle SiteTable::front() const {
     constexpr auto every = 4u;
     const bool is_trials_turn = turns_ % every == every - 1;
     const bool is_silent_turn = turns_ / every % every == every - 1;
@@ -225,7 +225,7 @@ std::uint32_t SiteTable::front() const {
         const auto& ring = ring_of(standing);
         if (!ring.empty() && may_begin(standing)) return ring.front();
     }
-    return queue::nothing;
+    return {};
 }
 
 std::size_t SiteTable::turns_waiting() const {
@@ -240,8 +240,8 @@ std::size_t SiteTable::turns_waiting() const {
     return ring_of(Standing::answering).size() + to_begin;
 }
 
-void SiteTable::pass(std::uint32_t index) {
-    auto& site = sites_[index];
+void SiteTable::pass(queue::SiteHandle handle) {
+    auto& site = sites_[handle];
     MTA_ASSERT(site.ring);
     resting_.splice(resting_.end(), ring_of(*site.ring), site.in_ring);
     site.ring.reset();
@@ -267,8 +267,8 @@ bool SiteTable::may_begin(Standing standing) const {
     return trials() < trials_max() && unanswered() < unanswered_max();
 }
 
-std::optional<TrialPlace> SiteTable::begin_trial(std::uint32_t index) {
-    const auto standing = sites_[index].standing(core_.now());
+std::optional<TrialPlace> SiteTable::begin_trial(queue::SiteHandle handle) {
+    const auto standing = sites_[handle].standing(core_.now());
     if (standing == Standing::answering) return std::nullopt;
     const auto place = standing == Standing::silent ? TrialPlace::silent : TrialPlace::untried;
     ++trials_[static_cast<std::size_t>(place)];
@@ -286,13 +286,13 @@ void SiteTable::end_trial(TrialPlace place) {
     core_.request_tick();
 }
 
-void SiteTable::note_answer(std::uint32_t index) {
-    auto& site = sites_[index];
+void SiteTable::note_answer(queue::SiteHandle handle) {
+    auto& site = sites_[handle];
     const bool was_answering = site.standing(core_.now()) == Standing::answering;
     site.last_answer = core_.now();
     const bool is_more_allowed = site.silent.on_answer();
     if (!was_answering) ++core_.troubles_version;
-    if (!was_answering || is_more_allowed) refresh(index);
+    if (!was_answering || is_more_allowed) refresh(handle);
 }
 
 bool SiteTable::do_untried_wait() const {
@@ -307,8 +307,8 @@ bool SiteTable::is_wanted(TrialPlace trial) const {
     return are_silent_full ? trial == TrialPlace::silent : !may_begin(Standing::silent);
 }
 
-std::optional<SiteTable::Trials> SiteTable::trials_before(std::uint32_t index) const {
-    const auto standing = sites_[index].standing(core_.now());
+std::optional<SiteTable::Trials> SiteTable::trials_before(queue::SiteHandle handle) const {
+    const auto standing = sites_[handle].standing(core_.now());
     if (may_begin(standing)) return std::nullopt;
     if (unanswered() >= unanswered_max()) return Trials{unanswered(), unanswered_max()};
     if (trials() >= trials_max()) return Trials{trials(), trials_max()};
@@ -318,38 +318,36 @@ std::optional<SiteTable::Trials> SiteTable::trials_before(std::uint32_t index) c
 // ---- Time ----
 
 void SiteTable::tick() {
-    fired_.clear();
-    wheel_.advance(core_.now(), fired_);
-    for (const auto index : fired_) {
-        auto& site = sites_[index];
+    for (const auto handle : timers_.advance(core_.now())) {
+        auto& site = sites_[handle];
         if (site.is_unused() && !site.ring) {
             if (core_.now() - site.last_answer < answer_counts_for)
                 answered_.touch(site.plan.key) = site.last_answer;
             by_key_.erase(site.plan.key);
             resting_.erase(site.in_ring);
-            sites_.remove(index);
+            sites_.remove(handle);
         } else {
-            refresh(index);
+            refresh(handle);
         }
     }
 }
 
 void SiteTable::apply_settings() {
-    for (std::uint32_t i = 0; i < sites_.index_end(); ++i) {
-        if (!is_used(i)) continue;
-        set_rule(i, rule_for(sites_[i].plan));
-        sites_[i].hours.look_anew(core_.now(), core_.hooks.utc_offset_at);
-        refresh(i);
+    for (const auto handle : sites_.handles()) {
+        if (!is_used(handle)) continue;
+        set_rule(handle, rule_for(sites_[handle].plan));
+        sites_[handle].hours.look_anew(core_.now(), core_.hooks.utc_offset_at);
+        refresh(handle);
     }
 }
 
-void SiteTable::note_domain(std::uint32_t index, const std::string& domain) {
-    auto& site = sites_[index];
+void SiteTable::note_domain(queue::SiteHandle handle, const std::string& domain) {
+    auto& site = sites_[handle];
     if (site.plan.is_static) return;
     const auto rule = first_rule(site.rule, find_site_rule(*core_.settings, domain));
     if (rule == site.rule) return;
-    set_rule(index, rule);
-    refresh(index);
+    set_rule(handle, rule);
+    refresh(handle);
 }
 
 void SiteTable::restore(Hints hints) {
@@ -379,9 +377,10 @@ bool SiteTable::is_outdated(const Hint& hint, Instant now) {
 }
 
 void SiteTable::add_hints(Hints& hints) const {
-    for (std::uint32_t i = 0; i < sites_.index_end() && hints.size() < limits::hints_max; ++i) {
-        if (!is_used(i)) continue;
-        const auto& site = sites_[i];
+    for (const auto handle : sites_.handles()) {
+        if (hints.size() >= limits::hints_max) break;
+        if (!is_used(handle)) continue;
+        const auto& site = sites_[handle];
         auto trouble = site.destination.health().trouble();
         const auto taken = site.destination.rates_taken(core_.now());
         if (!trouble && taken.is_empty()) continue;
@@ -401,11 +400,11 @@ void SiteTable::add_answers(Hints& hints) const {
         if (hints.size() < limits::hints_max && now - last_answer < answer_counts_for)
             hints.push_back({Hint::Kind::site, key, std::nullopt, {}, last_answer});
     };
-    for (std::uint32_t i = 0; i < sites_.index_end(); ++i) {
-        if (!is_used(i) || !sites_[i].has_answered_lately(now)) continue;
-        const auto& destination = sites_[i].destination;
+    for (const auto handle : sites_.handles()) {
+        if (!is_used(handle) || !sites_[handle].has_answered_lately(now)) continue;
+        const auto& destination = sites_[handle].destination;
         if (destination.health().is_up() && destination.rates_taken(now).is_empty())
-            add(sites_[i].plan.key, sites_[i].last_answer);
+            add(sites_[handle].plan.key, sites_[handle].last_answer);
     }
     for (const auto& [key, last_answer] : answered_)
         if (!by_key_.contains(key)) add(key, last_answer);
@@ -413,21 +412,21 @@ void SiteTable::add_answers(Hints& hints) const {
 
 std::string SiteTable::check(bool are_connections_left) const {
     using Wait = queue::Destination::Wait;
-    for (std::uint32_t i = 0; i < sites_.index_end(); ++i) {
-        if (!is_used(i)) continue;
-        const auto& site = sites_[i];
+    for (const auto handle : sites_.handles()) {
+        if (!is_used(handle)) continue;
+        const auto& site = sites_[handle];
         const auto& health = site.destination.health();
         const auto wait = site.wait(core_.now());
-        if (wait == Wait::down && !health.is_probing() && !wheel_.is_set(i))
+        if (wait == Wait::down && !health.is_probing() && !timers_.is_set(handle))
             return site.plan.name + " is down and nobody probes it";
         if (health.is_probing() && site.destination.delivering() == 0)
             return site.plan.name + " has lost its probe";
-        if (wait == Wait::closed && !wheel_.is_set(i))
+        if (wait == Wait::closed && !timers_.is_set(handle))
             return site.plan.name + " waits for its hours and nobody wakes it";
-        if (wait == Wait::slowed && !wheel_.is_set(i))
+        if (wait == Wait::slowed && !timers_.is_set(handle))
             return site.plan.name + " waits for the end of a pause and nobody wakes it";
         const bool waits_for_rate = wait == Wait::message_rate || wait == Wait::connection_rate;
-        if (waits_for_rate && !wheel_.is_set(i))
+        if (waits_for_rate && !timers_.is_set(handle))
             return site.plan.name + " waits for its rate and nobody wakes it";
         if (wait == Wait::limit && site.destination.busy() == 0)
             return site.plan.name + " waits for connections that it does not have";
@@ -435,8 +434,8 @@ std::string SiteTable::check(bool are_connections_left) const {
             return site.plan.name + " waits for deliveries to mailboxes and has none";
         const bool waits_for_closing = site.connections + site.unconnected > 0;
         // A probe that has just become due is the wheel's: the next tick brings it.
-        const bool waits_for_tick = wheel_.is_set(i);
-        const bool waits_for_trials = trials_before(i).has_value();
+        const bool waits_for_tick = timers_.is_set(handle);
+        const bool waits_for_trials = trials_before(handle).has_value();
         if (wait == Wait::turn && are_connections_left && !waits_for_closing && !waits_for_tick &&
             !waits_for_trials)
             return site.plan.name + " could start, and does not";
@@ -459,8 +458,8 @@ SiteRule SiteTable::rule_for(const SitePlan& plan) const {
                       find_site_rule(settings, literal ? literal->to_string() : plan.mx_domain));
 }
 
-void SiteTable::set_rule(std::uint32_t index, SiteRule rule) {
-    auto& site = sites_[index];
+void SiteTable::set_rule(queue::SiteHandle handle, SiteRule rule) {
+    auto& site = sites_[handle];
     site.rule = rule;
     site.limits = site_limits(*core_.settings, rule);
     site.destination.set_policy(policy_of(site.plan.is_static, site.limits));

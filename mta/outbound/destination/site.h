@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "dns/resolver.h"
-#include "mta/base/timer_wheel.h"
+#include "mta/base/handle_timers.h"
+#include "mta/outbound/connection_handle.h"
 #include "mta/outbound/core.h"
 #include "mta/outbound/destination/asked_addresses.h"
 #include "mta/outbound/destination/delivery_hours.h"
@@ -95,10 +96,10 @@ struct Site {
     SiteLimits limits;
     SiteSources sources;
     queue::Destination destination;
-    DeliveryHours hours;              // destination.is_closed() follows them
-    std::vector<std::uint32_t> idle;  // in the pool; the last one used is taken first
-    std::uint32_t connections = 0;    // on the way, at work, idle, closing
-    SilentConnections silent;         // of those at work
+    DeliveryHours hours;                 // destination.is_closed() follows them
+    std::vector<ConnectionHandle> idle;  // in the pool; the last one used is taken first
+    std::uint32_t connections = 0;       // on the way, at work, idle, closing
+    SilentConnections silent;            // of those at work
     SuspectMailboxes suspects;
     std::uint32_t unconnected = 0;  // deliveries that have yet to open one
     std::uint32_t domains = 0;      // that are routed here
@@ -106,7 +107,7 @@ struct Site {
     // whether it was tried for meanwhile.
     std::uint32_t failed_attempts = 0;
     std::optional<Standing> ring;  // in which it waits for its turn
-    std::list<std::uint32_t>::iterator in_ring;
+    std::list<queue::SiteHandle>::iterator in_ring;
     Instant last_answer;  // of a host, about a message; Instant{}: none is known
     // A delivery of its own waits for room at a host: nobody else needs to look there before.
     bool is_waiting_for_host = false;
@@ -196,40 +197,43 @@ public:
     explicit SiteTable(Core& core);
 
     // The site of that key, with the plan brought up to date; made if there is none.
-    std::uint32_t find_or_add(SitePlan plan);
-    [[nodiscard]] Site& operator[](std::uint32_t index) { return sites_[index]; }
-    [[nodiscard]] const Site& operator[](std::uint32_t index) const { return sites_[index]; }
-    [[nodiscard]] std::uint32_t index_end() const { return sites_.index_end(); }
-    [[nodiscard]] bool is_used(std::uint32_t index) const {
-        return index < sites_.index_end() && !sites_[index].plan.key.empty();
+    queue::SiteHandle find_or_add(SitePlan plan);
+    [[nodiscard]] Site& operator[](queue::SiteHandle site) { return sites_[site]; }
+    [[nodiscard]] const Site& operator[](queue::SiteHandle site) const { return sites_[site]; }
+    // Those that are not is_used() are free entries.
+    [[nodiscard]] queue::HandleRange<queue::SiteHandle> handles() const { return sites_.handles(); }
+    [[nodiscard]] bool is_used(queue::SiteHandle site) const {
+        return !sites_[site].plan.key.empty();
     }
 
     // To be called after anything that changes what a site waits for: puts it into the ring, or
     // sets the timer of its probe, of what its rates allow next or of its hours.
-    void refresh(std::uint32_t index);
+    void refresh(queue::SiteHandle handle);
     // An operator, or the destination itself, wants its mail now: a probe if it is down, and its
     // hours begin, once. `has_mail`: there is some, in line or about to be.
-    void wake(std::uint32_t index, bool has_mail);
+    void wake(queue::SiteHandle handle, bool has_mail);
     // A delivery has ended: perhaps that was all that it was woken for.
-    void end_wake_if_done(std::uint32_t index);
+    void end_wake_if_done(queue::SiteHandle handle);
     // Those whose hours have ended since the last call: their idle connections are to be closed.
-    [[nodiscard]] std::vector<std::uint32_t> take_closed() { return std::exchange(closed_, {}); }
-    // Whose turn it is; nothing: nobody could start, or what could would be one trial too many. The
+    [[nodiscard]] std::vector<queue::SiteHandle> take_closed() {
+        return std::exchange(closed_, {});
+    }
+    // Whose turn it is. Empty: nobody could start, or what could would be one trial too many. The
     // caller pass()es it, starts something or not, and refresh()es it.
-    [[nodiscard]] std::uint32_t front() const;
+    [[nodiscard]] queue::SiteHandle front() const;
     // Sites that could start now if there were connections for them.
     [[nodiscard]] std::size_t turns_waiting() const;
     // Out of its ring until the next refresh().
-    void pass(std::uint32_t index);
+    void pass(queue::SiteHandle handle);
 
     // A connection to the site is going to be opened. Nothing: it is no trial; otherwise the caller
     // calls end_trial() once, with its place.
-    [[nodiscard]] std::optional<TrialPlace> begin_trial(std::uint32_t index);
+    [[nodiscard]] std::optional<TrialPlace> begin_trial(queue::SiteHandle handle);
     // The body of its message has left.
     void send_trial(TrialPlace& place);
     void end_trial(TrialPlace place);
     // A host of the site has answered about a message.
-    void note_answer(std::uint32_t index);
+    void note_answer(queue::SiteHandle handle);
     struct Trials {
         std::uint32_t under_way = 0;
         std::uint32_t most = 0;
@@ -241,14 +245,14 @@ public:
     // Those that were never tried wait for a trial's place.
     [[nodiscard]] bool do_untried_wait() const;
     // Nothing: the site's turn does not depend on trials, or one more may begin.
-    [[nodiscard]] std::optional<Trials> trials_before(std::uint32_t index) const;
+    [[nodiscard]] std::optional<Trials> trials_before(queue::SiteHandle handle) const;
 
     void tick();
-    [[nodiscard]] std::optional<Instant> next_wakeup() const { return wheel_.next(); }
+    [[nodiscard]] std::optional<Instant> next_wakeup() const { return timers_.next(); }
     // After core.settings was replaced; then a note_domain() for each domain that is routed.
     void apply_settings();
     // Mail for the domain goes to this site: a [[site]] may be for it.
-    void note_domain(std::uint32_t index, const std::string& domain);
+    void note_domain(queue::SiteHandle handle, const std::string& domain);
     // What a former process knew of sites; each is told its own when it is made.
     void restore(Hints hints);
     void add_hints(Hints& hints) const;
@@ -264,14 +268,14 @@ private:
     static constexpr Millis linger_up{60'000};
     static constexpr Millis linger_down{7'200'000};
 
-    using Ring = std::list<std::uint32_t>;
+    using Ring = std::list<queue::SiteHandle>;
     [[nodiscard]] Ring& ring_of(Standing standing) {
         return rings_[static_cast<std::size_t>(standing)];
     }
     [[nodiscard]] const Ring& ring_of(Standing standing) const {
         return rings_[static_cast<std::size_t>(standing)];
     }
-    void enter_ring(std::uint32_t index, Standing standing);
+    void enter_ring(queue::SiteHandle handle, Standing standing);
     [[nodiscard]] std::uint32_t trials_max() const;
     [[nodiscard]] std::uint32_t silent_trials_max() const;
     [[nodiscard]] std::uint32_t unanswered_max() const;
@@ -287,23 +291,22 @@ private:
     }
     [[nodiscard]] bool may_begin(Standing standing) const;
     [[nodiscard]] SiteRule rule_for(const SitePlan& plan) const;
-    void set_rule(std::uint32_t index, SiteRule rule);
-    void follow_hours(std::uint32_t index);
+    void set_rule(queue::SiteHandle handle, SiteRule rule);
+    void follow_hours(queue::SiteHandle handle);
     void restore_site(Site& site, const Hint& hint);
     [[nodiscard]] static bool is_outdated(const Hint& hint, Instant now);
 
     Core& core_;
-    queue::Slab<Site> sites_;
-    std::unordered_map<std::string, std::uint32_t> by_key_;
+    queue::Slab<Site, queue::SiteHandle> sites_;
+    std::unordered_map<std::string, queue::SiteHandle> by_key_;
     std::array<Ring, standings> rings_;
     Ring resting_;  // those in no ring: each site has its one node
     std::uint32_t turns_ = 0;
     std::array<std::uint32_t, trial_places> trials_{};  // by their places
     // When sites that are not in use have last answered, by their keys.
     RecentMap<std::string, Instant> answered_;
-    std::vector<std::uint32_t> closed_;
-    TimerWheel wheel_;  // probes, rates, hours, and the end of the unused
-    std::vector<std::uint32_t> fired_;
+    std::vector<queue::SiteHandle> closed_;
+    HandleTimers<queue::SiteHandle> timers_;  // probes, rates, hours, and the end of the unused
     std::unordered_map<std::string, Hint> hints_;  // by the sites' keys
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mta/base/time.h"
+#include "queue/handles.h"
 
 namespace mta::outbound {
 
@@ -30,7 +31,7 @@ public:
     [[nodiscard]] bool is_empty() const { return mailboxes_.empty(); }
 
     // A session broke at it.
-    void note_break(std::uint32_t mailbox, std::uint32_t sender, Instant now) {
+    void note_break(std::uint32_t mailbox, queue::SenderGroup sender, Instant now) {
         auto& known = touch(mailbox, now);
         known.is_for_all = known.is_for_all || (known.last && *known.last != sender);
         known.last = sender;
@@ -39,7 +40,7 @@ public:
         known.senders.push_back(sender);
     }
     // The host has answered about the mailbox, with any reply.
-    void note_answer(std::uint32_t mailbox, std::uint32_t sender) {
+    void note_answer(std::uint32_t mailbox, queue::SenderGroup sender) {
         const auto known = std::ranges::find(mailboxes_, mailbox, &Mailbox::hash);
         if (known == mailboxes_.end()) return;
         look_again();
@@ -49,13 +50,14 @@ public:
         if (known->senders.empty()) mailboxes_.erase(known);
     }
     // A delivery to the mailbox has begun: if the mailbox is suspect, it is held until release().
-    void hold_if_suspected(std::uint32_t mailbox, std::uint32_t sender, std::uint64_t delivery) {
+    void hold_if_suspected(std::uint32_t mailbox, queue::SenderGroup sender,
+                           std::uint64_t delivery) {
         const auto known = std::ranges::find(mailboxes_, mailbox, &Mailbox::hash);
         if (known != mailboxes_.end() && known->is_suspected(sender))
             known->holders.push_back(delivery);
     }
     // A delivery has waited for the reply to this RCPT for SilentConnections::silence_min.
-    void note_silence(std::uint32_t mailbox, std::uint32_t sender, std::uint64_t delivery,
+    void note_silence(std::uint32_t mailbox, queue::SenderGroup sender, std::uint64_t delivery,
                       Instant now) {
         note_break(mailbox, sender, now);
         hold_if_suspected(mailbox, sender, delivery);
@@ -70,11 +72,11 @@ public:
         });
     }
 
-    [[nodiscard]] bool is_suspected(std::uint32_t mailbox, std::uint32_t sender) const {
+    [[nodiscard]] bool is_suspected(std::uint32_t mailbox, queue::SenderGroup sender) const {
         const auto* const known = find(mailbox);
         return known != nullptr && known->is_suspected(sender);
     }
-    [[nodiscard]] bool is_held(std::uint32_t mailbox, std::uint32_t sender) const {
+    [[nodiscard]] bool is_held(std::uint32_t mailbox, queue::SenderGroup sender) const {
         const auto* const known = find(mailbox);
         return known != nullptr && !known->holders.empty() && known->is_suspected(sender);
     }
@@ -91,11 +93,11 @@ private:
         std::uint32_t hash = 0;
         Instant since;                       // of the last break
         std::vector<std::uint64_t> holders;  // deliveries
-        std::vector<std::uint32_t> senders;
-        std::optional<std::uint32_t> last;  // sender, since the last answer
+        std::vector<queue::SenderGroup> senders;
+        std::optional<queue::SenderGroup> last;  // since the last answer
         bool is_for_all = false;
 
-        [[nodiscard]] bool is_suspected(std::uint32_t sender) const {
+        [[nodiscard]] bool is_suspected(queue::SenderGroup sender) const {
             return is_for_all || std::ranges::find(senders, sender) != senders.end();
         }
     };

@@ -3,7 +3,7 @@
 
 namespace mta::outbound {
 
-void Ledger::return_damaged(std::uint32_t message,
+void Ledger::return_damaged(queue::MessageHandle message,
                             const std::shared_ptr<const queue::Message>& content) {
     if (content) {
         handlers_.on_damaged(message, content, "the message was damaged on our disk");
@@ -14,7 +14,7 @@ void Ledger::return_damaged(std::uint32_t message,
     }
 }
 
-std::shared_ptr<const queue::Message> Ledger::remembered(std::uint32_t message) const {
+std::shared_ptr<const queue::Message> Ledger::remembered(queue::MessageHandle message) const {
     const auto& table = core_.table();
     const auto& entry = table.message(message);
     auto content = std::make_shared<queue::Message>();

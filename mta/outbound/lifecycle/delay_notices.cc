@@ -50,7 +50,7 @@ bool DelayNotices::is_being_told(const std::string& sender) const {
            std::ranges::any_of(told_, [&](const auto& told) { return told.first == sender; });
 }
 
-void DelayNotices::note_due(std::uint32_t message) {
+void DelayNotices::note_due(queue::MessageHandle message) {
     const auto& entry = core_.table().message(message);
     const std::string sender(core_.table().sender(entry));
     if (not_before(sender) <= core_.now()) {
@@ -86,18 +86,18 @@ void DelayNotices::begin_walk() {
 
 void DelayNotices::walk() {
     const auto& table = core_.table();
-    // Senders' indices hold as long as nothing else happens.
-    std::unordered_map<std::uint32_t, Batch*> batches;
+    // The handles of senders are valid as long as nothing else happens.
+    std::unordered_map<queue::SenderHandle, Batch*> batches;
     for (auto& [sender, batch] : walking_) {
-        const auto index = table.senders().find(sender);
-        if (index != queue::nothing) batches.emplace(index, &batch);
+        if (const auto known = table.senders().find(sender)) batches.emplace(known, &batch);
     }
     const auto end = std::min(cursor_ + walk_slice, table.message_index_end());
     for (; cursor_ < end; ++cursor_) {
-        const auto& entry = table.message(cursor_);
+        const queue::MessageHandle message(cursor_);
+        const auto& entry = table.message(message);
         if (entry.id == 0 || entry.is_null_sender()) continue;
         const auto found = batches.find(entry.sender);
-        if (found != batches.end()) gather(*found->second, cursor_);
+        if (found != batches.end()) gather(*found->second, message);
     }
     core_.request_tick();
     if (cursor_ < table.message_index_end()) return;
@@ -106,7 +106,7 @@ void DelayNotices::walk() {
     walking_.clear();
 }
 
-void DelayNotices::gather(Batch& batch, std::uint32_t message) {
+void DelayNotices::gather(Batch& batch, queue::MessageHandle message) {
     auto& table = core_.table();
     const auto& entry = table.message(message);
     const auto is_meant = [&](const auto& recipient) { return is_to_be_told(entry, recipient); };
@@ -119,8 +119,8 @@ void DelayNotices::gather(Batch& batch, std::uint32_t message) {
     listed.pop_back();
     ++batch.unlisted;
     if (!displaced) return;
-    mark(*displaced);
-    core_.scheduler.rearm(*displaced);
+    mark(displaced);
+    core_.scheduler.rearm(displaced);
 }
 
 bool DelayNotices::is_to_be_told(const queue::MessageEntry& message,
@@ -137,7 +137,7 @@ bool DelayNotices::is_to_be_told(const queue::MessageEntry& message,
 }
 
 // Whoever is to be told has been. False: nobody was.
-bool DelayNotices::mark(std::uint32_t message) {
+bool DelayNotices::mark(queue::MessageHandle message) {
     auto& table = core_.table();
     const auto& entry = table.message(message);
     bool is_any = false;
@@ -170,9 +170,9 @@ void DelayNotices::begin_job() {
 
 void DelayNotices::read(const JobPtr& job, std::size_t number) {
     auto& item = job->items[number];
-    const auto index = core_.table().find(item.id);
-    if (!index) return on_read(job);
-    item.message = copies_.get(*index);
+    const auto message = core_.table().find(item.id);
+    if (!message) return on_read(job);
+    item.message = copies_.get(message);
     if (item.message) return read_head(job, number);
     core_.ports.store.read(item.id, [this, job, number, alive = std::weak_ptr(core_.is_alive)](
                                         queue::StoreResult<queue::StoredMessage> stored) {
@@ -182,8 +182,8 @@ void DelayNotices::read(const JobPtr& job, std::size_t number) {
             asked.message = std::move(stored->message);
             return read_head(job, number);
         }
-        const auto message = core_.table().find(asked.id);
-        if (message) ledger_.note_unreadable(*message, stored.error());
+        const auto known = core_.table().find(asked.id);
+        if (known) ledger_.note_unreadable(known, stored.error());
         on_read(job);
     });
 }
@@ -209,12 +209,12 @@ void DelayNotices::on_read(const JobPtr& job) {
 
 // What is true now: who has been served meanwhile is not told of.
 void DelayNotices::fill_in(Item& item) const {
-    const auto index = core_.table().find(item.id);
-    if (!index || !item.message) return;
-    item.index = *index;
+    const auto handle = core_.table().find(item.id);
+    if (!handle || !item.message) return;
+    item.handle = handle;
     item.give_up_at = Instant::max();
-    const auto& entry = core_.table().message(*index);
-    const auto recipients = core_.table().recipients(*index);
+    const auto& entry = core_.table().message(handle);
+    const auto recipients = core_.table().recipients(handle);
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         const auto& recipient = recipients[number];
         if (!is_to_be_told(entry, recipient)) continue;
@@ -252,8 +252,8 @@ void DelayNotices::finish(Job& job) {
                                          .also_unlisted = job.unlisted});
     hold(job.sender, quiet_time());
     for (const auto& item : job.items) {
-        mark(item.index);
-        ledger_.commit(item.index, std::exchange(reports, {}));
+        mark(item.handle);
+        ledger_.commit(item.handle, std::exchange(reports, {}));
     }
 }
 

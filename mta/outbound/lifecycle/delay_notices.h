@@ -53,7 +53,7 @@ public:
         : core_(core), ledger_(ledger), copies_(copies), handlers_(std::move(handlers)) {}
 
     // A message is due for a notice, as the scheduler says.
-    void note_due(std::uint32_t message);
+    void note_due(queue::MessageHandle message);
     // No notice about any message of that sender before this.
     [[nodiscard]] Instant not_before(std::string_view sender) const;
 
@@ -71,7 +71,7 @@ private:
         std::shared_ptr<const queue::Message> message;  // null: it is gone, or cannot be read
         std::string head;                               // unless it is inline
         // Filled in at the end.
-        std::uint32_t index = 0;
+        queue::MessageHandle handle;
         std::vector<RecipientOutcome> outcomes;
         Instant give_up_at;
     };
@@ -94,10 +94,10 @@ private:
     void hold(const std::string& sender, Millis duration);
     void begin_walk();
     void walk();
-    void gather(Batch& batch, std::uint32_t message);
+    void gather(Batch& batch, queue::MessageHandle message);
     [[nodiscard]] bool is_to_be_told(const queue::MessageEntry& message,
                                      const queue::RecipientEntry& recipient) const;
-    bool mark(std::uint32_t message);
+    bool mark(queue::MessageHandle message);
     void begin_job();
     void read(const JobPtr& job, std::size_t number);
     void read_head(const JobPtr& job, std::size_t number);

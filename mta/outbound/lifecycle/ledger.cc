@@ -27,7 +27,8 @@ Instant last_attempt_of(const queue::RecipientEntry& recipient) {
 
 }  // namespace
 
-void Ledger::settle(std::uint32_t message, const std::shared_ptr<const queue::Message>& content,
+void Ledger::settle(queue::MessageHandle message,
+                    const std::shared_ptr<const queue::Message>& content,
                     std::string_view destination, std::span<const Outcome> outcomes) {
     if (outcomes.empty()) return;
     Job job{.id = core_.table().message(message).id, .content = content};
@@ -77,14 +78,14 @@ bool Ledger::are_all_gathered(const queue::MessageEntry& entry) const {
     return entry.open_count > 0 && gathered_.count(entry.id) == entry.open_count;
 }
 
-bool Ledger::is_under_way(std::uint32_t message) const {
+bool Ledger::is_under_way(queue::MessageHandle message) const {
     const auto is_one = [this](const queue::RecipientEntry& recipient) {
-        return recipient.bundle != queue::nothing && !handlers_.waits_for_outage(recipient);
+        return recipient.bundle && !handlers_.waits_for_outage(recipient);
     };
     return std::ranges::any_of(core_.table().recipients(message), is_one);
 }
 
-void Ledger::report_gathered(std::uint32_t message, std::vector<std::uint32_t> changed) {
+void Ledger::report_gathered(queue::MessageHandle message, std::vector<std::uint32_t> changed) {
     auto& entry = core_.table().message(message);
     Job job{.id = entry.id,
             .content = copies_.get(message),
@@ -99,8 +100,8 @@ void Ledger::tick() {
         if (!id) return;
         const auto message = core_.table().find(*id);
         MTA_ASSERT(message);
-        if (is_under_way(*message) && gathered_.put_off(*id, core_.now())) continue;
-        report_gathered(*message, {});
+        if (is_under_way(message) && gathered_.put_off(*id, core_.now())) continue;
+        report_gathered(message, {});
     }
 }
 
@@ -108,14 +109,13 @@ std::optional<Instant> Ledger::next_wakeup() const {
     return jobs_ < jobs_max ? gathered_.next_due() : std::nullopt;
 }
 
-void Ledger::resume(std::uint32_t message) {
+void Ledger::resume(queue::MessageHandle message) {
     auto& table = core_.table();
     auto& entry = table.message(message);
     auto recipients = table.recipients(message);
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         auto& recipient = recipients[number];
-        if (recipient.phase != RecipientPhase::pending || recipient.error == queue::nothing)
-            continue;
+        if (recipient.phase != RecipientPhase::pending || !recipient.error) continue;
         const auto& error = table.error(recipient);
         if (!error.is_permanent()) continue;
         recipient.is_reported = true;
@@ -131,13 +131,13 @@ void Ledger::resume(std::uint32_t message) {
     }
 }
 
-std::vector<std::uint32_t> Ledger::all_of(std::uint32_t message) const {
+std::vector<std::uint32_t> Ledger::all_of(queue::MessageHandle message) const {
     std::vector<std::uint32_t> all(core_.scheduler.table().message(message).recipient_count);
     std::iota(all.begin(), all.end(), 0U);
     return all;
 }
 
-void Ledger::commit(std::uint32_t message) {
+void Ledger::commit(queue::MessageHandle message) {
     if (are_all_gathered(core_.table().message(message))) {
         report_gathered(message, all_of(message));
     } else {
@@ -145,12 +145,12 @@ void Ledger::commit(std::uint32_t message) {
     }
 }
 
-void Ledger::enter(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
+void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, const RecipientRef& who,
                    Job& job) {
     auto& table = core_.table();
     auto& entry = table.message(message);
     auto& recipient = table.recipient(entry, outcome.recipient);
-    MTA_ASSERT(recipient.is_open() && recipient.bundle == queue::nothing && outcome.error);
+    MTA_ASSERT(recipient.is_open() && !recipient.bundle && outcome.error);
     const auto now = core_.now();
     const auto& error = *outcome.error;
     switch (outcome.kind) {
@@ -191,8 +191,8 @@ void Ledger::enter(std::uint32_t message, const Outcome& outcome, const Recipien
     }
 }
 
-void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
-                           Job& job) {
+void Ledger::enter_failure(queue::MessageHandle message, const Outcome& outcome,
+                           const RecipientRef& who, Job& job) {
     auto& table = core_.table();
     auto& entry = table.message(message);
     auto& recipient = table.recipient(entry, outcome.recipient);
@@ -245,7 +245,7 @@ void Ledger::enter_failure(std::uint32_t message, const Outcome& outcome, const 
                             .is_in_doubt = recipient.is_in_doubt});
 }
 
-void Ledger::send_late_notice(std::uint32_t message) {
+void Ledger::send_late_notice(queue::MessageHandle message) {
     auto& table = core_.table();
     auto& entry = table.message(message);
     const auto now = core_.now();
@@ -306,7 +306,7 @@ std::vector<std::uint32_t> Ledger::changed_of(const Job& job) {
 
 // The report at once, if the head of the body is at hand, in the same step as the rest; otherwise
 // what is certain now, and the rest with the report.
-void Ledger::begin(std::uint32_t message, Job job) {
+void Ledger::begin(queue::MessageHandle message, Job job) {
     ++core_.table().message(message).reports_under_way;
     ++jobs_;
     if (job.content && job.content->is_body_inline()) {
@@ -354,7 +354,7 @@ void Ledger::finish(Job job, std::string_view head) {
     const auto message = core_.table().find(job.id);
     if (!message) return;  // forgotten meanwhile
     auto& table = core_.table();
-    auto& entry = table.message(*message);
+    auto& entry = table.message(message);
     --entry.reports_under_way;
     // Those that came to their end meanwhile, if they are the last.
     const auto gathered = gathered_.count(entry.id);
@@ -373,7 +373,7 @@ void Ledger::finish(Job job, std::string_view head) {
     make(job, ReportKind::failure, head, reports);
     make(job, ReportKind::relayed, head, reports);
     make(job, ReportKind::delay, head, reports);
-    commit(*message, changed_of(job), std::move(reports));
+    commit(message, changed_of(job), std::move(reports));
     core_.request_tick();
 }
 
@@ -385,7 +385,7 @@ void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Report
     const auto& table = core_.table();
     const auto message = table.find(job.id);
     MTA_ASSERT(message);
-    const auto& entry = table.message(*message);
+    const auto& entry = table.message(message);
     auto give_up_at = Instant::max();
     for (const auto& outcome : outcomes) {
         const auto& recipient =
@@ -445,21 +445,21 @@ void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
     --jobs_;
     const auto message = core_.table().find(job.id);
     if (!message) return;
-    auto& entry = core_.table().message(*message);
+    auto& entry = core_.table().message(message);
     --entry.reports_under_way;
     auto changed = changed_of(job);
     for (auto& failure : job.failures) gather(entry, std::move(failure));
     // The store is in trouble: the report is made later.
-    if (!note_unreadable(*message, error)) return commit(*message, std::move(changed), {});
+    if (!note_unreadable(message, error)) return commit(message, std::move(changed), {});
     // All that are open may have been given up before.
     const auto left = core_.table().find(job.id);
     if (!left || gathered_.count(job.id) == 0) return;
-    Job known{.id = job.id, .content = remembered(*left)};
-    known.failures = take_gathered(core_.table().message(*left));
-    begin(*left, std::move(known));
+    Job known{.id = job.id, .content = remembered(left)};
+    known.failures = take_gathered(core_.table().message(left));
+    begin(left, std::move(known));
 }
 
-bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& error,
+bool Ledger::note_unreadable(queue::MessageHandle message, const queue::StoreError& error,
                              const std::shared_ptr<const queue::Message>& content) {
     core_.event(Unreadable{core_.table().message(message).id, error});
     // Not found: only a fault of ours explains that, since a message that is in the table is
@@ -469,12 +469,13 @@ bool Ledger::note_unreadable(std::uint32_t message, const queue::StoreError& err
     return true;
 }
 
-void Ledger::commit(std::uint32_t message, Reports reports) {
+void Ledger::commit(queue::MessageHandle message, Reports reports) {
     core_.scheduler.rearm(message);
     commit(message, all_of(message), std::move(reports));
 }
 
-void Ledger::commit(std::uint32_t message, std::vector<std::uint32_t> numbers, Reports reports) {
+void Ledger::commit(queue::MessageHandle message, std::vector<std::uint32_t> numbers,
+                    Reports reports) {
     auto& entry = core_.table().message(message);
     const auto id = entry.id;
     if (entry.open_count == 0 && entry.reports_under_way == 0) {
@@ -493,7 +494,7 @@ void Ledger::commit(std::uint32_t message, std::vector<std::uint32_t> numbers, R
     for (auto& report : reports) handlers_.on_report(std::move(report));
 }
 
-void Ledger::drop(std::uint32_t message) {
+void Ledger::drop(queue::MessageHandle message) {
     gathered_.forget(core_.table().message(message).id);
     copies_.drop(message);
     core_.history.forget(message);

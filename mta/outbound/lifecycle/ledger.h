@@ -59,7 +59,7 @@ public:
         std::function<void(std::shared_ptr<const queue::Message>)> on_report;
         // It is damaged, and its envelope is this: the recipients that are open fail, with this
         // reason.
-        std::function<void(std::uint32_t message,
+        std::function<void(queue::MessageHandle message,
                            const std::shared_ptr<const queue::Message>& content,
                            const std::string& reason)>
             on_damaged;
@@ -74,32 +74,33 @@ public:
 
     // The recipients must be in no bundle any more. `content`: the message, if it is at hand. When
     // the last recipient is done the message leaves the queue: its index is void after the call.
-    void settle(std::uint32_t message, const std::shared_ptr<const queue::Message>& content,
+    void settle(queue::MessageHandle message, const std::shared_ptr<const queue::Message>& content,
                 std::string_view destination, std::span<const Outcome> outcomes);
     // To all who wanted it delivered by a time that has passed, and told if it is not.
-    void send_late_notice(std::uint32_t message);
+    void send_late_notice(queue::MessageHandle message);
     // The states were changed by an order: to the store, and out of the queue if that was the last.
-    void commit(std::uint32_t message);
+    void commit(queue::MessageHandle message);
     // The same; `reports` in the same step. They are mail to be delivered then.
-    void commit(std::uint32_t message, std::vector<std::shared_ptr<const queue::Message>> reports);
+    void commit(queue::MessageHandle message,
+                std::vector<std::shared_ptr<const queue::Message>> reports);
     // The same when only these recipients have changed: costs nothing for the others.
-    void commit(std::uint32_t message, std::vector<std::uint32_t> numbers,
+    void commit(queue::MessageHandle message, std::vector<std::uint32_t> numbers,
                 std::vector<std::shared_ptr<const queue::Message>> reports);
     // Has them made, and says so to whom it concerns.
     [[nodiscard]] std::vector<std::shared_ptr<const queue::Message>> make_reports(
         const ReportRequest& request);
     // Out of the queue without the store's being told.
-    void drop(std::uint32_t message);
+    void drop(queue::MessageHandle message);
     // The store cannot give the message back, or its body (`content` is the rest then). True: it is
     // damaged and on its way out of the queue, and its sender is told; if its envelope is
     // unreadable too, in a report that names what the queue remembers: the recipients' domains.
     // False: the message stays in the queue and is to be read again later, even if the store says
     // that it has no such message.
-    bool note_unreadable(std::uint32_t message, const queue::StoreError& error,
+    bool note_unreadable(queue::MessageHandle message, const queue::StoreError& error,
                          const std::shared_ptr<const queue::Message>& content = nullptr);
 
     // A message was loaded: what was given up before the restart, and not reported, is reported.
-    void resume(std::uint32_t message);
+    void resume(queue::MessageHandle message);
 
     // Makes the reports that are due.
     void tick();
@@ -124,27 +125,29 @@ private:
     [[nodiscard]] bool is_wanted(const queue::MessageEntry& message,
                                  const queue::RecipientEntry& recipient, ReportKind kind) const;
     // As much of a message's envelope as is in memory; for the recipients' local parts stands "?".
-    [[nodiscard]] std::shared_ptr<const queue::Message> remembered(std::uint32_t message) const;
+    [[nodiscard]] std::shared_ptr<const queue::Message> remembered(
+        queue::MessageHandle message) const;
     [[nodiscard]] bool is_relay_reported(const queue::MessageEntry& message,
                                          const queue::RecipientEntry& recipient,
                                          const Outcome& outcome) const;
-    void enter(std::uint32_t message, const Outcome& outcome, const RecipientRef& who, Job& job);
-    void enter_failure(std::uint32_t message, const Outcome& outcome, const RecipientRef& who,
-                       Job& job);
+    void enter(queue::MessageHandle message, const Outcome& outcome, const RecipientRef& who,
+               Job& job);
+    void enter_failure(queue::MessageHandle message, const Outcome& outcome,
+                       const RecipientRef& who, Job& job);
     void gather(queue::MessageEntry& entry, RecipientOutcome failure,
                 Millis wait = GatheredFailures::wait);
     [[nodiscard]] std::vector<RecipientOutcome> take_gathered(queue::MessageEntry& entry);
     [[nodiscard]] bool are_all_gathered(const queue::MessageEntry& entry) const;
-    [[nodiscard]] bool is_under_way(std::uint32_t message) const;
+    [[nodiscard]] bool is_under_way(queue::MessageHandle message) const;
     // `changed`: other recipients whose states the store must be told.
-    void report_gathered(std::uint32_t message, std::vector<std::uint32_t> changed);
-    [[nodiscard]] std::vector<std::uint32_t> all_of(std::uint32_t message) const;
+    void report_gathered(queue::MessageHandle message, std::vector<std::uint32_t> changed);
+    [[nodiscard]] std::vector<std::uint32_t> all_of(queue::MessageHandle message) const;
     [[nodiscard]] static std::vector<std::uint32_t> changed_of(const Job& job);
-    void begin(std::uint32_t message, Job job);
+    void begin(queue::MessageHandle message, Job job);
     void read_content(Job job);
     void read_head(Job job);
     void finish(Job job, std::string_view head);
-    void return_damaged(std::uint32_t message,
+    void return_damaged(queue::MessageHandle message,
                         const std::shared_ptr<const queue::Message>& content);
     void give_up_reports(Job job, const queue::StoreError& error);
     void make(const Job& job, ReportKind kind, std::string_view head,

@@ -24,7 +24,7 @@ constexpr std::uint32_t many_recipients = 32;
 }  // namespace
 
 template <class Visit>
-void Lines::for_each_of(std::uint32_t bundle, const Visit& visit) const {
+void Lines::for_each_of(queue::BundleHandle bundle, const Visit& visit) const {
     const auto& of = core_.bundles[bundle];
     const auto recipients = core_.table().recipients(of.message);
     auto left = of.recipients;
@@ -35,14 +35,15 @@ void Lines::for_each_of(std::uint32_t bundle, const Visit& visit) const {
     }
 }
 
-void Lines::enter(std::uint32_t bundle, queue::RecipientEntry& recipient, std::uint32_t number) {
+void Lines::enter(queue::BundleHandle bundle, queue::RecipientEntry& recipient,
+                  std::uint32_t number) {
     auto& entered = core_.bundles[bundle];
     recipient.bundle = bundle;
     ++entered.recipients;
     entered.first_recipient = std::min(entered.first_recipient, number);
 }
 
-void Lines::line_up_due(std::uint32_t message) {
+void Lines::line_up_due(queue::MessageHandle message) {
     const auto now = core_.now();
     auto& table = core_.table();
     const auto source = router_->source_of(table.message(message));
@@ -52,69 +53,69 @@ void Lines::line_up_due(std::uint32_t message) {
         if (!recipient.is_waiting() || recipient.due > now) continue;
         const auto site = router_->site_for(recipient.domain, source);
         const auto state = site ? State::lined_up : State::routing;
-        const auto place = site ? *site : recipient.domain;
-        auto bundle = recipient.goes_alone ? queue::nothing : find(message, state, place);
-        if (bundle == queue::nothing) {
-            bundle = add(message, state, place, recipient.goes_alone);
+        const Spot spot{site ? queue::DomainHandle{} : recipient.domain, site};
+        auto bundle = recipient.goes_alone ? queue::BundleHandle{} : find(message, spot);
+        if (!bundle) {
+            bundle = add(message, state, spot, recipient.goes_alone);
             core_.bundles[bundle].is_retry = recipient.attempts > 0 || recipient.stalls > 0;
             if (site) {
-                sites_[*site].destination.line_up(core_.bundles, bundle);
+                sites_[site].destination.line_up(core_.bundles, bundle);
             } else {
                 router_->park(recipient.domain, bundle);
             }
         }
         enter(bundle, recipient, number);
-        if (site) sites_.refresh(*site);
+        if (site) sites_.refresh(site);
     }
 }
 
-void Lines::on_routed(std::uint32_t domain) {
-    for (auto bundle = router_->first_parked(domain); bundle != queue::nothing;
-         bundle = router_->first_parked(domain)) {
+void Lines::on_routed(queue::DomainHandle domain) {
+    while (const auto bundle = router_->first_parked(domain)) {
         router_->unpark(domain, bundle);
         const auto message = core_.bundles[bundle].message;
         const auto site =
             router_->site_for(domain, router_->source_of(core_.table().message(message)));
         MTA_ASSERT(site);
-        const auto present = core_.bundles[bundle].is_of_one
-                                 ? queue::nothing
-                                 : find(message, State::lined_up, *site);
-        if (present != queue::nothing) {
+        const Spot spot{{}, site};
+        const auto present =
+            core_.bundles[bundle].is_of_one ? queue::BundleHandle{} : find(message, spot);
+        if (present) {
             move_recipients(bundle, present, std::numeric_limits<std::size_t>::max());
             remove(bundle);
             continue;
         }
         unfile(bundle);
         core_.bundles[bundle].state = State::lined_up;
-        core_.bundles[bundle].place = *site;
-        core_.bundles[bundle].failures_seen = failures_at(State::lined_up, *site);
+        core_.bundles[bundle].domain = {};
+        core_.bundles[bundle].site = site;
+        core_.bundles[bundle].failures_seen = failures_at(spot);
         file(bundle);
-        sites_[*site].destination.line_up(core_.bundles, bundle);
-        sites_.refresh(*site);
+        sites_[site].destination.line_up(core_.bundles, bundle);
+        sites_.refresh(site);
     }
 }
 
 bool Lines::has_failed(const queue::RecipientEntry& recipient) const {
     const auto& bundle = core_.bundles[recipient.bundle];
-    return bundle.failures_seen != failures_at(bundle.state, bundle.place);
+    return bundle.failures_seen != failures_at(spot_of(bundle));
 }
 
-std::uint32_t Lines::failures_at(State state, std::uint32_t place) const {
-    return state == State::routing ? router_->failures_of(place) : sites_[place].failed_attempts;
+std::uint32_t Lines::failures_at(const Spot& spot) const {
+    return spot.site ? sites_[spot.site].failed_attempts : router_->failures_of(spot.domain);
 }
 
 void Lines::follow_leap() {
-    for (std::uint32_t index = 0; index < core_.bundles.index_end(); ++index) {
-        auto& bundle = core_.bundles[index];
-        if (bundle.message == queue::nothing) continue;  // a free one
-        bundle.failures_seen = failures_at(bundle.state, bundle.place);
+    for (const auto handle : core_.bundles.handles()) {
+        auto& bundle = core_.bundles[handle];
+        if (!bundle.message) continue;  // a free one
+        bundle.failures_seen = failures_at(spot_of(bundle));
     }
 }
 
-void Lines::leave(std::uint32_t message, queue::RecipientEntry& recipient) {
-    if (recipient.bundle == queue::nothing) return;
+void Lines::leave(queue::MessageHandle message, queue::RecipientEntry& recipient) {
+    if (!recipient.bundle) return;
     recipient.is_tried = recipient.is_tried || has_failed(recipient);
-    const auto bundle = std::exchange(recipient.bundle, queue::nothing);
+    const auto bundle = std::exchange(recipient.bundle, {});
     MTA_ASSERT(core_.bundles[bundle].message == message);
     recipient.is_delivering = false;
     if (--core_.bundles[bundle].recipients > 0) return;
@@ -122,7 +123,7 @@ void Lines::leave(std::uint32_t message, queue::RecipientEntry& recipient) {
     remove(bundle);
 }
 
-std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
+queue::BundleHandle Lines::take(queue::SiteHandle site, std::size_t recipients_max) {
     auto& destination = sites_[site].destination;
     const auto first = destination.take_turn();
     auto taken = first;
@@ -143,7 +144,7 @@ std::uint32_t Lines::take(std::uint32_t site, std::size_t recipients_max) {
 
 // A bundle is set aside at most once for each time that it was lined up, so the cost of the loop is
 // bounded by that of lining up.
-bool Lines::make_way(std::uint32_t site) {
+bool Lines::make_way(queue::SiteHandle site) {
     auto& destination = sites_[site].destination;
     auto& suspects = sites_[site].suspects;
     suspects.forget_old(core_.now());
@@ -170,8 +171,8 @@ bool Lines::make_way(std::uint32_t site) {
 }
 
 // Sets one recipient of a bundle aside: in a bundle of its own, or in this one if it is alone.
-void Lines::set_aside(std::uint32_t bundle, std::uint32_t number) {
-    const auto site = core_.bundles[bundle].place;
+void Lines::set_aside(queue::BundleHandle bundle, std::uint32_t number) {
+    const auto site = core_.bundles[bundle].site;
     const auto message = core_.bundles[bundle].message;
     auto& recipient = core_.table().recipient(core_.table().message(message), number);
     recipient.goes_alone = true;
@@ -189,7 +190,7 @@ void Lines::set_aside(std::uint32_t bundle, std::uint32_t number) {
     sites_[site].destination.set_aside(core_.bundles, alone);
 }
 
-void Lines::come_back(std::uint32_t site) {
+void Lines::come_back(queue::SiteHandle site) {
     auto& destination = sites_[site].destination;
     auto& suspects = sites_[site].suspects;
     std::vector<std::uint32_t> called;  // mailboxes
@@ -215,7 +216,7 @@ void Lines::come_back(std::uint32_t site) {
     }
 }
 
-std::vector<std::uint32_t> Lines::recipients_of(std::uint32_t bundle) const {
+std::vector<std::uint32_t> Lines::recipients_of(queue::BundleHandle bundle) const {
     std::vector<std::uint32_t> numbers;
     numbers.reserve(core_.bundles[bundle].recipients);
     for_each_of(bundle, [&](const queue::RecipientEntry&, std::uint32_t number) {
@@ -225,10 +226,10 @@ std::vector<std::uint32_t> Lines::recipients_of(std::uint32_t bundle) const {
     return numbers;
 }
 
-void Lines::put_back(std::uint32_t bundle, Place place) {
+void Lines::put_back(queue::BundleHandle bundle, Place place) {
     auto& returned = core_.bundles[bundle];
     MTA_ASSERT(returned.state == State::delivering);
-    const auto site = returned.place;
+    const auto site = returned.site;
     const auto message = returned.message;
     auto left = returned.recipients;
     const auto numbers = recipients_of(bundle);
@@ -249,8 +250,8 @@ void Lines::put_back(std::uint32_t bundle, Place place) {
     sites_.refresh(site);
 }
 
-bool Lines::leave_if_moved(std::uint32_t message, queue::RecipientEntry& recipient,
-                           std::uint32_t site) {
+bool Lines::leave_if_moved(queue::MessageHandle message, queue::RecipientEntry& recipient,
+                           queue::SiteHandle site) {
     const auto source = router_->source_of(core_.table().message(message));
     const auto right_site = router_->site_for(recipient.domain, source);
     if (right_site == site) return false;
@@ -264,12 +265,14 @@ bool Lines::leave_if_moved(std::uint32_t message, queue::RecipientEntry& recipie
     return true;
 }
 
-void Lines::put_back_unharmed(std::uint32_t bundle) {
-    const bool is_again = std::exchange(core_.bundles[bundle].has_gone_first, true);
+void Lines::put_back_unharmed(queue::BundleHandle bundle) {
+    const bool is_again = core_.bundles[bundle].has_gone_first;
+    core_.bundles[bundle].has_gone_first = true;
     put_back(bundle, is_again ? Place::last : Place::first);
 }
 
-std::uint32_t Lines::split_off_others(std::uint32_t bundle, std::span<const std::uint32_t> kept) {
+queue::BundleHandle Lines::split_off_others(queue::BundleHandle bundle,
+                                            std::span<const std::uint32_t> kept) {
     const auto others = add_part(bundle, State::delivering);
     for_each_of(bundle, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
         if (!std::ranges::binary_search(kept, number)) enter(others, recipient, number);
@@ -279,7 +282,7 @@ std::uint32_t Lines::split_off_others(std::uint32_t bundle, std::span<const std:
     return others;
 }
 
-void Lines::part(std::uint32_t message, std::span<const std::uint32_t> numbers) {
+void Lines::part(queue::MessageHandle message, std::span<const std::uint32_t> numbers) {
     const auto& entry = core_.table().message(message);
     for (const auto number : numbers) {
         auto& recipient = core_.table().recipient(entry, number);
@@ -288,128 +291,129 @@ void Lines::part(std::uint32_t message, std::span<const std::uint32_t> numbers) 
     }
 }
 
-void Lines::dissolve_lined_up(std::uint32_t message) {
+void Lines::dissolve_lined_up(queue::MessageHandle message) {
     for (auto& recipient : core_.table().recipients(message)) {
-        if (recipient.bundle == queue::nothing || recipient.is_delivering) continue;
+        if (!recipient.bundle || recipient.is_delivering) continue;
         recipient.due = core_.now();
         leave(message, recipient);
     }
 }
 
-void Lines::note_moved(std::uint32_t domain) {
-    moved_.push_back(domain);
+void Lines::note_moved(queue::DomainHandle domain) {
+    moved_.insert(domain);
     core_.request_tick();
 }
 
 void Lines::tick() {
     const auto& table = core_.table();
-    if (!cursor_ && !moved_.empty()) {
+    if (!cursor_ && !moved_.is_empty()) {
         cursor_ = 0;
-        walked_for_.assign(table.domain_index_end(), false);
-        for (const auto domain : std::exchange(moved_, {})) walked_for_[domain] = true;
+        walked_for_ = std::exchange(moved_, {});
     }
     if (!cursor_) return;
     const auto end = std::min(*cursor_ + walk_slice, table.message_index_end());
-    for (; *cursor_ < end; ++*cursor_)
-        if (table.message(*cursor_).first_bundle != queue::nothing) reroute(*cursor_);
+    for (; *cursor_ < end; ++*cursor_) {
+        const queue::MessageHandle message(*cursor_);
+        if (table.message(message).first_bundle) reroute(message);
+    }
     core_.request_tick();
     if (*cursor_ >= table.message_index_end()) cursor_.reset();
 }
 
-void Lines::reroute(std::uint32_t message) {
+void Lines::reroute(queue::MessageHandle message) {
     bool has_moved = false;
     for (auto& recipient : core_.table().recipients(message)) {
-        const auto domain = recipient.domain;
-        if (recipient.bundle == queue::nothing || domain >= walked_for_.size()) continue;
+        if (!recipient.bundle || !walked_for_.contains(recipient.domain)) continue;
         const auto& bundle = core_.bundles[recipient.bundle];
-        if (!walked_for_[domain] || bundle.state != State::lined_up) continue;
-        has_moved = leave_if_moved(message, recipient, bundle.place) || has_moved;
+        if (bundle.state != State::lined_up) continue;
+        has_moved = leave_if_moved(message, recipient, bundle.site) || has_moved;
     }
     if (has_moved) core_.scheduler.rearm(message);
 }
 
-std::uint32_t Lines::find(std::uint32_t message, State state, std::uint32_t place) const {
+queue::BundleHandle Lines::find(queue::MessageHandle message, const Spot& spot) const {
     const auto& entry = core_.table().message(message);
     if (entry.recipient_count >= many_recipients) {
-        const auto found = filed_.find({message, place, state});
-        return found == filed_.end() ? queue::nothing : found->second;
+        const auto found = filed_.find({message, spot});
+        return found == filed_.end() ? queue::BundleHandle{} : found->second;
     }
-    for (auto bundle = entry.first_bundle; bundle != queue::nothing;
-         bundle = core_.bundles[bundle].next_of_message) {
+    for (auto bundle = entry.first_bundle; bundle; bundle = core_.bundles[bundle].next_of_message) {
         const auto& found = core_.bundles[bundle];
-        if (found.state == state && found.place == place && !found.is_of_one) return bundle;
+        const bool is_waiting = found.state != State::delivering && !found.is_of_one;
+        if (is_waiting && spot_of(found) == spot) return bundle;
     }
-    return queue::nothing;
+    return {};
 }
 
 // If there are two of a kind (one was put back), one of them is enough to be found.
-void Lines::file(std::uint32_t bundle) {
+void Lines::file(queue::BundleHandle bundle) {
     const auto& filed = core_.bundles[bundle];
     const auto& entry = core_.table().message(filed.message);
     if (filed.state == State::delivering || filed.is_of_one) return;
     if (entry.recipient_count < many_recipients) return;
-    filed_.try_emplace({filed.message, filed.place, filed.state}, bundle);
+    filed_.try_emplace({filed.message, spot_of(filed)}, bundle);
 }
 
-void Lines::unfile(std::uint32_t bundle) {
+void Lines::unfile(queue::BundleHandle bundle) {
     const auto& filed = core_.bundles[bundle];
     if (core_.table().message(filed.message).recipient_count < many_recipients) return;
-    const auto found = filed_.find({filed.message, filed.place, filed.state});
+    const auto found = filed_.find({filed.message, spot_of(filed)});
     if (found != filed_.end() && found->second == bundle) filed_.erase(found);
 }
 
-std::uint32_t Lines::add_part(std::uint32_t whole, State state, bool is_of_one) {
+queue::BundleHandle Lines::add_part(queue::BundleHandle whole, State state, bool is_of_one) {
     const auto message = core_.bundles[whole].message;
-    const auto part = add(message, state, core_.bundles[whole].place, is_of_one);
+    const auto part = add(message, state, spot_of(core_.bundles[whole]), is_of_one);
     core_.bundles[part].is_retry = core_.bundles[whole].is_retry;
     core_.bundles[part].failures_seen = core_.bundles[whole].failures_seen;
     core_.bundles[part].has_gone_first = core_.bundles[whole].has_gone_first;
     return part;
 }
 
-std::uint32_t Lines::add(std::uint32_t message, State state, std::uint32_t place, bool is_of_one) {
+queue::BundleHandle Lines::add(queue::MessageHandle message, State state, const Spot& spot,
+                               bool is_of_one) {
     auto& entry = core_.table().message(message);
     queue::Bundle bundle;
     bundle.message = message;
     bundle.sender = core_.table().sender_group(entry);
     bundle.priority = core_.table().requests(entry).priority;
     bundle.is_huge = entry.size_kib > queue::huge_kib_min;
-    bundle.place = place;
+    bundle.domain = spot.domain;
+    bundle.site = spot.site;
     bundle.state = state;
     bundle.is_of_one = is_of_one;
-    bundle.failures_seen = failures_at(state, place);
+    bundle.failures_seen = failures_at(spot);
     bundle.next_of_message = entry.first_bundle;
-    const auto index = core_.bundles.add(bundle);
-    if (entry.first_bundle != queue::nothing)
-        core_.bundles[entry.first_bundle].previous_of_message = index;
-    entry.first_bundle = index;
-    file(index);
-    return index;
+    const auto added = core_.bundles.add(bundle);
+    if (entry.first_bundle) core_.bundles[entry.first_bundle].previous_of_message = added;
+    entry.first_bundle = added;
+    file(added);
+    return added;
 }
 
-void Lines::remove(std::uint32_t bundle) {
+void Lines::remove(queue::BundleHandle bundle) {
     unfile(bundle);
     const auto& gone = core_.bundles[bundle];
     const auto next = gone.next_of_message;
     const auto previous = gone.previous_of_message;
-    if (next != queue::nothing) core_.bundles[next].previous_of_message = previous;
-    (previous == queue::nothing ? core_.table().message(gone.message).first_bundle
-                                : core_.bundles[previous].next_of_message) = next;
+    if (next) core_.bundles[next].previous_of_message = previous;
+    (previous ? core_.bundles[previous].next_of_message
+              : core_.table().message(gone.message).first_bundle) = next;
     core_.bundles.remove(bundle);
 }
 
-void Lines::leave_line(std::uint32_t bundle) {
+void Lines::leave_line(queue::BundleHandle bundle) {
     const auto& left = core_.bundles[bundle];
     if (left.state == State::routing) {
-        router_->unpark(left.place, bundle);
+        router_->unpark(left.domain, bundle);
     } else if (left.state == State::lined_up) {
-        const auto site = left.place;
+        const auto site = left.site;
         sites_[site].destination.leave(core_.bundles, bundle);
         sites_.refresh(site);
     }
 }
 
-void Lines::move_recipients(std::uint32_t from, std::uint32_t to, std::size_t count) {
+void Lines::move_recipients(queue::BundleHandle from, queue::BundleHandle to, std::size_t count) {
     std::uint32_t moved = 0;
     for_each_of(from, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
         core_.bundles[from].first_recipient = number;

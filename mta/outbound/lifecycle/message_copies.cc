@@ -22,22 +22,22 @@ std::uint64_t bytes_of(const queue::Message& message) {
 
 }  // namespace
 
-void MessageCopies::keep(std::uint32_t message, std::shared_ptr<const queue::Message> copy) {
+void MessageCopies::keep(queue::MessageHandle message, std::shared_ptr<const queue::Message> copy) {
     auto& entry = core_.table().message(message);
-    MTA_ASSERT(entry.copy == queue::nothing);
+    MTA_ASSERT(!entry.copy);
     const auto bytes = bytes_of(*copy);
     bytes_ += bytes;
-    const auto index = copies_.add({std::move(copy), bytes, message, newest_, queue::nothing});
-    (newest_ == queue::nothing ? oldest_ : copies_[newest_].newer) = index;
-    newest_ = index;
-    entry.copy = index;
-    while (bytes_ > core_.settings->delivery.memory_bytes_max && oldest_ != queue::nothing)
+    const auto added = copies_.add({std::move(copy), bytes, message, newest_, {}});
+    (newest_ ? copies_[newest_].newer : oldest_) = added;
+    newest_ = added;
+    entry.copy = added;
+    while (bytes_ > core_.settings->delivery.memory_bytes_max && oldest_)
         drop(copies_[oldest_].owner);
 }
 
-std::shared_ptr<const queue::Message> MessageCopies::get(std::uint32_t message) const {
-    const auto index = core_.table().message(message).copy;
-    return index == queue::nothing ? nullptr : copies_[index].message;
+std::shared_ptr<const queue::Message> MessageCopies::get(queue::MessageHandle message) const {
+    const auto copy = core_.table().message(message).copy;
+    return copy ? copies_[copy].message : nullptr;
 }
 
 void MessageCopies::read(queue::MessageId id, OnRead on_read) {
@@ -55,30 +55,28 @@ void MessageCopies::on_read(queue::MessageId id, queue::StoreResult<queue::Store
                                      : std::unexpected(std::move(stored).error());
     const auto message = core_.table().find(id);
     if (result && message) {
-        const auto& entry = core_.table().message(*message);
-        if (entry.copy == queue::nothing && is_needed(entry, entry.reports_under_way > 0))
-            keep(*message, *result);
+        const auto& entry = core_.table().message(message);
+        if (!entry.copy && is_needed(entry, entry.reports_under_way > 0)) keep(message, *result);
     }
     for (auto& asked : waiting) asked(result);
 }
 
 bool MessageCopies::is_needed(const queue::MessageEntry& entry, bool is_reporting) {
-    return is_reporting || entry.first_bundle != queue::nothing ||
-           entry.open_count >= many_recipients;
+    return is_reporting || entry.first_bundle || entry.open_count >= many_recipients;
 }
 
-void MessageCopies::release(std::uint32_t message, bool is_reporting) {
+void MessageCopies::release(queue::MessageHandle message, bool is_reporting) {
     if (!is_needed(core_.table().message(message), is_reporting)) drop(message);
 }
 
-void MessageCopies::drop(std::uint32_t message) {
-    const auto index = std::exchange(core_.table().message(message).copy, queue::nothing);
-    if (index == queue::nothing) return;
-    const auto& copy = copies_[index];
+void MessageCopies::drop(queue::MessageHandle message) {
+    const auto handle = std::exchange(core_.table().message(message).copy, {});
+    if (!handle) return;
+    const auto& copy = copies_[handle];
     bytes_ -= copy.bytes;
-    (copy.older == queue::nothing ? oldest_ : copies_[copy.older].newer) = copy.newer;
-    (copy.newer == queue::nothing ? newest_ : copies_[copy.newer].older) = copy.older;
-    copies_.remove(index);
+    (copy.older ? copies_[copy.older].newer : oldest_) = copy.newer;
+    (copy.newer ? copies_[copy.newer].older : newest_) = copy.older;
+    copies_.remove(handle);
 }
 
 }  // namespace mta::outbound

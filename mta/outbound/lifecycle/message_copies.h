@@ -22,36 +22,36 @@ class MessageCopies {
 public:
     explicit MessageCopies(Core& core) : core_(core) {}
 
-    void keep(std::uint32_t message, std::shared_ptr<const queue::Message> copy);
+    void keep(queue::MessageHandle message, std::shared_ptr<const queue::Message> copy);
     // Null: only the store has it.
-    [[nodiscard]] std::shared_ptr<const queue::Message> get(std::uint32_t message) const;
+    [[nodiscard]] std::shared_ptr<const queue::Message> get(queue::MessageHandle message) const;
     // From the store. Callers that ask during the read get the same copy.
     using ReadResult = queue::StoreResult<std::shared_ptr<const queue::Message>>;
     using OnRead = std::move_only_function<void(const ReadResult&)>;
     void read(queue::MessageId id, OnRead on_read);
     // Not kept any more, unless it is needed or will be soon. `is_reporting`: for a report that is
     // being made.
-    void release(std::uint32_t message, bool is_reporting);
-    void drop(std::uint32_t message);
+    void release(queue::MessageHandle message, bool is_reporting);
+    void drop(queue::MessageHandle message);
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
 private:
     struct Copy {
         std::shared_ptr<const queue::Message> message;
         std::uint64_t bytes = 0;
-        std::uint32_t owner = queue::nothing;
-        std::uint32_t older = queue::nothing;
-        std::uint32_t newer = queue::nothing;
+        queue::MessageHandle owner;
+        queue::CopyHandle older;
+        queue::CopyHandle newer;
     };
 
     void on_read(queue::MessageId id, queue::StoreResult<queue::StoredMessage> stored);
     [[nodiscard]] static bool is_needed(const queue::MessageEntry& entry, bool is_reporting);
 
     Core& core_;
-    queue::Slab<Copy> copies_;
+    queue::Slab<Copy, queue::CopyHandle> copies_;
     std::unordered_map<queue::MessageId, std::vector<OnRead>> reads_;  // under way
-    std::uint32_t oldest_ = queue::nothing;
-    std::uint32_t newest_ = queue::nothing;
+    queue::CopyHandle oldest_;
+    queue::CopyHandle newest_;
     std::uint64_t bytes_ = 0;
 };
 

@@ -32,11 +32,11 @@ void QueueManager::Impl::return_damaged(queue::MessageId id, const std::string& 
         if (alive.expired()) return;
         const auto message = core.table().find(id);
         if (!message) return;
-        core.scheduler.rearm(*message);
+        core.scheduler.rearm(message);
         core.request_tick();
         // The attempt meets the damage.
         if (!stored && stored.error().kind == StoreError::Kind::no_resources) return;
-        ledger.note_unreadable(*message, {StoreError::Kind::corrupt, damage},
+        ledger.note_unreadable(message, {StoreError::Kind::corrupt, damage},
                                stored ? stored->message : nullptr);
     });
 }

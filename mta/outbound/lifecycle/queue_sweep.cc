@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <span>
+#include <unordered_map>
 #include <utility>
+#include <variant>
 
 #include "mta/outbound/queue_manager.h"
 #include "mta/outbound/queue_manager_impl.h"
@@ -13,7 +15,7 @@ namespace {
 Trouble trouble_of(const queue::MessageTable& table, const queue::RecipientEntry& recipient) {
     if (recipient.phase == queue::RecipientPhase::held) return Trouble::held;
     if (recipient.is_in_doubt) return Trouble::in_doubt;
-    if (recipient.error == queue::nothing) return Trouble::none;
+    if (!recipient.error) return Trouble::none;
     switch (table.error_scope(recipient)) {
         case Scope::domain: return Trouble::dns;
         case Scope::host: return Trouble::connection;
@@ -25,8 +27,7 @@ Trouble trouble_of(const queue::MessageTable& table, const queue::RecipientEntry
 
 // A site, or a domain that has none.
 struct Place {
-    bool is_site = false;
-    std::uint32_t index = 0;
+    std::variant<queue::DomainHandle, queue::SiteHandle> what;
     Depth depth;
 };
 
@@ -51,11 +52,12 @@ void QueueManager::sweep(QueueSweep& sweep, std::size_t messages_max) const {
     sweep.domains.resize(table.domain_index_end());
     for (std::size_t looked = 0; sweep.next < table.message_index_end(); ++sweep.next, ++looked) {
         if (looked == messages_max) return;
-        const auto& entry = table.message(sweep.next);
+        const queue::MessageHandle message(sweep.next);
+        const auto& entry = table.message(message);
         if (entry.id == 0) continue;
-        for (const auto& recipient : table.recipients(sweep.next)) {
+        for (const auto& recipient : table.recipients(message)) {
             if (!recipient.is_open()) continue;
-            auto& depth = sweep.domains[recipient.domain];
+            auto& depth = sweep.domains[recipient.domain.index()];
             ++depth.recipients;
             depth.oldest = std::min<Instant>(depth.oldest, entry.arrival);
             ++depth.by_trouble[static_cast<std::size_t>(trouble_of(table, recipient))];
@@ -68,33 +70,29 @@ DepthSummary QueueManager::summarize(const QueueSweep& sweep, std::size_t count)
     const auto& table = impl_->core.scheduler.table();
     const auto& sites = impl_->sites;
     std::vector<Place> places;
-    std::vector<std::size_t> place_of_site(sites.index_end(), SIZE_MAX);
-    for (std::uint32_t domain = 0; domain < sweep.domains.size(); ++domain) {
-        const auto& depth = sweep.domains[domain];
-        const bool is_gone =
-            domain >= table.domain_index_end() || table.domain(domain).name.empty();
-        if (depth.recipients == 0 || is_gone) continue;
+    std::unordered_map<queue::SiteHandle, std::size_t> place_of_site;
+    for (const auto domain : table.domains()) {
+        if (domain.index() >= sweep.domains.size()) break;
+        const auto& depth = sweep.domains[domain.index()];
+        if (depth.recipients == 0 || table.domain(domain).name.empty()) continue;
         const auto site = impl_->router.view(domain).site;
-        if (site == queue::nothing || !sites.is_used(site)) {
-            places.push_back({.is_site = false, .index = domain, .depth = depth});
+        if (!site || !sites.is_used(site)) {
+            places.push_back({.what = domain, .depth = depth});
             continue;
         }
-        auto& place = place_of_site[site];
-        if (place == SIZE_MAX) {
-            place = places.size();
-            places.push_back({.is_site = true, .index = site});
-        }
-        places[place].depth.add(depth);
+        const auto [place, is_new] = place_of_site.try_emplace(site, places.size());
+        if (is_new) places.push_back({.what = site});
+        places[place->second].depth.add(depth);
     }
     DepthSummary summary;
     const auto shown = sort_out(places, count);
     std::size_t connections = 0;
     for (const auto& place : std::span(places).first(shown)) {
         DestinationDepth destination{.depth = place.depth};
-        if (place.is_site) {
-            destination.view = impl_->site_view_of(place.index);
+        if (const auto* const site = std::get_if<queue::SiteHandle>(&place.what)) {
+            destination.view = impl_->site_view_of(*site);
         } else {
-            destination.view.name = table.domain(place.index).name;
+            destination.view.name = table.domain(std::get<queue::DomainHandle>(place.what)).name;
         }
         connections += destination.view.connections;
         summary.destinations.push_back(std::move(destination));

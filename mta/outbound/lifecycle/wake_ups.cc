@@ -17,8 +17,8 @@ WakeUp WakeUps::ask(const std::string& domain, bool is_tree) {
     using Kind = WakeUp::Kind;
     if (core_.is_draining) return {Kind::busy};
     if (is_tree ? !is_any_ours(domain) : !is_ours(domain)) return {Kind::not_ours};
-    const auto index = core_.table().find_domain(domain);
-    const auto waiting = index ? core_.table().domain(*index).recipients : 0;
+    const auto known = core_.table().find_domain(domain);
+    const auto waiting = known ? core_.table().domain(known).recipients : 0;
     if (!is_tree && waiting == 0) return {Kind::nothing_waits};
     forget_old();
     const auto pattern = (is_tree ? "." : "") + domain;
@@ -26,7 +26,7 @@ WakeUp WakeUps::ask(const std::string& domain, bool is_tree) {
     if (asked_.size() >= asked_max) return {Kind::busy};
     asked_.emplace(pattern, core_.now());
     for_next_walk_.push_back(pattern);
-    if (index && waiting > 0) handlers_.wake(*index);
+    if (waiting > 0) handlers_.wake(known);
     core_.request_tick();
     return {is_tree ? Kind::started_unknown : Kind::started, waiting};
 }
@@ -35,7 +35,7 @@ void WakeUps::tick() {
     auto& table = core_.table();
     if (!cursor_ && !for_next_walk_.empty() && core_.now() >= no_walk_before_) {
         cursor_ = 0;
-        domains_.assign(table.domain_index_end(), false);
+        domains_.clear();
         for (const auto& pattern : std::exchange(for_next_walk_, {})) {
             const bool is_tree = pattern.starts_with('.');
             add(is_tree ? pattern.substr(1) : pattern, is_tree);
@@ -43,8 +43,10 @@ void WakeUps::tick() {
     }
     if (!cursor_) return;
     const auto end = std::min(*cursor_ + walk_slice, table.message_index_end());
-    for (; *cursor_ < end; ++*cursor_)
-        if (table.message(*cursor_).id != 0) handlers_.make_due(*cursor_, domains_);
+    for (; *cursor_ < end; ++*cursor_) {
+        const queue::MessageHandle message(*cursor_);
+        if (table.message(message).id != 0) handlers_.make_due(message, domains_);
+    }
     core_.request_tick();
     if (*cursor_ < table.message_index_end()) return;
     cursor_.reset();
@@ -58,15 +60,15 @@ std::optional<Instant> WakeUps::next_wakeup() const {
 
 void WakeUps::add(const std::string& domain, bool is_tree) {
     const auto& table = core_.table();
-    const auto take = [&](std::uint32_t index) {
-        if (table.domain(index).recipients == 0 || !is_ours(table.domain(index).name)) return;
-        if (!domains_[index]) handlers_.wake(index);
-        domains_[index] = true;
+    const auto take = [&](queue::DomainHandle meant) {
+        if (table.domain(meant).recipients == 0 || !is_ours(table.domain(meant).name)) return;
+        if (!domains_.contains(meant)) handlers_.wake(meant);
+        domains_.insert(meant);
     };
-    if (const auto index = table.find_domain(domain)) take(*index);
+    if (const auto known = table.find_domain(domain)) take(known);
     if (!is_tree) return;
-    for (std::uint32_t i = 0; i < table.domain_index_end(); ++i)
-        if (is_under(table.domain(i).name, domain)) take(i);
+    for (const auto other : table.domains())
+        if (is_under(table.domain(other).name, domain)) take(other);
 }
 
 // Mail for it is stored here and forwarded by a static route.

@@ -27,9 +27,9 @@ public:
     static constexpr std::size_t asked_max = 100;  // patterns that are remembered; beyond: busy
 
     struct Handlers {
-        std::function<void(std::uint32_t domain)> wake;
+        std::function<void(queue::DomainHandle domain)> wake;
         // Makes those due that wait for a retry.
-        std::function<void(std::uint32_t message, const std::vector<bool>& domains)> make_due;
+        std::function<void(queue::MessageHandle message, const queue::DomainSet& domains)> make_due;
     };
     WakeUps(Core& core, const Router& router, Handlers handlers)
         : core_(core), router_(router), handlers_(std::move(handlers)) {}
@@ -52,7 +52,7 @@ private:
     Handlers handlers_;
     std::map<std::string, Instant> asked_;  // when; a tree with a dot before it
     std::vector<std::string> for_next_walk_;
-    std::vector<bool> domains_;  // of the walk under way
+    queue::DomainSet domains_;  // of the walk under way
     std::optional<std::uint32_t> cursor_;
     Instant no_walk_before_;
 };

@@ -14,27 +14,27 @@ Router::Router(Core& core, SiteTable& sites, Handlers handlers)
       handlers_(std::move(handlers)),
       routed_by_(core.settings),
       routes_(routed_by_->routes),
-      wheel_(core.now()) {}
+      timers_(core.now()) {}
 
 std::optional<Millis> Router::lifetime_of(const RouteTable& routes, std::string_view domain) {
     const auto* route = routes.find(domain);
     return route == nullptr ? std::nullopt : route->lifetime;
 }
 
-std::optional<std::uint32_t> Router::site_for(std::uint32_t domain, std::string_view source) {
+queue::SiteHandle Router::site_for(queue::DomainHandle domain, std::string_view source) {
     auto& known = entry(domain);
     const auto now = core_.now();
     const auto& name = core_.table().domain(domain).name;
     if (now >= known.valid_until) {
         const bool is_fixed = routes_.find(name) != nullptr || dns::address_of_literal(name);
-        if (!is_fixed) return std::nullopt;
+        if (!is_fixed) return {};
         forget_sites(known);
         known.valid_until = Instant::max();
     }
     const auto present = std::ranges::find(known.routed, source, &Routed::source);
     if (present != known.routed.end()) return present->site;
     auto plan = plan_for_domain(known, name, source);
-    if (!plan) return std::nullopt;
+    if (!plan) return {};
     const auto site = sites_.find_or_add(std::move(*plan));
     ++sites_[site].domains;
     known.routed.push_back({std::string(source), site});
@@ -50,120 +50,126 @@ std::optional<SitePlan> Router::plan_for_domain(const Entry& entry, const std::s
     return plan_for_mx(name, entry.mx, source);
 }
 
-void Router::look_up_anew(std::uint32_t domain) {
+void Router::look_up_anew(queue::DomainHandle domain) {
     const auto& known = entry(domain);
     if (known.look_up != LookUp::none || core_.is_draining) return;
     if (known.health.is_up() || known.health.may_probe(core_.now())) look_up(domain);
 }
 
-bool Router::has_moved(std::uint32_t domain, const std::vector<Routed>& former) {
+bool Router::has_moved(queue::DomainHandle domain, const std::vector<Routed>& former) {
     return std::ranges::any_of(former, [&](const Routed& routed) {
         return site_for(domain, routed.source) != routed.site;
     });
 }
 
-void Router::park(std::uint32_t domain, std::uint32_t bundle) {
+void Router::park(queue::DomainHandle domain, queue::BundleHandle bundle) {
     auto& waiting = entry(domain);
     waiting.line.push_back(core_.bundles, bundle);
     if (waiting.look_up != LookUp::none) return;
     if (waiting.health.is_up() || waiting.health.may_probe(core_.now())) {
         look_up(domain);
     } else if (const auto probe = waiting.health.next_probe()) {
-        wheel_.set(domain, *probe);
+        timers_.set(domain, *probe);
     }
 }
 
-void Router::unpark(std::uint32_t domain, std::uint32_t bundle) {
+void Router::unpark(queue::DomainHandle domain, queue::BundleHandle bundle) {
     auto& left = entry(domain);
     left.line.remove(core_.bundles, bundle);
     if (left.line.empty() && left.look_up == LookUp::no_room) left.look_up = LookUp::none;
 }
 
-std::uint32_t Router::first_parked(std::uint32_t domain) const {
-    if (domain >= entries_.size() || !entries_[domain]) return queue::nothing;
-    return entries_[domain]->line.front();
+queue::BundleHandle Router::first_parked(queue::DomainHandle domain) const {
+    const auto* known = find(domain);
+    return known == nullptr ? queue::BundleHandle{} : known->line.front();
 }
 
-Router::View Router::view(std::uint32_t domain, std::string_view source) const {
-    if (domain >= entries_.size() || !entries_[domain]) return {};
-    const auto& known = *entries_[domain];
-    auto site = known.routed.empty() ? queue::nothing : known.routed.front().site;
-    for (const auto& routed : known.routed)
+Router::View Router::view(queue::DomainHandle domain, std::string_view source) const {
+    const auto* known = find(domain);
+    if (known == nullptr) return {};
+    auto site = known->routed.empty() ? queue::SiteHandle{} : known->routed.front().site;
+    for (const auto& routed : known->routed)
         if (routed.source == source) site = routed.site;
-    const bool is_asked = known.look_up == LookUp::asked;
+    const bool is_asked = known->look_up == LookUp::asked;
     return {.site = site,
-            .has_no_room = known.look_up == LookUp::no_room,
-            .asked_since = is_asked ? std::optional(known.asked_at) : std::nullopt,
-            .health = &known.health};
+            .has_no_room = known->look_up == LookUp::no_room,
+            .asked_since = is_asked ? std::optional(known->asked_at) : std::nullopt,
+            .health = &known->health};
 }
 
-std::vector<std::uint32_t> Router::sites_of(std::uint32_t domain) const {
-    std::vector<std::uint32_t> sites;
-    if (domain >= entries_.size() || !entries_[domain]) return sites;
-    for (const auto& routed : entries_[domain]->routed) sites.push_back(routed.site);
+std::vector<queue::SiteHandle> Router::sites_of(queue::DomainHandle domain) const {
+    std::vector<queue::SiteHandle> sites;
+    const auto* known = find(domain);
+    if (known == nullptr) return sites;
+    for (const auto& routed : known->routed) sites.push_back(routed.site);
     return sites;
 }
 
-bool Router::is_static(std::uint32_t domain) const {
+bool Router::is_static(queue::DomainHandle domain) const {
     return routes_.find(core_.table().domain(domain).name) != nullptr;
 }
 
-std::uint32_t Router::failures_of(std::uint32_t domain) const {
-    return domain < entries_.size() && entries_[domain] ? entries_[domain]->failed_look_ups : 0;
+std::uint32_t Router::failures_of(queue::DomainHandle domain) const {
+    const auto* known = find(domain);
+    return known == nullptr ? 0 : known->failed_look_ups;
 }
 
 void Router::apply_settings() {
     routed_by_ = core_.settings;
     routes_ = RouteTable(routed_by_->routes);
-    for (std::uint32_t domain = 0; domain < entries_.size(); ++domain) {
-        const auto& known = entries_[domain];
-        if (!known) continue;
+    for (const auto domain : core_.table().domains()) {
+        auto* known = find(domain);
+        if (known == nullptr) continue;
         known->valid_until = Instant{};
         for (const auto& routed : known->routed)
             sites_.note_domain(routed.site, core_.table().domain(domain).name);
     }
 }
 
-void Router::note_unused(const std::vector<std::uint32_t>& domains) {
+void Router::note_unused(const std::vector<queue::DomainHandle>& domains) {
     for (const auto domain : domains)
-        if (core_.table().domain(domain).recipients == 0) wheel_.set(domain, core_.now() + linger);
+        if (core_.table().domain(domain).recipients == 0) timers_.set(domain, core_.now() + linger);
 }
 
-void Router::probe_now(std::uint32_t domain) {
-    if (domain >= entries_.size() || !entries_[domain]) return;
-    auto& known = *entries_[domain];
-    known.health.probe_now(core_.now());
-    const bool is_site_down = std::ranges::any_of(known.routed, [this](const Routed& routed) {
+void Router::probe_now(queue::DomainHandle domain) {
+    auto* known = find(domain);
+    if (known == nullptr) return;
+    known->health.probe_now(core_.now());
+    const bool is_site_down = std::ranges::any_of(known->routed, [this](const Routed& routed) {
         return !sites_[routed.site].destination.health().is_up();
     });
-    const bool is_wanted = !known.line.empty() || (known.mx && is_site_down);
-    if (is_wanted && known.look_up == LookUp::none) look_up(domain, dns::Freshness::ordered);
+    const bool is_wanted = !known->line.empty() || (known->mx && is_site_down);
+    if (is_wanted && known->look_up == LookUp::none) look_up(domain, dns::Freshness::ordered);
 }
 
 void Router::tick() {
-    fired_.clear();
-    wheel_.advance(core_.now(), fired_);
-    for (const auto domain : fired_) {
+    for (const auto domain : timers_.advance(core_.now())) {
         if (core_.table().domain(domain).name.empty()) continue;
         auto& known = entry(domain);
         if (!known.line.empty()) {
             if (known.look_up != LookUp::asked) look_up(domain);
         } else if (core_.table().domain(domain).recipients == 0) {
             if (known.look_up == LookUp::asked) {
-                wheel_.set(domain, core_.now() + linger);
+                timers_.set(domain, core_.now() + linger);
                 continue;
             }
             forget_sites(known);
-            entries_[domain].reset();
+            entries_[domain.index()].reset();
             core_.table().remove_domain(domain);
         }
     }
 }
 
-Router::Entry& Router::entry(std::uint32_t domain) {
-    if (domain >= entries_.size()) entries_.resize(domain + 1);
-    if (!entries_[domain]) entries_[domain] = std::make_unique<Entry>();
-    return *entries_[domain];
+Router::Entry& Router::entry(queue::DomainHandle domain) {
+    const auto index = std::size_t{domain.index()};
+    if (index >= entries_.size()) entries_.resize(index + 1);
+    if (!entries_[index]) entries_[index] = std::make_unique<Entry>();
+    return *entries_[index];
+}
+
+Router::Entry* Router::find(queue::DomainHandle domain) const {
+    const auto index = std::size_t{domain.index()};
+    return index < entries_.size() ? entries_[index].get() : nullptr;
 }
 
 void Router::forget_sites(Entry& entry) {
@@ -174,7 +180,7 @@ void Router::forget_sites(Entry& entry) {
     }
 }
 
-void Router::look_up(std::uint32_t domain, dns::Freshness freshness) {
+void Router::look_up(queue::DomainHandle domain, dns::Freshness freshness) {
     auto& asked = entry(domain);
     MTA_ASSERT(asked.look_up != LookUp::asked);
     asked.look_up = LookUp::asked;
@@ -187,7 +193,7 @@ void Router::look_up(std::uint32_t domain, dns::Freshness freshness) {
         }
         if (!asked.health.is_probing()) asked.health.begin_probe();
     }
-    wheel_.clear(domain);
+    timers_.clear(domain);
     core_.ports.resolver.look_up_mx(core_.table().domain(domain).name, freshness,
                                     [this, domain, alive = std::weak_ptr(core_.is_alive)](
                                         const dns::Lookup<dns::MxAnswer>& answer) {
@@ -195,7 +201,7 @@ void Router::look_up(std::uint32_t domain, dns::Freshness freshness) {
                                     });
 }
 
-void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer) {
+void Router::on_answer(queue::DomainHandle domain, const dns::Lookup<dns::MxAnswer>& answer) {
     if (!answer && answer.error().kind == dns::LookupError::Kind::overloaded)
         return wait_for_room(domain);
     auto& known = entry(domain);
@@ -229,19 +235,19 @@ void Router::on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& a
         if (went_down) {
             core_.event(DestinationDown{name, hosts.error(), next_probe, known.line.size()});
         }
-        if (!known.line.empty()) wheel_.set(domain, next_probe);
+        if (!known.line.empty()) timers_.set(domain, next_probe);
     }
-    if (core_.table().domain(domain).recipients == 0) wheel_.set(domain, now + linger);
+    if (core_.table().domain(domain).recipients == 0) timers_.set(domain, now + linger);
     look_up_next_without_room();
     core_.request_tick();
 }
 
-void Router::wait_for_room(std::uint32_t domain) {
+void Router::wait_for_room(queue::DomainHandle domain) {
     auto& known = entry(domain);
     const auto now = core_.now();
     known.health.end_probe(now, known.health.successes());
     const bool is_unused = core_.table().domain(domain).recipients == 0;
-    wheel_.set(domain, now + (is_unused ? linger : room_wait));
+    timers_.set(domain, now + (is_unused ? linger : room_wait));
     known.look_up = known.line.empty() ? LookUp::none : LookUp::no_room;
     if (known.look_up == LookUp::no_room && !std::exchange(known.is_in_no_room_line, true))
         no_room_.push_back(domain);
@@ -253,16 +259,18 @@ void Router::look_up_next_without_room() {
     while (!no_room_.empty()) {
         const auto domain = no_room_.front();
         no_room_.pop_front();
-        if (!entries_[domain]) continue;
-        entries_[domain]->is_in_no_room_line = false;
-        if (entries_[domain]->look_up == LookUp::no_room) return look_up(domain);
+        auto* known = find(domain);
+        if (known == nullptr) continue;
+        known->is_in_no_room_line = false;
+        if (known->look_up == LookUp::no_room) return look_up(domain);
     }
 }
 
 std::string Router::check() const {
-    for (std::uint32_t domain = 0; domain < entries_.size(); ++domain) {
-        if (!entries_[domain] || entries_[domain]->line.empty()) continue;
-        if (entries_[domain]->look_up != LookUp::asked && !wheel_.is_set(domain))
+    for (const auto domain : core_.table().domains()) {
+        const auto* known = find(domain);
+        if (known == nullptr || known->line.empty()) continue;
+        if (known->look_up != LookUp::asked && !timers_.is_set(domain))
             return "nobody looks up " + core_.table().domain(domain).name;
     }
     return {};

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "dns/resolver.h"
-#include "mta/base/timer_wheel.h"
+#include "mta/base/handle_timers.h"
 #include "mta/outbound/core.h"
 #include "mta/outbound/destination/site.h"
 #include "mta/outbound/routing/route.h"
@@ -27,11 +27,11 @@ class Router {
 public:
     struct Handlers {
         // The site for the bundles in the domain's line is known now.
-        std::function<void(std::uint32_t domain)> on_routed;
+        std::function<void(queue::DomainHandle domain)> on_routed;
         // There is none and never will be: NXDOMAIN, null MX. What is in line has failed.
-        std::function<void(std::uint32_t domain, const DeliveryError& error)> on_unroutable;
+        std::function<void(queue::DomainHandle domain, const DeliveryError& error)> on_unroutable;
         // Mail that waits for a site it went to before has to go elsewhere now.
-        std::function<void(std::uint32_t domain)> on_moved;
+        std::function<void(queue::DomainHandle domain)> on_moved;
     };
 
     Router(Core& core, SiteTable& sites, Handlers handlers);
@@ -42,42 +42,42 @@ public:
     [[nodiscard]] std::string_view source_of(const queue::MessageEntry& message) const {
         return core_.sources.pool_of_sender(core_.scheduler.table().sender(message));
     }
-    // Where mail for the domain goes now. Nothing: not known; park() the bundle.
-    [[nodiscard]] std::optional<std::uint32_t> site_for(std::uint32_t domain,
-                                                        std::string_view source);
+    // Where mail for the domain goes now. Empty: that is not known, and the caller park()s the
+    // bundle.
+    [[nodiscard]] queue::SiteHandle site_for(queue::DomainHandle domain, std::string_view source);
     // Mail for it is in the line of a site, and site_for() does not know whether that is right
     // still: the DNS is asked.
-    void look_up_anew(std::uint32_t domain);
-    void park(std::uint32_t domain, std::uint32_t bundle);
-    void unpark(std::uint32_t domain, std::uint32_t bundle);
-    // The first bundle in line; queue::nothing if there is none.
-    [[nodiscard]] std::uint32_t first_parked(std::uint32_t domain) const;
+    void look_up_anew(queue::DomainHandle domain);
+    void park(queue::DomainHandle domain, queue::BundleHandle bundle);
+    void unpark(queue::DomainHandle domain, queue::BundleHandle bundle);
+    // The first bundle in line, if there is one.
+    [[nodiscard]] queue::BundleHandle first_parked(queue::DomainHandle domain) const;
 
     struct View {
-        std::uint32_t site = queue::nothing;
+        queue::SiteHandle site;
         bool has_no_room = false;            // too many look-ups are under way
         std::optional<Instant> asked_since;  // the name servers; nothing: no look-up is under way
         const queue::Health* health = nullptr;
     };
     // Of the sites that mail for the domain goes to, the one for mail from that source or, if there
     // is none (yet), the first.
-    [[nodiscard]] View view(std::uint32_t domain, std::string_view source = {}) const;
+    [[nodiscard]] View view(queue::DomainHandle domain, std::string_view source = {}) const;
     // All of them.
-    [[nodiscard]] std::vector<std::uint32_t> sites_of(std::uint32_t domain) const;
-    [[nodiscard]] bool is_static(std::uint32_t domain) const;
+    [[nodiscard]] std::vector<queue::SiteHandle> sites_of(queue::DomainHandle domain) const;
+    [[nodiscard]] bool is_static(queue::DomainHandle domain) const;
     // How many look-ups of the domain have failed.
-    [[nodiscard]] std::uint32_t failures_of(std::uint32_t domain) const;
+    [[nodiscard]] std::uint32_t failures_of(queue::DomainHandle domain) const;
 
     // After core.settings was replaced: every domain is routed anew at its next attempt.
     void apply_settings();
     // The table has domains that no recipient has any more: they are forgotten after a while.
-    void note_unused(const std::vector<std::uint32_t>& domains);
+    void note_unused(const std::vector<queue::DomainHandle>& domains);
     // An administrator's order: the DNS is asked, whatever is remembered, if mail for the domain
     // waits for that, or for destinations that are down, which may have moved.
-    void probe_now(std::uint32_t domain);
+    void probe_now(queue::DomainHandle domain);
 
     void tick();
-    [[nodiscard]] std::optional<Instant> next_wakeup() const { return wheel_.next(); }
+    [[nodiscard]] std::optional<Instant> next_wakeup() const { return timers_.next(); }
     // For tests: every line has a look-up under way or a timer. Empty: yes; else what is wrong.
     [[nodiscard]] std::string check() const;
     [[nodiscard]] const RouteTable& routes() const { return routes_; }
@@ -95,7 +95,7 @@ private:
 
     struct Routed {
         std::string source;
-        std::uint32_t site = queue::nothing;
+        queue::SiteHandle site;
     };
     struct Entry {
         std::vector<Routed> routed;  // one for each source that has had mail; most have one
@@ -109,18 +109,20 @@ private:
         bool is_in_no_room_line = false;  // whatever look_up has become meanwhile
     };
 
-    [[nodiscard]] Entry& entry(std::uint32_t domain);
+    [[nodiscard]] Entry& entry(queue::DomainHandle domain);
+    // Null: nothing is known.
+    [[nodiscard]] Entry* find(queue::DomainHandle domain) const;
     [[nodiscard]] std::optional<SitePlan> plan_for_domain(const Entry& entry,
                                                           const std::string& name,
                                                           std::string_view source) const;
     void forget_sites(Entry& entry);
     // One of those sites is no longer where mail of that source goes.
-    [[nodiscard]] bool has_moved(std::uint32_t domain, const std::vector<Routed>& former);
+    [[nodiscard]] bool has_moved(queue::DomainHandle domain, const std::vector<Routed>& former);
     // As fresh an answer as its health asks for, or better.
-    void look_up(std::uint32_t domain, dns::Freshness freshness = dns::Freshness::cached);
-    void on_answer(std::uint32_t domain, const dns::Lookup<dns::MxAnswer>& answer);
+    void look_up(queue::DomainHandle domain, dns::Freshness freshness = dns::Freshness::cached);
+    void on_answer(queue::DomainHandle domain, const dns::Lookup<dns::MxAnswer>& answer);
     // Nothing was asked: no failure of the domain.
-    void wait_for_room(std::uint32_t domain);
+    void wait_for_room(queue::DomainHandle domain);
     void look_up_next_without_room();
 
     Core& core_;
@@ -128,10 +130,9 @@ private:
     Handlers handlers_;
     QueueManager::SettingsPtr routed_by_;  // routes_ refers into it
     RouteTable routes_;
-    std::vector<std::unique_ptr<Entry>> entries_;  // by domain index; null: nothing known
-    TimerWheel wheel_;                   // DNS probes, room for look-ups, the end of the unused
-    std::deque<std::uint32_t> no_room_;  // domains; those in another state by now are passed over
-    std::vector<std::uint32_t> fired_;
+    std::vector<std::unique_ptr<Entry>> entries_;  // by the domain's index; null: nothing known
+    HandleTimers<queue::DomainHandle> timers_;  // DNS probes, room for look-ups, end of the unused
+    std::deque<queue::DomainHandle> no_room_;   // those in another state by now are passed over
 };
 
 }  // namespace mta::outbound

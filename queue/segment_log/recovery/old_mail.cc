@@ -87,8 +87,8 @@ bool OldMail::read_digests(unsigned threads, const std::atomic<bool>& stop) {
 // ---- Putting together, in passes over all entries ----
 
 OldMail::Found* OldMail::find(MessageId id) {
-    const auto slot = by_id_.find(id, [this](std::uint32_t other) { return found_[other].id; });
-    return slot == nothing ? nullptr : &found_[slot];
+    const auto slot = by_id_.find(id, [this](FoundHandle other) { return found_[other].id; });
+    return slot ? &found_[slot] : nullptr;
 }
 
 // Each pass ends between two digests when it is to stop; what it leaves is of no use then.
@@ -109,7 +109,7 @@ void OldMail::collect_messages(const std::atomic<bool>& stop) {
             auto* known = find(peek.id);
             if (known == nullptr) {
                 const auto slot = found_.add({.id = peek.id});
-                by_id_.add(peek.id, slot, [this](std::uint32_t other) { return found_[other].id; });
+                by_id_.add(peek.id, slot, [this](FoundHandle other) { return found_[other].id; });
                 known = &found_[slot];
             } else {
                 // One of them was copied from the other.
@@ -157,20 +157,20 @@ void OldMail::collect_states(const std::atomic<bool>& stop) {
     for_each_state([this](const Found& known, std::uint32_t number, const Digest::Peek& peek) {
         if (digests_[number].is_whole_at(peek.at)) return;
         const auto slot =
-            by_id_.find(known.id, [this](std::uint32_t other) { return found_[other].id; });
+            by_id_.find(known.id, [this](FoundHandle other) { return found_[other].id; });
         deltas_.push_back({.slot = slot, .digest = number, .at = peek.at, .lsn = peek.lsn});
     });
     std::ranges::sort(deltas_, {},
                       [](const Delta& delta) { return std::pair(delta.slot, delta.lsn); });
 }
 
-std::span<const OldMail::Delta> OldMail::deltas_of(std::uint32_t slot) const {
+std::span<const OldMail::Delta> OldMail::deltas_of(FoundHandle slot) const {
     const auto range = std::ranges::equal_range(deltas_, slot, {}, &Delta::slot);
     return {range.begin(), range.end()};
 }
 
 // As the STATEs say together, upon those that it had at first.
-std::vector<RecipientState> OldMail::states_of(std::uint32_t slot) const {
+std::vector<RecipientState> OldMail::states_of(FoundHandle slot) const {
     const auto& found = found_[slot];
     const auto& enqueue = digests_[found.enqueue_digest];
     RecipientState first;
@@ -184,7 +184,7 @@ std::vector<RecipientState> OldMail::states_of(std::uint32_t slot) const {
     return states;
 }
 
-mta::Instant OldMail::due_of(std::uint32_t slot) const {
+mta::Instant OldMail::due_of(FoundHandle slot) const {
     const auto& found = found_[slot];
     if (deltas_of(slot).empty()) {
         return found.state_at != no_entry ? digests_[found.state_digest].due_at(found.state_at)
@@ -222,7 +222,7 @@ void OldMail::check_file_ends() {
                                           .bytes = end - segment.file_bytes,
                                           .what = "the file ends before its records do",
                                           .quarantine_path = ""});
-        for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+        for (const auto slot : found_.handles()) {
             const auto& found = found_[slot];
             if (found.id == 0 || found.enqueue_digest != i) continue;
             const auto where = place_of(found.enqueue_digest, found.enqueue_at);
@@ -281,7 +281,7 @@ void OldMail::check_bodies() {
             return piece != pieces.end() && piece->second == found.id;
         });
     };
-    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+    for (const auto slot : found_.handles()) {
         auto& found = found_[slot];
         if (found.id == 0 || is_whole(found) || use_older_copy(found, is_whole)) continue;
         damaged_.try_emplace(found.id, "parts of its body are lost");
@@ -346,7 +346,7 @@ void OldMail::count() {
             if (peek.type == RecordType::done) count.dones.push_back({peek.id, peek.home});
         });
     }
-    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+    for (const auto slot : found_.handles()) {
         const auto& found = found_[slot];
         if (found.id == 0) continue;
         const auto enqueue = place_of(found.enqueue_digest, found.enqueue_at);
@@ -368,9 +368,9 @@ void OldMail::count() {
 }
 
 void OldMail::sort_by_due() {
-    std::vector<std::pair<std::int64_t, std::uint32_t>> due;
+    std::vector<std::pair<std::int64_t, FoundHandle>> due;
     due.reserve(found_.size());
-    for (std::uint32_t slot = 0; slot < found_.index_end(); ++slot) {
+    for (const auto slot : found_.handles()) {
         const auto& found = found_[slot];
         if (found.id == 0) continue;
         due.emplace_back(mta::to_unix_ms(due_of(slot)), slot);

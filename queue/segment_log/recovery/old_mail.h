@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "mta/base/handle.h"
 #include "queue/segment_log/disk/disk.h"
 #include "queue/segment_log/format/digest.h"
 #include "queue/segment_log/recovery/recovery.h"
@@ -59,9 +60,10 @@ private:
         std::uint32_t state_digest = 0;
         std::uint32_t state_at = no_entry;
     };
+    using FoundHandle = mta::Handle<Found>;
     // A STATE of some recipients, newer than the one of all.
     struct Delta {
-        std::uint32_t slot = 0;  // of found_
+        FoundHandle slot;
         std::uint32_t digest = 0;
         std::uint32_t at = no_entry;
         std::uint64_t lsn = 0;
@@ -91,9 +93,9 @@ private:
     void count();
     void sort_by_due();
     [[nodiscard]] Location place_of(std::uint32_t digest, std::uint32_t at) const;
-    [[nodiscard]] std::span<const Delta> deltas_of(std::uint32_t slot) const;
-    [[nodiscard]] std::vector<RecipientState> states_of(std::uint32_t slot) const;
-    [[nodiscard]] mta::Instant due_of(std::uint32_t slot) const;
+    [[nodiscard]] std::span<const Delta> deltas_of(FoundHandle slot) const;
+    [[nodiscard]] std::vector<RecipientState> states_of(FoundHandle slot) const;
+    [[nodiscard]] mta::Instant due_of(FoundHandle slot) const;
     [[nodiscard]] std::vector<SegmentBytes> bodies_of(const Found& found) const;
     void quarantine_message(const Found& found, const std::vector<ChunkRef>& chunks);
     [[nodiscard]] Found* find(MessageId id);
@@ -106,14 +108,14 @@ private:
     IdSet done_;
     Slab<Found> found_;
     std::vector<Delta> deltas_;  // by slot and lsn
-    IdIndex by_id_;
+    IdIndex<FoundHandle> by_id_;
     std::vector<OldHome> old_homes_;
     std::vector<OlderCopy> older_copies_;
     std::unordered_set<std::uint64_t> numbers_;  // of the segments
     // Messages that cannot be delivered any more, and why.
     std::unordered_map<MessageId, std::string> damaged_;
     std::vector<SegmentCount> counts_;
-    std::vector<std::uint32_t> order_;  // of found_
+    std::vector<FoundHandle> order_;
     std::size_t handed_over_ = 0;
 };
 

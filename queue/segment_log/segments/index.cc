@@ -22,8 +22,8 @@ std::vector<Location> Index::unpack(const std::vector<Place>& places) {
     return locations;
 }
 
-std::uint32_t Index::slot_of(MessageId id) const {
-    return by_id_.find(id, [this](std::uint32_t slot) { return entries_[slot].id; });
+Index::EntryHandle Index::slot_of(MessageId id) const {
+    return by_id_.find(id, [this](EntryHandle slot) { return entries_[slot].id; });
 }
 
 LiveMessage Index::live_of(const Entry& entry) const {
@@ -60,20 +60,20 @@ std::uint64_t Index::insert_delta(MessageId id, const Location& delta) {
 std::optional<LiveMessage> Index::find(MessageId id) const {
     const std::lock_guard guard(mutex_);
     const auto slot = slot_of(id);
-    if (slot == nothing) return std::nullopt;
+    if (!slot) return std::nullopt;
     return live_of(entries_[slot]);
 }
 
 std::uint64_t Index::home_of(MessageId id) const {
     const std::lock_guard guard(mutex_);
     const auto slot = slot_of(id);
-    return slot == nothing ? 0 : entries_[slot].enqueue.segment;
+    return slot ? entries_[slot].enqueue.segment : 0;
 }
 
 bool Index::has_state_at(MessageId id, const Location& where) const {
     const std::lock_guard guard(mutex_);
     const auto slot = slot_of(id);
-    if (slot == nothing) return false;
+    if (!slot) return false;
     const auto place = pack(where);
     if (entries_[slot].state == place) return true;
     const auto deltas = deltas_.find(id);
@@ -87,16 +87,16 @@ std::size_t Index::size() const {
 
 void Index::add(MessageId id, const LiveMessage& message) {
     const std::lock_guard guard(mutex_);
-    MTA_ASSERT(slot_of(id) == nothing);
+    MTA_ASSERT(!slot_of(id));
     const auto slot = entries_.add({.id = id, .enqueue = {}, .state = {}});
-    by_id_.add(id, slot, [this](std::uint32_t other) { return entries_[other].id; });
+    by_id_.add(id, slot, [this](EntryHandle other) { return entries_[other].id; });
     set(entries_[slot], message);
 }
 
 std::optional<Superseded> Index::set_state(MessageId id, const Location& state) {
     const std::lock_guard guard(mutex_);
     const auto slot = slot_of(id);
-    if (slot == nothing) return std::nullopt;
+    if (!slot) return std::nullopt;
     Superseded before{.state = unpack(std::exchange(entries_[slot].state, pack(state))),
                       .deltas = {}};
     if (auto deltas = deltas_.extract(id); !deltas.empty())
@@ -106,14 +106,14 @@ std::optional<Superseded> Index::set_state(MessageId id, const Location& state) 
 
 std::optional<std::uint64_t> Index::add_delta(MessageId id, const Location& delta) {
     const std::lock_guard guard(mutex_);
-    if (slot_of(id) == nothing) return std::nullopt;
+    if (!slot_of(id)) return std::nullopt;
     return insert_delta(id, delta);
 }
 
 std::optional<LiveMessage> Index::replace(MessageId id, const LiveMessage& message) {
     const std::lock_guard guard(mutex_);
     const auto slot = slot_of(id);
-    if (slot == nothing) return std::nullopt;
+    if (!slot) return std::nullopt;
     auto before = live_of(entries_[slot]);
     set(entries_[slot], message);
     return before;
@@ -122,9 +122,9 @@ std::optional<LiveMessage> Index::replace(MessageId id, const LiveMessage& messa
 std::optional<LiveMessage> Index::remove(MessageId id) {
     const std::lock_guard guard(mutex_);
     const auto slot = slot_of(id);
-    if (slot == nothing) return std::nullopt;
+    if (!slot) return std::nullopt;
     auto before = live_of(entries_[slot]);
-    by_id_.remove(id, [this](std::uint32_t other) { return entries_[other].id; });
+    by_id_.remove(id, [this](EntryHandle other) { return entries_[other].id; });
     entries_.remove(slot);
     deltas_.erase(id);
     bodies_.erase(id);

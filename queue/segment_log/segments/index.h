@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "mta/base/handle.h"
 #include "queue/id_index.h"
 #include "queue/message.h"
 #include "queue/segment_log/format/location.h"
@@ -83,6 +84,7 @@ private:
         Place state;
     };
     static_assert(sizeof(Entry) == 32);
+    using EntryHandle = mta::Handle<Entry>;
     struct Deltas {
         std::vector<Place> places;  // by place
         std::uint64_t bytes = 0;
@@ -90,14 +92,14 @@ private:
     static Place pack(const Location& where);
     static Location unpack(const Place& place);
     static std::vector<Location> unpack(const std::vector<Place>& places);
-    [[nodiscard]] std::uint32_t slot_of(MessageId id) const;
+    [[nodiscard]] EntryHandle slot_of(MessageId id) const;
     [[nodiscard]] LiveMessage live_of(const Entry& entry) const;
     void set(Entry& entry, const LiveMessage& message);
     std::uint64_t insert_delta(MessageId id, const Location& delta);
 
     mutable std::mutex mutex_;
     Slab<Entry> entries_;
-    IdIndex by_id_;
+    IdIndex<EntryHandle> by_id_;
     std::unordered_map<MessageId, Deltas> deltas_;                     // of those few that have any
     std::unordered_map<MessageId, std::vector<SegmentBytes>> bodies_;  // of large messages only
     std::unordered_map<MessageId, std::vector<std::uint64_t>> old_homes_;
