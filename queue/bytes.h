@@ -8,7 +8,8 @@
 
 namespace queue {
 
-// Integers on disk are little endian, whatever the machine is; a string has its length before it.
+// Numbers and strings as bytes, for what is kept. Integers are little endian, whatever the machine
+// is; a string follows its length.
 
 template <std::unsigned_integral T>
 void put(std::string& out, T value) {
@@ -38,16 +39,16 @@ template <std::unsigned_integral T>
     return static_cast<T>(value);
 }
 
-// At most 65,535 bytes: what is longer is cut, so that nothing from outside can stop the writer.
-// (Nothing is: an SMTP command line has 4096 bytes at most.)
+// At most 65,535 bytes: a longer string is cut, so that no input can stop the writer. (None is
+// longer: an SMTP command line has at most 4096 bytes.)
 inline void put_string(std::string& out, std::string_view text) {
     text = text.substr(0, UINT16_MAX);
     put(out, static_cast<std::uint16_t>(text.size()));
     out += text;
 }
 
-// Takes values off the front. A read beyond the end gives zeros or nothing and makes ok() false for
-// good: check it once, at the end.
+// Takes values off the front. A read beyond the end returns zero or an empty string and makes ok()
+// false for good: check it once, at the end.
 class ByteReader {
 public:
     explicit ByteReader(std::string_view bytes) : rest_(bytes) {}

@@ -6,13 +6,14 @@
 
 namespace mta::daemon {
 
-// One piece of bad news from another thread to whoever listens, if somebody does already and still:
-// what is raised before is kept for him, what comes after he has gone is nobody's.
+// Passes bad news from other threads to one listener. The last news that was raised before a
+// listener is connected waits for it; what is raised after it was disconnected waits for the next
+// one.
 class Alarm {
 public:
     using Listener = std::function<void(const std::string& text)>;
 
-    // Null: nobody listens any more; no call is under way or begins after this returns.
+    // Null disconnects the listener: no call is under way or begins after this returns.
     void connect(Listener listener) {
         const std::lock_guard guard(mutex_);
         listener_ = std::move(listener);

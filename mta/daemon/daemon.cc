@@ -333,8 +333,8 @@ void Daemon::drain(std::string_view signal) {
     shard.drain(settings_->delivery.stop_patience);
 }
 
-// Everybody who waited for the disk hears 451; then we go, so that the service manager and the
-// administrator see it. What was acknowledged is on disk, as far as the disk kept its word.
+// Clients that wait for the disk get 451. Then the process ends, so that the service manager and
+// the administrator notice. What was acknowledged is on disk, as far as the disk kept its word.
 void Daemon::on_spool_failed(const std::string& text) {
     auto& shard = main_shard();
     exit_status_ = 1;

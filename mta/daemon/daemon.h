@@ -26,15 +26,15 @@ class Daemon {
 public:
     using Problems = std::vector<std::string>;
 
-    // Recovers the spool, opens listeners and the admin socket. Sentences for the administrator if
-    // it cannot serve; nothing was changed then but what recovery mends.
+    // Recovers the spool, opens listeners and the admin socket. If it cannot serve, it returns
+    // sentences for the administrator, and has changed nothing but what recovery mends.
     [[nodiscard]] static std::expected<std::unique_ptr<Daemon>, Problems> open(
         const std::string& config_path, conf::Settings settings);
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
     ~Daemon();
 
-    // Until it is told to stop. The exit status: 0, or 1 if the spool failed.
+    // Returns when the process is to end, with its exit status: 0, or 1 if the spool failed.
     [[nodiscard]] int run();
 
 private:
@@ -46,7 +46,8 @@ private:
     [[nodiscard]] std::expected<void, Problems> open_desk();
     [[nodiscard]] std::expected<void, Problems> serve_metrics(const Endpoint& address);
     void log_order(const api::OrderDone& order);
-    // Lowers what does not fit into the descriptors that there are; what was lowered.
+    // Lowers the limits that do not fit into the available descriptors, and returns what was
+    // lowered.
     [[nodiscard]] std::vector<std::string> fit_settings(SettingsPtr& settings) const;
     void report_advice(const std::vector<std::string>& sentences);
     void report_findings();
@@ -58,12 +59,12 @@ private:
     [[nodiscard]] std::expected<void, Problems> try_reload();
     void drain(std::string_view signal);
     void on_spool_failed(const std::string& text);
-    // Nothing: the shard is too busy to answer.
+    // Empty if the shard is too busy to answer.
     [[nodiscard]] std::optional<api::RelayStatus> relay_status();
     [[nodiscard]] api::RelayStatus relay_status_here() const;
     void describe_spool(api::RelayStatus& status) const;
     [[nodiscard]] api::RelayFigures figures() const;
-    // One shard for now: the main thread's.
+    // There is one shard for now: the main thread's.
     [[nodiscard]] Shard& main_shard() const { return *shards_.front(); }
 
     std::uint64_t descriptors_ = 0;

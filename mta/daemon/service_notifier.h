@@ -4,9 +4,9 @@
 
 namespace mta::daemon {
 
-// Tells the service manager how we are (sd_notify(3)): one datagram to the socket named in
-// $NOTIFY_SOCKET. Without that variable it does nothing. Failures are of no consequence and
-// ignored.
+// Reports the service's state to the service manager (sd_notify(3)): one datagram to the socket
+// named in $NOTIFY_SOCKET. Without that variable it does nothing. Failures are of no consequence
+// and ignored.
 class ServiceNotifier {
 public:
     ServiceNotifier();  // reads the environment

@@ -138,7 +138,7 @@ void Shard::drain(Millis patience) {
     request_tick();
 }
 
-// The store writes what it was told before it is gone.
+// The store writes everything that it was asked for before it is destroyed.
 void Shard::stop() {
     queue_manager_->cut();
     loop_.stop();

@@ -44,11 +44,11 @@ public:
     ~Shard();
 
     void open_store(const MakeStore& make_store);
-    // Takes over what is queued; `on_loaded` is told how many messages that is.
+    // Takes over what is queued; `on_loaded` gets the number of messages.
     void load(std::function<void(std::size_t messages)> on_loaded);
     [[nodiscard]] bool is_loaded() const { return is_loaded_; }
     [[nodiscard]] std::size_t loaded() const { return loaded_; }  // messages, so far
-    // Opens the listeners. Sentences for the administrator if one cannot be opened.
+    // Opens the listeners. Returns sentences for the administrator if one cannot be opened.
     [[nodiscard]] std::expected<void, Problems> listen();
     void run() { loop_.run(); }
 
@@ -59,7 +59,7 @@ public:
     void drain(Millis patience);
     // Stops the loop now: what is past a final dot is in doubt.
     void stop();
-    // Ends what uses the store; after run().
+    // Destroys everything that uses the store. Call it after run().
     void close();
 
     // From any thread.

@@ -37,10 +37,11 @@ class Inbox;
 // that was asked for, then a closing mark; it takes less than a second, however much there would be
 // to do besides.
 //
-// What nobody waits for is written at once and synced with the next message that comes, or
-// sync_delay later: one sync a message is enough for a client that sends one after the other. In
-// Mode::steps it is synced when there is nothing else to do, or some steps later.
-// What belongs to one thread stands together, whatever that costs in bytes.
+// What no caller waits for is written at once and synced with the next message, or sync_delay
+// later: one sync a message is enough for a client that sends one after the other. In Mode::steps
+// it is synced when there is nothing else to do, or some steps later.
+//
+// The members of one thread stand together, whatever that costs in bytes.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 class LogService {
 public:
@@ -49,10 +50,11 @@ public:
     // Hands work to a shard's loop, from any thread; must not run it inside the call
     // (Mode::threads) and must work until that shard's store is destroyed.
     using Post = std::function<void(std::move_only_function<void()>)>;
-    // The disk failed: the log takes nothing any more, every caller hears `broken`, and the process
-    // should say so and end. Called once, on the writer's thread (or in step()).
+    // The disk failed: the log accepts nothing any more, every request is answered with `broken`,
+    // and the process should report it and end. Called once, on the writer's thread (or in step()).
     using OnFatal = std::function<void(const std::string& text)>;
-    // What people should know and what stops nothing. On the writer's thread (or in step()).
+    // What the administrator should know and what stops nothing. On the writer's thread (or in
+    // step()).
     using OnNote = std::function<void(const std::string& text)>;
 
     static StoreResult<std::unique_ptr<LogService>> open(Disk& disk, const LogOptions& options,
@@ -74,8 +76,8 @@ public:
     static constexpr std::chrono::milliseconds sync_delay{100};
 
     // Mode::steps: does one batch of writes, or else some tending or housekeeping, or finds the old
-    // mail, or does one read, or syncs what is not yet. False: there was nothing to do, or nothing
-    // that can be done now (Log::is_stalled).
+    // mail, or does one read, or syncs what is not yet. Returns false if there was nothing to do,
+    // or nothing that can be done now (Log::is_stalled).
     bool step();
     // Mode::steps: finds the old mail now.
     bool find_old_mail();
@@ -112,7 +114,7 @@ private:
     bool read_once();
     bool tend_once();
     bool sync_once();
-    // Waits for something to do; false: the end.
+    // Waits for something to do. Returns false at the end.
     bool wait_for_work();
     void work_until_idle();
     void sync_if_late();

@@ -2,13 +2,13 @@
 //
 // A file system of two files, for the power-cut simulator (tests/crash/README.md). `disk` is a disk
 // image, to be put behind a loop device; `mark` is a notebook. Everything that reaches them is
-// written to LOG in the order in which it came, so that a reader of LOG can put together what a
-// disk may hold after a power cut at any moment:
+// written to LOG in order of arrival, so that a reader of LOG can work out what a disk may hold
+// after a power cut at any moment:
 //
-//   WRITE        bytes that the disk was given; without a flush after it, nobody knows whether they
-//   arrive FLUSH_BEGIN  the disk was told to make certain what it was given so far FLUSH_DONE   it
-//   said that it has MARK         a line that somebody wrote to `mark`: what the world outside
-//   knows by now
+//   WRITE        bytes that were written to the disk; without a flush after it they may be lost
+//   FLUSH_BEGIN  the disk was asked to make certain what was written so far
+//   FLUSH_DONE   it answered that this is done
+//   MARK         a line that was written to `mark`: what the outside world knows by now
 //
 // A record is 24 bytes, little endian, and its data:
 //   u8 type | 3 zeros | u32 bytes of data | u64 offset (WRITE) | u64 CLOCK_MONOTONIC in ns | data

@@ -18,7 +18,7 @@ from rig.untested import need_strace, untested
 SIZES = [500, 200_000, 300_000, 500, 3_000, 400_000, 250_000, 500, 300_000, 500]
 WRITE_PATH = ("mkdir", "openat", "pwrite64", "pwritev", "ftruncate", "fallocate", "sync_file_range", "fdatasync",
               "fsync", "rename", "unlink")  # fmt: skip
-# The others are the spool's alone; these are everybody's and are told apart by their paths.
+# Only the spool makes the others; these are made by all parts and are distinguished by their paths.
 BY_PATH = ("mkdir", "openat")
 ERRORS = {"EIO": "Input/output error", "ENOSPC": "No space left on device"}
 TURNS_MAX = 200
@@ -26,7 +26,7 @@ INJECTED = re.compile(r"^(\d+) +(\w+)\((.*)\) += -1 (E\w+) .*\(INJECTED\)$", re.
 
 
 class FewMessages(Plan):
-    """Enough that bodies have records of their own, segments are filled and used again, and somebody is refused."""
+    """Enough that bodies have records of their own, segments are filled and used again, and some mail is refused."""
 
     def message(self, number):
         kinds = ["ok"] + ["later1"] * (number % 3 == 1) + ["no"] * (number % 4 == 2)

@@ -137,7 +137,7 @@ def test_a_disk_that_fills_up_with_no_floor_loses_nothing(small_disk, folder, si
             assert REFUSED.match(refusal_by(relay)[1])
             events = parse((folder / "account").read_text())
             answers = [event[2] for event in events if event[0] == "R" and len(event) > 2 and event[2].isdigit()]
-            # A body that is stored while it comes may fail before its end, and then the client may hear 421 first.
+            # A body that is stored while it comes may fail before its end, and then the client may get 421 first.
             assert answers and set(answers) <= ({"452"} if message_size < 100_000 else {"452", "421"}), answers
             hops.switch_on()
             small_disk.resize("16m")
@@ -225,7 +225,7 @@ def test_above_the_floor_again_mail_is_taken_again(small_disk, folder):
 
 
 class Crowd:
-    """Clients of several machines of ours that come until nobody is let in any more, and stay."""
+    """Clients of several machines of ours that connect until no connection is accepted any more, and stay."""
 
     def __init__(self, port):
         self.port, self.served = port, []

@@ -20,7 +20,7 @@ KILLS_AN_EPISODE = 100
 
 @pytest.fixture
 def disk_folder():
-    """On a real disk: memory syncs in no time, and then nobody is ever killed in the middle of it."""
+    """On a real disk: memory syncs in no time, so that no kill would ever hit the middle of a sync."""
     name = tempfile.mkdtemp(prefix="kill-", dir=BUILD)
     yield Path(name)
     shutil.rmtree(name)

@@ -97,7 +97,7 @@ def test_no_250_leaves_before_the_sync_that_covers_it(trace):
     assert not early
 
 
-# Each of these traces is of a relay that lies; whoever does not notice proves nothing.
+# Each of these traces is of a relay that lies; a check that does not notice proves nothing.
 def without_syncs(trace):
     return re.sub(rb"(?m)^\d+ +(<\.\.\. )?fdatasync.*\n", b"", trace)
 

@@ -128,7 +128,7 @@ TEST(Compaction, does_not_take_a_body_that_is_coming_in_for_damage) {
     EXPECT_EQ(spool.service->statistics().damages_met, 0u);
 }
 
-// It fills the disk as new mail does, and where only it writes nobody else would notice.
+// It fills the disk as new mail does, and where only it writes nothing else would notice.
 TEST(Compaction, looks_at_the_free_space) {
     FakeDisk disk;
     const auto options = small_options();
@@ -252,7 +252,7 @@ TEST(Compaction, moves_a_state_whose_message_stays_where_it_is) {
     }
 }
 
-// What was copied of it until then is nobody's.
+// What was copied of it until then belongs to no message.
 TEST(Compaction, gives_back_the_copied_pieces_of_a_message_that_ends_meanwhile) {
     FakeDisk disk;
     auto options = small_options();

@@ -173,7 +173,7 @@ TEST(Segments, are_not_used_again_while_somebody_reads_in_them) {
 TEST(Digest, is_made_for_closed_segments_and_read_in_their_stead) {
     ClosedSpool closed;
     ASSERT_GT(closed.digests().size(), 4u);
-    // What nobody reads cannot be found damaged.
+    // Damage that is not read is not found.
     auto bytes = closed.disk.content("seg/0000000000000001.log");
     bytes[20'000] = static_cast<char>(bytes[20'000] ^ 1);
     closed.disk.put("seg/0000000000000001.log", bytes);

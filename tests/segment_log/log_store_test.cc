@@ -240,7 +240,7 @@ TEST(LogStore, one_sync_serves_all_that_waits) {
     EXPECT_EQ(spool.service->statistics().syncs, syncs + 1);
 }
 
-// Whoever sends one message after the other pays one sync for each.
+// A client that sends one message after the other pays one sync for each.
 TEST(LogStore, what_nobody_waits_for_is_synced_with_the_next_message) {
     FakeDisk disk;
     Spool spool(disk);
@@ -459,7 +459,7 @@ TEST(LogStore, a_damaged_state_keeps_no_message_from_being_read) {
     EXPECT_EQ(spool.read(id)->states, make_states(3)) << "the next one is whole";
 }
 
-// Whoever has taken the file away has seen it.
+// An administrator who has removed the file has seen it.
 TEST(LogStore, damage_that_is_met_again_is_told_once) {
     FakeDisk disk;
     Spool spool(disk);
@@ -469,7 +469,7 @@ TEST(LogStore, damage_that_is_met_again_is_told_once) {
     auto bytes = disk.content(path);
     bytes[bytes.find("sender" + std::to_string(id))] = 'S';
     disk.put(path, bytes);
-    // Not kept yet, so not told for good either.
+    // It is not kept yet, so it has to be reported again.
     disk.fail_at(disk.calls(), ENOSPC, true);
     EXPECT_EQ(spool.read(id).error().kind, StoreError::Kind::corrupt);
     EXPECT_TRUE(disk.list("quarantine")->empty());

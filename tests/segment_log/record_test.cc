@@ -362,7 +362,7 @@ std::string documented_bytes(const std::string& path) {
     return bytes;
 }
 
-// The first difference, for whoever changed one of the two.
+// The first difference, for the author of the change.
 std::string difference(const std::string& documented, const std::string& written) {
     const auto [a, b] = std::ranges::mismatch(documented, written);
     std::ostringstream out;

@@ -312,7 +312,7 @@ TEST(SpoolView, a_read_beside_a_write_is_done_again) {
     }
 }
 
-// What is shown of a damaged spool must be what was put there, or be told as damaged.
+// What is shown of a damaged spool must be what was put there, or be reported as damaged.
 void expect_no_invention(SpoolView& view, const FilledSpool& filled) {
     for (const auto id : view.messages()) {
         const auto place = std::ranges::find(filled.ids, id) - filled.ids.begin();

@@ -1,5 +1,5 @@
 // Starts on spools that no relay left like this: files of others, numbers out of any row, disks
-// that fail, and damage of which somebody must be told.
+// that fail, and damage that must be reported.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -232,7 +232,8 @@ TEST(StrangeSpool, a_damaged_segment_of_another_spool_does_not_become_one_of_our
         flip(*lives.disk, segment_path(2), offset);
         const auto damaged = lives.disk->content(segment_path(2));
         const auto found = find_header(damaged, 2);
-        // Bit 0 of its first uuid byte is all that tells it from ours: that is the one put right.
+        // It differs from ours only in bit 0 of its first uuid byte, so that is the bit that is
+        // mended.
         ASSERT_TRUE(found && found->is_mended);
         EXPECT_EQ(found->header, *parse_header(other));
         Spool spool(*lives.disk);
@@ -535,7 +536,7 @@ TEST(PosixDisk, says_whose_file_it_is_that_may_not_be_opened_and_what_to_do) {
     EXPECT_EQ(owner, "root");
 }
 
-// ---- Damage of which the sender is told ----
+// ---- Damage that is reported to the sender ----
 
 TEST(StrangeSpool, a_damaged_body_in_its_record_leaves_the_envelope) {
     ThreeLives lives;
@@ -554,7 +555,7 @@ TEST(StrangeSpool, a_damaged_body_in_its_record_leaves_the_envelope) {
     ASSERT_FALSE(bytes);
     EXPECT_EQ(bytes.error().kind, StoreError::Kind::corrupt);
     EXPECT_TRUE(spool.finish(lives.ids[0]));
-    // Once it is told, it is over.
+    // It is reported once.
     const auto after = copy_of(*lives.disk);
     Spool next(*after);
     EXPECT_FALSE(next.load().contains(lives.ids[0]));
@@ -681,7 +682,7 @@ TEST(StrangeSpool, damage_met_while_old_mail_is_copied_together_is_told) {
     EXPECT_NE(met[0].what.find("could not be copied"), std::string::npos);
 }
 
-// ---- Digests that somebody else wrote ----
+// ---- Digests that another program wrote ----
 
 std::string with_right_checksums(std::string bytes) {
     put_at(bytes, 152, crc32c(std::string_view(bytes).substr(160)));

@@ -17,7 +17,7 @@ struct DiskError {
 
     [[nodiscard]] bool is_no_space() const;  // ENOSPC, EDQUOT
     [[nodiscard]] bool is_not_found() const;
-    [[nodiscard]] bool is_busy() const;    // lock(): somebody else holds it
+    [[nodiscard]] bool is_busy() const;    // lock(): another process holds it
     [[nodiscard]] bool is_denied() const;  // this user may not: EACCES, EPERM, EROFS
     // Not now: file descriptors or memory are missing (EMFILE, ENFILE, ENOMEM, EAGAIN, EINTR).
     // Nothing is wrong with the disk; the same call may succeed later. Never the error of a sync.
@@ -41,8 +41,8 @@ public:
     virtual DiskResult<void> write(std::uint64_t offset, std::string_view bytes) = 0;
     // Up to `length` bytes; fewer only where the file ends.
     virtual DiskResult<std::string> read(std::uint64_t offset, std::size_t length) = 0;
-    // Everything written and the size are on the medium (fdatasync). An error means that nobody
-    // knows what is there, and a second call would not tell the truth: never retry.
+    // Everything written and the size are on the medium (fdatasync). An error means that it is
+    // not known what is there, and the result of a second call would be wrong: never retry.
     virtual DiskResult<void> sync() = 0;
     // Starts writing out a range without waiting, so that a later sync has less to do. A hint.
     virtual void start_writing(std::uint64_t offset, std::uint64_t bytes) = 0;
@@ -80,20 +80,20 @@ public:
     Disk& operator=(const Disk&) = delete;
     virtual ~Disk() = default;
 
-    // The spool's folder as people know it, for sentences.
+    // The spool's folder as the configuration names it, for messages.
     [[nodiscard]] virtual const std::string& root() const = 0;
 
     // Fails (EEXIST) if the name is taken.
     virtual DiskResult<std::unique_ptr<DiskFile>> create(const std::string& path) = 0;
-    // For reading and writing. Only a regular file: whatever else bears the name, a symbolic link
-    // or a FIFO, is an error in words, and never waited for.
+    // For reading and writing. Only a regular file: anything else of that name, such as a symbolic
+    // link or a FIFO, is an error, and is never waited for.
     virtual DiskResult<std::unique_ptr<DiskFile>> open(const std::string& path) = 0;
     // Replaces `to` in one step.
     virtual DiskResult<void> rename(const std::string& from, const std::string& to) = 0;
     virtual DiskResult<void> remove(const std::string& path) = 0;
     // Names only, sorted, without "." and "..".
     virtual DiskResult<std::vector<std::string>> list(const std::string& directory) = 0;
-    // With its parents; nothing to do if it is there.
+    // With its parents. Succeeds if it exists.
     virtual DiskResult<void> make_directory(const std::string& directory) = 0;
     virtual DiskResult<void> sync_directory(const std::string& directory) = 0;
     virtual DiskResult<DiskSpace> space() = 0;

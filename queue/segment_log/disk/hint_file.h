@@ -11,8 +11,8 @@ namespace queue::segment_log {
 
 // The file "hints" in the spool's folder: bytes for the next process, and a checksum behind them.
 //
-// Losing them is harmless, so a thread of its own writes them, nobody waits for it, and the file is
-// not synced. It replaces the former file in one step.
+// Losing them is harmless, so a thread of its own writes them, nothing waits for it, and the file
+// is not synced. It replaces the former file in one step.
 class HintFile {
 public:
     // `disk` must outlive it.

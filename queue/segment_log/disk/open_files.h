@@ -9,8 +9,8 @@
 
 namespace queue::segment_log {
 
-// The segments that are open for reading: the ones used last, since a large spool has more segments
-// than a process may have files. Any thread.
+// The segments that are open for reading: those used last, since a large spool has more segments
+// than a process may have open files. Any thread.
 class OpenFiles {
 public:
     static constexpr std::size_t open_max = 64;
@@ -21,7 +21,7 @@ public:
     OpenFiles& operator=(const OpenFiles&) = delete;
     ~OpenFiles() = default;
 
-    // Stays open as long as somebody holds it, whatever is opened meanwhile.
+    // Stays open as long as the caller holds it, whatever is opened meanwhile.
     DiskResult<std::shared_ptr<DiskFile>> get(std::uint64_t number);
     // The segment is about to go.
     void close(std::uint64_t number);

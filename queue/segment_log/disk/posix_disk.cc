@@ -66,7 +66,7 @@ class Descriptor {
 public:
     Descriptor(DescriptorReserve& reserve, const std::string& path, int flags)
         : reserve_(reserve), fd_(::open(path.c_str(), flags, 0600)) {
-        // Somebody else may be faster with what is given back.
+        // Another thread may be faster to use what is given back.
         while (fd_ < 0 && is_out_of_descriptors(errno)) {
             const int code = errno;
             if (!reserve_.give_back()) {
@@ -248,7 +248,7 @@ bool DescriptorReserve::give_back() {
     return true;
 }
 
-// Not closed and opened again: others, who are many, would have it in between.
+// It is not closed and opened again: another thread could take the descriptor in between.
 bool DescriptorReserve::take_over(int fd) {
     const std::lock_guard guard(mutex_);
     if (null_ < 0 || held_.size() >= held_max) return false;
@@ -353,7 +353,7 @@ DiskResult<std::unique_ptr<Disk::Lock>> PosixDisk::lock(const std::string& path)
     if (!opened) return std::unexpected(std::move(opened).error());
     auto& fd = *opened;
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return failed(errno, "lock", full(path));
-    // Only for people: whether it works is no matter.
+    // For the administrator only: a failure does not matter.
     const auto owner = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd.get(), 0) == 0) {
         [[maybe_unused]] const auto written = ::pwrite(fd.get(), owner.data(), owner.size(), 0);

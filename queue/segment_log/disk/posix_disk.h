@@ -25,9 +25,9 @@ public:
 
     // From now on so many are held, as far as there are any.
     void fill();
-    // Closes one, for somebody who is about to open a file. False: none is left.
+    // Closes one, for a caller that is about to open a file. Returns false if none is left.
     bool give_back();
-    // Instead of closing `fd`, if the reserve is short of some: true, it has it now.
+    // Takes `fd` if the reserve is short, and returns true; otherwise the caller closes it.
     bool take_over(int fd);
     [[nodiscard]] std::size_t held() const;
 
@@ -38,7 +38,7 @@ private:
 };
 
 // A folder of a real file system. Files are made with mode 0600, folders with 0700: mail is
-// private. Whoever takes the lock has a reserve of descriptors from then on.
+// private. Taking the lock fills the reserve of descriptors.
 class PosixDisk final : public Disk {
 public:
     enum class Access : std::uint8_t {
@@ -54,8 +54,8 @@ public:
     [[nodiscard]] const SyncTimes& sync_times() const { return *sync_times_; }
     [[nodiscard]] const DescriptorReserve& reserve() const { return *reserve_; }
 
-    // The user to whom the folder belongs, if that is not the one that runs: what this one writes
-    // there, that one could not open later. Nothing: it is ours, or it does not exist yet.
+    // The owner of the folder, if that is not the user that runs the process: the owner could not
+    // open what this process writes there. Empty if it is, or if the folder does not exist yet.
     [[nodiscard]] std::optional<std::string> foreign_owner() const;
 
     // Touches nothing; `root` need not exist yet.
@@ -71,7 +71,7 @@ public:
     DiskResult<void> make_directory(const std::string& directory) override;
     DiskResult<void> sync_directory(const std::string& directory) override;
     DiskResult<DiskSpace> space() override;
-    // flock(2); the file holds the owner's process id for people to read.
+    // flock(2). The file contains the owner's process id, for the administrator.
     DiskResult<std::unique_ptr<Lock>> lock(const std::string& path) override;
 
 private:
@@ -84,7 +84,7 @@ private:
     std::shared_ptr<SyncTimes> sync_times_ = std::make_shared<SyncTimes>();  // shared with files
 };
 
-// What to do about it, in words; `command`: what was called, such as "serve".
+// A sentence that says what to do about it; `command`: what was called, such as "serve".
 [[nodiscard]] std::string foreign_owner_words(const PosixDisk& disk, const std::string& owner,
                                               const std::string& command);
 // From the system's random source; for LogOptions::random_seed.

@@ -13,7 +13,7 @@ namespace queue::segment_log {
 
 // The files beside the segments: the folders, LOCK, VERSION, and what goes to quarantine/.
 
-// Makes the folders where they are missing, and takes the lock. The error says who holds it.
+// Makes the folders where they are missing, and takes the lock. The error names its holder.
 [[nodiscard]] StoreResult<std::unique_ptr<Disk::Lock>> enter_spool(Disk& disk);
 
 // "posthouse spool 1" and the spool's uuid, in a text file.
@@ -21,12 +21,12 @@ struct SpoolVersion {
     std::uint16_t version = format_version;
     Uuid spool{};
 };
-// Nothing: there is none, or nobody can read it. An error: a newer posthouse's spool.
+// Empty if there is none, or if it cannot be read. An error if a newer posthouse wrote the spool.
 [[nodiscard]] StoreResult<std::optional<SpoolVersion>> read_version(Disk& disk);
 [[nodiscard]] StoreResult<void> write_version(Disk& disk, const SpoolVersion& version);
 // Which spool the folder is, of whose segments these are the headers, by number: VERSION decides.
 // Without a VERSION that can be read, and where no segment has its uuid, the uuid that most
-// segments have decides; of several, that of the segment with the lowest number. Nothing: there is
+// segments have decides; of several, that of the segment with the lowest number. Empty if there is
 // neither a VERSION nor a segment.
 [[nodiscard]] std::optional<Uuid> own_spool(const std::optional<SpoolVersion>& version,
                                             const std::vector<SegmentHeader>& segments);

@@ -16,8 +16,8 @@
 
 namespace queue::segment_log {
 
-// What the records of one segment say, without addresses and bodies: what a start needs to know of
-// it, in about 130 bytes a message. Made from the records, kept in the segment's .idx file
+// What a start needs to know of one segment: what its records say, without addresses and bodies, in
+// about 130 bytes a message. It is made from the records, kept in the segment's .idx file
 // (queue/FORMAT.md), and read instead of the segment at the next start. It can always be made
 // again, so its file is never synced: a bad one is as good as none.
 
@@ -32,7 +32,7 @@ struct DigestHead {
     std::uint64_t ceiling_lsn = 0;  // of the BATCH that said `id_ceiling`
     std::uint64_t id_ceiling = 0;
     std::uint64_t records = 0;
-    std::uint64_t pinned_bytes = 0;  // of records that nobody here understands
+    std::uint64_t pinned_bytes = 0;  // of records of an unknown kind
     SegmentOrigin origin;
 };
 
@@ -59,7 +59,7 @@ struct DoneEntry {
 
 class Digest {
 public:
-    // Nothing: not the bytes of a digest file, or damaged. Keeps them.
+    // Keeps the bytes. Empty if they are not those of a digest file, or damaged.
     [[nodiscard]] static std::optional<Digest> parse(std::string bytes);
     // Only the head, from the first head_bytes of the file.
     [[nodiscard]] static std::optional<DigestHead> parse_head(std::string_view bytes);
@@ -68,8 +68,8 @@ public:
     [[nodiscard]] const DigestHead& head() const { return head_; }
     [[nodiscard]] const std::string& bytes() const { return bytes_; }
 
-    // What kind of entry stands at an offset, and the ids without the rest: the passes over
-    // millions of entries read no more than they need.
+    // The kind of the entry at an offset, and its ids: passes over millions of entries read no more
+    // than they need.
     struct Peek {
         RecordType type = RecordType::batch;
         std::uint32_t at = 0;  // where the entry begins; good for the calls below
@@ -86,7 +86,7 @@ public:
     // many recipients the message has.
     [[nodiscard]] mta::Instant due_at(std::uint32_t at) const;
     [[nodiscard]] std::uint32_t recipients_at(std::uint32_t at) const;
-    // All of them are in that STATE.
+    // Whether the STATE contains all recipients.
     [[nodiscard]] bool is_whole_at(std::uint32_t at) const;
     [[nodiscard]] std::vector<ChunkRef> chunks_at(std::uint32_t at) const;
 
@@ -101,7 +101,7 @@ private:
 // Takes a segment's records one by one.
 class DigestMaker {
 public:
-    // False: a record that is whole, but of no kind that is known here.
+    // Returns false for a record that is whole, but of an unknown kind.
     bool add(const Location& where, const Record& record);
     void pin(std::uint64_t bytes) { head_.pinned_bytes += bytes; }
     // `end` and the like are the caller's to fill in.

@@ -10,9 +10,9 @@
 
 namespace queue::segment_log {
 
-// What is inside the records (queue/FORMAT.md). put_* append to `out`; parse_* give nothing if the
-// bytes are not exactly such a payload: no field is believed before it is checked, nothing is
-// allocated by a count that the bytes could not hold.
+// The payloads of the records (queue/FORMAT.md). put_* append to `out`; parse_* return nullopt if
+// the bytes are not exactly such a payload: every field is checked before it is used, and nothing
+// is allocated for a count that the bytes could not hold.
 
 // One piece of a large body: the payload of a BODY record.
 struct ChunkRef {
@@ -23,9 +23,9 @@ struct ChunkRef {
     bool operator==(const ChunkRef&) const = default;
 };
 
-// What few senders ask for, as it stands in ENQ and in digests; empty if nothing is asked for.
+// The sender's requests as they are kept in ENQ and in digests; empty if there are none.
 [[nodiscard]] std::string format_requests(const mta::Requests& requests);
-// Nothing: bytes that are no requests. What stands behind those that are known is ignored.
+// Empty if the bytes are no requests. What follows the known ones is ignored.
 [[nodiscard]] std::optional<mta::Requests> parse_requests(std::string_view bytes);
 
 struct EnqueuePayload {
@@ -77,7 +77,7 @@ void put_done(std::string& out, const DonePayload& done);
 enum class Stream : std::uint8_t { hot = 0, cold = 1 };
 inline constexpr std::size_t stream_count = 2;
 
-// What one segment says of itself, the same in each of its BATCH records.
+// What a segment's BATCH records say about the segment: the same in each of them.
 struct SegmentOrigin {
     Stream stream = Stream::hot;
     std::uint64_t first_lsn = 0;     // of its first record
@@ -85,8 +85,8 @@ struct SegmentOrigin {
     std::uint64_t previous_end = 0;  // where the records of that one end; all before it was synced
     bool operator==(const SegmentOrigin&) const = default;
 };
-// In one stream. Their numbers do not tell it: a segment that was made ready may be used later than
-// one with a higher number.
+// Whether the first of two segments of one stream is older. Their numbers do not show it: a segment
+// that was made ready may be used later than one with a higher number.
 [[nodiscard]] inline bool is_before(const SegmentOrigin& one, const SegmentOrigin& other) {
     return one.stream == other.stream && one.first_lsn < other.first_lsn;
 }

@@ -13,18 +13,18 @@ namespace queue::segment_log {
 // starting at a multiple of 8, filled up to the next one with zeros. The checksum covers everything
 // behind itself up to the payload's end, and is seeded with the lower half of the segment's
 // generation; `tag` is the upper half. So a record left over from the file's earlier life, or one
-// that somebody mailed, is no record here.
+// inside a message, is no record here.
 inline constexpr std::size_t record_header_bytes = 24;
 inline constexpr std::size_t record_alignment = 8;
 // Larger than any ENQ: 50,000 recipients (the most that the configuration takes), each with the
 // longest address, domain and ORCPT that fit a command line, make 200 MB.
 inline constexpr std::uint32_t payload_bytes_max = 256u << 20;
-// From 1; what says more is no record, so that numbers never wrap.
+// From 1. A frame with a higher one is no record, so that numbers never wrap.
 inline constexpr std::uint64_t lsn_max = (std::uint64_t{1} << 62) - 1;
 
 enum class RecordType : std::uint8_t { enqueue = 1, body = 2, state = 3, done = 4, batch = 5 };
 
-// What is written; older ones are read.
+// The version that is written. Older ones are read.
 [[nodiscard]] constexpr std::uint16_t record_version(RecordType type) {
     return type == RecordType::state ? 2 : 1;
 }
@@ -59,10 +59,10 @@ struct Record {
 void end_record(std::string& out, std::size_t begin, Generation generation, RecordType type,
                 std::uint64_t lsn);
 
-// What the header that starts `bytes` says, whatever the checksum says; nothing if it has not the
-// segment's tag, or the record does not fit `bytes`.
+// The record whose header starts `bytes`, without a look at the checksum. Empty if the header does
+// not have the segment's tag, or if the record does not fit into `bytes`.
 [[nodiscard]] std::optional<Record> parse_frame(std::string_view bytes, Generation generation);
-// The record that starts `bytes`, or nothing if there is none that is whole and unhurt.
+// The record that starts `bytes`; empty if there is none that is complete and undamaged.
 [[nodiscard]] std::optional<Record> parse_record(std::string_view bytes, Generation generation);
 
 }  // namespace queue::segment_log

@@ -7,13 +7,13 @@
 
 namespace queue::segment_log {
 
-// An ENQ record that does not check out as a whole because the body in it has changed.
+// An ENQ record whose checksum does not match because the body in it has changed.
 struct SalvagedEnqueue {
     Record record;
     EnqueuePayload enqueue;  // without its body: the message looks like one whose body is elsewhere
 };
-// The body has a checksum of its own in the envelope, so it can be told whether all the rest is as
-// it was written. Nothing: it is not, or `bytes` do not begin with such a record.
+// The envelope contains a checksum of the body, which shows whether all the rest is as it was
+// written. Empty if it is not, or if `bytes` do not begin with such a record.
 [[nodiscard]] std::optional<SalvagedEnqueue> salvage_enqueue(std::string_view bytes,
                                                              Generation generation);
 

@@ -12,17 +12,17 @@
 
 namespace queue::segment_log {
 
-// The rule that tells a torn write from damage, over the bytes of one segment.
+// The rule that distinguishes a torn write from damage, over the bytes of one segment.
 //
 // A closed segment was synced before the next one of its stream was begun, which says where its
-// records end: whatever does not check out before that is damage. In the last segment, what does
-// not check out is damage if some BATCH behind it says that it was certain (its durable_lsn reaches
-// there); otherwise it belongs to the writes that were under way when the power went, of which
-// nobody was told: the records end there, and what may lie behind is none.
+// records end: anything before that whose checksum does not match is damage. In the last segment,
+// bytes that do not match are damage if a later BATCH says that they were certain (its durable_lsn
+// reaches there). Otherwise they belong to the writes that were under way when the power failed,
+// and no 250 was sent for them: the records end there, and what may lie behind does not count.
 //
-// Where the successor is lost, any later segment of the stream proves as much, but for where the
-// records end: behind the last record that checks out, what has this segment's tag, or a header as
-// its next record would have, is damage too.
+// Where the successor is lost, any later segment of the stream proves as much, except for where the
+// records end: behind the last valid record, bytes with this segment's tag, or a header as its next
+// record would have, are damage too.
 struct SegmentScan {
     struct Hole {
         std::uint64_t offset = 0;
@@ -33,26 +33,25 @@ struct SegmentScan {
     bool is_torn = false;                      // something was begun at `end`
     std::uint64_t lsn_max = 0;                 // seen anywhere in it; 0: no record
     std::uint64_t records = 0;
-    // As a BATCH says; nothing: there is none that checks out.
+    // From a BATCH; empty if no BATCH is valid.
     std::optional<SegmentOrigin> origin;
-    // Where the first record begins of which no BATCH says that it was certain; `end` if there is
-    // none.
+    // Where the first record begins that no BATCH declares certain; `end` if there is none.
     std::uint64_t certain_end = segment_header_bytes;
 };
 
 using OnRecord = std::function<void(std::uint64_t offset, const Record& record)>;
 
-// `bytes`: the whole segment, its header included; shorter than `end_known` if the file was cut.
-// `end_known`: where the records of a closed segment end; 0: it is the last one, or nobody knows.
-// `later_lsn`: only with an end that is not known: the first lsn of a later segment of its stream;
-// 0: there is no later one.
-// on_record gets what counts, in order; its payload points into `bytes`.
+//   bytes      the whole segment with its header; shorter than `end_known` if the file was cut
+//   end_known  where the records of a closed segment end; 0 for the last one, or if it is unknown
+//   later_lsn  only where the end is unknown: the first lsn of a later segment of its stream; 0 if
+//              there is none
+//   on_record  gets the records that count, in order; the payload points into `bytes`
 [[nodiscard]] SegmentScan scan_segment(std::string_view bytes, const SegmentHeader& header,
                                        std::uint64_t end_known, const OnRecord& on_record,
                                        std::uint64_t later_lsn = 0);
 
-// For words only: how many messages begin and do not end in the records, as far as their frames
-// lead, where the header is not there to check them by. `bytes` as above.
+// For reports only: how many messages begin and do not end in the records, as far as their frames
+// lead, where there is no header to check them by. `bytes` as above.
 [[nodiscard]] std::size_t count_unfinished(std::string_view bytes);
 
 }  // namespace queue::segment_log

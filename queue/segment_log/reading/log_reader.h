@@ -18,17 +18,18 @@
 
 namespace queue::segment_log {
 
-// Reads messages back. Any thread, beside the writer. Compaction may move a message while it is
-// being read: the read then begins anew at the new place. So not_found means that the message is
-// finished, or, with words of its own, that a segment is missing though the index needs it.
+// Reads messages back. Any thread may call it while the writer writes. Compaction may move a
+// message while it is being read; the read then starts again at the new place. So not_found means
+// that the message is finished or, with a text of its own, that a segment is missing which the
+// index needs.
 class LogReader {
 public:
     // All must outlive it.
     LogReader(Disk& disk, const Index& index, const Segments& segments)
         : disk_(disk), index_(index), segments_(segments) {}
 
-    // With the states as they were at first, if the newest STATE is damaged: a message is not lost
-    // for that, and while the relay runs the states are known without it.
+    // If the newest STATE is damaged, the states are those of new mail: the message is not lost for
+    // that, and while the relay runs the states are known without it.
     [[nodiscard]] StoreResult<StoredMessage> read_message(MessageId id);
     // Pieces of a large body are read with one copy; its ENQ, which says where they are, is read
     // once for as long as the message is among the last layouts_max that were read.
@@ -43,7 +44,7 @@ public:
     StoreResult<std::vector<RecipientState>> read_states(MessageId id);
     StoreResult<std::string> read_chunk(MessageId id, const ChunkRef& chunk);
 
-    // Compaction could not copy all that is needed out of a segment.
+    // Reports that compaction could not copy everything that is needed out of a segment.
     void keep_uncopied(std::uint64_t segment, std::uint64_t bytes);
 
     // Reads that met damage.
@@ -94,7 +95,8 @@ private:
     enum class Damaged : std::uint8_t { passed_over, is_an_error };
     StoreResult<std::vector<State>> read_all_states(MessageId id, const LiveMessage& live,
                                                     Damaged damaged);
-    // Has the bytes kept in quarantine/, once in the log's life: who takes them away has seen them.
+    // Keeps the bytes in quarantine/, once in the log's life: an administrator who removes them has
+    // seen them.
     StoreError damage(const Location& where, std::string_view bytes);
 
     Disk& disk_;

@@ -45,27 +45,25 @@ struct SpoolEvent {
     StateChanges states;  // of a STATE
 };
 
-// A spool as it lies on disk, for those who look and never touch: nothing is written, cut, renamed
-// or locked. So it may be the spool of a relay that runs. There segments grow, are recycled and
-// come new while they are read: what vanished meanwhile is looked for again, and what cannot be
-// right is read again before it is called damage. What is shown is the state of some moment of the
-// look.
+// A spool as it lies on disk, for readers only: nothing is written, cut, renamed or locked. So it
+// may be the spool of a running relay. There segments grow, are recycled and appear while they are
+// read: what has vanished meanwhile is looked for again, and what cannot be right is read again
+// before it is reported as damage. The view shows the state of some moment during open().
 //
 // Of a message the ENQ with the highest lsn counts, and of a recipient the STATE with the highest
-// lsn that has him; any DONE ends it; a copy in
-// another segment is the same message.
+// lsn that contains it. Any DONE ends the message. A copy in another segment is the same message.
 //
 //     open -> messages -> read -> read_body
 //
 // `disk` must outlive it.
 class SpoolView {
 public:
-    // False: stop; open() then fails.
+    // If it returns false, open() stops and fails.
     using OnProgress = std::function<bool(std::uint64_t done_bytes, std::uint64_t total_bytes)>;
     using OnBytes = std::function<bool(std::string_view)>;
 
     struct Options {
-        MessageId history_of = 0;  // remember what was written about this message
+        MessageId history_of = 0;  // the message whose records history() returns
         OnProgress on_progress;    // called within open() only; may be null
     };
     // Reads every segment. Fails if there is no spool, if a newer posthouse wrote it, or if the
@@ -80,14 +78,15 @@ public:
     [[nodiscard]] std::vector<MessageId> messages(bool with_done = false) const;
     // not_found: there is no such message, or the running relay has finished with it meanwhile.
     [[nodiscard]] StoreResult<SpoolMessage> read(MessageId id);
-    // Hands over the whole body in pieces, each checked; stops if `on_bytes` says false. After the
-    // last one the body's own checksum is checked.
+    // Hands over the whole body in pieces, each checked, and stops if `on_bytes` returns false.
+    // After the last piece the body's own checksum is checked.
     [[nodiscard]] StoreResult<void> read_body(const SpoolMessage& message, const OnBytes& on_bytes);
 
     [[nodiscard]] const std::vector<SpoolEvent>& history() const { return history_; }
     // What the segments' checksums say; bodies of several pieces are checked in read_body().
     [[nodiscard]] const std::vector<SpoolProblem>& problems() const { return problems_; }
-    // What people may want to know and is no damage: a torn tail, files of others, a newer record.
+    // What the administrator may want to know and is no damage: a torn tail, foreign files, a newer
+    // record.
     [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
     [[nodiscard]] std::size_t segments() const { return segments_.size(); }
     [[nodiscard]] std::uint64_t records() const;

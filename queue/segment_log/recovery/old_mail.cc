@@ -40,12 +40,12 @@ StoreResult<Digest> OldMail::digest_of(Survey::Segment& segment, RecoveryReport&
     auto read = read_segment(disk_, segment.header, segment.end, report);
     if (!read) return std::unexpected(std::move(read).error());
     segment.damaged = std::move(read->damaged);
-    // Damage must be told at each start until somebody has seen to it.
+    // Damage is reported at each start until the administrator has dealt with it.
     if (!read->has_damage && read->digest.head().pinned_bytes == 0) put_digest(disk_, read->digest);
     return std::move(read->digest);
 }
 
-// Each thread takes the next segment that nobody has.
+// Each thread takes the next segment that no other has taken.
 bool OldMail::read_digests(unsigned threads, const std::atomic<bool>& stop) {
     error_.reset();
     digests_.resize(survey_.segments.size());
@@ -210,7 +210,7 @@ bool OldMail::is_new_number(const Digest::Peek& peek) {
     return true;
 }
 
-// A digest may tell of more than is left of its segment.
+// A digest may describe more than is left of its segment.
 void OldMail::check_file_ends() {
     for (std::size_t i = 0; i < digests_.size(); ++i) {
         const auto& segment = survey_.segments[i];

@@ -33,8 +33,8 @@ public:
     // `disk` must outlive it.
     OldMail(Disk& disk, Survey survey) : disk_(disk), survey_(std::move(survey)) {}
 
-    // False: stopped, or the disk did not answer (`error()`). After an error it may be called
-    // again, and goes on with what it has not read yet.
+    // Returns false if it was stopped, or if the disk did not answer (`error()`). After an error it
+    // may be called again, and continues with what it has not read yet.
     bool read(unsigned threads, const std::atomic<bool>& stop);
     [[nodiscard]] const std::optional<StoreError>& error() const { return error_; }
     // What was found on the way: damage, unfinished bodies, how much there is.
@@ -45,12 +45,12 @@ public:
     // What each segment is needed for.
     [[nodiscard]] std::vector<SegmentCount> take_counts() { return std::move(counts_); }
 
-    // The next ones in the order of their due times; none: that was all.
+    // The next ones in the order of their due times; empty after the last.
     [[nodiscard]] std::vector<QueuedMessage> next(std::size_t count_max);
 
 private:
     static constexpr std::uint32_t no_entry = 0xffffffff;
-    // A queued message: which entries of which digests tell of it.
+    // A queued message: the entries of the digests that describe it.
     struct Found {
         MessageId id = 0;
         std::uint64_t enqueue_lsn = 0;
@@ -73,7 +73,7 @@ private:
         std::uint64_t segment = 0;
     };
 
-    // An older copy of an ENQ, as long as nobody knows whether the newest one is whole.
+    // An older copy of an ENQ, as long as it is not known whether the newest one is whole.
     struct OlderCopy {
         MessageId id = 0;
         std::uint64_t lsn = 0;

@@ -148,7 +148,7 @@ StoreResult<void> Surveyor::look_at(std::uint64_t number) {
     return {};
 }
 
-// Its digest tells what is in it, if it has one; what cannot be read of a message then shows when
+// Its digest describes it, if it has one; what cannot be read of a message then shows when
 // the message is read.
 StoreResult<void> Surveyor::take_unreadable(std::uint64_t number, const DiskError& error) {
     if (stops_the_start(error)) return std::unexpected(to_store_error(error));
@@ -284,7 +284,7 @@ StoreResult<void> Surveyor::read_whole(Candidate& candidate) {
     return {};
 }
 
-// Nobody names the last one of a stream, nor one that has no record yet.
+// No segment names the last one of a stream, nor one that has no record yet.
 StoreResult<void> Surveyor::read_tails() {
     for (auto& [number, candidate] : candidates_) {
         if (candidate.is_named || candidate.is_unreadable) continue;
@@ -304,7 +304,7 @@ DiskResult<void> Surveyor::make_certain(Candidate& candidate, const ReadSegment&
     constexpr std::uint64_t step_bytes = 1u << 20;
     for (auto at = read.certain_end; at < candidate.end;) {
         const auto length = std::min(step_bytes, candidate.end - at);
-        // What cannot be read was told as damage.
+        // What cannot be read was reported as damage.
         if (const auto bytes = (*file)->read(at, static_cast<std::size_t>(length)))
             if (auto written = (*file)->write(at, *bytes); !written) return written;
         at += length;

@@ -22,14 +22,15 @@ struct Survey {
     struct Segment {
         SegmentHeader header;
         SegmentOrigin origin;
-        // Of its records; 0: nobody says (the one after it is lost), so it is read like a last one.
+        // Of its records; 0: it is unknown (the one after it is lost), so it is read like a last
+        // one.
         std::uint64_t end = 0;
         std::uint64_t file_bytes = 0;
         // Of the last segments, which have been read as a whole.
         std::optional<Digest> digest;
         std::vector<MessageId> damaged;  // as in ReadSegment
-        // Its file cannot be opened, and no digest tells what is in it: it stays as it is, and the
-        // next start tries again.
+        // Its file cannot be opened, and no digest describes it: it stays as it is, and the next
+        // start tries again.
         bool is_unreadable = false;
     };
     std::vector<Segment> segments;  // by number
@@ -44,7 +45,7 @@ struct Survey {
     std::uint64_t number_max = 0;  // no new segment gets this number or a lower one
     std::uint64_t next_lsn = 1;
     std::uint64_t next_id = 1;
-    std::optional<Uuid> spool;  // nothing: there is neither a VERSION nor a segment
+    std::optional<Uuid> spool;  // empty if there is neither a VERSION nor a segment
     std::size_t own_segments = 0;
     RecoveryReport report;
 };

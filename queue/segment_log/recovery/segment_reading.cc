@@ -54,7 +54,7 @@ std::uint64_t keep_damage(Disk& disk, std::uint64_t number, std::string_view byt
     return pinned_bytes;
 }
 
-// Messages of which only the body is damaged: their senders can be told.
+// Messages of which only the body is damaged: their senders can be notified.
 void salvage_from(std::string_view bytes, const SegmentHeader& header,
                   const SegmentScan::Hole& hole, DigestMaker& maker,
                   std::vector<MessageId>& damaged) {

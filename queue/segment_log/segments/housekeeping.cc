@@ -113,7 +113,7 @@ bool Housekeeping::step() {
         lock.unlock();
         auto made = make(true);
         lock.lock();
-        is_wanted_ = false;  // a failure is not repeated; whoever needs a segment meets it himself
+        is_wanted_ = false;  // a failure is not repeated: take() will meet it
         if (made) ready_.push_back(std::move(*made));
         return made || !made.error().is_temporary();
     }
@@ -288,7 +288,7 @@ void write_digest_of(Disk& disk, std::uint64_t number, std::uint64_t end) {
                                  .bytes = static_cast<std::uint32_t>(record.bytes())};
             if (!maker.add(where, record)) maker.pin(where.bytes);
         });
-    // Damage is for the next start to see and to tell.
+    // The next start finds the damage and reports it.
     if (!scan.damages.empty()) return;
     maker.head().spool = header->spool;
     maker.head().number = number;

@@ -17,9 +17,9 @@
 
 namespace queue::segment_log {
 
-// What need not be done while somebody waits for a commit: makes segments ready, moves away those
-// that are not needed any more, and writes the digests of closed ones. The writer asks and goes on;
-// another thread (or, in tests, the same one) calls step().
+// Does what no commit should wait for: makes segments ready, moves away those that are no longer
+// needed, and writes the digests of closed ones. The writer asks and goes on; another thread (or,
+// in tests, the same one) calls step().
 //
 // A segment that is ready has its header and its name in seg/, all synced, and room for all of
 // segment_bytes, so that the first write to it is as cheap as any other: one flush. Until that
@@ -48,33 +48,33 @@ public:
     // ---- the writer ----
     // A segment that is ready; made here and now if there is none.
     DiskResult<Ready> take();
-    // One is going to be needed soon.
+    // One will be needed soon.
     void want_ready();
     // Room is short: no segment is made ready, and those that are kept for use again are removed.
     void save_room(bool is_room_short) { is_room_short_ = is_room_short; }
-    // Closed, and not needed any more: it is going to be moved away.
+    // A closed segment is no longer needed and is to be moved away.
     void retire(std::uint64_t number, std::uint64_t end);
     struct Retired {
         std::uint64_t number = 0;
         bool is_gone = false;  // for certain; otherwise it stays until the next start
     };
     [[nodiscard]] std::vector<Retired> take_retired();
-    // A folder could not be synced: nobody knows what is on the medium, and nothing more may be
+    // A folder could not be synced: it is not known what is on the medium, and nothing more may be
     // written.
     [[nodiscard]] bool has_failed() const { return has_failed_; }
     [[nodiscard]] std::optional<DiskError> failure() const;
-    // Closed: a digest of it would save reading it at the next start.
+    // A segment was closed: a digest saves reading it at the next start.
     void note_closed(std::uint64_t number, std::uint64_t end);
 
     // ---- the helper ----
     [[nodiscard]] bool has_work() const;
-    // Does one thing. False: there is nothing to do, or what there is cannot be done now because
+    // Does one thing. Returns false if there is nothing to do, or if it cannot be done now because
     // file descriptors or memory are missing.
     bool step();
-    // From any thread: the end is near. What takes long is left half done and undone.
+    // From any thread: the process is about to end. What takes long is given up and undone.
     void hurry() { is_in_a_hurry_ = true; }
-    // At the end: writes the digests that are still due, as long as `has_time` says so. The next
-    // start reads the other segments themselves.
+    // At the end: writes the digests that are still due, as long as `has_time` returns true. The
+    // next start reads the other segments themselves.
     void finish(const std::function<bool()>& has_time);
 
 private:
@@ -113,7 +113,7 @@ private:
     std::deque<Closed> to_digest_;
 };
 
-// Writes a segment's digest, from its records. Nothing happens if that is not possible.
+// Writes a segment's digest from its records. Has no effect if that is not possible.
 void write_digest_of(Disk& disk, std::uint64_t number, std::uint64_t end);
 
 }  // namespace queue::segment_log

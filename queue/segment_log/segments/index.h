@@ -22,7 +22,7 @@ struct LiveMessage {
     std::vector<SegmentBytes> bodies;
 };
 
-// What is left of a STATE's use when a newer one has all recipients.
+// The STATEs that a newer one with all recipients has superseded.
 struct Superseded {
     Location state;  // nowhere: there was none
     std::vector<Location> deltas;
@@ -41,23 +41,23 @@ struct SegmentCount {
     std::vector<DoneMark> dones;
 };
 
-// All messages that are queued, by id, in about 40 bytes each. One thread changes it (and one more
-// while old mail is loaded, which adds), any may look.
+// All queued messages, by id, in about 40 bytes each. One thread changes it (while old mail is
+// loaded, one more adds to it); any thread may look.
 class Index {
 public:
     [[nodiscard]] std::optional<LiveMessage> find(MessageId id) const;
     // The segment of its ENQ; 0: there is no such message.
     [[nodiscard]] std::uint64_t home_of(MessageId id) const;
-    // That STATE is one of those that count.
+    // Whether the STATE at that place is one of those that count.
     [[nodiscard]] bool has_state_at(MessageId id, const Location& where) const;
     [[nodiscard]] std::size_t size() const;
 
     // The id must be new.
     void add(MessageId id, const LiveMessage& message);
-    // A STATE of all recipients: what it supersedes. Nothing: there is no such message.
+    // A STATE of all recipients: returns what it supersedes. Empty if there is no such message.
     std::optional<Superseded> set_state(MessageId id, const Location& state);
-    // A STATE of some of them: the bytes of all such since the last whole one. Nothing: there is no
-    // such message.
+    // A STATE of some of them: returns the bytes of all such since the last whole one. Empty if
+    // there is no such message.
     std::optional<std::uint64_t> add_delta(MessageId id, const Location& delta);
     // Its records have been copied. Returns what was there before.
     std::optional<LiveMessage> replace(MessageId id, const LiveMessage& message);

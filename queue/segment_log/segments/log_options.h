@@ -28,12 +28,12 @@ struct LogOptions {
     std::uint64_t free_bytes_min = 256'000'000;
     // Inodes: a spool needs few, but each new segment needs one.
     std::uint64_t free_files_min = 100;
-    // Makes the segments' generations, which must not be known to those who send mail:
+    // Makes the segments' generations, which senders of mail must not know:
     // system_random() of queue/segment_log/disk/posix_disk.h.
     std::uint64_t random_seed = 0;
 };
 
-// What was found at start. Nothing in it stops a start.
+// What was found at start. None of it stops a start.
 struct RecoveryReport {
     // Bytes that were certain once and do not match their checksum now: the medium failed, or
     // something else wrote to the file. They are kept in quarantine/.
@@ -43,13 +43,13 @@ struct RecoveryReport {
     std::uint64_t segments = 0;
     std::uint64_t records = 0;
     std::uint64_t messages = 0;  // queued
-    // The last write before the crash was not whole; nobody was told that it is safe. Usual after
-    // a crash, and no reason to worry.
+    // The last write before the crash was incomplete. No 250 was sent for it. This is usual after a
+    // crash, and no reason to worry.
     bool has_torn_tail = false;
     std::uint64_t torn_tail_segment = 0;
     std::uint64_t torn_tail_offset = 0;
     std::uint64_t unfinished_bodies = 0;  // chunks of messages that never arrived whole; dropped
-    std::vector<std::string> notes;       // other things that people may want to know
+    std::vector<std::string> notes;       // other things that the administrator may want to know
     std::vector<Damage> damages_met;      // since the start, in reading; only grows
 };
 

@@ -16,7 +16,7 @@
 
 namespace queue::segment_log {
 
-// What one write holds, and what is to be noted once it is certain.
+// What one write contains, and the effects that it has once it is certain.
 //
 // Makes the bytes of a batch for the place where they will stand: the end of the stream's current
 // segment. A BATCH record leads, the operations' records follow in their order.
@@ -56,8 +56,8 @@ public:
     // Whether what it writes must be certain, and when.
     enum class Certainty : std::uint8_t {
         whenever,  // pieces of a body, which are nothing without their ENQ
-        soon,      // nobody waits for it: with the next sync, or within LogService::sync_delay
-        now,       // somebody waits
+        soon,      // no caller waits: with the next sync, or within LogService::sync_delay
+        now,       // a caller waits
     };
     [[nodiscard]] static Certainty certainty_of(const Operation& operation);
 
@@ -70,7 +70,7 @@ public:
     };
     Batch(const Parts& parts, Stream stream, std::uint64_t first_lsn);
 
-    // False: the message is not (or no longer) there; its reports are written all the same.
+    // Returns false if the message does not exist (any more); its reports are written all the same.
     [[nodiscard]] bool add(const Operation& operation);
     void carry(const DoneMark& mark);
 

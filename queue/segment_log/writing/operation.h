@@ -31,7 +31,7 @@ struct Update {
 struct Finish {
     MessageId id = 0;
     std::vector<std::shared_ptr<const Message>> reports;
-    bool is_awaited = false;  // somebody is told when it is certain
+    bool is_awaited = false;  // a caller waits until it is certain
 };
 // Completes with what was submitted before it.
 struct Barrier {};

@@ -10,20 +10,20 @@ namespace queue::segment_log {
 
 // What waits to be written, in the order in which it was asked for.
 //
-// Of each message one Update waits: the next becomes part of it. So a disk that is slow does not
-// let the states of a message with many recipients pile up.
+// Of each message one Update waits: the next becomes part of it. So the states of a message with
+// many recipients do not pile up while the disk is slow.
 class Pending {
 public:
     void add(Operation operation);
     [[nodiscard]] bool empty() const { return operations_.empty(); }
     [[nodiscard]] const Operation& front() const { return operations_.front(); }
     [[nodiscard]] Operation take_front();
-    // Each may be made another one, for the same message.
+    // `change` may turn each into another one, for the same message.
     template <class Visit>
     void visit(const Visit& change) {
         for (auto& operation : operations_) change(operation);
     }
-    // All that is left has this answer.
+    // Gives everything that is left this answer.
     void answer_all(const StoreResult<void>& result, std::vector<Completion>& completions);
 
 private:
@@ -35,7 +35,7 @@ private:
     std::unordered_map<MessageId, std::uint64_t> updates_;
 };
 
-// `result` for whoever asked for the operation, or for what became part of it.
+// Appends `result` as the answer to the operation and to those that became part of it.
 void answer(const Operation& operation, const StoreResult<void>& result,
             std::vector<Completion>& completions);
 

@@ -8,7 +8,7 @@
 
 namespace queue::segment_log {
 
-// A large body that is coming in: its pieces are in the log, no ENQ names them yet.
+// A large body that is being received: its pieces are in the log, and no ENQ lists them yet.
 struct Upload {
     std::vector<ChunkRef> chunks;
     std::vector<SegmentBytes> bodies;

@@ -41,7 +41,7 @@ def why_impossible():
 
 
 def unmount(folder):
-    """Retried: somebody who has just been killed may still be letting go."""
+    """Retried: a process that has just been killed may still hold it."""
     deadline = time.monotonic() + 20
     while True:
         result = subprocess.run(["umount", str(folder)], capture_output=True, text=True, timeout=60)

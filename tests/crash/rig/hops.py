@@ -15,7 +15,7 @@ _IDENT = re.compile(rb"^X-Test-Id: (\d+)", re.MULTILINE)
 _BOUNDARY = re.compile(rb'boundary="?([^"\s;]+)')
 
 
-# What comes from here is no mail of the plan: somebody wanted to see whether mail is taken.
+# Mail from here is not part of the plan: it shows whether mail is accepted.
 PROBE = "probe@client.test"
 
 
