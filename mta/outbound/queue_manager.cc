@@ -8,6 +8,8 @@
 
 namespace mta::outbound {
 
+namespace {
+
 queue::RetryPolicy retry_policy(const conf::Retry& retry) {
     return {.schedule = retry.schedule,
             .max_interval = retry.max_interval,
@@ -17,8 +19,6 @@ queue::RetryPolicy retry_policy(const conf::Retry& retry) {
             .delay_notices = retry.delay_notices};
 }
 
-namespace {
-
 // The driver is late by more than this: the clock has leapt, or the machine slept.
 constexpr Millis leap_min{60'000};
 // How often it looks whether a store that is stalled writes again.
@@ -26,21 +26,25 @@ constexpr Millis stalled_look{1'000};
 
 }  // namespace
 
-QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed)
-    : core(
-          std::move(settings), ports, std::move(hooks),
+QueueManager::Impl::Impl(SettingsPtr settings, Ports world, Hooks hooks, std::uint64_t seed)
+    : ports(world),
+      context(std::move(settings), std::move(hooks)),
+      sources(context.settings().sources),
+      scheduler(
+          retry_policy(context.settings().retry),
           [this](std::string_view domain) { return Router::lifetime_of(router.routes(), domain); },
-          seed),
-      sites(core),
-      copies(core),
-      lines(core, sites),
-      router(core, sites,
+          seed, context.now()),
+      started(context.now()),
+      sites(context),
+      copies(context, ports.store, scheduler.table()),
+      lines(context, scheduler, bundles, sites),
+      router(context, {ports.resolver, scheduler, bundles, sources, sites},
              {.on_routed = [this](queue::DomainHandle domain) { lines.on_routed(domain); },
               .on_unroutable = [this](queue::DomainHandle domain,
                                       const DeliveryError& error) { fail_parked(domain, error); },
               .on_moved = [this](queue::DomainHandle domain) { lines.note_moved(domain); }}),
       ledger(
-          core, copies,
+          context, {ports.store, scheduler, copies, history, endings, totals, latencies},
           {.on_report =
                [this](std::shared_ptr<const queue::Message> report) { accept(std::move(report)); },
            .on_damaged =
@@ -51,26 +55,36 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::ui
            .reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
            .waits_for_outage =
                [this](const auto& recipient) { return waits_for_outage(recipient); }}),
-      deliveries(core, {sites, addresses, lines, ledger, copies}),
+      deliveries(context,
+                 {.resolver = ports.resolver,
+                  .scheduler = scheduler,
+                  .bundles = bundles,
+                  .sources = sources,
+                  .sites = sites,
+                  .addresses = addresses,
+                  .lines = lines,
+                  .ledger = ledger,
+                  .copies = copies,
+                  .history = history,
+                  .connections = {ports.connector, ports.store, tracing, totals, latencies}}),
       delay_notices(
-          core, ledger, copies,
+          context, {ports.store, scheduler, ledger, copies},
           {.reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
            .waits_for_outage =
                [this](const auto& recipient) { return waits_for_outage(recipient); },
            .is_too_early =
                [this](const auto& message, const auto& recipient) {
-                   return hours_notice_not_before(message, recipient) > core.now();
+                   return hours_notice_not_before(message, recipient) > context.now();
                }}),
-      wake_ups(core, router,
+      wake_ups(context, scheduler.table(), router,
                {.wake = [this](queue::DomainHandle domain) { wake_domain(domain, true); },
                 .make_due = [this](queue::MessageHandle message,
                                    const auto& domains) { make_due(message, &domains); }}) {
     lines.set_router(router);
-    core.scheduler.set_has_failed(
-        [this](const auto& recipient) { return lines.has_failed(recipient); });
-    core.scheduler.set_notice_not_before([this](const auto& message, const auto& recipient) {
+    scheduler.set_has_failed([this](const auto& recipient) { return lines.has_failed(recipient); });
+    scheduler.set_notice_not_before([this](const auto& message, const auto& recipient) {
         return std::max(hours_notice_not_before(message, recipient),
-                        delay_notices.not_before(core.table().sender(message)));
+                        delay_notices.not_before(scheduler.table().sender(message)));
     });
 }
 
@@ -80,7 +94,7 @@ Instant QueueManager::Impl::hours_notice_not_before(const queue::MessageEntry& m
     const auto* const site = site_of(message, recipient);
     if (site == nullptr || recipient.attempts > 0 || recipient.stalls > 0) return Instant::min();
     if (!site->hours.are_limited() || !site->destination.health().is_up()) return Instant::min();
-    return site->hours.no_notice_until(core.scheduler.life_begin(message)).value_or(Instant::min());
+    return site->hours.no_notice_until(scheduler.life_begin(message)).value_or(Instant::min());
 }
 
 bool QueueManager::Impl::waits_for_outage(const queue::RecipientEntry& recipient) const {
@@ -91,28 +105,29 @@ bool QueueManager::Impl::waits_for_outage(const queue::RecipientEntry& recipient
 // ---- Mail comes in ----
 
 void QueueManager::Impl::accept(std::shared_ptr<const queue::Message> message) {
-    const auto added = core.scheduler.add(*message);
+    const auto added = scheduler.add(*message);
     // What waits for its release is read from the disk then.
-    if (message->envelope.requests.release <= core.now()) copies.keep(added, std::move(message));
-    core.request_tick();
-    if (!core.is_draining) lines.line_up_due(added);
-    core.scheduler.rearm(added);
+    if (message->envelope.requests.release <= context.now()) copies.keep(added, std::move(message));
+    context.request_tick();
+    if (!context.is_draining()) lines.line_up_due(added);
+    scheduler.rearm(added);
 }
 
 void QueueManager::Impl::forget(queue::MessageHandle message) {
     deliveries.forget(message);
-    for (auto& recipient : core.table().recipients(message)) lines.leave(message, recipient);
+    for (auto& recipient : scheduler.table().recipients(message)) lines.leave(message, recipient);
     ledger.drop(message);
-    core.request_tick();
+    context.request_tick();
 }
 
 // The DNS has said for good that there is nowhere to go.
 void QueueManager::Impl::fail_parked(queue::DomainHandle domain, const DeliveryError& error) {
     while (const auto bundle = router.first_parked(domain)) {
-        const auto message = core.bundles[bundle].message;
+        const auto message = bundles[bundle].message;
         std::vector<Outcome> outcomes;
         for (const auto number : lines.recipients_of(bundle)) {
-            lines.leave(message, core.table().recipient(core.table().message(message), number));
+            lines.leave(message,
+                        scheduler.table().recipient(scheduler.table().message(message), number));
             outcomes.push_back({number, Outcome::Kind::failed, &error});
         }
         ledger.settle(message, copies.get(message), {}, outcomes);
@@ -122,36 +137,36 @@ void QueueManager::Impl::fail_parked(queue::DomainHandle domain, const DeliveryE
 // ---- Time ----
 
 void QueueManager::Impl::tick() {
-    core.is_tick_requested = false;
+    context.begin_tick();
     // As long as the store cannot write down what would come of it, nothing begins. When that was
     // long, mail has missed its times as if the clock had leapt.
-    is_store_stalled = core.ports.store.is_stalled();
+    is_store_stalled = ports.store.is_stalled();
     const auto expected = next_wakeup();
-    const bool has_leapt = expected && core.now() > *expected + leap_min;
-    if (has_leapt) core.scheduler.begin_leap();
+    const bool has_leapt = expected && context.now() > *expected + leap_min;
+    if (has_leapt) scheduler.begin_leap();
     deliveries.tick();
     sites.tick();
     for (const auto site : sites.take_closed()) deliveries.pool().close_idle(site);
     router.tick();
     if (has_leapt) follow_leap();
-    if (!core.is_draining && !is_store_stalled) {
+    if (!context.is_draining() && !is_store_stalled) {
         wake_ups.tick();
         lines.tick();
         queue::Scheduler::Work work;
-        core.scheduler.tick(core.now(), work);
+        scheduler.tick(context.now(), work);
         serve(work);
         delay_notices.tick();
         ledger.tick();
         dispatch();
     }
-    router.note_unused(core.table().take_unused_domains());
+    router.note_unused(scheduler.table().take_unused_domains());
 }
 
 // Deadlines of what was under way have passed with the leap, and have been served by now: that was
 // no attempt either.
 void QueueManager::Impl::follow_leap() {
     lines.follow_leap();
-    core.scheduler.follow_leap(core.now());
+    scheduler.follow_leap(context.now());
 }
 
 // Messages may leave the queue on the way, and their indices be used again: each list is gone
@@ -159,20 +174,20 @@ void QueueManager::Impl::follow_leap() {
 // timer that is still due brings the rest.
 void QueueManager::Impl::serve(const queue::Scheduler::Work& work) {
     for (const auto message : work.expired)
-        if (core.table().message(message).id != 0) expire(message);
+        if (scheduler.table().message(message).id != 0) expire(message);
     for (const auto message : work.delayed)
-        if (core.table().message(message).id != 0) serve_delayed(message);
+        if (scheduler.table().message(message).id != 0) serve_delayed(message);
     for (const auto message : work.due) {
-        if (core.table().message(message).id == 0) continue;
+        if (scheduler.table().message(message).id == 0) continue;
         lines.line_up_due(message);
-        core.scheduler.rearm(message);
+        scheduler.rearm(message);
     }
 }
 
 void QueueManager::Impl::serve_delayed(queue::MessageHandle message) {
-    const auto& table = std::as_const(core.table());
+    const auto& table = std::as_const(scheduler.table());
     const bool is_late = std::ranges::any_of(table.recipients(message), [&](const auto& recipient) {
-        return core.scheduler.is_late_notice_due(table.message(message), recipient, core.now());
+        return scheduler.is_late_notice_due(table.message(message), recipient, context.now());
     });
     if (is_late) {
         ledger.send_late_notice(message);
@@ -182,20 +197,20 @@ void QueueManager::Impl::serve_delayed(queue::MessageHandle message) {
 }
 
 void QueueManager::Impl::expire(queue::MessageHandle message) {
-    auto& table = core.table();
+    auto& table = scheduler.table();
     const auto& entry = table.message(message);
     const auto recipients = table.recipients(message);
     std::vector<DeliveryError> errors(recipients.size());
     std::vector<Outcome> outcomes;
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         auto& recipient = recipients[number];
-        if (!core.scheduler.has_expired(entry, recipient, core.now())) continue;
+        if (!scheduler.has_expired(entry, recipient, context.now())) continue;
         errors[number] = reason_or_default(recipient);
         lines.leave(message, recipient);
         outcomes.push_back({number, Outcome::Kind::expired, &errors[number]});
     }
     if (outcomes.empty()) {
-        core.scheduler.rearm(message);
+        scheduler.rearm(message);
     } else {
         ledger.settle(message, copies.get(message), {}, outcomes);
     }
@@ -226,7 +241,7 @@ void QueueManager::Impl::dispatch() {
     call_back_crowded();
     while (const auto handle = sites.front()) {
         auto& site = sites[handle];
-        const auto now = core.now();
+        const auto now = context.now();
         if (!site.may_start(now)) {
             sites.pass(handle);
             sites.refresh(handle);
@@ -238,7 +253,7 @@ void QueueManager::Impl::dispatch() {
                 sites.pass(handle);
                 continue;
             }
-            if (deliveries.connections() >= core.settings->delivery.connections_max) {
+            if (deliveries.connections() >= context.settings().delivery.connections_max) {
                 // Refreshed when a connection that is closed now is gone, or any other.
                 deliveries.pool().make_room(sites.turns_waiting());
                 return;
@@ -263,12 +278,12 @@ std::optional<Instant> QueueManager::Impl::next_wakeup() const {
     };
     consider(router.next_wakeup());
     consider(sites.next_wakeup());
-    if (core.is_draining) return next;
+    if (context.is_draining()) return next;
     if (is_store_stalled) {
-        consider(core.now() + stalled_look);
+        consider(context.now() + stalled_look);
         return next;
     }
-    consider(core.scheduler.next_wakeup());
+    consider(scheduler.next_wakeup());
     consider(delay_notices.next_wakeup());
     consider(ledger.next_wakeup());
     consider(wake_ups.next_wakeup());
@@ -278,24 +293,24 @@ std::optional<Instant> QueueManager::Impl::next_wakeup() const {
 // ---- The daemon's life ----
 
 void QueueManager::Impl::reload(SettingsPtr settings) {
-    const auto former = std::exchange(core.settings, std::move(settings));
-    core.sources = SourceTable(core.settings->sources);
-    const bool are_routes_new =
-        former->routes != core.settings->routes || former->sources != core.settings->sources;
+    const auto former = context.replace_settings(std::move(settings));
+    sources = SourceTable(context.settings().sources);
+    const bool are_routes_new = former->routes != context.settings().routes ||
+                                former->sources != context.settings().sources;
     sites.apply_settings();
     router.apply_settings();
     deliveries.apply_settings();
     // A walk over the whole queue: only if there is something new in it.
-    if (are_routes_new || former->retry != core.settings->retry)
-        core.scheduler.set_policy(retry_policy(core.settings->retry));
+    if (are_routes_new || former->retry != context.settings().retry)
+        scheduler.set_policy(retry_policy(context.settings().retry));
     if (!are_routes_new) return;
     // What is in line was routed by the old ones.
-    for (const auto message : core.table().messages()) {
-        if (!core.table().message(message).first_bundle) continue;
+    for (const auto message : scheduler.table().messages()) {
+        if (!scheduler.table().message(message).first_bundle) continue;
         lines.dissolve_lined_up(message);
-        core.scheduler.rearm(message);
+        scheduler.rearm(message);
     }
-    core.request_tick();
+    context.request_tick();
 }
 
 // ---- The outside ----
@@ -305,19 +320,19 @@ QueueManager::QueueManager(SettingsPtr settings, Ports ports, Hooks hooks, std::
 QueueManager::~QueueManager() = default;
 
 void QueueManager::accept(std::shared_ptr<const queue::Message> message) {
-    ++impl_->core.totals.accepted_total;
+    ++impl_->totals.accepted_total;
     impl_->accept(std::move(message));
 }
 
 void QueueManager::forget(queue::MessageId id) {
-    if (const auto message = impl_->core.table().find(id)) impl_->forget(message);
+    if (const auto message = impl_->scheduler.table().find(id)) impl_->forget(message);
 }
 
 void QueueManager::load(const queue::QueuedMessage& queued) { impl_->load(queued); }
 
 void QueueManager::restore(Hints hints) {
     for (const auto& hint : hints)
-        if (hint.kind == Hint::Kind::address) impl_->addresses.restore(hint, impl_->core.now());
+        if (hint.kind == Hint::Kind::address) impl_->addresses.restore(hint, impl_->context.now());
     impl_->sites.restore(std::move(hints));
 }
 
@@ -329,23 +344,24 @@ Hints QueueManager::hints() const {
     return hints;
 }
 
-std::uint64_t QueueManager::hints_version() const { return impl_->core.troubles_version; }
+std::uint64_t QueueManager::hints_version() const { return impl_->context.troubles_version(); }
 
 void QueueManager::when_durable(queue::Store::OnDone on_durable) {
-    impl_->core.ports.store.when_durable(std::move(on_durable));
+    impl_->ports.store.when_durable(std::move(on_durable));
 }
 
 void QueueManager::tick() { impl_->tick(); }
 std::optional<Instant> QueueManager::next_wakeup() const { return impl_->next_wakeup(); }
 void QueueManager::reload(SettingsPtr settings) { impl_->reload(std::move(settings)); }
 void QueueManager::set_own_addresses(std::vector<IpAddress> addresses) {
-    impl_->core.own_addresses = std::move(addresses);
+    impl_->context.set_own_addresses(std::move(addresses));
 }
 
 void QueueManager::drain() {
-    if (std::exchange(impl_->core.is_draining, true)) return;
+    if (impl_->context.is_draining()) return;
+    impl_->context.drain();
     impl_->deliveries.drain();
-    impl_->core.request_tick();
+    impl_->context.request_tick();
 }
 
 void QueueManager::cut() { impl_->deliveries.cut(); }

@@ -8,20 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "conf/settings.h"
-#include "dns/resolver.h"
-#include "mta/base/daily_window.h"
 #include "mta/base/time.h"
 #include "mta/base/wake_up.h"
-#include "mta/io/connector.h"
-#include "mta/outbound/delivery_event.h"
 #include "mta/outbound/desk/endings.h"
 #include "mta/outbound/desk/message_filter.h"
 #include "mta/outbound/desk/queue_view.h"
 #include "mta/outbound/desk/tracing.h"
 #include "mta/outbound/destination/hint.h"
 #include "mta/outbound/lifecycle/queue_sweep.h"
-#include "mta/outbound/report_request.h"
+#include "mta/outbound/ports.h"
 #include "queue/message.h"
 #include "queue/store.h"
 
@@ -51,19 +46,9 @@ namespace mta::outbound {
 // All members on the shard's thread. The ports must outlive it.
 class QueueManager {
 public:
-    struct Ports {
-        queue::Store& store;
-        dns::Resolver& resolver;
-        io::Connector& connector;
-    };
-    struct Hooks {
-        std::function<Instant()> now;
-        std::function<void()> request_tick;
-        MakeReports make_reports;
-        OnEvent on_event;
-        UtcOffsetAt utc_offset_at;  // of the clock on the wall, for deliver_between; null: UTC
-    };
-    using SettingsPtr = std::shared_ptr<const conf::Settings>;
+    using Ports = outbound::Ports;
+    using Hooks = outbound::Hooks;
+    using SettingsPtr = outbound::SettingsPtr;
 
     // `seed`: of the jitter and of the order among MX hosts of equal preference.
     QueueManager(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed);

@@ -6,8 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "mta/base/pending.h"
 #include "mta/outbound/attempt/deliveries.h"
-#include "mta/outbound/core.h"
+#include "mta/outbound/context.h"
+#include "mta/outbound/desk/attempt_history.h"
+#include "mta/outbound/desk/endings.h"
+#include "mta/outbound/desk/tracing.h"
 #include "mta/outbound/destination/address_health.h"
 #include "mta/outbound/destination/site.h"
 #include "mta/outbound/lifecycle/delay_notices.h"
@@ -17,6 +21,9 @@
 #include "mta/outbound/lifecycle/wake_ups.h"
 #include "mta/outbound/queue_manager.h"
 #include "mta/outbound/routing/router.h"
+#include "mta/outbound/routing/source_table.h"
+#include "queue/bundle.h"
+#include "queue/scheduler.h"
 
 namespace mta::outbound {
 
@@ -30,10 +37,10 @@ namespace mta::outbound {
 struct QueueManager::Impl {
     class Scan;
 
-    Impl(SettingsPtr settings, Ports ports, Hooks hooks, std::uint64_t seed);
+    Impl(SettingsPtr settings, Ports world, Hooks hooks, std::uint64_t seed);
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
-    ~Impl() { core.is_alive.reset(); }
+    ~Impl() = default;
 
     void accept(std::shared_ptr<const queue::Message> message);
     void load(const queue::QueuedMessage& queued);
@@ -100,7 +107,17 @@ struct QueueManager::Impl {
     void describe_blocker(const queue::RecipientEntry& recipient, RecipientView& view) const;
     void describe_history(queue::MessageHandle message, MessageView& view) const;
 
-    Core core;
+    Ports ports;
+    Context context;
+    SourceTable sources;  // refers into the settings
+    queue::Scheduler scheduler;
+    queue::BundleSlab bundles;
+    const Instant started;
+    AttemptHistory history{scheduler.table(), started};
+    Endings endings;
+    Tracing tracing;
+    Counters totals;  // only the *_total ones
+    Latencies latencies;
     SiteTable sites;
     AddressHealth addresses;
     MessageCopies copies;
@@ -113,6 +130,7 @@ struct QueueManager::Impl {
     // Sites that wait until fewer connections are open (Site::is_crowded_out).
     std::deque<queue::SiteHandle> crowded_out;
     bool is_store_stalled = false;  // as the last tick() saw it
+    Pending reads;                  // of the store, for orders and questions
 };
 
 }  // namespace mta::outbound

@@ -66,11 +66,11 @@ bool Deliveries::is_to_be_tried_without(const Delivery& delivery,
                                         ConnectionHandle connection) {
     if (outcome.suspect) {
         const bool is_new = keywords_.suspect(delivery.host, *outcome.suspect, delivery.id,
-                                              outcome.answers, core_.now());
+                                              outcome.answers, context_.now());
         return is_new && !outcome.in_doubt && !outcome.has_timed_out;
     }
     keywords_.conclude(delivery.host, pool_[connection].target().without, delivery.id,
-                       keyword_progress(outcome), core_.now());
+                       keyword_progress(outcome), context_.now());
     return false;
 }
 
@@ -92,7 +92,7 @@ bool Deliveries::note_answers(Delivery& delivery,
         pool_.note_success(connection);
     } else if (!outcome.broken_off.empty()) {
         // A stop breaks sessions that are well.
-        if (!core_.is_draining)
+        if (!context_.is_draining())
             pool_.note_break(connection, results[outcome.broken_off.front()].error());
     } else if (trouble != results.end() && !is_source_refused) {
         if (smtp::is_too_many_connections(trouble->error())) {
@@ -121,7 +121,7 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
     const bool is_source_refused = note_answers(delivery, outcome, connection);
     const bool turns_to_v4 = std::ranges::any_of(outcome.recipients, is_for_want_of_name) &&
                              turn_to_v4(delivery, connection);
-    const bool can_go_on = delivery.holds_connection && !core_.is_draining;
+    const bool can_go_on = delivery.holds_connection && !context_.is_draining();
     const auto settle_as = [&](std::uint32_t number, Kind kind, const DeliveryError& error) {
         sorted.settled.push_back({number, kind, &error, false, false, source});
     };
@@ -145,8 +145,8 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
                                        (is_broken && !outcome.in_doubt) || goes_to_v4;
         // What the host says about the recipient is entered when it counts, in the end.
         if (goes_to_next_host) {
-            core_.history.note(delivery.message,
-                               {.recipient = number, .at = core_.now(), .error = error});
+            parts_.history.note(delivery.message,
+                                {.recipient = number, .at = context_.now(), .error = error});
         }
         if (is_one_too_many || (goes_to_v4 && !can_go_on) ||
             (is_source_refused && smtp::is_about_our_address(error))) {
@@ -207,7 +207,7 @@ bool Deliveries::turn_to_v4(Delivery& delivery, ConnectionHandle connection) {
     if (delivery.only_v4 || !pool_[connection].target().endpoint.address.is_v6()) return false;
     auto& site = parts_.sites[delivery.site];
     if (site.limits.ip == conf::IpFamilies::v6) return false;
-    site.prefers_v4_until = core_.now() + v4_preferred_for;
+    site.prefers_v4_until = context_.now() + v4_preferred_for;
     delivery.only_v4 = true;
     delivery.pass = Pass::all;
     delivery.next_host = 0;
@@ -244,7 +244,7 @@ void Deliveries::judge(const DeliveryPtr& delivery,
         const auto number = delivery->recipients[outcome.suspects.front()];
         delivery->broken_at_mailbox = mailbox_of(*delivery, number);
         parts_.sites[delivery->site].suspects.note_break(*delivery->broken_at_mailbox,
-                                                         delivery->sender, core_.now());
+                                                         delivery->sender, context_.now());
     }
     part(*delivery, outcome);
     acquit(*delivery, outcome);
@@ -262,7 +262,8 @@ void Deliveries::judge(const DeliveryPtr& delivery,
         return;
     }
     settle(*delivery, sorted.settled);
-    if (core_.is_draining || !delivery->holds_connection || delivery->sessions >= sessions_max) {
+    if (context_.is_draining() || !delivery->holds_connection ||
+        delivery->sessions >= sessions_max) {
         give_up(delivery);
     } else {
         go_on_after(delivery, connection);
@@ -271,12 +272,12 @@ void Deliveries::judge(const DeliveryPtr& delivery,
 
 void Deliveries::note_host_failure(Delivery& delivery, const DeliveryError& error) {
     for (const auto number : delivery.recipients) {
-        core_.history.note(delivery.message,
-                           {.recipient = number, .at = core_.now(), .error = error});
+        parts_.history.note(delivery.message,
+                            {.recipient = number, .at = context_.now(), .error = error});
     }
     // The spool's failure is no attempt.
     if (error.scope != Scope::message) ++parts_.sites[delivery.site].failed_attempts;
-    core_.event(HostFailed{delivery.id, parts_.sites[delivery.site].destination.name(), error});
+    context_.event(HostFailed{delivery.id, parts_.sites[delivery.site].destination.name(), error});
 }
 
 Deliveries::How Deliveries::how_of(const Delivery& delivery, bool has_failed) {
@@ -303,7 +304,7 @@ void Deliveries::note_asked(const Delivery& delivery, How how) {
 // Some are served, the delivery goes on for the others.
 void Deliveries::settle(Delivery& delivery, std::span<const Outcome> outcomes) {
     if (outcomes.empty()) return;
-    auto& table = core_.table();
+    auto& table = parts_.scheduler.table();
     for (const auto& outcome : outcomes) {
         parts_.lines.leave(delivery.message,
                            table.recipient(table.message(delivery.message), outcome.recipient));
@@ -315,7 +316,7 @@ void Deliveries::settle(Delivery& delivery, std::span<const Outcome> outcomes) {
 // All are served. The site hears of it first: what is settled may bring new mail for it.
 void Deliveries::settle_all(const DeliveryPtr& delivery, std::span<const Outcome> outcomes,
                             How how) {
-    auto& table = core_.table();
+    auto& table = parts_.scheduler.table();
     for (const auto& outcome : outcomes) {
         parts_.lines.leave(delivery->message,
                            table.recipient(table.message(delivery->message), outcome.recipient));
@@ -331,8 +332,8 @@ void Deliveries::settle_all(const DeliveryPtr& delivery, std::span<const Outcome
 bool Deliveries::is_lacking_for_good(const Delivery& delivery, std::size_t i) {
     const auto& refusal = *delivery.refusals[i];
     if (!smtp::is_missing_keyword(refusal)) return false;
-    const bool is_believed = parts_.sites[delivery.site].missing.add(refusal, core_.now());
-    auto& table = core_.table();
+    const bool is_believed = parts_.sites[delivery.site].missing.add(refusal, context_.now());
+    auto& table = parts_.scheduler.table();
     const auto& recipient =
         table.recipient(table.message(delivery.message), delivery.recipients[i]);
     const auto& former = table.error(recipient);
@@ -381,7 +382,7 @@ void Deliveries::end_unreadable(const DeliveryPtr& delivery, const queue::StoreE
     const auto message = delivery->message;
     if (error.kind == queue::StoreError::Kind::corrupt && delivery->content) {
         for (const auto number : delivery->recipients) {
-            auto& table = core_.table();
+            auto& table = parts_.scheduler.table();
             parts_.lines.leave(message, table.recipient(table.message(message), number));
         }
         delivery->bundle = {};
@@ -412,7 +413,7 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
     auto& destination = site.destination;
     site.suspects.release(delivery->number);
     if (site.suspects.take_change()) parts_.lines.come_back(delivery->site);
-    const auto now = core_.now();
+    const auto now = context_.now();
     const auto down_since = destination.health().down_since();
     const auto error = delivery->host_error.value_or(DeliveryError{});
     note_asked(*delivery, how);
@@ -424,45 +425,45 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
                                          .error = error,
                                          .sender = delivery->sender,
                                          .broken_at = {delivery->id, delivery->broken_at_mailbox},
-                                         .jitter = core_.scheduler.jitter()},
+                                         .jitter = parts_.scheduler.jitter()},
                                         now);
     using Change = queue::Destination::Change;
-    if (change != Change::none || delivery->is_probe()) ++core_.troubles_version;
+    if (change != Change::none || delivery->is_probe()) context_.note_trouble();
     if (change == Change::went_down) {
-        core_.event(DestinationDown{destination.name(), error,
-                                    destination.health().next_probe().value_or(now),
-                                    destination.waiting()});
+        context_.event(DestinationDown{destination.name(), error,
+                                       destination.health().next_probe().value_or(now),
+                                       destination.waiting()});
     } else if (change == Change::came_up) {
-        core_.event(DestinationUp{destination.name(), now - *down_since, destination.waiting()});
+        context_.event(DestinationUp{destination.name(), now - *down_since, destination.waiting()});
     }
     if (delivery->bundle) {
         const auto message = delivery->message;
         const bool is_held_up =
-            !destination.health().is_up() || destination.is_closed() || core_.is_draining;
+            !destination.health().is_up() || destination.is_closed() || context_.is_draining();
         const bool waits_for_site = is_held_up && !delivery->is_unreadable;
         auto next_due = Instant{};
         if (waits_for_site) {
             parts_.lines.put_back(delivery->bundle, place_of(*delivery));
         } else {
-            auto& entry = core_.table().message(message);
+            auto& entry = parts_.scheduler.table().message(message);
             for (const auto number : delivery->recipients) {
-                auto& recipient = core_.table().recipient(entry, number);
+                auto& recipient = parts_.scheduler.table().recipient(entry, number);
                 parts_.lines.leave(message, recipient);
-                core_.scheduler.postpone(entry, recipient, now);
+                parts_.scheduler.postpone(entry, recipient, now);
                 // Better than no reason at all; what a remote said of the message is better still.
                 if (!recipient.error && !error.text.empty())
-                    core_.table().set_error(recipient, error);
+                    parts_.scheduler.table().set_error(recipient, error);
                 next_due = recipient.due;
             }
-            core_.scheduler.rearm(message, delivery->recipients);
+            parts_.scheduler.rearm(message, delivery->recipients);
         }
         delivery->bundle = {};
-        core_.event(Postponed{delivery->id, destination.name(), error, next_due});
+        context_.event(Postponed{delivery->id, destination.name(), error, next_due});
     }
     remove(*delivery);
     parts_.sites.end_wake_if_done(delivery->site);
     parts_.sites.refresh(delivery->site);
-    core_.request_tick();
+    context_.request_tick();
 }
 
 void Deliveries::remove(Delivery& delivery) {

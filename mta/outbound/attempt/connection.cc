@@ -56,22 +56,23 @@ smtp::Transaction transaction_for(const queue::Message& message,
 
 }  // namespace
 
-Connection::Connection(Core& core, Target target, Handlers handlers)
-    : core_(core),
+Connection::Connection(Context& context, Parts parts, Target target, Handlers handlers)
+    : context_(context),
+      parts_(parts),
       target_(std::move(target)),
       remote_(describe(target_)),
       handlers_(std::move(handlers)),
-      session_(options_for(*core.settings, target_)),
-      connect_deadline_(core.now() + core.settings->delivery.connect_timeout),
-      begun_(core.now()) {
-    ++core_.totals.connects_total;
+      session_(options_for(context.settings(), target_)),
+      connect_deadline_(context_.now() + context_.settings().delivery.connect_timeout),
+      begun_(context_.now()) {
+    ++parts_.totals.connects_total;
     if (!target_.watchers.empty()) {
-        tap_ = std::make_unique<TraceTap>(core_.tracing.next_connection(), remote_);
+        tap_ = std::make_unique<TraceTap>(parts_.tracing.next_connection(), remote_);
         tap_->set_watchers(std::move(target_.watchers));
         tap_->set_message(target_.message_id);
         trace("connecting");
     }
-    connecting_ = core_.ports.connector.connect(
+    connecting_ = parts_.connector.connect(
         target_.endpoint, target_.source_address,
         [this](std::expected<std::unique_ptr<io::ByteStream>, io::ConnectError> stream) {
             on_connected(std::move(stream));
@@ -92,23 +93,23 @@ void Connection::on_connected(
         return;
     }
     stream_ = std::move(*stream);
-    core_.latencies.connect.add(core_.now() - begun_);
-    begun_ = core_.now();
+    parts_.latencies.connect.add(context_.now() - begun_);
+    begun_ = context_.now();
     trace("connected");
     stream_->start({.on_read =
                         [this](std::string_view bytes) {
-                            if (tap_) tap_->received(core_.now(), bytes);
-                            session_.on_bytes(core_.now(), bytes, stream_->backlog_bytes() == 0);
+                            if (tap_) tap_->received(context_.now(), bytes);
+                            session_.on_bytes(context_.now(), bytes, stream_->backlog_bytes() == 0);
                             pump();
                         },
                     .on_drained = [this] { pump(); },
                     .on_closed =
                         [this](std::string_view reason) {
                             trace(reason.empty() ? "the other side closed" : reason);
-                            session_.on_closed(core_.now(), reason);
+                            session_.on_closed(context_.now(), reason);
                             pump();
                         }});
-    session_.on_connected(core_.now());
+    session_.on_connected(context_.now());
     pump();
 }
 
@@ -119,14 +120,14 @@ bool Connection::can_start() const {
 void Connection::start(std::shared_ptr<const queue::Message> message,
                        const std::vector<std::uint32_t>& recipients) {
     MTA_ASSERT(can_start());
-    if (tap_ || core_.tracing.is_watched()) retap(*message, recipients);
-    Body body{.message = std::move(message), .begun = core_.now()};
+    if (tap_ || parts_.tracing.is_watched()) retap(*message, recipients);
+    Body body{.message = std::move(message), .begun = context_.now()};
     auto transaction = transaction_for(*body.message, recipients);
     body.is_complete = transaction.body.has_value();
-    body.number = session_.start(core_.now(), std::move(transaction));
+    body.number = session_.start(context_.now(), std::move(transaction));
     bodies_.push_back(std::move(body));
     ++started_;
-    ++core_.totals.transactions_total;
+    ++parts_.totals.transactions_total;
     write_output();
     handlers_.on_deadline_change();
 }
@@ -140,20 +141,20 @@ void Connection::quit() {
         end(std::nullopt);
         return;
     }
-    session_.quit(core_.now());
+    session_.quit(context_.now());
     write_output();
     handlers_.on_deadline_change();
 }
 
 void Connection::stop_connecting() {
     if (!connecting_) return;
-    core_.ports.connector.cancel(*connecting_);
+    parts_.connector.cancel(*connecting_);
     connecting_.reset();
 }
 
 void Connection::cut() {
     if (has_ended_ || stream_ == nullptr) return abort();
-    session_.on_closed(core_.now(), "this relay was stopped");
+    session_.on_closed(context_.now(), "this relay was stopped");
     pump();
 }
 
@@ -178,7 +179,7 @@ std::optional<Instant> Connection::silent_since() const {
 void Connection::on_deadline() {
     if (has_ended_) return;
     if (stream_ != nullptr) {
-        session_.on_deadline(core_.now());
+        session_.on_deadline(context_.now());
         pump();
         return;
     }
@@ -186,7 +187,7 @@ void Connection::on_deadline() {
     end(DeliveryError{.status = {4, 4, 1},
                       .scope = Scope::host,
                       .text = "cannot connect: no answer in " +
-                              std::to_string(core_.settings->delivery.connect_timeout.count()) +
+                              std::to_string(context_.settings().delivery.connect_timeout.count()) +
                               " ms",
                       .remote = remote_});
 }
@@ -194,24 +195,24 @@ void Connection::on_deadline() {
 void Connection::write_output() {
     auto output = session_.take_output();
     if (output.empty()) return;
-    if (tap_) tap_->sent(core_.now(), output);
+    if (tap_) tap_->sent(context_.now(), output);
     stream_->write(std::move(output));
 }
 
 void Connection::trace(std::string_view text, TraceLine::Kind kind) {
-    if (tap_) tap_->note(core_.now(), text, kind);
+    if (tap_) tap_->note(context_.now(), text, kind);
 }
 
 // Who wants to see this transaction; with another one under way, whoever watches that, too.
 void Connection::retap(const queue::Message& message,
                        const std::vector<std::uint32_t>& recipients) {
-    auto watchers = core_.tracing.match(message, recipients, core_.now());
+    auto watchers = parts_.tracing.match(message, recipients, context_.now());
     const bool is_only_one = bodies_.empty();
     if (watchers.empty()) {
         if (is_only_one) tap_.reset();
         return;
     }
-    if (!tap_) tap_ = std::make_unique<TraceTap>(core_.tracing.next_connection(), remote_);
+    if (!tap_) tap_ = std::make_unique<TraceTap>(parts_.tracing.next_connection(), remote_);
     if (is_only_one) {
         tap_->set_watchers(std::move(watchers));
     } else {
@@ -249,14 +250,14 @@ void Connection::handle(std::vector<smtp::ClientSession::Event>& events) {
     for (auto& event : events) {
         if (has_ended_) return;
         if (std::holds_alternative<Session::Ready>(event)) {
-            if (started_ == 0) core_.latencies.hello.add(core_.now() - begun_);
+            if (started_ == 0) parts_.latencies.hello.add(context_.now() - begun_);
             handlers_.on_ready();
         } else if (auto* transaction = std::get_if<Session::TransactionEnded>(&event)) {
             const auto ended = std::ranges::find(bodies_, transaction->number, &Body::number);
             trace("end of the attempt", TraceLine::Kind::end);
             if (ended != bodies_.end()) {
                 if (!transaction->never_began)
-                    core_.latencies.transaction.add(core_.now() - ended->begun);
+                    parts_.latencies.transaction.add(context_.now() - ended->begun);
                 bodies_.erase(ended);
             }
             handlers_.on_transaction_end({.outcome = std::move(*transaction)});
@@ -293,12 +294,11 @@ void Connection::feed_body() {
     MTA_ASSERT(body != bodies_.end());
     if (body->is_reading || body->is_complete) return;
     body->is_reading = true;
-    core_.ports.store.read_body(
-        body->message->id, body->next_byte,
-        static_cast<std::uint32_t>(limits::body_chunk_bytes_max),
-        [this, alive = std::weak_ptr(is_alive_), number](queue::StoreResult<std::string> bytes) {
-            if (!alive.expired()) on_body_read(number, std::move(bytes));
-        });
+    parts_.store.read_body(body->message->id, body->next_byte,
+                           static_cast<std::uint32_t>(limits::body_chunk_bytes_max),
+                           reads_.guard([this, number](queue::StoreResult<std::string> bytes) {
+                               on_body_read(number, std::move(bytes));
+                           }));
 }
 
 void Connection::on_body_read(smtp::TransactionNumber number,
@@ -315,7 +315,7 @@ void Connection::on_body_read(smtp::TransactionNumber number,
     }
     body->next_byte += bytes->size();
     body->is_complete = body->next_byte >= size;
-    session_.body(core_.now(), number, *bytes, body->is_complete);
+    session_.body(context_.now(), number, *bytes, body->is_complete);
     pump();
 }
 

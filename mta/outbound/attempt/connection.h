@@ -7,9 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "mta/base/pending.h"
 #include "mta/base/time.h"
 #include "mta/io/connector.h"
-#include "mta/outbound/core.h"
+#include "mta/outbound/context.h"
+#include "mta/outbound/desk/queue_view.h"
+#include "mta/outbound/desk/tracing.h"
 #include "mta/smtp/client/client_session.h"
 #include "queue/message.h"
 #include "queue/store.h"
@@ -63,8 +66,15 @@ public:
     // How long an unwell one has to accept, and then to greet.
     static constexpr Millis unwell_patience{30'000};
 
+    struct Parts {
+        io::Connector& connector;
+        queue::Store& store;
+        Tracing& tracing;
+        Counters& totals;
+        Latencies& latencies;
+    };
     // Begins to connect.
-    Connection(Core& core, Target target, Handlers handlers);
+    Connection(Context& context, Parts parts, Target target, Handlers handlers);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
     ~Connection();
@@ -130,7 +140,8 @@ private:
     void end(const std::optional<DeliveryError>& error);
     void break_off(smtp::TransactionNumber number, queue::StoreError error);
 
-    Core& core_;
+    Context& context_;
+    Parts parts_;
     Target target_;
     std::string remote_;
     Handlers handlers_;
@@ -146,7 +157,7 @@ private:
     bool was_body_out_ = false;
     bool has_ended_ = false;
     bool has_unusable_source_ = false;
-    std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
+    Pending reads_;
 };
 
 }  // namespace mta::outbound

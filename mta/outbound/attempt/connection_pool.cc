@@ -13,13 +13,13 @@ ConnectionHandle ConnectionPool::open(queue::SiteHandle site, Connection::Target
     auto& held = connections_[handle];
     held.site = site;
     held.peer = {.host = std::move(host),
-                 .attempt = addresses_.begin(target.endpoint, core_.now())};
+                 .attempt = addresses_.begin(target.endpoint, context_.now())};
     held.peer.epoch = held.peer.host->concurrency.epoch();
     ++held.peer.host->connections;
     ++sites_[site].connections;
     ++total_;
     held.connection = std::make_unique<Connection>(
-        core_, std::move(target),
+        context_, connection_parts_, std::move(target),
         Connection::Handlers{.on_ready = [this, handle] { handlers_.on_ready(handle); },
                              .on_room = [this, handle] { handlers_.on_room(handle); },
                              .on_body_out = [this, handle] { handlers_.on_body_out(handle); },
@@ -49,15 +49,16 @@ void ConnectionPool::park(ConnectionHandle handle) {
     auto& held = connections_[handle];
     MTA_ASSERT(!held.is_idle && held.connection->active() == 0);
     auto& site = sites_[held.site];
-    const auto& delivery = core_.settings->delivery;
+    const auto& delivery = context_.settings().delivery;
     const bool is_over =
         is_used_up(handle) || !held.connection->can_start() || site.destination.is_closed();
-    if (is_over || core_.is_draining || site.connections > site.connections_limit(core_.now())) {
+    if (is_over || context_.is_draining() ||
+        site.connections > site.connections_limit(context_.now())) {
         held.connection->quit();
         return;
     }
     held.is_idle = true;
-    held.idle_until = core_.now() + delivery.idle_timeout;
+    held.idle_until = context_.now() + delivery.idle_timeout;
     held.in_idle = idle_.insert(idle_.end(), handle);
     site.idle.push_back(handle);
     rearm(handle);
@@ -67,22 +68,22 @@ bool ConnectionPool::is_used_up(ConnectionHandle handle) const {
     const auto& held = connections_[handle];
     const auto& site = sites_[held.site];
     return held.connection->started() >= site.limits.messages_per_connection_max ||
-           site.sources.is_suspended(held.connection->target().source, core_.now());
+           site.sources.is_suspended(held.connection->target().source, context_.now());
 }
 
 // The address is up. From now on it is no probe, and what fails afterwards began now.
 void ConnectionPool::note_hello(ConnectionHandle handle) {
     auto& held = connections_[handle];
-    if (addresses_.succeeded(held.peer.attempt, core_.now())) ++core_.troubles_version;
-    held.peer.attempt = addresses_.begin(held.peer.attempt.endpoint, core_.now());
+    if (addresses_.succeeded(held.peer.attempt, context_.now())) context_.note_trouble();
+    held.peer.attempt = addresses_.begin(held.peer.attempt.endpoint, context_.now());
 }
 
 void ConnectionPool::note_success(ConnectionHandle handle) {
     const auto& held = connections_[handle];
     note_hello(handle);
-    sites_[held.site].sources.accept(held.connection->target().source, core_.now());
+    sites_[held.site].sources.accept(held.connection->target().source, context_.now());
     const auto before = HostLimits::connections_limit(*held.peer.host);
-    HostLimits::note_success(*held.peer.host, core_.now());
+    HostLimits::note_success(*held.peer.host, context_.now());
     if (HostLimits::connections_limit(*held.peer.host) > before)
         handlers_.on_host_room(held.peer.host);
 }
@@ -95,23 +96,23 @@ void ConnectionPool::note_failure(ConnectionHandle handle, const DeliveryError& 
     host.concurrency.on_failure(in_use, held.peer.epoch);
     if (std::exchange(held.is_judged, true)) return;
     const bool is_static = sites_[held.site].plan.is_static;
-    addresses_.failed(held.peer.attempt, {error, is_static, core_.scheduler.jitter()}, core_.now());
-    ++core_.troubles_version;
+    addresses_.failed(held.peer.attempt, {error, is_static, scheduler_.jitter()}, context_.now());
+    context_.note_trouble();
 }
 
 void ConnectionPool::note_break(ConnectionHandle handle, const DeliveryError& error) {
     auto& held = connections_[handle];
     if (std::exchange(held.is_judged, true)) return;
     const bool is_static = sites_[held.site].plan.is_static;
-    const AddressHealth::Failure failure{error, is_static, core_.scheduler.jitter()};
-    if (addresses_.failed(held.peer.attempt, failure, core_.now())) ++core_.troubles_version;
+    const AddressHealth::Failure failure{error, is_static, scheduler_.jitter()};
+    if (addresses_.failed(held.peer.attempt, failure, context_.now())) context_.note_trouble();
 }
 
 void ConnectionPool::note_too_many(ConnectionHandle handle) {
     const auto& held = connections_[handle];
     auto& host = *held.peer.host;
     const auto others = host.connections - (held.connection->has_ended() ? 0 : 1);
-    HostLimits::note_too_many(host, others, core_.now(), core_.scheduler.jitter());
+    HostLimits::note_too_many(host, others, context_.now(), scheduler_.jitter());
 }
 
 // One takes its place until its QUIT is answered: who asks again meanwhile waits for the same one.
@@ -175,10 +176,10 @@ void ConnectionPool::abort(ConnectionHandle handle) {
 }
 
 void ConnectionPool::tick() {
-    for (const auto handle : timers_.advance(core_.now())) {
+    for (const auto handle : timers_.advance(context_.now())) {
         auto& held = connections_[handle];
         if (!held.connection || held.connection->has_ended()) continue;
-        if (held.is_idle && core_.now() >= held.idle_until) {
+        if (held.is_idle && context_.now() >= held.idle_until) {
             take_out_of_idle(handle);
             held.connection->quit();
         } else {
@@ -189,7 +190,7 @@ void ConnectionPool::tick() {
     }
     for (const auto handle : std::exchange(ended_, {})) {
         const auto& held = connections_[handle];
-        if (!held.is_judged) addresses_.learnt_nothing(held.peer.attempt, core_.now());
+        if (!held.is_judged) addresses_.learnt_nothing(held.peer.attempt, context_.now());
         connections_.remove(handle);
     }
 }
@@ -216,13 +217,13 @@ void ConnectionPool::release(ConnectionHandle handle) {
     if (std::exchange(held.makes_room, false)) --making_room_;
     ended_.push_back(handle);
     sites_.refresh(held.site);
-    core_.request_tick();
+    context_.request_tick();
 }
 
 void ConnectionPool::begin_silence_if_due(ConnectionHandle handle) {
     auto& held = connections_[handle];
     const auto since = held.connection->silent_since();
-    if (held.silence || !since || core_.now() - *since < SilentConnections::silence_min) return;
+    if (held.silence || !since || context_.now() - *since < SilentConnections::silence_min) return;
     auto& site = sites_[held.site];
     auto& host = *held.peer.host;
     held.silence = Held::Silence{*since, site.silent.add(site.last_answer > *since),

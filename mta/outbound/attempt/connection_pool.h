@@ -10,10 +10,11 @@
 #include "mta/base/handle_timers.h"
 #include "mta/outbound/attempt/connection.h"
 #include "mta/outbound/connection_handle.h"
-#include "mta/outbound/core.h"
+#include "mta/outbound/context.h"
 #include "mta/outbound/destination/address_health.h"
 #include "mta/outbound/destination/host_limits.h"
 #include "mta/outbound/destination/site.h"
+#include "queue/scheduler.h"
 #include "queue/slab.h"
 
 namespace mta::outbound {
@@ -43,13 +44,17 @@ public:
     struct Parts {
         SiteTable& sites;
         AddressHealth& addresses;
+        queue::Scheduler& scheduler;  // for its jitter
+        Connection::Parts connections;
     };
-    ConnectionPool(Core& core, Parts parts, Handlers handlers)
-        : core_(core),
+    ConnectionPool(Context& context, Parts parts, Handlers handlers)
+        : context_(context),
           sites_(parts.sites),
           addresses_(parts.addresses),
+          scheduler_(parts.scheduler),
+          connection_parts_(parts.connections),
           handlers_(std::move(handlers)),
-          timers_(core.now()) {}
+          timers_(context.now()) {}
 
     // Open in all: on the way, at work, idle, closing.
     [[nodiscard]] std::uint32_t total() const { return total_; }
@@ -136,9 +141,11 @@ private:
     void end_silence(Held& held);
     void rearm(ConnectionHandle handle);
 
-    Core& core_;
+    Context& context_;
     SiteTable& sites_;
     AddressHealth& addresses_;
+    queue::Scheduler& scheduler_;
+    Connection::Parts connection_parts_;
     Handlers handlers_;
     queue::Slab<Held, ConnectionHandle> connections_;
     std::list<ConnectionHandle> idle_;  // of all sites, the longest idle first

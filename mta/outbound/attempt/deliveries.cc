@@ -17,10 +17,10 @@ constexpr std::uint32_t fresh_starts_max = 3;
 
 }  // namespace
 
-Deliveries::Deliveries(Core& core, Parts parts)
-    : core_(core),
+Deliveries::Deliveries(Context& context, Parts parts)
+    : context_(context),
       parts_(parts),
-      pool_(core, {parts.sites, parts.addresses},
+      pool_(context, {parts.sites, parts.addresses, parts.scheduler, parts.connections},
             {.on_ready = [this](ConnectionHandle connection) { on_ready(connection); },
              .on_room = [this](ConnectionHandle connection) { on_room(connection); },
              .on_body_out = [this](ConnectionHandle connection) { send_trial(connection); },
@@ -37,9 +37,9 @@ Deliveries::Deliveries(Core& core, Parts parts)
                  [this](const HostLimits::HostPtr& host) {
                      if (host->line.empty()) return;
                      hosts_with_room_.push_back(host);
-                     core_.request_tick();
+                     context_.request_tick();
                  }}),
-      expiries_(core.now()) {}
+      expiries_(context.now()) {}
 
 // ---- Beginning ----
 
@@ -48,21 +48,21 @@ Deliveries::DeliveryPtr Deliveries::make(queue::SiteHandle site) {
     delivery->bundle = parts_.lines.take(
         site, std::max<std::size_t>(parts_.sites[site].limits.recipients_per_transaction_max, 1));
     delivery->site = site;
-    delivery->message = core_.bundles[delivery->bundle].message;
-    delivery->id = core_.table().message(delivery->message).id;
+    delivery->message = parts_.bundles[delivery->bundle].message;
+    delivery->id = parts_.scheduler.table().message(delivery->message).id;
     delivery->content = parts_.copies.get(delivery->message);
     delivery->recipients = parts_.lines.recipients_of(delivery->bundle);
     delivery->refusals.resize(delivery->recipients.size());
-    delivery->sender = core_.bundles[delivery->bundle].sender;
-    delivery->is_retried = core_.bundles[delivery->bundle].is_retry;
+    delivery->sender = parts_.bundles[delivery->bundle].sender;
+    delivery->is_retried = parts_.bundles[delivery->bundle].is_retry;
     delivery->at_start = parts_.sites[site].destination.mark();
     delivery->index = all_.size();
     delivery->number = ++last_number_;
     all_.push_back(delivery);
     hold_suspects(*delivery);
-    if (parts_.sites[site].limits.has_rates()) ++core_.troubles_version;
-    core_.event(AttemptStarted{delivery->id, parts_.sites[site].destination.name(),
-                               static_cast<std::uint32_t>(delivery->recipients.size())});
+    if (parts_.sites[site].limits.has_rates()) context_.note_trouble();
+    context_.event(AttemptStarted{delivery->id, parts_.sites[site].destination.name(),
+                                  static_cast<std::uint32_t>(delivery->recipients.size())});
     return delivery;
 }
 
@@ -76,18 +76,18 @@ void Deliveries::hold_suspects(const Delivery& delivery) {
 }
 
 std::uint32_t Deliveries::mailbox_of(const Delivery& delivery, std::uint32_t recipient) const {
-    const auto& table = std::as_const(core_.table());
+    const auto& table = std::as_const(parts_.scheduler.table());
     return table.recipient(table.message(delivery.message), recipient).address_hash;
 }
 
 void Deliveries::start(queue::SiteHandle site) {
     const auto needs = parts_.sites[site].needs();
     auto& destination = parts_.sites[site].destination;
-    const bool is_probe = destination.start(core_.now(), needs);
+    const bool is_probe = destination.start(context_.now(), needs);
     const auto delivery = make(site);
     delivery->may_connect = needs.connection;
     delivery->taken = destination.taken();
-    delivery->taken_at = core_.now();
+    delivery->taken_at = context_.now();
     if (is_probe) {
         const bool is_ordered = destination.health().is_probe_ordered();
         delivery->purpose = is_ordered ? Purpose::ordered_probe : Purpose::probe;
@@ -115,7 +115,7 @@ void Deliveries::read(const DeliveryPtr& delivery) {
 }
 
 void Deliveries::on_read(const DeliveryPtr& delivery, const MessageCopies::ReadResult& read) {
-    core_.request_tick();
+    context_.request_tick();
     const auto kept = delivery->connection;
     if (kept) work_of(kept).reserved = nullptr;
     if (read) {
@@ -146,20 +146,20 @@ void Deliveries::set_unconnected(Delivery& delivery, bool is_unconnected) {
 }
 
 std::uint32_t Deliveries::crowded_from() const {
-    const auto most = core_.settings->delivery.connections_max;
+    const auto most = context_.settings().delivery.connections_max;
     return most - most / 4;
 }
 
 std::uint32_t Deliveries::connections_max_for(queue::SiteHandle site) const {
     const auto own = parts_.sites[site].connections + parts_.sites[site].unconnected;
     const bool may_have_all = own == 0 || own == connections();
-    return may_have_all ? core_.settings->delivery.connections_max : crowded_from();
+    return may_have_all ? context_.settings().delivery.connections_max : crowded_from();
 }
 
 // ---- On a connection ----
 
 void Deliveries::on_ready(ConnectionHandle connection) {
-    core_.request_tick();
+    context_.request_tick();
     const bool can_start = pool_[connection].can_start();
     // The server has ended the session in the same breath in which it answered EHLO: on_end()
     // comes.
@@ -172,7 +172,8 @@ void Deliveries::on_ready(ConnectionHandle connection) {
         pool_[connection].quit();
     } else if (work_of(connection).active.empty()) {
         const auto site = pool_.site_of(connection);
-        const bool can_serve = can_start && !core_.is_draining && !pool_.is_used_up(connection) &&
+        const bool can_serve = can_start && !context_.is_draining() &&
+                               !pool_.is_used_up(connection) &&
                                !parts_.sites[site].destination.is_closed();
         const auto waiting = can_serve ? take_waiting(site) : nullptr;
         if (waiting && take_over(waiting)) return transact(waiting, connection);
@@ -186,7 +187,8 @@ void Deliveries::on_ready(ConnectionHandle connection) {
 void Deliveries::on_room(ConnectionHandle connection) {
     const auto site = pool_.site_of(connection);
     auto& destination = parts_.sites[site].destination;
-    if (core_.is_draining || !parts_.lines.make_way(site) || !destination.may_follow(core_.now()))
+    if (context_.is_draining() || !parts_.lines.make_way(site) ||
+        !destination.may_follow(context_.now()))
         return;
     const bool is_full = connections() >= connections_max_for(site);
     const bool is_needed_elsewhere = is_full && parts_.sites.front();
@@ -196,10 +198,10 @@ void Deliveries::on_room(ConnectionHandle connection) {
         !parts_.sites[site].is_waiting_for_host && destination.busy() < destination.limit();
     if (is_needed_elsewhere || (!is_full && may_open)) return;
     if (pool_.is_used_up(connection)) return;
-    const auto message = core_.bundles[destination.next_bundle()].message;
+    const auto message = parts_.bundles[destination.next_bundle()].message;
     const auto content = parts_.copies.get(message);
     if (!content || !content->is_body_inline()) return;
-    destination.start_behind(core_.now());
+    destination.start_behind(context_.now());
     const auto delivery = make(site);
     delivery->holds_connection = false;
     transact(delivery, connection);
@@ -210,20 +212,20 @@ void Deliveries::fit_to_limits(Delivery& delivery, const smtp::Capabilities& cap
     const auto limit = [](std::uint32_t most) { return most == 0 ? SIZE_MAX : most; };
     const auto recipients_max = limit(capabilities.recipients_max);
     const auto domains_max = limit(capabilities.recipient_domains_max);
-    const auto& entry = core_.table().message(delivery.message);
+    const auto& entry = parts_.scheduler.table().message(delivery.message);
     std::set<queue::DomainHandle> domains;
     std::vector<std::uint32_t> kept;
     std::vector<std::optional<DeliveryError>> refusals;
     for (std::size_t i = 0; i < delivery.recipients.size(); ++i) {
         if (kept.size() == recipients_max) break;
         const auto number = delivery.recipients[i];
-        const auto domain = core_.table().recipient(entry, number).domain;
+        const auto domain = parts_.scheduler.table().recipient(entry, number).domain;
         if (!domains.contains(domain) && domains.size() == domains_max) continue;
         domains.insert(domain);
         kept.push_back(number);
         refusals.push_back(std::move(delivery.refusals[i]));
     }
-    if (kept.size() < core_.bundles[delivery.bundle].recipients)
+    if (kept.size() < parts_.bundles[delivery.bundle].recipients)
         parts_.lines.put_back(parts_.lines.split_off_others(delivery.bundle, kept));
     delivery.recipients = std::move(kept);
     delivery.refusals = std::move(refusals);
@@ -237,7 +239,7 @@ void Deliveries::transact(const DeliveryPtr& delivery, ConnectionHandle connecti
     parts_.sites[delivery->site].missing.clear(capabilities);
     // Another one of the site has had its answer meanwhile.
     if (delivery->trial &&
-        parts_.sites[delivery->site].standing(core_.now()) == Standing::answering)
+        parts_.sites[delivery->site].standing(context_.now()) == Standing::answering)
         end_trial(*delivery);
     delivery->may_send = false;
     delivery->was_offered = true;
@@ -257,7 +259,7 @@ void Deliveries::on_silent(ConnectionHandle connection) {
     const auto& delivery = *active.front();
     const auto mailbox = mailbox_of(delivery, delivery.recipients[*place]);
     parts_.sites[delivery.site].suspects.note_silence(mailbox, delivery.sender, delivery.number,
-                                                      core_.now());
+                                                      context_.now());
 }
 
 void Deliveries::on_transaction_end(ConnectionHandle connection,
@@ -266,7 +268,7 @@ void Deliveries::on_transaction_end(ConnectionHandle connection,
     MTA_ASSERT(!active.empty());
     const auto delivery = active.front();
     active.erase(active.begin());
-    core_.request_tick();
+    context_.request_tick();
     delivery->connection = {};
     // The one behind it has the connection now.
     if (!active.empty() && std::exchange(delivery->holds_connection, false))
@@ -277,7 +279,7 @@ void Deliveries::on_transaction_end(ConnectionHandle connection,
         end_unreadable(delivery, *ended.unreadable);
     } else if (ended.outcome.chunking_refused || ended.outcome.never_began) {
         if (ended.outcome.chunking_refused)
-            keywords_.distrust(delivery->host, SmtpKeyword::chunking, core_.now());
+            keywords_.distrust(delivery->host, SmtpKeyword::chunking, context_.now());
         start_afresh(delivery, connection);
     } else if (is_to_be_tried_without(*delivery, ended.outcome, connection)) {
         start_afresh(delivery, connection);
@@ -333,7 +335,7 @@ void Deliveries::on_refused(const DeliveryPtr& delivery, ConnectionHandle connec
 
 // As if it had never been started, on a new connection.
 void Deliveries::start_afresh(const DeliveryPtr& delivery, ConnectionHandle connection) {
-    if (!delivery->holds_connection || core_.is_draining ||
+    if (!delivery->holds_connection || context_.is_draining() ||
         ++delivery->fresh_starts > fresh_starts_max) {
         if (!delivery->host_error) {
             delivery->host_error = DeliveryError{
@@ -381,7 +383,7 @@ void Deliveries::forget(queue::MessageHandle message) {
     for (const auto& delivery : deliveries) {
         if (!delivery->bundle || delivery->message != message) continue;
         for (const auto number : delivery->recipients) {
-            auto& table = core_.table();
+            auto& table = parts_.scheduler.table();
             parts_.lines.leave(message, table.recipient(table.message(message), number));
         }
         delivery->bundle = {};
@@ -425,7 +427,7 @@ void Deliveries::cut() {
 
 void Deliveries::tick() {
     pool_.tick();
-    while (!paused_.empty() && paused_.begin()->first <= core_.now()) {
+    while (!paused_.empty() && paused_.begin()->first <= context_.now()) {
         const auto delivery = paused_.extract(paused_.begin()).mapped().lock();
         if (!delivery || !delivery->bundle) continue;
         if (delivery->waiting_at) {
@@ -448,7 +450,7 @@ std::optional<Instant> Deliveries::next_wakeup() const {
     if (const auto expiry = expiries_.next()) consider(*expiry);
     // Somebody may have begun to wait for the place of one whose time was over long ago: it is due
     // now, and no clock has leapt over it.
-    if (const auto trial = next_break_off()) consider(std::max(trial->at, core_.now()));
+    if (const auto trial = next_break_off()) consider(std::max(trial->at, context_.now()));
     return next;
 }
 

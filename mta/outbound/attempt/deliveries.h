@@ -13,8 +13,10 @@
 
 #include "dns/resolver.h"
 #include "mta/base/handle_timers.h"
+#include "mta/base/pending.h"
 #include "mta/outbound/attempt/connection_pool.h"
-#include "mta/outbound/core.h"
+#include "mta/outbound/context.h"
+#include "mta/outbound/desk/attempt_history.h"
 #include "mta/outbound/destination/address_health.h"
 #include "mta/outbound/destination/host_keywords.h"
 #include "mta/outbound/destination/host_limits.h"
@@ -22,6 +24,9 @@
 #include "mta/outbound/lifecycle/ledger.h"
 #include "mta/outbound/lifecycle/lines.h"
 #include "mta/outbound/lifecycle/message_copies.h"
+#include "mta/outbound/routing/source_table.h"
+#include "queue/bundle.h"
+#include "queue/scheduler.h"
 
 namespace mta::outbound {
 
@@ -86,13 +91,19 @@ namespace mta::outbound {
 class Deliveries {
 public:
     struct Parts {
+        dns::Resolver& resolver;
+        queue::Scheduler& scheduler;
+        queue::BundleSlab& bundles;
+        const SourceTable& sources;
         SiteTable& sites;
         AddressHealth& addresses;
         Lines& lines;
         Ledger& ledger;
         MessageCopies& copies;
+        AttemptHistory& history;
+        Connection::Parts connections;
     };
-    Deliveries(Core& core, Parts parts);
+    Deliveries(Context& context, Parts parts);
 
     // While others wait for its place a first attempt has so long for its answer (SiteTable): to
     // EHLO, and then to each command,
@@ -142,7 +153,7 @@ public:
     // What waits of the message for room at a host is in its site's line again, so that an order
     // can have it.
     void put_back_waiting(queue::MessageHandle message);
-    // After core.settings was replaced.
+    // After the settings were replaced.
     void apply_settings();
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const;
@@ -384,7 +395,7 @@ private:
     void remove(Delivery& delivery);
     [[nodiscard]] Work& work_of(ConnectionHandle connection);
 
-    Core& core_;
+    Context& context_;
     Parts parts_;
     ConnectionPool pool_;
     std::vector<DeliveryPtr> all_;
@@ -401,6 +412,7 @@ private:
     // is no longer closed.
     std::multimap<Instant, std::weak_ptr<Delivery>> paused_;
     std::optional<Instant> look_up_check_;  // set while hosts are being looked up
+    Pending look_ups_;
 };
 
 }  // namespace mta::outbound

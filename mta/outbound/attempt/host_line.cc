@@ -9,7 +9,7 @@
 namespace mta::outbound {
 
 HostLimits::HostPtr Deliveries::limit_of(const Delivery& delivery, const conf::NextHopHost& host) {
-    const auto& settings = *core_.settings;
+    const auto& settings = context_.settings();
     const auto& site = parts_.sites[delivery.site];
     const auto literal = dns::address_of_literal(host.host);
     const auto name = literal ? literal->to_string() : host.host;
@@ -36,7 +36,7 @@ void Deliveries::wait_for_host(const DeliveryPtr& delivery) {
     waiting_for_host_[delivery->site] = delivery;
     site.is_waiting_for_host = site.knows_full_host = true;
     watch_expiry(*delivery);
-    if (host.closed_until > core_.now()) {
+    if (host.closed_until > context_.now()) {
         paused_.emplace(host.closed_until, delivery);
     } else {
         pool_.close_idle_to(host);
@@ -55,7 +55,7 @@ void Deliveries::leave_host_line(Delivery& delivery) {
     // The first one may have been the only one who would be called: now the next one is.
     if (host->line.empty()) return;
     hosts_with_room_.push_back(host);
-    core_.request_tick();
+    context_.request_tick();
 }
 
 // Who was called has a connection, or does not come.
@@ -65,16 +65,16 @@ void Deliveries::give_place_up(Delivery& delivery) {
     --host->called;
     if (host->line.empty()) return;
     hosts_with_room_.push_back(host);
-    core_.request_tick();
+    context_.request_tick();
 }
 
 // Who waits is not being delivered: he expires like anybody in line, in which he is put for it.
 void Deliveries::watch_expiry(const Delivery& delivery) {
-    const auto& entry = core_.table().message(delivery.message);
+    const auto& entry = parts_.scheduler.table().message(delivery.message);
     auto first = Instant::max();
     for (const auto number : delivery.recipients) {
-        const auto& recipient = core_.table().recipient(entry, number);
-        first = std::min(first, core_.scheduler.gives_up_at(entry, recipient).value_or(first));
+        const auto& recipient = parts_.scheduler.table().recipient(entry, number);
+        first = std::min(first, parts_.scheduler.gives_up_at(entry, recipient).value_or(first));
     }
     if (first == Instant::max()) {
         expiries_.clear(delivery.site);
@@ -84,7 +84,7 @@ void Deliveries::watch_expiry(const Delivery& delivery) {
 }
 
 void Deliveries::put_back_expired() {
-    for (const auto site : expiries_.advance(core_.now()))
+    for (const auto site : expiries_.advance(context_.now()))
         put_back(take_waiting(site), How::unknown);
 }
 
@@ -94,16 +94,16 @@ void Deliveries::put_back_waiting(queue::MessageHandle message) {
 
 std::vector<queue::SiteHandle> Deliveries::sites_waiting_with(queue::MessageHandle message) const {
     std::vector<queue::SiteHandle> sites;
-    for (auto bundle = core_.table().message(message).first_bundle; bundle;
-         bundle = core_.bundles[bundle].next_of_message) {
-        const auto waiting = waiting_for_host(core_.bundles[bundle].site);
-        if (waiting && waiting->bundle == bundle) sites.push_back(core_.bundles[bundle].site);
+    for (auto bundle = parts_.scheduler.table().message(message).first_bundle; bundle;
+         bundle = parts_.bundles[bundle].next_of_message) {
+        const auto waiting = waiting_for_host(parts_.bundles[bundle].site);
+        if (waiting && waiting->bundle == bundle) sites.push_back(parts_.bundles[bundle].site);
     }
     return sites;
 }
 
 void Deliveries::serve_line_of(const HostLimits::HostPtr& host) {
-    while (!host->line.empty() && HostLimits::has_room(*host, core_.now())) {
+    while (!host->line.empty() && HostLimits::has_room(*host, context_.now())) {
         const auto delivery = waiting_for_host_.at(host->line.front()).lock();
         MTA_ASSERT(delivery);
         leave_host_line(*delivery);
@@ -119,7 +119,7 @@ void Deliveries::serve_line_of(const HostLimits::HostPtr& host) {
         advance(delivery);
     }
     // It was closed while they waited for a connection to end.
-    if (!host->line.empty() && host->closed_until > core_.now())
+    if (!host->line.empty() && host->closed_until > context_.now())
         paused_.emplace(host->closed_until, waiting_for_host_.at(host->line.front()));
 }
 
@@ -138,11 +138,11 @@ Deliveries::DeliveryPtr Deliveries::take_waiting(queue::SiteHandle site) {
 bool Deliveries::take_over(const DeliveryPtr& delivery) {
     auto& destination = parts_.sites[delivery->site].destination;
     const queue::Destination::Needs needs{.message = !delivery->may_send, .connection = false};
-    if (destination.next_allowed(needs) > core_.now()) {
+    if (destination.next_allowed(needs) > context_.now()) {
         put_back(delivery, How::unknown);
         return false;
     }
-    destination.take(core_.now(), needs);
+    destination.take(context_.now(), needs);
     return true;
 }
 
@@ -154,7 +154,7 @@ void Deliveries::apply_settings() {
         // With its new limit, which may leave room.
         hosts_with_room_.push_back(limit_of(*delivery, delivery->hosts[delivery->full_host]));
     }
-    core_.request_tick();
+    context_.request_tick();
 }
 
 void Deliveries::probe_now(queue::SiteHandle site) {
@@ -167,9 +167,9 @@ void Deliveries::probe_now(queue::SiteHandle site) {
     const auto delivery = found == waiting_for_host_.end() ? nullptr : found->second.lock();
     if (!delivery) return;
     auto& host = delivery->waiting_at;
-    host->closed_until = std::min(host->closed_until, core_.now());
+    host->closed_until = std::min(host->closed_until, context_.now());
     hosts_with_room_.push_back(host);
-    core_.request_tick();
+    context_.request_tick();
 }
 
 std::optional<Deliveries::Waiting> Deliveries::waiting_for_host(queue::SiteHandle site) const {
@@ -191,10 +191,10 @@ std::string Deliveries::check() const {
         const auto& host = *delivery->waiting_at;
         if (std::ranges::count(host.line, site) != 1)
             return name + " is not in the line of " + host.name;
-        if (HostLimits::has_room(host, core_.now()) && hosts_with_room_.empty() &&
-            host.closed_until != core_.now())
+        if (HostLimits::has_room(host, context_.now()) && hosts_with_room_.empty() &&
+            host.closed_until != context_.now())
             return name + " waits for " + host.name + ", which has room";
-        if (host.connections + host.called == 0 && host.closed_until < core_.now())
+        if (host.connections + host.called == 0 && host.closed_until < context_.now())
             return name + " waits for " + host.name + ", and nothing calls it";
     }
     return {};
@@ -205,21 +205,21 @@ std::string Deliveries::check() const {
 bool Deliveries::suspend_source(ConnectionHandle connection, const DeliveryError& error) {
     const auto& target = pool_[connection].target();
     if (target.source.empty()) return false;
-    const auto now = core_.now();
+    const auto now = context_.now();
     const auto index = pool_.site_of(connection);
     auto& site = parts_.sites[index];
     const bool was_suspended = site.sources.is_suspended(target.source, now);
-    if (!site.sources.refuse(core_.sources.members(site.plan.source),
+    if (!site.sources.refuse(parts_.sources.members(site.plan.source),
                              {.name = target.source,
                               .is_v6 = target.endpoint.address.is_v6(),
                               .error = error,
-                              .jitter = core_.scheduler.jitter()},
+                              .jitter = parts_.scheduler.jitter()},
                              now))
         return false;
     if (was_suspended) return true;
     for (const auto& suspension : site.sources.suspensions(now)) {
         if (suspension.source != target.source) continue;
-        core_.event(
+        context_.event(
             SourceSuspended{site.destination.name(), target.source, error, suspension.until});
     }
     pool_.close_idle_from(index, target.source);

@@ -67,10 +67,10 @@ void Deliveries::walk(const DeliveryPtr& delivery) {
 Result<std::vector<conf::NextHopHost>> Deliveries::plan_hosts(const Delivery& delivery) {
     const auto& plan = parts_.sites[delivery.site].plan;
     if (plan.is_static) return plan.hosts;
-    const auto port = core_.settings->delivery.port;
+    const auto port = context_.settings().delivery.port;
     if (!plan.mx) return std::vector<conf::NextHopHost>{{plan.mx_domain, port}};
-    MTA_TRY(names,
-            dns::plan_hosts(plan.mx_domain, *plan.mx, core_.own_names(), core_.scheduler.rng()));
+    MTA_TRY(names, dns::plan_hosts(plan.mx_domain, *plan.mx, context_.own_names(),
+                                   parts_.scheduler.rng()));
     std::vector<conf::NextHopHost> hosts;
     for (auto& name : names) hosts.push_back({std::move(name), port});
     return hosts;
@@ -88,11 +88,11 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
     const auto is_enough = [&] {
         if (delivery->sessions >= sessions_max) return true;
         return delivery->purpose != Purpose::ordered_probe &&
-               delivery->addresses_tried >= core_.settings->delivery.addresses_per_attempt_max;
+               delivery->addresses_tried >= context_.settings().delivery.addresses_per_attempt_max;
     };
     while (may_knock() && !is_enough()) {
         if (go_to_next_address(*delivery)) {
-            if (core_.now() - delivery->taken_at >= rates_kept_for) give_rates_back(*delivery);
+            if (context_.now() - delivery->taken_at >= rates_kept_for) give_rates_back(*delivery);
             if (is_pause_too_long(*delivery)) break;
             if (!take_place_again(delivery)) return;
             if (take_from_rates(delivery))
@@ -100,7 +100,7 @@ void Deliveries::advance(const DeliveryPtr& delivery) {
             return;
         }
         if (!has_next_host(*delivery)) {
-            if (delivery->full && HostLimits::has_room(*delivery->full, core_.now())) {
+            if (delivery->full && HostLimits::has_room(*delivery->full, context_.now())) {
                 go_back_to_full_host(*delivery);
                 continue;
             }
@@ -134,7 +134,7 @@ bool Deliveries::can_reach(Delivery& delivery, const IpAddress& address) const {
     const auto excluded = address.is_v6() ? conf::IpFamilies::v4 : conf::IpFamilies::v6;
     const bool is_named = site.plan.is_static && IpAddress::parse(delivery.host);
     std::string why;
-    if (!core_.sources.can_reach(site.plan.source, address)) {
+    if (!parts_.sources.can_reach(site.plan.source, address)) {
         why = "the source " + site.plan.source + " has no " + family +
               " address from which to reach " + address.to_string();
     } else if (!is_named && site.limits.ip == excluded) {  // else it is the operator's choice
@@ -160,7 +160,7 @@ bool Deliveries::is_passed_over(Delivery& delivery, const Endpoint& endpoint) co
 
 // To the host's next address that may be tried now. False: it has no more.
 bool Deliveries::go_to_next_address(Delivery& delivery) {
-    const auto now = core_.now();
+    const auto now = context_.now();
     for (; delivery.next_address < delivery.addresses.size(); ++delivery.next_address) {
         const auto& endpoint = delivery.addresses[delivery.next_address];
         if (!can_reach(delivery, endpoint.address)) continue;
@@ -186,7 +186,7 @@ bool Deliveries::go_to_next_address(Delivery& delivery) {
 // but one that has turned us away itself is passed over.
 bool Deliveries::has_next_host(const Delivery& delivery) const {
     if (delivery.next_host >= delivery.hosts.size()) return false;
-    if (!delivery.full || delivery.full->closed_until > core_.now()) return true;
+    if (!delivery.full || delivery.full->closed_until > context_.now()) return true;
     return delivery.ranks[delivery.next_host] == delivery.ranks[delivery.full_host];
 }
 
@@ -228,10 +228,10 @@ bool Deliveries::turn_to_least_bad(Delivery& delivery) {
 
 void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
                                 const dns::Lookup<dns::AddressAnswer>& answer) {
-    const auto& settings = core_.settings->delivery;
+    const auto& settings = context_.settings().delivery;
     auto& site = parts_.sites[delivery.site];
     dns::AddressPolicy policy{.port = port,
-                              .own_addresses = core_.own_addresses,
+                              .own_addresses = context_.own_addresses(),
                               .allow_networks = settings.allow_networks,
                               // How many are tried is counted where that is done.
                               .addresses_max = limits::dns_answer_records_max};
@@ -245,7 +245,7 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
     }
     delivery.addresses.clear();
     delivery.next_address = 0;
-    auto endpoints = dns::plan_addresses(delivery.host, answer, policy, core_.scheduler.rng());
+    auto endpoints = dns::plan_addresses(delivery.host, answer, policy, parts_.scheduler.rng());
     if (!endpoints) {
         note_host_failure(delivery, endpoints.error());
         dns::keep_most_hopeful(delivery.host_error, std::move(endpoints.error()));
@@ -273,7 +273,7 @@ void Deliveries::note_addresses(Delivery& delivery, std::uint16_t port,
 void Deliveries::put_in_order(const Delivery& delivery, std::vector<Endpoint>& endpoints) const {
     const auto& site = parts_.sites[delivery.site];
     const bool is_v4_first =
-        site.limits.ip == conf::IpFamilies::v4_first || core_.now() < site.prefers_v4_until;
+        site.limits.ip == conf::IpFamilies::v4_first || context_.now() < site.prefers_v4_until;
     if (!is_v4_first) return;
     for (std::size_t i = 0; i + 1 < endpoints.size(); i += 2) {
         if (endpoints[i].address.is_v6() && !endpoints[i + 1].address.is_v6())
@@ -290,11 +290,12 @@ queue::Destination::Needs Deliveries::needs_of(const Delivery& delivery) {
 bool Deliveries::is_pause_too_long(const Delivery& delivery) {
     const auto allowed_at =
         parts_.sites[delivery.site].destination.next_allowed(needs_of(delivery));
-    if (allowed_at <= core_.now()) return false;
-    const auto& entry = core_.table().message(delivery.message);
+    if (allowed_at <= context_.now()) return false;
+    const auto& entry = parts_.scheduler.table().message(delivery.message);
     return std::ranges::any_of(delivery.recipients, [&](std::uint32_t number) {
-        const auto& recipient = core_.table().recipient(entry, number);
-        return core_.scheduler.gives_up_at(entry, recipient).value_or(Instant::max()) <= allowed_at;
+        const auto& recipient = parts_.scheduler.table().recipient(entry, number);
+        return parts_.scheduler.gives_up_at(entry, recipient).value_or(Instant::max()) <=
+               allowed_at;
     });
 }
 
@@ -304,7 +305,7 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
     auto& destination = parts_.sites[delivery->site].destination;
     const auto needs = needs_of(*delivery);
     const auto allowed_at = destination.next_allowed(needs);
-    if (allowed_at > core_.now()) {
+    if (allowed_at > context_.now()) {
         delivery->is_paused = true;
         end_trial(*delivery);
         set_unconnected(*delivery, false);
@@ -312,12 +313,12 @@ bool Deliveries::take_from_rates(const DeliveryPtr& delivery) {
         paused_.emplace(allowed_at, delivery);
         return false;
     }
-    destination.take(core_.now(), needs);
+    destination.take(context_.now(), needs);
     const auto taken = destination.taken();
     if (needs.message) delivery->taken.messages = taken.messages;
     if (needs.connection) delivery->taken.connections = taken.connections;
-    if (parts_.sites[delivery->site].limits.has_rates()) ++core_.troubles_version;
-    delivery->taken_at = core_.now();
+    if (parts_.sites[delivery->site].limits.has_rates()) context_.note_trouble();
+    delivery->taken_at = context_.now();
     delivery->may_send = delivery->may_connect = true;
     return true;
 }
@@ -326,7 +327,7 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     ++delivery->addresses_tried;
     delivery->asked.push_back(endpoint);
     if (delivery->purpose == Purpose::ordered_probe)
-        parts_.addresses.probe_now(endpoint, core_.now());
+        parts_.addresses.probe_now(endpoint, context_.now());
     delivery->may_connect = false;
     // The host before this one has ended the session.
     if (delivery->trial && delivery->was_offered) begin_trial_afresh(delivery);
@@ -337,25 +338,25 @@ void Deliveries::open(const DeliveryPtr& delivery, const Endpoint& endpoint) {
     Connection::Target target{
         .host = is_address ? std::string{} : host,
         .endpoint = endpoint,
-        .without = site.limits.without | keywords_.without(host, core_.now()),
+        .without = site.limits.without | keywords_.without(host, context_.now()),
         .is_unwell = !delivery->is_probe() && !parts_.addresses.is_well(endpoint)};
     const bool is_v6 = endpoint.address.is_v6();
-    const auto& members = core_.sources.members(site.plan.source);
-    if (const auto* source = site.sources.next(members, is_v6, core_.now())) {
+    const auto& members = parts_.sources.members(site.plan.source);
+    if (const auto* source = site.sources.next(members, is_v6, context_.now())) {
         target.source = source->name;
         target.source_address = is_v6 ? source->v6 : source->v4;
         target.ehlo_name = source->ehlo;
     }
-    if (core_.tracing.is_watched()) {
-        target.watchers =
-            core_.tracing.match(*delivery->content, delivery->recipients, core_.now());
+    if (parts_.connections.tracing.is_watched()) {
+        target.watchers = parts_.connections.tracing.match(*delivery->content, delivery->recipients,
+                                                           context_.now());
         target.message_id = delivery->id;
     }
     delivery->connection = pool_.open(delivery->site, std::move(target), delivery->limit);
     work_of(delivery->connection).opening = delivery;
     give_place_up(*delivery);
     // There is room for more, or the next one may go and look.
-    if (HostLimits::has_room(*delivery->limit, core_.now())) site.knows_full_host = false;
+    if (HostLimits::has_room(*delivery->limit, context_.now())) site.knows_full_host = false;
     parts_.sites.refresh(delivery->site);
 }
 

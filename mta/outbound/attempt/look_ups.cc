@@ -19,34 +19,34 @@ dns::Freshness Deliveries::freshness_for(const Delivery& delivery) {
 void Deliveries::look_up(const DeliveryPtr& delivery, const conf::NextHopHost& host) {
     const bool is_static = parts_.sites[delivery->site].plan.is_static;
     delivery->is_looking_up = true;
-    delivery->looks_up_since = core_.now();
-    check_look_ups_at(core_.now() + long_look_up);
-    core_.ports.resolver.look_up_addresses(
+    delivery->looks_up_since = context_.now();
+    check_look_ups_at(context_.now() + long_look_up);
+    parts_.resolver.look_up_addresses(
         host.host, is_static ? dns::HostOf::route : dns::HostOf::mx, freshness_for(*delivery),
-        [this, waiting = std::weak_ptr(delivery), port = host.port,
-         alive = std::weak_ptr(core_.is_alive)](const auto& answer) {
-            const auto asking = waiting.lock();
-            if (alive.expired() || !asking || !asking->bundle) return;
-            asking->is_looking_up = false;
-            core_.request_tick();
-            if (!answer && answer.error().kind == dns::LookupError::Kind::overloaded) {
-                // No failure of the host: it is asked for again soon.
-                --asking->next_host;
-                asking->is_paused = true;
-                paused_.emplace(core_.now() + room_wait, asking);
-                return;
-            }
-            note_addresses(*asking, port, answer);
-            advance(asking);
-        });
+        look_ups_.guard(
+            [this, waiting = std::weak_ptr(delivery), port = host.port](const auto& answer) {
+                const auto asking = waiting.lock();
+                if (!asking || !asking->bundle) return;
+                asking->is_looking_up = false;
+                context_.request_tick();
+                if (!answer && answer.error().kind == dns::LookupError::Kind::overloaded) {
+                    // No failure of the host: it is asked for again soon.
+                    --asking->next_host;
+                    asking->is_paused = true;
+                    paused_.emplace(context_.now() + room_wait, asking);
+                    return;
+                }
+                note_addresses(*asking, port, answer);
+                advance(asking);
+            }));
 }
 
 bool Deliveries::has_expired(const Delivery& delivery) const {
-    const auto& entry = core_.table().message(delivery.message);
+    const auto& entry = parts_.scheduler.table().message(delivery.message);
     return std::ranges::any_of(delivery.recipients, [&](std::uint32_t number) {
-        const auto& recipient = core_.table().recipient(entry, number);
-        const auto end = core_.scheduler.gives_up_at(entry, recipient);
-        return end && *end <= core_.now();
+        const auto& recipient = parts_.scheduler.table().recipient(entry, number);
+        const auto end = parts_.scheduler.gives_up_at(entry, recipient);
+        return end && *end <= context_.now();
     });
 }
 
@@ -57,7 +57,7 @@ void Deliveries::check_look_ups_at(Instant when) {
 // The name servers of a host may be silent. Expiry does not wait for them, nor do others wait for
 // the connection that the delivery may have.
 void Deliveries::check_look_ups() {
-    const auto now = core_.now();
+    const auto now = context_.now();
     if (!look_up_check_ || now < *look_up_check_) return;
     look_up_check_.reset();
     std::vector<DeliveryPtr> expired;
@@ -97,7 +97,7 @@ void Deliveries::give_connection_up(const DeliveryPtr& delivery) {
     end_trial(*delivery);
     site.is_looking_up = delivery->has_given_up_connection = true;
     parts_.sites.refresh(delivery->site);
-    core_.request_tick();
+    context_.request_tick();
 }
 
 std::optional<Instant> Deliveries::looks_up_since(queue::SiteHandle site) const {

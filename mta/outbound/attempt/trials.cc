@@ -24,7 +24,7 @@ void Deliveries::begin_trial(const DeliveryPtr& delivery) {
     if (trials_.size() > 2 * all_.size() + few) std::erase_if(trials_, is_over);
     const auto failures = parts_.sites[delivery->site].destination.health().failures();
     const auto of_probe = failures % long_probe_every == 0 ? long_probe_patience : probe_patience;
-    trials_.push_back({core_.now(), delivery, delivery->is_probe() ? of_probe : patience});
+    trials_.push_back({context_.now(), delivery, delivery->is_probe() ? of_probe : patience});
 }
 
 // At another host, after a transaction that came to nothing: it has all its time again.
@@ -78,17 +78,18 @@ std::optional<Deliveries::BreakOff> Deliveries::next_break_off() const {
 // Each that is broken off lets one go that waits: that one begins before the next tick.
 void Deliveries::break_trials_off() {
     while (!trials_.empty() && is_over(trials_.front())) trials_.pop_front();
-    for (auto next = next_break_off(); next && next->at <= core_.now(); next = next_break_off()) {
+    for (auto next = next_break_off(); next && next->at <= context_.now();
+         next = next_break_off()) {
         auto trial = trials_[next->trial];
         trials_.erase(trials_.begin() + static_cast<std::ptrdiff_t>(next->trial));
         const auto delivery = trial.delivery.lock();
         if (delivery->is_looking_up) {
             give_connection_up(delivery);
         } else if (!may_break_off(*delivery)) {
-            trial.begun = core_.now();  // it is not that far yet
+            trial.begun = context_.now();  // it is not that far yet
             trials_.push_back(std::move(trial));
         } else {
-            break_off(delivery, core_.now() - silent_since(trial, *delivery));
+            break_off(delivery, context_.now() - silent_since(trial, *delivery));
         }
     }
 }

@@ -21,15 +21,15 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     auto& blocker = view.blocker;
     if (view.reason == WaitReason::connections_limit) {
         blocker.busy = deliveries.connections();
-        blocker.limit = core.settings->delivery.connections_max;
+        blocker.limit = context.settings().delivery.connections_max;
     }
     if (!recipient.bundle) return;
-    const auto& bundle = core.bundles[recipient.bundle];
+    const auto& bundle = bundles[recipient.bundle];
     if (bundle.state == queue::Bundle::State::routing) {
         const auto domain = router.view(bundle.domain);
         if (domain.health != nullptr) describe_health(*domain.health, blocker);
         blocker.looks_up_since = domain.asked_since;
-        blocker.in_line = core.scheduler.table().domain(recipient.domain).recipients;
+        blocker.in_line = scheduler.table().domain(recipient.domain).recipients;
         return;
     }
     const auto& site = sites[bundle.site];
@@ -42,7 +42,7 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     blocker.in_line = site.destination.waiting();
     if (view.reason == WaitReason::destination_limit) {
         blocker.busy = site.destination.busy();
-        blocker.limit = site.connections_limit(core.now());
+        blocker.limit = site.connections_limit(context.now());
         if (auto waiting = deliveries.waiting_for_host(bundle.site)) {
             blocker.busy = waiting->connections;
             blocker.limit = waiting->limit;
@@ -63,9 +63,9 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
 }
 
 void QueueManager::Impl::describe_history(queue::MessageHandle message, MessageView& view) const {
-    view.started = core.started;
-    auto remembered = core.history.of(message);
-    const auto recipients = core.scheduler.table().recipients(message);
+    view.started = started;
+    auto remembered = history.of(message);
+    const auto recipients = scheduler.table().recipients(message);
     for (auto& recipient : view.recipients) {
         recipient.attempts_made = std::move(remembered.recipients[recipient.number]);
         recipient.is_history_cut = remembered.is_cut;
@@ -75,18 +75,19 @@ void QueueManager::Impl::describe_history(queue::MessageHandle message, MessageV
 
 std::expected<Tracing::Fetched, std::string> QueueManager::trace(const std::string& watcher,
                                                                  const std::string& what) {
-    return impl_->core.tracing.fetch(watcher, what, impl_->core.now());
+    return impl_->tracing.fetch(watcher, what, impl_->context.now());
 }
 
-void QueueManager::end_trace(const std::string& watcher) { impl_->core.tracing.end(watcher); }
+void QueueManager::end_trace(const std::string& watcher) { impl_->tracing.end(watcher); }
 
-Latencies QueueManager::latencies() const { return impl_->core.latencies; }
+Latencies QueueManager::latencies() const { return impl_->latencies; }
 
 std::vector<EndingView> QueueManager::endings(const Endings::Query& query,
                                               std::size_t limit) const {
-    auto endings = impl_->core.endings.find(query, limit);
+    auto endings = impl_->endings.find(query, limit);
     for (auto& ending : endings) {
-        ending.is_report_queued = ending.report != 0 && impl_->core.table().find(ending.report);
+        ending.is_report_queued =
+            ending.report != 0 && impl_->scheduler.table().find(ending.report);
     }
     return endings;
 }

@@ -15,8 +15,8 @@ std::size_t QueueManager::Impl::change_recipients(queue::MessageHandle message,
                                                   const RecipientNumbers& only,
                                                   const Change& change) {
     std::size_t changed = 0;
-    auto& entry = core.table().message(message);
-    const auto recipients = core.table().recipients(message);
+    auto& entry = scheduler.table().message(message);
+    const auto recipients = scheduler.table().recipients(message);
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         if (only && !std::ranges::binary_search(*only, number)) continue;
         auto& recipient = recipients[number];
@@ -29,35 +29,35 @@ std::size_t QueueManager::Impl::change_recipients(queue::MessageHandle message,
 // Those that wait for a time; what is in a line is due already.
 std::size_t QueueManager::Impl::make_due(queue::MessageHandle message,
                                          const queue::DomainSet* domains) {
-    const auto now = core.now();
+    const auto now = context.now();
     const auto changed = change_recipients(
         message, std::nullopt,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
-            if (core.scheduler.waits_for_release(entry, recipient)) return false;
+            if (scheduler.waits_for_release(entry, recipient)) return false;
             if (domains != nullptr && !domains->contains(recipient.domain)) return false;
             if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
             return true;
         });
-    if (changed > 0) core.scheduler.rearm(message);
-    core.request_tick();
+    if (changed > 0) scheduler.rearm(message);
+    context.request_tick();
     return changed;
 }
 
 void QueueManager::Impl::probe_now(queue::SiteHandle site, bool opens_hours) {
     for (const auto& address : sites[site].addresses)
-        addresses.probe_now(address.endpoint, core.now());
+        addresses.probe_now(address.endpoint, context.now());
     deliveries.probe_now(site);
     sites.wake(site, opens_hours);
 }
 
 std::size_t QueueManager::flush() {
-    auto& core = impl_->core;
     std::size_t flushed = 0;
-    for (const auto message : core.table().messages())
-        if (core.table().message(message).id != 0) flushed += impl_->make_due(message, nullptr);
-    for (const auto domain : core.table().domains())
-        if (!core.table().domain(domain).name.empty()) impl_->router.probe_now(domain);
+    for (const auto message : impl_->scheduler.table().messages())
+        if (impl_->scheduler.table().message(message).id != 0)
+            flushed += impl_->make_due(message, nullptr);
+    for (const auto domain : impl_->scheduler.table().domains())
+        if (!impl_->scheduler.table().domain(domain).name.empty()) impl_->router.probe_now(domain);
     for (const auto handle : impl_->sites.handles()) {
         if (impl_->sites.is_used(handle)) impl_->probe_now(handle, false);
     }
@@ -65,19 +65,19 @@ std::size_t QueueManager::flush() {
 }
 
 std::size_t QueueManager::flush_domain(const std::string& domain) {
-    auto& core = impl_->core;
     const auto is_meant = impl_->domains_of(domain);
     if (is_meant.is_empty()) return 0;
     std::size_t flushed = 0;
-    for (const auto message : core.table().messages())
-        if (core.table().message(message).id != 0) flushed += impl_->make_due(message, &is_meant);
-    for (const auto named : core.table().domains())
+    for (const auto message : impl_->scheduler.table().messages())
+        if (impl_->scheduler.table().message(message).id != 0)
+            flushed += impl_->make_due(message, &is_meant);
+    for (const auto named : impl_->scheduler.table().domains())
         if (is_meant.contains(named)) impl_->wake_domain(named, flushed > 0);
     return flushed;
 }
 
 queue::DomainSet QueueManager::Impl::domains_of(const std::string& pattern) const {
-    const auto& table = core.scheduler.table();
+    const auto& table = scheduler.table();
     queue::DomainSet meant;
     if (!pattern.starts_with('.')) {
         if (const auto domain = table.find_domain(pattern)) meant.insert(domain);
@@ -95,21 +95,20 @@ void QueueManager::Impl::wake_domain(queue::DomainHandle domain, bool has_mail) 
 }
 
 std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumbers& only) {
-    auto& core = impl_->core;
-    const auto message = core.table().find(id);
+    const auto message = impl_->scheduler.table().find(id);
     if (!message) return 0;
-    const auto now = core.now();
+    const auto now = impl_->context.now();
     const auto flushed = impl_->change_recipients(
         message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
-            if (core.scheduler.waits_for_release(entry, recipient)) return false;
+            if (impl_->scheduler.waits_for_release(entry, recipient)) return false;
             if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
             impl_->wake_domain(recipient.domain, true);
             return true;
         });
-    if (flushed > 0) core.scheduler.rearm(message);
-    core.request_tick();
+    if (flushed > 0) impl_->scheduler.rearm(message);
+    impl_->context.request_tick();
     return flushed;
 }
 
@@ -118,7 +117,7 @@ WakeUp QueueManager::wake(const std::string& domain, bool is_tree) {
 }
 
 std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {
-    const auto message = impl_->core.table().find(id);
+    const auto message = impl_->scheduler.table().find(id);
     if (!message) return 0;
     impl_->deliveries.put_back_waiting(message);
     const auto held = impl_->change_recipients(
@@ -126,7 +125,7 @@ std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase == RecipientPhase::held) return false;
             impl_->lines.leave(message, recipient);
-            impl_->core.table().set_phase(entry, recipient, RecipientPhase::held);
+            impl_->scheduler.table().set_phase(entry, recipient, RecipientPhase::held);
             return true;
         });
     if (held > 0) impl_->ledger.commit(message);
@@ -134,40 +133,41 @@ std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only
 }
 
 std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& only) {
-    const auto message = impl_->core.table().find(id);
+    const auto message = impl_->scheduler.table().find(id);
     if (!message) return 0;
-    const auto now = impl_->core.now();
+    const auto now = impl_->context.now();
     const auto released = impl_->change_recipients(
         message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             const bool was_held = recipient.phase == RecipientPhase::held;
-            if (was_held) impl_->core.table().set_phase(entry, recipient, RecipientPhase::pending);
+            if (was_held)
+                impl_->scheduler.table().set_phase(entry, recipient, RecipientPhase::pending);
             const bool waits_on =
-                impl_->core.scheduler.waits_for_release(entry, recipient) && recipient.due > now;
+                impl_->scheduler.waits_for_release(entry, recipient) && recipient.due > now;
             if (was_held != waits_on) recipient.due = now;
             return was_held || waits_on;
         });
     if (released > 0) impl_->ledger.commit(message);
-    impl_->core.request_tick();
+    impl_->context.request_tick();
     return released;
 }
 
 std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& only) {
-    const auto message = impl_->core.table().find(id);
+    const auto message = impl_->scheduler.table().find(id);
     if (!message) return 0;
     impl_->deliveries.put_back_waiting(message);
     const auto cancelled = impl_->change_recipients(
         message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             impl_->lines.leave(message, recipient);
-            impl_->core.table().set_phase(entry, recipient, RecipientPhase::cancelled);
+            impl_->scheduler.table().set_phase(entry, recipient, RecipientPhase::cancelled);
             return true;
         });
     if (cancelled > 0) {
-        impl_->core.event(Cancelled{id, cancelled});
+        impl_->context.event(Cancelled{id, cancelled});
         impl_->ledger.commit(message);
     }
-    impl_->core.request_tick();
+    impl_->context.request_tick();
     return cancelled;
 }
 
@@ -185,13 +185,13 @@ std::size_t QueueManager::Impl::fail_open(queue::MessageHandle message,
             return true;
         });
     if (!outcomes.empty()) ledger.settle(message, content, {}, outcomes);
-    core.request_tick();
+    context.request_tick();
     return outcomes.size();
 }
 
 std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason,
                                  const RecipientNumbers& only) {
-    const auto message = impl_->core.table().find(id);
+    const auto message = impl_->scheduler.table().find(id);
     if (!message) return 0;
     const auto content = impl_->copies.get(message);
     return impl_->fail_open(message, content, only, reason);

@@ -19,7 +19,7 @@ ViewState state_of(const queue::RecipientEntry& recipient) {
 
 const queue::Health* QueueManager::Impl::health_of(const queue::RecipientEntry& recipient) const {
     if (!recipient.bundle) return nullptr;
-    const auto& bundle = core.bundles[recipient.bundle];
+    const auto& bundle = bundles[recipient.bundle];
     return bundle.state == queue::Bundle::State::routing ? router.view(bundle.domain).health
                                                          : &sites[bundle.site].destination.health();
 }
@@ -28,21 +28,21 @@ std::optional<DeliveryError> QueueManager::Impl::reason_of(
     const queue::RecipientEntry& recipient) const {
     const auto* const health = health_of(recipient);
     if (health != nullptr && !health->is_up()) return health->last_error();
-    if (recipient.error) return core.scheduler.table().error(recipient);
+    if (recipient.error) return scheduler.table().error(recipient);
     return std::nullopt;
 }
 
 const void* QueueManager::Impl::reason_identity(const queue::RecipientEntry& recipient) const {
     const auto* const health = health_of(recipient);
     if (health != nullptr && !health->is_up()) return &health->last_error();
-    if (recipient.error) return core.scheduler.table().error_identity(recipient);
+    if (recipient.error) return scheduler.table().error_identity(recipient);
     return nullptr;
 }
 
 const Site* QueueManager::Impl::site_of(const queue::MessageEntry& message,
                                         const queue::RecipientEntry& recipient) const {
-    if (recipient.bundle && core.bundles[recipient.bundle].state != queue::Bundle::State::routing) {
-        return &sites[core.bundles[recipient.bundle].site];
+    if (recipient.bundle && bundles[recipient.bundle].state != queue::Bundle::State::routing) {
+        return &sites[bundles[recipient.bundle].site];
     }
     const auto routed = router.view(recipient.domain, router.source_of(message)).site;
     return routed ? &sites[routed] : nullptr;
@@ -58,19 +58,18 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
     } else if (recipient.phase == RecipientPhase::held) {
         view.reason = WaitReason::held;
     } else if (recipient.is_delivering) {
-        const auto waiting = deliveries.waiting_for_host(core.bundles[recipient.bundle].site);
+        const auto waiting = deliveries.waiting_for_host(bundles[recipient.bundle].site);
         const bool is_waiting = waiting && waiting->bundle == recipient.bundle;
         view.reason = is_waiting ? WaitReason::destination_limit : WaitReason::delivering;
-        if (is_waiting && waiting->until > core.now()) view.until = waiting->until;
-    } else if (core.is_draining) {
+        if (is_waiting && waiting->until > context.now()) view.until = waiting->until;
+    } else if (context.is_draining()) {
         view.reason = WaitReason::draining;
     } else if (!recipient.bundle) {
-        view.reason = core.scheduler.waits_for_release(message, recipient)
-                          ? WaitReason::future_release
-                          : WaitReason::next_attempt;
+        view.reason = scheduler.waits_for_release(message, recipient) ? WaitReason::future_release
+                                                                      : WaitReason::next_attempt;
         view.until = recipient.due;
     } else {
-        const auto& bundle = core.bundles[recipient.bundle];
+        const auto& bundle = bundles[recipient.bundle];
         using Wait = queue::Destination::Wait;
         if (bundle.state == queue::Bundle::State::routing) {
             const auto domain = router.view(bundle.domain);
@@ -83,7 +82,7 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
         }
         const auto& site = sites[bundle.site];
         const auto& destination = site.destination;
-        const auto wait = site.wait(core.now());
+        const auto wait = site.wait(context.now());
         const bool is_all_mail = wait == Wait::down || wait == Wait::slowed || wait == Wait::closed;
         switch (bundle.is_aside && !is_all_mail ? Wait::mailbox : wait) {
             case Wait::down:
@@ -102,7 +101,7 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
                 view.reason =
                     site.is_looking_up ? WaitReason::dns_answer : WaitReason::destination_limit;
                 if (const auto waiting = deliveries.waiting_for_host(bundle.site);
-                    waiting && waiting->until > core.now())
+                    waiting && waiting->until > context.now())
                     view.until = waiting->until;
                 return;
             case Wait::message_rate:
@@ -123,12 +122,12 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
 
 RecipientView QueueManager::Impl::view_of(const queue::MessageEntry& message,
                                           const queue::RecipientEntry& recipient) const {
-    const auto& table = core.scheduler.table();
+    const auto& table = scheduler.table();
     RecipientView view;
     view.domain = table.domain(recipient.domain).name;
     view.state = state_of(recipient);
     view.attempts = recipient.attempts;
-    view.expires = core.scheduler.expiry(message, recipient);
+    view.expires = scheduler.expiry(message, recipient);
     if (recipient.last_attempt_s != 0)
         view.last_attempt = from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
     if (auto reason = reason_of(recipient)) view.last_error = std::move(*reason);
@@ -142,7 +141,7 @@ RecipientView QueueManager::Impl::view_of(const queue::MessageEntry& message,
 }
 
 MessageView QueueManager::Impl::view_of(queue::MessageHandle message) const {
-    const auto& table = core.scheduler.table();
+    const auto& table = scheduler.table();
     const auto& entry = table.message(message);
     MessageView view{.id = entry.id,
                      .arrived = entry.arrival,
@@ -169,7 +168,7 @@ DestinationView QueueManager::Impl::site_view_of(queue::SiteHandle handle) const
                          .waiting = destination.waiting(),
                          .delivering = destination.delivering(),
                          .connections = site.connections,
-                         .connections_limit = site.connections_limit(core.now()),
+                         .connections_limit = site.connections_limit(context.now()),
                          .down_since = health.down_since(),
                          .next_probe = health.next_probe(),
                          .opens_at = std::nullopt,
@@ -183,16 +182,15 @@ DestinationView QueueManager::Impl::site_view_of(queue::SiteHandle handle) const
             view.unwell.push_back({known.host, to_string(known.endpoint), trouble->down_since,
                                    trouble->next_probe, std::move(trouble->error)});
     }
-    for (auto& suspension : site.sources.suspensions(core.now()))
+    for (auto& suspension : site.sources.suspensions(context.now()))
         view.suspended.push_back(
             {std::move(suspension.source), suspension.until, std::move(suspension.error)});
     return view;
 }
 
 Counters QueueManager::counters() const {
-    const auto& core = impl_->core;
-    const auto& table = core.scheduler.table();
-    auto counters = core.totals;
+    const auto& table = impl_->scheduler.table();
+    auto counters = impl_->totals;
     counters.messages = table.message_count();
     counters.recipients = table.open_count();
     counters.held = table.held_count();
@@ -207,17 +205,15 @@ Counters QueueManager::counters() const {
 }
 
 std::optional<MessageView> QueueManager::find(queue::MessageId id) const {
-    const auto message = impl_->core.scheduler.table().find(id);
+    const auto message = impl_->scheduler.table().find(id);
     if (!message) return std::nullopt;
     return impl_->view_of(message);
 }
 
 void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
-    auto& core = impl_->core;
-    core.ports.store.read(id, [this, id, alive = std::weak_ptr(core.is_alive),
-                               on_described = std::move(on_described)](auto stored) mutable {
-        if (alive.expired()) return;
-        const auto message = impl_->core.table().find(id);
+    auto on_read = [this, id, on_described = std::move(on_described)](
+                       queue::StoreResult<queue::StoredMessage> stored) mutable {
+        const auto message = impl_->scheduler.table().find(id);
         if (!stored || !message) {
             on_described(std::unexpected(
                 stored ? queue::StoreError{queue::StoreError::Kind::not_found, "it is done"}
@@ -230,13 +226,14 @@ void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
         impl_->describe_history(message, view);
         const auto& recipients = view.message->envelope.recipients;
         std::size_t next = 0;
-        const auto entries = std::as_const(impl_->core.table()).recipients(message);
+        const auto entries = std::as_const(impl_->scheduler.table()).recipients(message);
         for (std::size_t number = 0; number < entries.size(); ++number) {
             if (entries[number].is_open())
                 view.recipients[next++].address = recipients[number].address;
         }
         on_described(std::move(view));
-    });
+    };
+    impl_->ports.store.read(id, impl_->reads.guard(std::move(on_read)));
 }
 
 namespace {
@@ -296,7 +293,7 @@ std::vector<DestinationView> QueueManager::destinations(const std::string& name)
 }
 
 std::optional<DomainView> QueueManager::domain(const std::string& name) const {
-    const auto& table = impl_->core.scheduler.table();
+    const auto& table = impl_->scheduler.table();
     const auto domain = table.find_domain(name);
     if (!domain || table.domain(domain).recipients == 0) return std::nullopt;
     DomainView view;
@@ -317,11 +314,11 @@ std::optional<DomainView> QueueManager::domain(const std::string& name) const {
 }
 
 std::string QueueManager::check() const {
-    if (impl_->core.is_draining) return {};
-    if (auto wrong = impl_->core.scheduler.check(); !wrong.empty()) return wrong;
+    if (impl_->context.is_draining()) return {};
+    if (auto wrong = impl_->scheduler.check(); !wrong.empty()) return wrong;
     if (auto wrong = impl_->router.check(); !wrong.empty()) return wrong;
     const bool are_connections_left =
-        impl_->deliveries.connections() < impl_->core.settings->delivery.connections_max;
+        impl_->deliveries.connections() < impl_->context.settings().delivery.connections_max;
     if (auto wrong = impl_->deliveries.check(); !wrong.empty()) return wrong;
     return impl_->sites.check(are_connections_left);
 }

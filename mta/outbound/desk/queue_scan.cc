@@ -84,7 +84,7 @@ class QueueManager::Impl::Scan {
 public:
     Scan(const Impl& impl, const MessageFilter& filter)
         : impl_(impl),
-          table_(impl.core.scheduler.table()),
+          table_(impl.scheduler.table()),
           filter_(filter),
           recipient_(table_, filter.recipient),
           mention_(table_, filter.mention),
@@ -202,7 +202,7 @@ private:
                          .domain = {},
                          .destination = {},
                          .next_attempt = std::nullopt,
-                         .is_for_later = impl_.core.scheduler.waits_for_release(entry, recipient)};
+                         .is_for_later = impl_.scheduler.waits_for_release(entry, recipient)};
         if (!with_details) return hit;
         hit.domain = table_.domain(recipient.domain).name;
         if (const auto* const site = impl_.site_of(entry, recipient))
@@ -239,7 +239,7 @@ private:
 
 std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const ScanRange& range,
                                              const OnHit& on_hit) const {
-    const auto& table = impl_->core.scheduler.table();
+    const auto& table = impl_->scheduler.table();
     Impl::Scan scan(*impl_, filter);
     if (scan.is_hopeless()) return std::nullopt;
     if (filter.id) {

@@ -105,10 +105,10 @@ SitePlan plan_for_literal(const std::string& domain, std::string_view source) {
     return plan;
 }
 
-SiteTable::SiteTable(Core& core)
-    : core_(core),
+SiteTable::SiteTable(Context& context)
+    : context_(context),
       answered_(limits::hosts_remembered_max, [](Instant) { return true; }),
-      timers_(core.now()) {}
+      timers_(context_.now()) {}
 
 queue::SiteHandle SiteTable::find_or_add(SitePlan plan) {
     const auto known = by_key_.find(plan.key);
@@ -124,7 +124,7 @@ queue::SiteHandle SiteTable::find_or_add(SitePlan plan) {
     }
     const auto key = plan.key;
     const auto rule = rule_for(plan);
-    const auto policy = policy_of(plan.is_static, site_limits(*core_.settings, rule));
+    const auto policy = policy_of(plan.is_static, site_limits(context_.settings(), rule));
     const auto handle = sites_.add(Site(std::move(plan), policy));
     set_rule(handle, rule);
     if (const auto hint = hints_.extract(key); !hint.empty())
@@ -132,14 +132,14 @@ queue::SiteHandle SiteTable::find_or_add(SitePlan plan) {
     if (const auto* answered = answered_.find(key)) sites_[handle].last_answer = *answered;
     sites_[handle].in_ring = resting_.insert(resting_.end(), handle);
     by_key_.emplace(key, handle);
-    sites_[handle].hours.look(core_.now(), core_.hooks.utc_offset_at);
+    sites_[handle].hours.look(context_.now(), context_.utc_offset_at());
     if (!sites_[handle].hours.is_open()) sites_[handle].destination.close();
     return handle;
 }
 
 void SiteTable::refresh(queue::SiteHandle handle) {
     auto& site = sites_[handle];
-    const auto now = core_.now();
+    const auto now = context_.now();
     follow_hours(handle);
     if (site.is_unused()) {
         const auto linger = site.destination.health().is_up() ? linger_up : linger_down;
@@ -155,7 +155,7 @@ void SiteTable::refresh(queue::SiteHandle handle) {
     using Wait = queue::Destination::Wait;
     switch (site.wait(now)) {
         case Wait::turn:
-            if (!core_.is_draining) enter_ring(handle, site.standing(now));
+            if (!context_.is_draining()) enter_ring(handle, site.standing(now));
             break;
         case Wait::down: consider(site.destination.health().next_probe()); break;
         case Wait::slowed: consider(site.destination.next_start()); break;
@@ -176,21 +176,21 @@ void SiteTable::refresh(queue::SiteHandle handle) {
 void SiteTable::follow_hours(queue::SiteHandle handle) {
     auto& site = sites_[handle];
     if (!site.hours.are_limited()) return;
-    site.hours.look(core_.now(), core_.hooks.utc_offset_at);
+    site.hours.look(context_.now(), context_.utc_offset_at());
     if (site.hours.is_open() != site.destination.is_closed()) return;
     if (site.hours.is_open()) {
-        site.destination.open(core_.now());
+        site.destination.open(context_.now());
     } else {
         site.destination.close();
         closed_.push_back(handle);
-        core_.request_tick();
+        context_.request_tick();
     }
 }
 
 void SiteTable::wake(queue::SiteHandle handle, bool has_mail) {
     auto& site = sites_[handle];
-    if (has_mail) site.hours.order(core_.now());
-    site.destination.probe_now(core_.now());
+    if (has_mail) site.hours.order(context_.now());
+    site.destination.probe_now(context_.now());
     refresh(handle);
 }
 
@@ -211,7 +211,7 @@ void SiteTable::enter_ring(queue::SiteHandle handle, Standing standing) {
     auto& ring = ring_of(standing);
     ring.splice(ring.end(), former, site.in_ring);
     site.ring = standing;
-    core_.request_tick();
+    context_.request_tick();
 }
 
 queue::SiteHandle SiteTable::front() const {
@@ -249,14 +249,14 @@ void SiteTable::pass(queue::SiteHandle handle) {
 }
 
 std::uint32_t SiteTable::trials_max() const {
-    return std::max(core_.settings->delivery.connections_max / 4, 1u);
+    return std::max(context_.settings().delivery.connections_max / 4, 1u);
 }
 
 std::uint32_t SiteTable::silent_trials_max() const { return std::max(trials_max() / 2, 1u); }
 
 // What is left of them, one at least, is for those that answer.
 std::uint32_t SiteTable::unanswered_max() const {
-    const auto all = core_.settings->delivery.connections_max;
+    const auto all = context_.settings().delivery.connections_max;
     return std::max(all - std::min(all, trials_max()), 1u);
 }
 
@@ -268,7 +268,7 @@ bool SiteTable::may_begin(Standing standing) const {
 }
 
 std::optional<TrialPlace> SiteTable::begin_trial(queue::SiteHandle handle) {
-    const auto standing = sites_[handle].standing(core_.now());
+    const auto standing = sites_[handle].standing(context_.now());
     if (standing == Standing::answering) return std::nullopt;
     const auto place = standing == Standing::silent ? TrialPlace::silent : TrialPlace::untried;
     ++trials_[static_cast<std::size_t>(place)];
@@ -283,15 +283,15 @@ void SiteTable::send_trial(TrialPlace& place) {
 void SiteTable::end_trial(TrialPlace place) {
     MTA_ASSERT(trials_in(place) > 0);
     --trials_[static_cast<std::size_t>(place)];
-    core_.request_tick();
+    context_.request_tick();
 }
 
 void SiteTable::note_answer(queue::SiteHandle handle) {
     auto& site = sites_[handle];
-    const bool was_answering = site.standing(core_.now()) == Standing::answering;
-    site.last_answer = core_.now();
+    const bool was_answering = site.standing(context_.now()) == Standing::answering;
+    site.last_answer = context_.now();
     const bool is_more_allowed = site.silent.on_answer();
-    if (!was_answering) ++core_.troubles_version;
+    if (!was_answering) context_.note_trouble();
     if (!was_answering || is_more_allowed) refresh(handle);
 }
 
@@ -308,7 +308,7 @@ bool SiteTable::is_wanted(TrialPlace trial) const {
 }
 
 std::optional<SiteTable::Trials> SiteTable::trials_before(queue::SiteHandle handle) const {
-    const auto standing = sites_[handle].standing(core_.now());
+    const auto standing = sites_[handle].standing(context_.now());
     if (may_begin(standing)) return std::nullopt;
     if (unanswered() >= unanswered_max()) return Trials{unanswered(), unanswered_max()};
     if (trials() >= trials_max()) return Trials{trials(), trials_max()};
@@ -318,10 +318,10 @@ std::optional<SiteTable::Trials> SiteTable::trials_before(queue::SiteHandle hand
 // ---- Time ----
 
 void SiteTable::tick() {
-    for (const auto handle : timers_.advance(core_.now())) {
+    for (const auto handle : timers_.advance(context_.now())) {
         auto& site = sites_[handle];
         if (site.is_unused() && !site.ring) {
-            if (core_.now() - site.last_answer < answer_counts_for)
+            if (context_.now() - site.last_answer < answer_counts_for)
                 answered_.touch(site.plan.key) = site.last_answer;
             by_key_.erase(site.plan.key);
             resting_.erase(site.in_ring);
@@ -336,7 +336,7 @@ void SiteTable::apply_settings() {
     for (const auto handle : sites_.handles()) {
         if (!is_used(handle)) continue;
         set_rule(handle, rule_for(sites_[handle].plan));
-        sites_[handle].hours.look_anew(core_.now(), core_.hooks.utc_offset_at);
+        sites_[handle].hours.look_anew(context_.now(), context_.utc_offset_at());
         refresh(handle);
     }
 }
@@ -344,7 +344,7 @@ void SiteTable::apply_settings() {
 void SiteTable::note_domain(queue::SiteHandle handle, const std::string& domain) {
     auto& site = sites_[handle];
     if (site.plan.is_static) return;
-    const auto rule = first_rule(site.rule, find_site_rule(*core_.settings, domain));
+    const auto rule = first_rule(site.rule, find_site_rule(context_.settings(), domain));
     if (rule == site.rule) return;
     set_rule(handle, rule);
     refresh(handle);
@@ -359,7 +359,7 @@ void SiteTable::restore(Hints hints) {
 }
 
 void SiteTable::restore_site(Site& site, const Hint& hint) {
-    const auto now = core_.now();
+    const auto now = context_.now();
     if (hint.trouble) site.destination.restore(*hint.trouble, now);
     site.destination.restore(hint.rates_taken, now);
     site.last_answer = std::min(hint.last_answer, now);
@@ -382,7 +382,7 @@ void SiteTable::add_hints(Hints& hints) const {
         if (!is_used(handle)) continue;
         const auto& site = sites_[handle];
         auto trouble = site.destination.health().trouble();
-        const auto taken = site.destination.rates_taken(core_.now());
+        const auto taken = site.destination.rates_taken(context_.now());
         if (!trouble && taken.is_empty()) continue;
         hints.push_back(
             {Hint::Kind::site, site.plan.key, std::move(trouble), taken, site.last_answer});
@@ -390,12 +390,12 @@ void SiteTable::add_hints(Hints& hints) const {
     // Mail for these has not been seen yet: old mail is still being loaded.
     for (const auto& [key, hint] : hints_) {
         if (hints.size() >= limits::hints_max) return;
-        if (!is_outdated(hint, core_.now())) hints.push_back(hint);
+        if (!is_outdated(hint, context_.now())) hints.push_back(hint);
     }
 }
 
 void SiteTable::add_answers(Hints& hints) const {
-    const auto now = core_.now();
+    const auto now = context_.now();
     const auto add = [&](const std::string& key, Instant last_answer) {
         if (hints.size() < limits::hints_max && now - last_answer < answer_counts_for)
             hints.push_back({Hint::Kind::site, key, std::nullopt, {}, last_answer});
@@ -416,7 +416,7 @@ std::string SiteTable::check(bool are_connections_left) const {
         if (!is_used(handle)) continue;
         const auto& site = sites_[handle];
         const auto& health = site.destination.health();
-        const auto wait = site.wait(core_.now());
+        const auto wait = site.wait(context_.now());
         if (wait == Wait::down && !health.is_probing() && !timers_.is_set(handle))
             return site.plan.name + " is down and nobody probes it";
         if (health.is_probing() && site.destination.delivering() == 0)
@@ -444,7 +444,7 @@ std::string SiteTable::check(bool are_connections_left) const {
 }
 
 SiteRule SiteTable::rule_for(const SitePlan& plan) const {
-    const auto& settings = *core_.settings;
+    const auto& settings = context_.settings();
     SiteRule rule;
     for (const auto& host : plan.hosts)
         rule = first_rule(rule, find_site_rule(settings, host.host));
@@ -461,7 +461,7 @@ SiteRule SiteTable::rule_for(const SitePlan& plan) const {
 void SiteTable::set_rule(queue::SiteHandle handle, SiteRule rule) {
     auto& site = sites_[handle];
     site.rule = rule;
-    site.limits = site_limits(*core_.settings, rule);
+    site.limits = site_limits(context_.settings(), rule);
     site.destination.set_policy(policy_of(site.plan.is_static, site.limits));
 }
 

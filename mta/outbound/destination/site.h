@@ -14,7 +14,7 @@
 #include "dns/resolver.h"
 #include "mta/base/handle_timers.h"
 #include "mta/outbound/connection_handle.h"
-#include "mta/outbound/core.h"
+#include "mta/outbound/context.h"
 #include "mta/outbound/destination/asked_addresses.h"
 #include "mta/outbound/destination/delivery_hours.h"
 #include "mta/outbound/destination/hint.h"
@@ -194,7 +194,7 @@ struct Site {
 //     those that were not tried yet, as long as there are any.
 class SiteTable {
 public:
-    explicit SiteTable(Core& core);
+    explicit SiteTable(Context& context);
 
     // The site of that key, with the plan brought up to date; made if there is none.
     queue::SiteHandle find_or_add(SitePlan plan);
@@ -249,7 +249,7 @@ public:
 
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const { return timers_.next(); }
-    // After core.settings was replaced; then a note_domain() for each domain that is routed.
+    // After the settings were replaced; then a note_domain() for each domain that is routed.
     void apply_settings();
     // Mail for the domain goes to this site: a [[site]] may be for it.
     void note_domain(queue::SiteHandle handle, const std::string& domain);
@@ -296,7 +296,7 @@ private:
     void restore_site(Site& site, const Hint& hint);
     [[nodiscard]] static bool is_outdated(const Hint& hint, Instant now);
 
-    Core& core_;
+    Context& context_;
     queue::Slab<Site, queue::SiteHandle> sites_;
     std::unordered_map<std::string, queue::SiteHandle> by_key_;
     std::array<Ring, standings> rings_;

@@ -15,7 +15,7 @@ void Ledger::return_damaged(queue::MessageHandle message,
 }
 
 std::shared_ptr<const queue::Message> Ledger::remembered(queue::MessageHandle message) const {
-    const auto& table = core_.table();
+    const auto& table = parts_.scheduler.table();
     const auto& entry = table.message(message);
     auto content = std::make_shared<queue::Message>();
     content->id = entry.id;

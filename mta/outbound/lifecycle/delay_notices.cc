@@ -21,7 +21,7 @@ constexpr Millis gathering_max{60'000};
 // ---- Who has been told ----
 
 Millis DelayNotices::quiet_time() const {
-    const auto& ages = core_.settings->retry.delay_notices;
+    const auto& ages = context_.settings().retry.delay_notices;
     return ages.empty() ? Millis{0} : ages.front();
 }
 
@@ -32,12 +32,12 @@ Instant DelayNotices::not_before(std::string_view sender) const {
 }
 
 void DelayNotices::hold(const std::string& sender, Millis duration) {
-    const auto until = core_.now() + duration;
+    const auto until = context_.now() + duration;
     held_[sender] = until;
     held_in_order_.emplace_back(sender, until);
     while (!held_in_order_.empty()) {
         const auto& [name, time] = held_in_order_.front();
-        if (time > core_.now() && held_in_order_.size() <= senders_max) return;
+        if (time > context_.now() && held_in_order_.size() <= senders_max) return;
         const auto known = held_.find(name);
         if (known != held_.end() && known->second == time) held_.erase(known);
         held_in_order_.pop_front();
@@ -51,18 +51,18 @@ bool DelayNotices::is_being_told(const std::string& sender) const {
 }
 
 void DelayNotices::note_due(queue::MessageHandle message) {
-    const auto& entry = core_.table().message(message);
-    const std::string sender(core_.table().sender(entry));
-    if (not_before(sender) <= core_.now()) {
+    const auto& entry = scheduler_.table().message(message);
+    const std::string sender(scheduler_.table().sender(entry));
+    if (not_before(sender) <= context_.now()) {
         // Until it is known whether there is something to tell.
         const auto gathering = std::min(gathering_max, quiet_time() / 60);
         hold(sender, 2 * gathering);
         if (!is_being_told(sender)) {
             asked_.try_emplace(sender);
-            if (!walk_at_) walk_at_ = core_.now() + gathering;
+            if (!walk_at_) walk_at_ = context_.now() + gathering;
         }
     }
-    core_.scheduler.rearm(message);
+    scheduler_.rearm(message);
 }
 
 std::optional<Instant> DelayNotices::next_wakeup() const {
@@ -71,7 +71,7 @@ std::optional<Instant> DelayNotices::next_wakeup() const {
 }
 
 void DelayNotices::tick() {
-    if (walking_.empty() && walk_at_ && core_.now() >= *walk_at_) begin_walk();
+    if (walking_.empty() && walk_at_ && context_.now() >= *walk_at_) begin_walk();
     if (!walking_.empty()) walk();
     if (!job_ && !told_.empty()) begin_job();
 }
@@ -85,7 +85,7 @@ void DelayNotices::begin_walk() {
 }
 
 void DelayNotices::walk() {
-    const auto& table = core_.table();
+    const auto& table = scheduler_.table();
     // The handles of senders are valid as long as nothing else happens.
     std::unordered_map<queue::SenderHandle, Batch*> batches;
     for (auto& [sender, batch] : walking_) {
@@ -99,7 +99,7 @@ void DelayNotices::walk() {
         const auto found = batches.find(entry.sender);
         if (found != batches.end()) gather(*found->second, message);
     }
-    core_.request_tick();
+    context_.request_tick();
     if (cursor_ < table.message_index_end()) return;
     for (auto& [sender, batch] : walking_)
         if (!batch.listed.empty()) told_.emplace_back(sender, std::move(batch));
@@ -107,7 +107,7 @@ void DelayNotices::walk() {
 }
 
 void DelayNotices::gather(Batch& batch, queue::MessageHandle message) {
-    auto& table = core_.table();
+    auto& table = scheduler_.table();
     const auto& entry = table.message(message);
     const auto is_meant = [&](const auto& recipient) { return is_to_be_told(entry, recipient); };
     if (std::ranges::none_of(table.recipients(message), is_meant)) return;
@@ -120,17 +120,17 @@ void DelayNotices::gather(Batch& batch, queue::MessageHandle message) {
     ++batch.unlisted;
     if (!displaced) return;
     mark(displaced);
-    core_.scheduler.rearm(displaced);
+    scheduler_.rearm(displaced);
 }
 
 bool DelayNotices::is_to_be_told(const queue::MessageEntry& message,
                                  const queue::RecipientEntry& recipient) const {
-    if (!core_.scheduler.may_get_delay_notice(message, recipient)) return false;
+    if (!scheduler_.may_get_delay_notice(message, recipient)) return false;
     if (handlers_.is_too_early(message, recipient)) return false;
     // The last attempt comes next; its result is what the sender is told.
-    if (core_.now() >= core_.scheduler.expiry(message, recipient)) return false;
-    const auto& ages = core_.scheduler.policy().delay_notices;
-    const auto age = core_.now() - core_.scheduler.life_begin(message);
+    if (context_.now() >= scheduler_.expiry(message, recipient)) return false;
+    const auto& ages = scheduler_.policy().delay_notices;
+    const auto age = context_.now() - scheduler_.life_begin(message);
     if (age >= ages[recipient.delay_notices]) return true;
     return recipient.delay_notices == 0 &&
            (2 * age >= ages.front() || handlers_.waits_for_outage(recipient));
@@ -138,12 +138,12 @@ bool DelayNotices::is_to_be_told(const queue::MessageEntry& message,
 
 // Whoever is to be told has been. False: nobody was.
 bool DelayNotices::mark(queue::MessageHandle message) {
-    auto& table = core_.table();
+    auto& table = scheduler_.table();
     const auto& entry = table.message(message);
     bool is_any = false;
     for (auto& recipient : table.recipients(message)) {
         if (!is_to_be_told(entry, recipient)) continue;
-        core_.scheduler.count_delay_notice(entry, recipient, core_.now());
+        scheduler_.count_delay_notice(entry, recipient, context_.now());
         is_any = true;
     }
     return is_any;
@@ -170,55 +170,52 @@ void DelayNotices::begin_job() {
 
 void DelayNotices::read(const JobPtr& job, std::size_t number) {
     auto& item = job->items[number];
-    const auto message = core_.table().find(item.id);
+    const auto message = scheduler_.table().find(item.id);
     if (!message) return on_read(job);
     item.message = copies_.get(message);
     if (item.message) return read_head(job, number);
-    core_.ports.store.read(item.id, [this, job, number, alive = std::weak_ptr(core_.is_alive)](
-                                        queue::StoreResult<queue::StoredMessage> stored) {
-        if (alive.expired()) return;
+    const auto on_read_one = [this, job, number](queue::StoreResult<queue::StoredMessage> stored) {
         auto& asked = job->items[number];
         if (stored) {
             asked.message = std::move(stored->message);
             return read_head(job, number);
         }
-        const auto known = core_.table().find(asked.id);
+        const auto known = scheduler_.table().find(asked.id);
         if (known) ledger_.note_unreadable(known, stored.error());
         on_read(job);
-    });
+    };
+    store_.read(item.id, reads_.guard(on_read_one));
 }
 
 void DelayNotices::read_head(const JobPtr& job, std::size_t number) {
     auto& item = job->items[number];
     if (item.message->is_body_inline()) return on_read(job);
-    core_.ports.store.read_body(item.id, 0, number == 0 ? report_head_bytes : listed_head_bytes,
-                                [this, job, number, alive = std::weak_ptr(core_.is_alive)](
-                                    queue::StoreResult<std::string> head) {
-                                    if (alive.expired()) return;
-                                    if (head) job->items[number].head = std::move(*head);
-                                    on_read(job);
-                                });
+    store_.read_body(item.id, 0, number == 0 ? report_head_bytes : listed_head_bytes,
+                     reads_.guard([this, job, number](queue::StoreResult<std::string> head) {
+                         if (head) job->items[number].head = std::move(*head);
+                         on_read(job);
+                     }));
 }
 
 void DelayNotices::on_read(const JobPtr& job) {
     if (--job->unread > 0) return;
     finish(*job);
     job_.reset();
-    core_.request_tick();
+    context_.request_tick();
 }
 
 // What is true now: who has been served meanwhile is not told of.
 void DelayNotices::fill_in(Item& item) const {
-    const auto handle = core_.table().find(item.id);
+    const auto handle = scheduler_.table().find(item.id);
     if (!handle || !item.message) return;
     item.handle = handle;
     item.give_up_at = Instant::max();
-    const auto& entry = core_.table().message(handle);
-    const auto recipients = core_.table().recipients(handle);
+    const auto& entry = scheduler_.table().message(handle);
+    const auto recipients = scheduler_.table().recipients(handle);
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         const auto& recipient = recipients[number];
         if (!is_to_be_told(entry, recipient)) continue;
-        item.give_up_at = std::min(item.give_up_at, core_.scheduler.expiry(entry, recipient));
+        item.give_up_at = std::min(item.give_up_at, scheduler_.expiry(entry, recipient));
         item.outcomes.push_back(
             {.recipient = number,
              .error = handlers_.reason_of(recipient),
@@ -246,7 +243,7 @@ void DelayNotices::finish(Job& job) {
                                          .original = *first.message,
                                          .head = head_of(first),
                                          .outcomes = first.outcomes,
-                                         .now = core_.now(),
+                                         .now = context_.now(),
                                          .give_up_at = first.give_up_at,
                                          .also = std::move(also),
                                          .also_unlisted = job.unlisted});

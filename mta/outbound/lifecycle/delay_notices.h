@@ -10,7 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "mta/outbound/core.h"
+#include "mta/base/pending.h"
+#include "mta/outbound/context.h"
 #include "mta/outbound/lifecycle/ledger.h"
 #include "mta/outbound/lifecycle/message_copies.h"
 
@@ -49,8 +50,19 @@ public:
         // Too early for a notice about him, for a reason that is not the sender's.
         std::function<bool(const queue::MessageEntry&, const queue::RecipientEntry&)> is_too_early;
     };
-    DelayNotices(Core& core, Ledger& ledger, MessageCopies& copies, Handlers handlers)
-        : core_(core), ledger_(ledger), copies_(copies), handlers_(std::move(handlers)) {}
+    struct Parts {
+        queue::Store& store;
+        queue::Scheduler& scheduler;
+        Ledger& ledger;
+        MessageCopies& copies;
+    };
+    DelayNotices(Context& context, Parts parts, Handlers handlers)
+        : context_(context),
+          store_(parts.store),
+          scheduler_(parts.scheduler),
+          ledger_(parts.ledger),
+          copies_(parts.copies),
+          handlers_(std::move(handlers)) {}
 
     // A message is due for a notice, as the scheduler says.
     void note_due(queue::MessageHandle message);
@@ -105,7 +117,9 @@ private:
     void finish(Job& job);
     void fill_in(Item& item) const;
 
-    Core& core_;
+    Context& context_;
+    queue::Store& store_;
+    queue::Scheduler& scheduler_;
     Ledger& ledger_;
     MessageCopies& copies_;
     Handlers handlers_;
@@ -117,6 +131,7 @@ private:
     JobPtr job_;
     std::unordered_map<std::string, Instant, StringHash, std::equal_to<>> held_;  // not before
     std::deque<std::pair<std::string, Instant>> held_in_order_;
+    Pending reads_;
 };
 
 }  // namespace mta::outbound

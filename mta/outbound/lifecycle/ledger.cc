@@ -31,7 +31,7 @@ void Ledger::settle(queue::MessageHandle message,
                     const std::shared_ptr<const queue::Message>& content,
                     std::string_view destination, std::span<const Outcome> outcomes) {
     if (outcomes.empty()) return;
-    Job job{.id = core_.table().message(message).id, .content = content};
+    Job job{.id = parts_.scheduler.table().message(message).id, .content = content};
     for (const auto& outcome : outcomes) {
         job.changed.push_back(outcome.recipient);
         RecipientRef who{.id = job.id,
@@ -39,12 +39,14 @@ void Ledger::settle(queue::MessageHandle message,
                          .destination = destination,
                          .source = outcome.source};
         if (content) who.address = content->envelope.recipients[outcome.recipient].address;
-        const auto& entry = core_.table().message(message);
+        const auto& entry = parts_.scheduler.table().message(message);
         who.domain =
-            core_.table().domain(core_.table().recipient(entry, outcome.recipient).domain).name;
+            parts_.scheduler.table()
+                .domain(parts_.scheduler.table().recipient(entry, outcome.recipient).domain)
+                .name;
         enter(message, outcome, who, job);
     }
-    auto& entry = core_.table().message(message);
+    auto& entry = parts_.scheduler.table().message(message);
     for (auto& failure : std::exchange(job.failures, {})) gather(entry, std::move(failure));
     // An order is carried out at once.
     const bool is_ordered = std::ranges::any_of(
@@ -62,8 +64,8 @@ void Ledger::settle(queue::MessageHandle message,
 
 void Ledger::gather(queue::MessageEntry& entry, RecipientOutcome failure, Millis wait) {
     if (gathered_.count(entry.id) == 0) ++entry.reports_under_way;
-    gathered_.add(entry.id, std::move(failure), core_.now(), wait);
-    core_.request_tick();
+    gathered_.add(entry.id, std::move(failure), context_.now(), wait);
+    context_.request_tick();
 }
 
 std::vector<RecipientOutcome> Ledger::take_gathered(queue::MessageEntry& entry) {
@@ -82,13 +84,13 @@ bool Ledger::is_under_way(queue::MessageHandle message) const {
     const auto is_one = [this](const queue::RecipientEntry& recipient) {
         return recipient.bundle && !handlers_.waits_for_outage(recipient);
     };
-    return std::ranges::any_of(core_.table().recipients(message), is_one);
+    return std::ranges::any_of(parts_.scheduler.table().recipients(message), is_one);
 }
 
 void Ledger::report_gathered(queue::MessageHandle message, std::vector<std::uint32_t> changed) {
-    auto& entry = core_.table().message(message);
+    auto& entry = parts_.scheduler.table().message(message);
     Job job{.id = entry.id,
-            .content = copies_.get(message),
+            .content = parts_.copies.get(message),
             .changed = std::move(changed),
             .failures = take_gathered(entry)};
     begin(message, std::move(job));
@@ -96,11 +98,11 @@ void Ledger::report_gathered(queue::MessageHandle message, std::vector<std::uint
 
 void Ledger::tick() {
     while (jobs_ < jobs_max) {
-        const auto id = gathered_.due(core_.now());
+        const auto id = gathered_.due(context_.now());
         if (!id) return;
-        const auto message = core_.table().find(*id);
+        const auto message = parts_.scheduler.table().find(*id);
         MTA_ASSERT(message);
-        if (is_under_way(message) && gathered_.put_off(*id, core_.now())) continue;
+        if (is_under_way(message) && gathered_.put_off(*id, context_.now())) continue;
         report_gathered(message, {});
     }
 }
@@ -110,7 +112,7 @@ std::optional<Instant> Ledger::next_wakeup() const {
 }
 
 void Ledger::resume(queue::MessageHandle message) {
-    auto& table = core_.table();
+    auto& table = parts_.scheduler.table();
     auto& entry = table.message(message);
     auto recipients = table.recipients(message);
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
@@ -119,7 +121,7 @@ void Ledger::resume(queue::MessageHandle message) {
         const auto& error = table.error(recipient);
         if (!error.is_permanent()) continue;
         recipient.is_reported = true;
-        const bool was_out_of_time = recipient.due >= core_.scheduler.expiry(entry, recipient);
+        const bool was_out_of_time = recipient.due >= parts_.scheduler.expiry(entry, recipient);
         gather(entry,
                {.recipient = number,
                 .error = error,
@@ -132,13 +134,13 @@ void Ledger::resume(queue::MessageHandle message) {
 }
 
 std::vector<std::uint32_t> Ledger::all_of(queue::MessageHandle message) const {
-    std::vector<std::uint32_t> all(core_.scheduler.table().message(message).recipient_count);
+    std::vector<std::uint32_t> all(parts_.scheduler.table().message(message).recipient_count);
     std::iota(all.begin(), all.end(), 0U);
     return all;
 }
 
 void Ledger::commit(queue::MessageHandle message) {
-    if (are_all_gathered(core_.table().message(message))) {
+    if (are_all_gathered(parts_.scheduler.table().message(message))) {
         report_gathered(message, all_of(message));
     } else {
         commit(message, Reports{});
@@ -147,19 +149,19 @@ void Ledger::commit(queue::MessageHandle message) {
 
 void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, const RecipientRef& who,
                    Job& job) {
-    auto& table = core_.table();
+    auto& table = parts_.scheduler.table();
     auto& entry = table.message(message);
     auto& recipient = table.recipient(entry, outcome.recipient);
     MTA_ASSERT(recipient.is_open() && !recipient.bundle && outcome.error);
-    const auto now = core_.now();
+    const auto now = context_.now();
     const auto& error = *outcome.error;
     switch (outcome.kind) {
         case Outcome::Kind::delivered:
-            core_.scheduler.conclude(entry, recipient, RecipientPhase::delivered, nullptr, now);
-            ++core_.totals.delivered_total;
-            core_.latencies.delivery.add(now - entry.arrival);
-            core_.event(Delivered{who, error.remote, error.reply_code, error.text,
-                                  recipient.attempts, now - entry.arrival});
+            parts_.scheduler.conclude(entry, recipient, RecipientPhase::delivered, nullptr, now);
+            ++parts_.totals.delivered_total;
+            parts_.latencies.delivery.add(now - entry.arrival);
+            context_.event(Delivered{who, error.remote, error.reply_code, error.text,
+                                     recipient.attempts, now - entry.arrival});
             if (is_relay_reported(entry, recipient, outcome)) {
                 job.relayed.push_back(
                     {.recipient = outcome.recipient, .error = error, .last_attempt = now});
@@ -167,22 +169,22 @@ void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, const R
             return;
         case Outcome::Kind::in_doubt:
         case Outcome::Kind::deferred:
-            core_.history.note(message, {.recipient = outcome.recipient,
-                                         .kind = outcome.kind == Outcome::Kind::in_doubt
-                                                     ? AttemptView::Kind::in_doubt
-                                                     : AttemptView::Kind::charged,
-                                         .at = now,
-                                         .error = error});
-            core_.scheduler.defer(entry, recipient, error, now, retry_hint_of(error));
+            parts_.history.note(message, {.recipient = outcome.recipient,
+                                          .kind = outcome.kind == Outcome::Kind::in_doubt
+                                                      ? AttemptView::Kind::in_doubt
+                                                      : AttemptView::Kind::charged,
+                                          .at = now,
+                                          .error = error});
+            parts_.scheduler.defer(entry, recipient, error, now, retry_hint_of(error));
             if (outcome.kind == Outcome::Kind::in_doubt) {
                 recipient.is_in_doubt = true;
-                ++core_.totals.in_doubt_total;
-                core_.event(InDoubt{who, error, recipient.due});
+                ++parts_.totals.in_doubt_total;
+                context_.event(InDoubt{who, error, recipient.due});
             } else {
-                ++core_.totals.deferred_total;
-                core_.event(Deferred{who, error, recipient.attempts, recipient.due});
+                ++parts_.totals.deferred_total;
+                context_.event(Deferred{who, error, recipient.attempts, recipient.due});
             }
-            if (!core_.scheduler.has_expired(entry, recipient, now)) return;
+            if (!parts_.scheduler.has_expired(entry, recipient, now)) return;
             enter_failure(message, {outcome.recipient, Outcome::Kind::expired, &error}, who, job);
             return;
         case Outcome::Kind::failed:
@@ -193,45 +195,46 @@ void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, const R
 
 void Ledger::enter_failure(queue::MessageHandle message, const Outcome& outcome,
                            const RecipientRef& who, Job& job) {
-    auto& table = core_.table();
+    auto& table = parts_.scheduler.table();
     auto& entry = table.message(message);
     auto& recipient = table.recipient(entry, outcome.recipient);
-    const auto now = core_.now();
+    const auto now = context_.now();
     const bool has_expired = outcome.kind == Outcome::Kind::expired;
     const bool was_attempt = outcome.kind == Outcome::Kind::failed;
     if (was_attempt) {
-        core_.history.note(message, {.recipient = outcome.recipient,
-                                     .kind = AttemptView::Kind::failed,
-                                     .at = now,
-                                     .error = *outcome.error});
+        parts_.history.note(message, {.recipient = outcome.recipient,
+                                      .kind = AttemptView::Kind::failed,
+                                      .at = now,
+                                      .error = *outcome.error});
     }
-    ++(has_expired ? core_.totals.expired_total : core_.totals.failed_total);
+    ++(has_expired ? parts_.totals.expired_total : parts_.totals.failed_total);
     auto error = *outcome.error;
-    if (has_expired && core_.scheduler.is_late(entry, ByMode::give_back, now))
+    if (has_expired && parts_.scheduler.is_late(entry, ByMode::give_back, now))
         error.status = {5, 4, 7};
     if (has_expired) {
-        core_.event(Expired{who, error});
+        context_.event(Expired{who, error});
     } else {
-        core_.event(Failed{who, error});
+        context_.event(Failed{who, error});
     }
     if (!is_wanted(entry, recipient, ReportKind::failure)) {
-        core_.event(ReportDropped{who, entry.is_null_sender() ? ReportDropped::Reason::null_sender
-                                                              : ReportDropped::Reason::not_wanted});
-        core_.endings.add({.id = who.id,
-                           .recipient = outcome.recipient,
-                           .address = std::string(who.address),
-                           .at = now,
-                           .has_expired = has_expired,
-                           .error = *outcome.error});
+        context_.event(ReportDropped{who, entry.is_null_sender()
+                                              ? ReportDropped::Reason::null_sender
+                                              : ReportDropped::Reason::not_wanted});
+        parts_.endings.add({.id = who.id,
+                            .recipient = outcome.recipient,
+                            .address = std::string(who.address),
+                            .at = now,
+                            .has_expired = has_expired,
+                            .error = *outcome.error});
         const auto phase = has_expired ? RecipientPhase::expired : RecipientPhase::failed;
-        core_.scheduler.conclude(entry, recipient, phase, &error, now);
+        parts_.scheduler.conclude(entry, recipient, phase, &error, now);
         return;
     }
     // Pending until the report is in the same step of the store. resume() knows it there by the
     // permanent error; `due` says when it was given up.
     if (recipient.phase == RecipientPhase::held)
         table.set_phase(entry, recipient, RecipientPhase::pending);
-    if (was_attempt) core_.scheduler.count_attempt(recipient, now);
+    if (was_attempt) parts_.scheduler.count_attempt(recipient, now);
     recipient.is_reported = true;
     recipient.due = now;
     auto kept = error;
@@ -246,17 +249,17 @@ void Ledger::enter_failure(queue::MessageHandle message, const Outcome& outcome,
 }
 
 void Ledger::send_late_notice(queue::MessageHandle message) {
-    auto& table = core_.table();
+    auto& table = parts_.scheduler.table();
     auto& entry = table.message(message);
-    const auto now = core_.now();
-    Job job{.id = entry.id, .content = copies_.get(message)};
+    const auto now = context_.now();
+    Job job{.id = entry.id, .content = parts_.copies.get(message)};
     auto recipients = table.recipients(message);
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         auto& recipient = recipients[number];
-        if (!core_.scheduler.is_late_notice_due(entry, recipient, now)) continue;
+        if (!parts_.scheduler.is_late_notice_due(entry, recipient, now)) continue;
         auto reason = handlers_.reason_of(recipient);
         reason.status = {4, 4, 7};
-        core_.scheduler.count_delay_notice(entry, recipient, now);
+        parts_.scheduler.count_delay_notice(entry, recipient, now);
         job.changed.push_back(number);
         job.delays.push_back({.recipient = number,
                               .error = std::move(reason),
@@ -264,7 +267,7 @@ void Ledger::send_late_notice(queue::MessageHandle message) {
                               .is_in_doubt = recipient.is_in_doubt});
     }
     if (job.delays.empty()) {
-        core_.scheduler.rearm(message);
+        parts_.scheduler.rearm(message);
     } else {
         begin(message, std::move(job));
     }
@@ -291,7 +294,7 @@ bool Ledger::is_relay_reported(const queue::MessageEntry& message,
     if (!outcome.is_dsn_passed_on && is_wanted(message, recipient, ReportKind::relayed))
         return true;
     if (message.is_null_sender() || (recipient.notify & queue::notify_never) != 0) return false;
-    const auto& by = core_.table().requests(message).deliver_by;
+    const auto& by = parts_.scheduler.table().requests(message).deliver_by;
     return by.trace || (by.mode == ByMode::notify && !outcome.is_deliver_by_passed_on);
 }
 
@@ -307,7 +310,7 @@ std::vector<std::uint32_t> Ledger::changed_of(const Job& job) {
 // The report at once, if the head of the body is at hand, in the same step as the rest; otherwise
 // what is certain now, and the rest with the report.
 void Ledger::begin(queue::MessageHandle message, Job job) {
-    ++core_.table().message(message).reports_under_way;
+    ++parts_.scheduler.table().message(message).reports_under_way;
     ++jobs_;
     if (job.content && job.content->is_body_inline()) {
         const auto content = job.content;
@@ -324,36 +327,36 @@ void Ledger::begin(queue::MessageHandle message, Job job) {
 
 void Ledger::read_content(Job job) {
     const auto id = job.id;
-    copies_.read(id, [this, job = std::move(job)](const MessageCopies::ReadResult& read) mutable {
-        if (!read) {
-            give_up_reports(std::move(job), read.error());
-            return;
-        }
-        job.content = *read;
-        if (job.content->is_body_inline()) {
-            const auto content = job.content;
-            finish(std::move(job), content->body);
-        } else {
-            read_head(std::move(job));
-        }
-    });
+    parts_.copies.read(id,
+                       [this, job = std::move(job)](const MessageCopies::ReadResult& read) mutable {
+                           if (!read) {
+                               give_up_reports(std::move(job), read.error());
+                               return;
+                           }
+                           job.content = *read;
+                           if (job.content->is_body_inline()) {
+                               const auto content = job.content;
+                               finish(std::move(job), content->body);
+                           } else {
+                               read_head(std::move(job));
+                           }
+                       });
 }
 
 void Ledger::read_head(Job job) {
     const auto id = job.id;
-    core_.ports.store.read_body(id, 0, report_head_bytes,
-                                [this, alive = std::weak_ptr(core_.is_alive), job = std::move(job)](
-                                    queue::StoreResult<std::string> head) mutable {
-                                    if (!alive.expired())
-                                        finish(std::move(job), head ? *head : std::string{});
-                                });
+    parts_.store.read_body(
+        id, 0, report_head_bytes,
+        reads_.guard([this, job = std::move(job)](queue::StoreResult<std::string> head) mutable {
+            finish(std::move(job), head ? *head : std::string{});
+        }));
 }
 
 void Ledger::finish(Job job, std::string_view head) {
     --jobs_;
-    const auto message = core_.table().find(job.id);
+    const auto message = parts_.scheduler.table().find(job.id);
     if (!message) return;  // forgotten meanwhile
-    auto& table = core_.table();
+    auto& table = parts_.scheduler.table();
     auto& entry = table.message(message);
     --entry.reports_under_way;
     // Those that came to their end meanwhile, if they are the last.
@@ -374,7 +377,7 @@ void Ledger::finish(Job job, std::string_view head) {
     make(job, ReportKind::relayed, head, reports);
     make(job, ReportKind::delay, head, reports);
     commit(message, changed_of(job), std::move(reports));
-    core_.request_tick();
+    context_.request_tick();
 }
 
 void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Reports& reports) {
@@ -382,7 +385,7 @@ void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Report
                            : kind == ReportKind::delay ? job.delays
                                                        : job.relayed;
     if (outcomes.empty()) return;
-    const auto& table = core_.table();
+    const auto& table = parts_.scheduler.table();
     const auto message = table.find(job.id);
     MTA_ASSERT(message);
     const auto& entry = table.message(message);
@@ -390,13 +393,13 @@ void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Report
     for (const auto& outcome : outcomes) {
         const auto& recipient =
             table.recipient(entry, static_cast<std::uint32_t>(outcome.recipient));
-        give_up_at = std::min(give_up_at, core_.scheduler.expiry(entry, recipient));
+        give_up_at = std::min(give_up_at, parts_.scheduler.expiry(entry, recipient));
     }
     std::ranges::move(make_reports({.kind = kind,
                                     .original = *job.content,
                                     .head = head,
                                     .outcomes = outcomes,
-                                    .now = core_.now(),
+                                    .now = context_.now(),
                                     .give_up_at = give_up_at,
                                     .also = {}}),
                       std::back_inserter(reports));
@@ -404,24 +407,24 @@ void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Report
 
 Reports Ledger::make_reports(const ReportRequest& request) {
     Reports made;
-    if (core_.hooks.make_reports) made = core_.hooks.make_reports(request);
+    if (context_.make_reports()) made = context_.make_reports()(request);
     if (made.empty()) {
         for (const auto& outcome : request.outcomes) {
             const auto& recipient = request.original.envelope.recipients[outcome.recipient];
-            core_.event(ReportDropped{{.id = request.original.id,
-                                       .recipient = outcome.recipient,
-                                       .address = recipient.address,
-                                       .domain = recipient.domain},
-                                      ReportDropped::Reason::not_made});
+            context_.event(ReportDropped{{.id = request.original.id,
+                                          .recipient = outcome.recipient,
+                                          .address = recipient.address,
+                                          .domain = recipient.domain},
+                                         ReportDropped::Reason::not_made});
         }
     }
     for (const auto& outcome : request.outcomes) {
         if (request.kind != ReportKind::failure) break;
-        core_.endings.add(
+        parts_.endings.add(
             {.id = request.original.id,
              .recipient = static_cast<std::uint32_t>(outcome.recipient),
              .address = request.original.envelope.recipients[outcome.recipient].address,
-             .at = core_.now(),
+             .at = context_.now(),
              .has_expired = outcome.has_expired,
              .error = outcome.error,
              .report = made.empty() ? 0 : made.front()->id});
@@ -429,39 +432,39 @@ Reports Ledger::make_reports(const ReportRequest& request) {
     for (const auto& report : made) {
         MTA_ASSERT(report && report->id != 0 && report->envelope.reverse_path.empty());
         const auto& to = report->envelope.recipients.front().address;
-        core_.event(ReportQueued{request.original.id, report->id, request.kind, to});
-        ++core_.totals.reports_total;
+        context_.event(ReportQueued{request.original.id, report->id, request.kind, to});
+        ++parts_.totals.reports_total;
     }
     // The log of each message tells of the report that tells of it.
     for (const auto& other : request.also) {
         if (made.empty()) break;
-        core_.event(ReportQueued{other.message->id, made.front()->id, request.kind,
-                                 made.front()->envelope.recipients.front().address});
+        context_.event(ReportQueued{other.message->id, made.front()->id, request.kind,
+                                    made.front()->envelope.recipients.front().address});
     }
     return made;
 }
 
 void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
     --jobs_;
-    const auto message = core_.table().find(job.id);
+    const auto message = parts_.scheduler.table().find(job.id);
     if (!message) return;
-    auto& entry = core_.table().message(message);
+    auto& entry = parts_.scheduler.table().message(message);
     --entry.reports_under_way;
     auto changed = changed_of(job);
     for (auto& failure : job.failures) gather(entry, std::move(failure));
     // The store is in trouble: the report is made later.
     if (!note_unreadable(message, error)) return commit(message, std::move(changed), {});
     // All that are open may have been given up before.
-    const auto left = core_.table().find(job.id);
+    const auto left = parts_.scheduler.table().find(job.id);
     if (!left || gathered_.count(job.id) == 0) return;
     Job known{.id = job.id, .content = remembered(left)};
-    known.failures = take_gathered(core_.table().message(left));
+    known.failures = take_gathered(parts_.scheduler.table().message(left));
     begin(left, std::move(known));
 }
 
 bool Ledger::note_unreadable(queue::MessageHandle message, const queue::StoreError& error,
                              const std::shared_ptr<const queue::Message>& content) {
-    core_.event(Unreadable{core_.table().message(message).id, error});
+    context_.event(Unreadable{parts_.scheduler.table().message(message).id, error});
     // Not found: only a fault of ours explains that, since a message that is in the table is
     // unfinished. It may still be there at the next look or the next start.
     if (error.kind != queue::StoreError::Kind::corrupt) return false;
@@ -470,35 +473,35 @@ bool Ledger::note_unreadable(queue::MessageHandle message, const queue::StoreErr
 }
 
 void Ledger::commit(queue::MessageHandle message, Reports reports) {
-    core_.scheduler.rearm(message);
+    parts_.scheduler.rearm(message);
     commit(message, all_of(message), std::move(reports));
 }
 
 void Ledger::commit(queue::MessageHandle message, std::vector<std::uint32_t> numbers,
                     Reports reports) {
-    auto& entry = core_.table().message(message);
+    auto& entry = parts_.scheduler.table().message(message);
     const auto id = entry.id;
     if (entry.open_count == 0 && entry.reports_under_way == 0) {
-        core_.event(Completed{id, core_.now() - entry.arrival});
+        context_.event(Completed{id, context_.now() - entry.arrival});
         drop(message);
-        core_.ports.store.finish(id, reports, nullptr);
+        parts_.store.finish(id, reports, nullptr);
     } else {
         // A report that waits for others is not being made yet: it reads the message then.
         const bool is_reporting = entry.reports_under_way > 1 ||
                                   (entry.reports_under_way == 1 && gathered_.count(id) == 0);
-        copies_.release(message, is_reporting);
-        core_.scheduler.rearm(message, numbers);
-        auto changes = core_.table().changes(message, std::move(numbers));
-        core_.ports.store.update(id, std::move(changes), reports);
+        parts_.copies.release(message, is_reporting);
+        parts_.scheduler.rearm(message, numbers);
+        auto changes = parts_.scheduler.table().changes(message, std::move(numbers));
+        parts_.store.update(id, std::move(changes), reports);
     }
     for (auto& report : reports) handlers_.on_report(std::move(report));
 }
 
 void Ledger::drop(queue::MessageHandle message) {
-    gathered_.forget(core_.table().message(message).id);
-    copies_.drop(message);
-    core_.history.forget(message);
-    core_.scheduler.remove(message);
+    gathered_.forget(parts_.scheduler.table().message(message).id);
+    parts_.copies.drop(message);
+    parts_.history.forget(message);
+    parts_.scheduler.remove(message);
 }
 
 }  // namespace mta::outbound

@@ -8,9 +8,15 @@
 #include <string_view>
 #include <vector>
 
-#include "mta/outbound/core.h"
+#include "mta/base/pending.h"
+#include "mta/outbound/context.h"
+#include "mta/outbound/desk/attempt_history.h"
+#include "mta/outbound/desk/endings.h"
+#include "mta/outbound/desk/queue_view.h"
 #include "mta/outbound/lifecycle/gathered_failures.h"
 #include "mta/outbound/lifecycle/message_copies.h"
+#include "queue/scheduler.h"
+#include "queue/store.h"
 
 namespace mta::outbound {
 
@@ -69,8 +75,17 @@ public:
         std::function<bool(const queue::RecipientEntry&)> waits_for_outage;
     };
 
-    Ledger(Core& core, MessageCopies& copies, Handlers handlers)
-        : core_(core), copies_(copies), handlers_(std::move(handlers)) {}
+    struct Parts {
+        queue::Store& store;
+        queue::Scheduler& scheduler;
+        MessageCopies& copies;
+        AttemptHistory& history;
+        Endings& endings;
+        Counters& totals;
+        Latencies& latencies;
+    };
+    Ledger(Context& context, Parts parts, Handlers handlers)
+        : context_(context), parts_(parts), handlers_(std::move(handlers)) {}
 
     // The recipients must be in no bundle any more. `content`: the message, if it is at hand. When
     // the last recipient is done the message leaves the queue: its index is void after the call.
@@ -153,11 +168,12 @@ private:
     void make(const Job& job, ReportKind kind, std::string_view head,
               std::vector<std::shared_ptr<const queue::Message>>& reports);
 
-    Core& core_;
-    MessageCopies& copies_;
+    Context& context_;
+    Parts parts_;
     Handlers handlers_;
     std::size_t jobs_ = 0;
     GatheredFailures gathered_;
+    Pending reads_;
 };
 
 }  // namespace mta::outbound

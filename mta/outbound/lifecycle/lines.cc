@@ -25,8 +25,8 @@ constexpr std::uint32_t many_recipients = 32;
 
 template <class Visit>
 void Lines::for_each_of(queue::BundleHandle bundle, const Visit& visit) const {
-    const auto& of = core_.bundles[bundle];
-    const auto recipients = core_.table().recipients(of.message);
+    const auto& of = bundles_[bundle];
+    const auto recipients = scheduler_.table().recipients(of.message);
     auto left = of.recipients;
     for (auto number = of.first_recipient; left > 0 && number < recipients.size(); ++number) {
         if (recipients[number].bundle != bundle) continue;
@@ -37,15 +37,15 @@ void Lines::for_each_of(queue::BundleHandle bundle, const Visit& visit) const {
 
 void Lines::enter(queue::BundleHandle bundle, queue::RecipientEntry& recipient,
                   std::uint32_t number) {
-    auto& entered = core_.bundles[bundle];
+    auto& entered = bundles_[bundle];
     recipient.bundle = bundle;
     ++entered.recipients;
     entered.first_recipient = std::min(entered.first_recipient, number);
 }
 
 void Lines::line_up_due(queue::MessageHandle message) {
-    const auto now = core_.now();
-    auto& table = core_.table();
+    const auto now = context_.now();
+    auto& table = scheduler_.table();
     const auto source = router_->source_of(table.message(message));
     const auto recipients = table.recipients(message);
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
@@ -57,9 +57,9 @@ void Lines::line_up_due(queue::MessageHandle message) {
         auto bundle = recipient.goes_alone ? queue::BundleHandle{} : find(message, spot);
         if (!bundle) {
             bundle = add(message, state, spot, recipient.goes_alone);
-            core_.bundles[bundle].is_retry = recipient.attempts > 0 || recipient.stalls > 0;
+            bundles_[bundle].is_retry = recipient.attempts > 0 || recipient.stalls > 0;
             if (site) {
-                sites_[site].destination.line_up(core_.bundles, bundle);
+                sites_[site].destination.line_up(bundles_, bundle);
             } else {
                 router_->park(recipient.domain, bundle);
             }
@@ -72,31 +72,31 @@ void Lines::line_up_due(queue::MessageHandle message) {
 void Lines::on_routed(queue::DomainHandle domain) {
     while (const auto bundle = router_->first_parked(domain)) {
         router_->unpark(domain, bundle);
-        const auto message = core_.bundles[bundle].message;
+        const auto message = bundles_[bundle].message;
         const auto site =
-            router_->site_for(domain, router_->source_of(core_.table().message(message)));
+            router_->site_for(domain, router_->source_of(scheduler_.table().message(message)));
         MTA_ASSERT(site);
         const Spot spot{{}, site};
         const auto present =
-            core_.bundles[bundle].is_of_one ? queue::BundleHandle{} : find(message, spot);
+            bundles_[bundle].is_of_one ? queue::BundleHandle{} : find(message, spot);
         if (present) {
             move_recipients(bundle, present, std::numeric_limits<std::size_t>::max());
             remove(bundle);
             continue;
         }
         unfile(bundle);
-        core_.bundles[bundle].state = State::lined_up;
-        core_.bundles[bundle].domain = {};
-        core_.bundles[bundle].site = site;
-        core_.bundles[bundle].failures_seen = failures_at(spot);
+        bundles_[bundle].state = State::lined_up;
+        bundles_[bundle].domain = {};
+        bundles_[bundle].site = site;
+        bundles_[bundle].failures_seen = failures_at(spot);
         file(bundle);
-        sites_[site].destination.line_up(core_.bundles, bundle);
+        sites_[site].destination.line_up(bundles_, bundle);
         sites_.refresh(site);
     }
 }
 
 bool Lines::has_failed(const queue::RecipientEntry& recipient) const {
-    const auto& bundle = core_.bundles[recipient.bundle];
+    const auto& bundle = bundles_[recipient.bundle];
     return bundle.failures_seen != failures_at(spot_of(bundle));
 }
 
@@ -105,8 +105,8 @@ std::uint32_t Lines::failures_at(const Spot& spot) const {
 }
 
 void Lines::follow_leap() {
-    for (const auto handle : core_.bundles.handles()) {
-        auto& bundle = core_.bundles[handle];
+    for (const auto handle : bundles_.handles()) {
+        auto& bundle = bundles_[handle];
         if (!bundle.message) continue;  // a free one
         bundle.failures_seen = failures_at(spot_of(bundle));
     }
@@ -116,9 +116,9 @@ void Lines::leave(queue::MessageHandle message, queue::RecipientEntry& recipient
     if (!recipient.bundle) return;
     recipient.is_tried = recipient.is_tried || has_failed(recipient);
     const auto bundle = std::exchange(recipient.bundle, {});
-    MTA_ASSERT(core_.bundles[bundle].message == message);
+    MTA_ASSERT(bundles_[bundle].message == message);
     recipient.is_delivering = false;
-    if (--core_.bundles[bundle].recipients > 0) return;
+    if (--bundles_[bundle].recipients > 0) return;
     leave_line(bundle);
     remove(bundle);
 }
@@ -127,13 +127,13 @@ queue::BundleHandle Lines::take(queue::SiteHandle site, std::size_t recipients_m
     auto& destination = sites_[site].destination;
     const auto first = destination.take_turn();
     auto taken = first;
-    if (core_.bundles[first].recipients > recipients_max) {
+    if (bundles_[first].recipients > recipients_max) {
         taken = add_part(first, State::delivering);
         move_recipients(first, taken, recipients_max);
     } else {
-        destination.leave(core_.bundles, first);
+        destination.leave(bundles_, first);
         unfile(first);
-        core_.bundles[first].state = State::delivering;
+        bundles_[first].state = State::delivering;
     }
     for_each_of(taken, [](queue::RecipientEntry& recipient, std::uint32_t) {
         recipient.is_delivering = true;
@@ -147,14 +147,14 @@ queue::BundleHandle Lines::take(queue::SiteHandle site, std::size_t recipients_m
 bool Lines::make_way(queue::SiteHandle site) {
     auto& destination = sites_[site].destination;
     auto& suspects = sites_[site].suspects;
-    suspects.forget_old(core_.now());
+    suspects.forget_old(context_.now());
     std::vector<std::uint32_t> suspected;
     while (true) {
         if (destination.in_line() == 0 && destination.aside() > 0) come_back(site);
         if (destination.in_line() == 0) return false;
         if (suspects.is_empty()) return true;
         const auto next = destination.next_bundle();
-        const auto& bundle = core_.bundles[next];
+        const auto& bundle = bundles_[next];
         suspected.clear();
         for_each_of(next, [&](const queue::RecipientEntry& recipient, std::uint32_t number) {
             const auto mailbox = recipient.address_hash;
@@ -172,22 +172,22 @@ bool Lines::make_way(queue::SiteHandle site) {
 
 // Sets one recipient of a bundle aside: in a bundle of its own, or in this one if it is alone.
 void Lines::set_aside(queue::BundleHandle bundle, std::uint32_t number) {
-    const auto site = core_.bundles[bundle].site;
-    const auto message = core_.bundles[bundle].message;
-    auto& recipient = core_.table().recipient(core_.table().message(message), number);
+    const auto site = bundles_[bundle].site;
+    const auto message = bundles_[bundle].message;
+    auto& recipient = scheduler_.table().recipient(scheduler_.table().message(message), number);
     recipient.goes_alone = true;
     auto alone = bundle;
-    if (core_.bundles[bundle].recipients > 1) {
+    if (bundles_[bundle].recipients > 1) {
         alone = add_part(bundle, State::lined_up, true);
         enter(alone, recipient, number);
-        --core_.bundles[bundle].recipients;
+        --bundles_[bundle].recipients;
     } else {
         unfile(bundle);
-        core_.bundles[bundle].is_of_one = true;
-        sites_[site].destination.leave(core_.bundles, bundle);
+        bundles_[bundle].is_of_one = true;
+        sites_[site].destination.leave(bundles_, bundle);
     }
-    core_.bundles[alone].has_stood_aside = true;
-    sites_[site].destination.set_aside(core_.bundles, alone);
+    bundles_[alone].has_stood_aside = true;
+    sites_[site].destination.set_aside(bundles_, alone);
 }
 
 void Lines::come_back(queue::SiteHandle site) {
@@ -195,16 +195,16 @@ void Lines::come_back(queue::SiteHandle site) {
     auto& suspects = sites_[site].suspects;
     std::vector<std::uint32_t> called;  // mailboxes
     for (auto left = std::min(destination.aside(), called_back_max); left > 0; --left) {
-        const auto bundle = destination.take_from_aside(core_.bundles);
+        const auto bundle = destination.take_from_aside(bundles_);
         auto mailbox = std::uint32_t{};
         for_each_of(bundle, [&](const queue::RecipientEntry& recipient, std::uint32_t) {
             mailbox = recipient.address_hash;
             return false;
         });
-        const auto sender = core_.bundles[bundle].sender;
+        const auto sender = bundles_[bundle].sender;
         if (suspects.is_held(mailbox, sender) ||
             std::ranges::find(called, mailbox) != called.end()) {
-            destination.set_aside(core_.bundles, bundle);
+            destination.set_aside(bundles_, bundle);
             continue;
         }
         if (suspects.is_suspected(mailbox, sender)) {
@@ -212,13 +212,13 @@ void Lines::come_back(queue::SiteHandle site) {
         } else {
             suspects.look_again();
         }
-        destination.line_up(core_.bundles, bundle);
+        destination.line_up(bundles_, bundle);
     }
 }
 
 std::vector<std::uint32_t> Lines::recipients_of(queue::BundleHandle bundle) const {
     std::vector<std::uint32_t> numbers;
-    numbers.reserve(core_.bundles[bundle].recipients);
+    numbers.reserve(bundles_[bundle].recipients);
     for_each_of(bundle, [&](const queue::RecipientEntry&, std::uint32_t number) {
         numbers.push_back(number);
         return true;
@@ -227,47 +227,47 @@ std::vector<std::uint32_t> Lines::recipients_of(queue::BundleHandle bundle) cons
 }
 
 void Lines::put_back(queue::BundleHandle bundle, Place place) {
-    auto& returned = core_.bundles[bundle];
+    auto& returned = bundles_[bundle];
     MTA_ASSERT(returned.state == State::delivering);
     const auto site = returned.site;
     const auto message = returned.message;
     auto left = returned.recipients;
     const auto numbers = recipients_of(bundle);
     for (const auto number : numbers) {
-        auto& recipient = core_.table().recipient(core_.table().message(message), number);
+        auto& recipient = scheduler_.table().recipient(scheduler_.table().message(message), number);
         recipient.is_delivering = false;
         if (leave_if_moved(message, recipient, site)) --left;
     }
-    core_.scheduler.rearm(message, numbers);
+    scheduler_.rearm(message, numbers);
     if (left == 0) return;  // and the bundle is gone
     returned.state = State::lined_up;
     file(bundle);
     if (place == Place::first) {
-        sites_[site].destination.line_up_first(core_.bundles, bundle);
+        sites_[site].destination.line_up_first(bundles_, bundle);
     } else {
-        sites_[site].destination.line_up(core_.bundles, bundle);
+        sites_[site].destination.line_up(bundles_, bundle);
     }
     sites_.refresh(site);
 }
 
 bool Lines::leave_if_moved(queue::MessageHandle message, queue::RecipientEntry& recipient,
                            queue::SiteHandle site) {
-    const auto source = router_->source_of(core_.table().message(message));
+    const auto source = router_->source_of(scheduler_.table().message(message));
     const auto right_site = router_->site_for(recipient.domain, source);
     if (right_site == site) return false;
     if (!right_site && !router_->sites_of(recipient.domain).empty()) {
         router_->look_up_anew(recipient.domain);
         return false;
     }
-    recipient.due = core_.now();
+    recipient.due = context_.now();
     leave(message, recipient);
-    core_.request_tick();
+    context_.request_tick();
     return true;
 }
 
 void Lines::put_back_unharmed(queue::BundleHandle bundle) {
-    const bool is_again = core_.bundles[bundle].has_gone_first;
-    core_.bundles[bundle].has_gone_first = true;
+    const bool is_again = bundles_[bundle].has_gone_first;
+    bundles_[bundle].has_gone_first = true;
     put_back(bundle, is_again ? Place::last : Place::first);
 }
 
@@ -278,34 +278,34 @@ queue::BundleHandle Lines::split_off_others(queue::BundleHandle bundle,
         if (!std::ranges::binary_search(kept, number)) enter(others, recipient, number);
         return true;
     });
-    core_.bundles[bundle].recipients -= core_.bundles[others].recipients;
+    bundles_[bundle].recipients -= bundles_[others].recipients;
     return others;
 }
 
 void Lines::part(queue::MessageHandle message, std::span<const std::uint32_t> numbers) {
-    const auto& entry = core_.table().message(message);
+    const auto& entry = scheduler_.table().message(message);
     for (const auto number : numbers) {
-        auto& recipient = core_.table().recipient(entry, number);
+        auto& recipient = scheduler_.table().recipient(entry, number);
         recipient.goes_alone = true;
         recipient.is_undecided = numbers.size() > 1;
     }
 }
 
 void Lines::dissolve_lined_up(queue::MessageHandle message) {
-    for (auto& recipient : core_.table().recipients(message)) {
+    for (auto& recipient : scheduler_.table().recipients(message)) {
         if (!recipient.bundle || recipient.is_delivering) continue;
-        recipient.due = core_.now();
+        recipient.due = context_.now();
         leave(message, recipient);
     }
 }
 
 void Lines::note_moved(queue::DomainHandle domain) {
     moved_.insert(domain);
-    core_.request_tick();
+    context_.request_tick();
 }
 
 void Lines::tick() {
-    const auto& table = core_.table();
+    const auto& table = scheduler_.table();
     if (!cursor_ && !moved_.is_empty()) {
         cursor_ = 0;
         walked_for_ = std::exchange(moved_, {});
@@ -316,29 +316,29 @@ void Lines::tick() {
         const queue::MessageHandle message(*cursor_);
         if (table.message(message).first_bundle) reroute(message);
     }
-    core_.request_tick();
+    context_.request_tick();
     if (*cursor_ >= table.message_index_end()) cursor_.reset();
 }
 
 void Lines::reroute(queue::MessageHandle message) {
     bool has_moved = false;
-    for (auto& recipient : core_.table().recipients(message)) {
+    for (auto& recipient : scheduler_.table().recipients(message)) {
         if (!recipient.bundle || !walked_for_.contains(recipient.domain)) continue;
-        const auto& bundle = core_.bundles[recipient.bundle];
+        const auto& bundle = bundles_[recipient.bundle];
         if (bundle.state != State::lined_up) continue;
         has_moved = leave_if_moved(message, recipient, bundle.site) || has_moved;
     }
-    if (has_moved) core_.scheduler.rearm(message);
+    if (has_moved) scheduler_.rearm(message);
 }
 
 queue::BundleHandle Lines::find(queue::MessageHandle message, const Spot& spot) const {
-    const auto& entry = core_.table().message(message);
+    const auto& entry = scheduler_.table().message(message);
     if (entry.recipient_count >= many_recipients) {
         const auto found = filed_.find({message, spot});
         return found == filed_.end() ? queue::BundleHandle{} : found->second;
     }
-    for (auto bundle = entry.first_bundle; bundle; bundle = core_.bundles[bundle].next_of_message) {
-        const auto& found = core_.bundles[bundle];
+    for (auto bundle = entry.first_bundle; bundle; bundle = bundles_[bundle].next_of_message) {
+        const auto& found = bundles_[bundle];
         const bool is_waiting = found.state != State::delivering && !found.is_of_one;
         if (is_waiting && spot_of(found) == spot) return bundle;
     }
@@ -347,36 +347,36 @@ queue::BundleHandle Lines::find(queue::MessageHandle message, const Spot& spot) 
 
 // If there are two of a kind (one was put back), one of them is enough to be found.
 void Lines::file(queue::BundleHandle bundle) {
-    const auto& filed = core_.bundles[bundle];
-    const auto& entry = core_.table().message(filed.message);
+    const auto& filed = bundles_[bundle];
+    const auto& entry = scheduler_.table().message(filed.message);
     if (filed.state == State::delivering || filed.is_of_one) return;
     if (entry.recipient_count < many_recipients) return;
     filed_.try_emplace({filed.message, spot_of(filed)}, bundle);
 }
 
 void Lines::unfile(queue::BundleHandle bundle) {
-    const auto& filed = core_.bundles[bundle];
-    if (core_.table().message(filed.message).recipient_count < many_recipients) return;
+    const auto& filed = bundles_[bundle];
+    if (scheduler_.table().message(filed.message).recipient_count < many_recipients) return;
     const auto found = filed_.find({filed.message, spot_of(filed)});
     if (found != filed_.end() && found->second == bundle) filed_.erase(found);
 }
 
 queue::BundleHandle Lines::add_part(queue::BundleHandle whole, State state, bool is_of_one) {
-    const auto message = core_.bundles[whole].message;
-    const auto part = add(message, state, spot_of(core_.bundles[whole]), is_of_one);
-    core_.bundles[part].is_retry = core_.bundles[whole].is_retry;
-    core_.bundles[part].failures_seen = core_.bundles[whole].failures_seen;
-    core_.bundles[part].has_gone_first = core_.bundles[whole].has_gone_first;
+    const auto message = bundles_[whole].message;
+    const auto part = add(message, state, spot_of(bundles_[whole]), is_of_one);
+    bundles_[part].is_retry = bundles_[whole].is_retry;
+    bundles_[part].failures_seen = bundles_[whole].failures_seen;
+    bundles_[part].has_gone_first = bundles_[whole].has_gone_first;
     return part;
 }
 
 queue::BundleHandle Lines::add(queue::MessageHandle message, State state, const Spot& spot,
                                bool is_of_one) {
-    auto& entry = core_.table().message(message);
+    auto& entry = scheduler_.table().message(message);
     queue::Bundle bundle;
     bundle.message = message;
-    bundle.sender = core_.table().sender_group(entry);
-    bundle.priority = core_.table().requests(entry).priority;
+    bundle.sender = scheduler_.table().sender_group(entry);
+    bundle.priority = scheduler_.table().requests(entry).priority;
     bundle.is_huge = entry.size_kib > queue::huge_kib_min;
     bundle.domain = spot.domain;
     bundle.site = spot.site;
@@ -384,8 +384,8 @@ queue::BundleHandle Lines::add(queue::MessageHandle message, State state, const 
     bundle.is_of_one = is_of_one;
     bundle.failures_seen = failures_at(spot);
     bundle.next_of_message = entry.first_bundle;
-    const auto added = core_.bundles.add(bundle);
-    if (entry.first_bundle) core_.bundles[entry.first_bundle].previous_of_message = added;
+    const auto added = bundles_.add(bundle);
+    if (entry.first_bundle) bundles_[entry.first_bundle].previous_of_message = added;
     entry.first_bundle = added;
     file(added);
     return added;
@@ -393,22 +393,22 @@ queue::BundleHandle Lines::add(queue::MessageHandle message, State state, const 
 
 void Lines::remove(queue::BundleHandle bundle) {
     unfile(bundle);
-    const auto& gone = core_.bundles[bundle];
+    const auto& gone = bundles_[bundle];
     const auto next = gone.next_of_message;
     const auto previous = gone.previous_of_message;
-    if (next) core_.bundles[next].previous_of_message = previous;
-    (previous ? core_.bundles[previous].next_of_message
-              : core_.table().message(gone.message).first_bundle) = next;
-    core_.bundles.remove(bundle);
+    if (next) bundles_[next].previous_of_message = previous;
+    (previous ? bundles_[previous].next_of_message
+              : scheduler_.table().message(gone.message).first_bundle) = next;
+    bundles_.remove(bundle);
 }
 
 void Lines::leave_line(queue::BundleHandle bundle) {
-    const auto& left = core_.bundles[bundle];
+    const auto& left = bundles_[bundle];
     if (left.state == State::routing) {
         router_->unpark(left.domain, bundle);
     } else if (left.state == State::lined_up) {
         const auto site = left.site;
-        sites_[site].destination.leave(core_.bundles, bundle);
+        sites_[site].destination.leave(bundles_, bundle);
         sites_.refresh(site);
     }
 }
@@ -416,13 +416,13 @@ void Lines::leave_line(queue::BundleHandle bundle) {
 void Lines::move_recipients(queue::BundleHandle from, queue::BundleHandle to, std::size_t count) {
     std::uint32_t moved = 0;
     for_each_of(from, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
-        core_.bundles[from].first_recipient = number;
+        bundles_[from].first_recipient = number;
         if (moved == count) return false;
         enter(to, recipient, number);
         ++moved;
         return true;
     });
-    core_.bundles[from].recipients -= moved;
+    bundles_[from].recipients -= moved;
 }
 
 }  // namespace mta::outbound

@@ -6,9 +6,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "mta/outbound/core.h"
+#include "mta/outbound/context.h"
 #include "mta/outbound/destination/site.h"
 #include "mta/outbound/routing/router.h"
+#include "queue/bundle.h"
+#include "queue/scheduler.h"
 
 namespace mta::outbound {
 
@@ -21,7 +23,9 @@ namespace mta::outbound {
 // others.
 class Lines {
 public:
-    Lines(Core& core, SiteTable& sites) : core_(core), sites_(sites) {}
+    Lines(Context& context, queue::Scheduler& scheduler, queue::BundleSlab& bundles,
+          SiteTable& sites)
+        : context_(context), scheduler_(scheduler), bundles_(bundles), sites_(sites) {}
     // The router is made after the lines and calls them back.
     void set_router(Router& router) { router_ = &router; }
 
@@ -128,7 +132,9 @@ private:
         }
     };
 
-    Core& core_;
+    Context& context_;
+    queue::Scheduler& scheduler_;
+    queue::BundleSlab& bundles_;
     SiteTable& sites_;
     std::unordered_map<Filed, queue::BundleHandle, FiledHash>
         filed_;  // of messages with many recipients

@@ -23,7 +23,7 @@ std::uint64_t bytes_of(const queue::Message& message) {
 }  // namespace
 
 void MessageCopies::keep(queue::MessageHandle message, std::shared_ptr<const queue::Message> copy) {
-    auto& entry = core_.table().message(message);
+    auto& entry = table_.message(message);
     MTA_ASSERT(!entry.copy);
     const auto bytes = bytes_of(*copy);
     bytes_ += bytes;
@@ -31,12 +31,12 @@ void MessageCopies::keep(queue::MessageHandle message, std::shared_ptr<const que
     (newest_ ? copies_[newest_].newer : oldest_) = added;
     newest_ = added;
     entry.copy = added;
-    while (bytes_ > core_.settings->delivery.memory_bytes_max && oldest_)
+    while (bytes_ > context_.settings().delivery.memory_bytes_max && oldest_)
         drop(copies_[oldest_].owner);
 }
 
 std::shared_ptr<const queue::Message> MessageCopies::get(queue::MessageHandle message) const {
-    const auto copy = core_.table().message(message).copy;
+    const auto copy = table_.message(message).copy;
     return copy ? copies_[copy].message : nullptr;
 }
 
@@ -44,18 +44,18 @@ void MessageCopies::read(queue::MessageId id, OnRead on_read) {
     auto& waiting = reads_[id];
     waiting.push_back(std::move(on_read));
     if (waiting.size() > 1) return;
-    core_.ports.store.read(id, [this, id, alive = std::weak_ptr(core_.is_alive)](auto stored) {
-        if (!alive.expired()) this->on_read(id, std::move(stored));
-    });
+    store_.read(id, answers_.guard([this, id](queue::StoreResult<queue::StoredMessage> stored) {
+        this->on_read(id, std::move(stored));
+    }));
 }
 
 void MessageCopies::on_read(queue::MessageId id, queue::StoreResult<queue::StoredMessage> stored) {
     auto waiting = std::move(reads_.extract(id).mapped());
     const ReadResult result = stored ? ReadResult(std::move(stored->message))
                                      : std::unexpected(std::move(stored).error());
-    const auto message = core_.table().find(id);
+    const auto message = table_.find(id);
     if (result && message) {
-        const auto& entry = core_.table().message(message);
+        const auto& entry = table_.message(message);
         if (!entry.copy && is_needed(entry, entry.reports_under_way > 0)) keep(message, *result);
     }
     for (auto& asked : waiting) asked(result);
@@ -66,11 +66,11 @@ bool MessageCopies::is_needed(const queue::MessageEntry& entry, bool is_reportin
 }
 
 void MessageCopies::release(queue::MessageHandle message, bool is_reporting) {
-    if (!is_needed(core_.table().message(message), is_reporting)) drop(message);
+    if (!is_needed(table_.message(message), is_reporting)) drop(message);
 }
 
 void MessageCopies::drop(queue::MessageHandle message) {
-    const auto handle = std::exchange(core_.table().message(message).copy, {});
+    const auto handle = std::exchange(table_.message(message).copy, {});
     if (!handle) return;
     const auto& copy = copies_[handle];
     bytes_ -= copy.bytes;

@@ -5,8 +5,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "mta/outbound/core.h"
+#include "mta/base/pending.h"
+#include "mta/outbound/context.h"
 #include "queue/message.h"
+#include "queue/message_table.h"
 #include "queue/slab.h"
 #include "queue/store.h"
 
@@ -20,7 +22,8 @@ namespace mta::outbound {
 // others no room.
 class MessageCopies {
 public:
-    explicit MessageCopies(Core& core) : core_(core) {}
+    MessageCopies(Context& context, queue::Store& store, queue::MessageTable& table)
+        : context_(context), store_(store), table_(table) {}
 
     void keep(queue::MessageHandle message, std::shared_ptr<const queue::Message> copy);
     // Null: only the store has it.
@@ -47,12 +50,15 @@ private:
     void on_read(queue::MessageId id, queue::StoreResult<queue::StoredMessage> stored);
     [[nodiscard]] static bool is_needed(const queue::MessageEntry& entry, bool is_reporting);
 
-    Core& core_;
+    Context& context_;
+    queue::Store& store_;
+    queue::MessageTable& table_;
     queue::Slab<Copy, queue::CopyHandle> copies_;
     std::unordered_map<queue::MessageId, std::vector<OnRead>> reads_;  // under way
     queue::CopyHandle oldest_;
     queue::CopyHandle newest_;
     std::uint64_t bytes_ = 0;
+    Pending answers_;
 };
 
 }  // namespace mta::outbound

@@ -6,20 +6,20 @@ namespace mta::outbound {
 using queue::StoreError;
 
 void QueueManager::Impl::load(const queue::QueuedMessage& queued) {
-    if (core.table().find(queued.id)) return;
+    if (scheduler.table().find(queued.id)) return;
     const auto count = queued.recipients.size();
-    if (count == 0) return core.ports.store.finish(queued.id, {}, nullptr);  // no recipient is left
+    if (count == 0) return ports.store.finish(queued.id, {}, nullptr);  // no recipient is left
     if (count > queue::recipients_max) return return_unloadable(queued.id);
-    const auto message = core.scheduler.add(queued, core.now());
-    core.request_tick();
-    if (core.table().message(message).open_count == 0) {
+    const auto message = scheduler.add(queued, context.now());
+    context.request_tick();
+    if (scheduler.table().message(message).open_count == 0) {
         // The end came between the last state and its removal.
         ledger.commit(message);
         return;
     }
     ledger.resume(message);
     if (queued.damage.empty()) {
-        core.scheduler.rearm(message);
+        scheduler.rearm(message);
     } else {
         return_damaged(queued.id, queued.damage);
     }
@@ -27,29 +27,27 @@ void QueueManager::Impl::load(const queue::QueuedMessage& queued) {
 
 // It is never attempted. The envelope is read for the report.
 void QueueManager::Impl::return_damaged(queue::MessageId id, const std::string& damage) {
-    core.ports.store.read(id, [this, alive = std::weak_ptr(core.is_alive), id,
-                               damage](queue::StoreResult<queue::StoredMessage> stored) {
-        if (alive.expired()) return;
-        const auto message = core.table().find(id);
+    const auto on_read = [this, id, damage](queue::StoreResult<queue::StoredMessage> stored) {
+        const auto message = scheduler.table().find(id);
         if (!message) return;
-        core.scheduler.rearm(message);
-        core.request_tick();
+        scheduler.rearm(message);
+        context.request_tick();
         // The attempt meets the damage.
         if (!stored && stored.error().kind == StoreError::Kind::no_resources) return;
         ledger.note_unreadable(message, {StoreError::Kind::corrupt, damage},
                                stored ? stored->message : nullptr);
-    });
+    };
+    ports.store.read(id, reads.guard(on_read));
 }
 
 // An import of earlier versions could queue more recipients than a message can have. All of them
 // are returned.
 void QueueManager::Impl::return_unloadable(queue::MessageId id) {
-    core.ports.store.read(id, [this, alive = std::weak_ptr(core.is_alive),
-                               id](queue::StoreResult<queue::StoredMessage> stored) {
-        if (alive.expired()) return;
+    const auto on_read = [this, id](queue::StoreResult<queue::StoredMessage> stored) {
         if (stored) return report_unloadable(*stored);
-        core.event(Unreadable{id, stored.error()});
-    });
+        context.event(Unreadable{id, stored.error()});
+    };
+    ports.store.read(id, reads.guard(on_read));
 }
 
 void QueueManager::Impl::report_unloadable(const queue::StoredMessage& stored) {
@@ -64,11 +62,11 @@ void QueueManager::Impl::report_unloadable(const queue::StoredMessage& stored) {
     std::vector<RecipientOutcome> outcomes;
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         if (!stored.states[i].is_open()) continue;
-        core.event(Failed{{.id = message.id,
-                           .recipient = static_cast<std::uint32_t>(i),
-                           .address = recipients[i].address,
-                           .domain = recipients[i].domain},
-                          error});
+        context.event(Failed{{.id = message.id,
+                              .recipient = static_cast<std::uint32_t>(i),
+                              .address = recipients[i].address,
+                              .domain = recipients[i].domain},
+                             error});
         const auto notify = recipients[i].notify;
         const bool is_wanted =
             notify == queue::notify_unspecified || (notify & queue::notify_failure) != 0;
@@ -81,11 +79,11 @@ void QueueManager::Impl::report_unloadable(const queue::StoredMessage& stored) {
                                        .original = message,
                                        .head = {},
                                        .outcomes = outcomes,
-                                       .now = core.now(),
-                                       .give_up_at = core.now(),
+                                       .now = context.now(),
+                                       .give_up_at = context.now(),
                                        .also = {}});
     }
-    core.ports.store.finish(message.id, reports, nullptr);
+    ports.store.finish(message.id, reports, nullptr);
     for (auto& report : reports) accept(std::move(report));
 }
 

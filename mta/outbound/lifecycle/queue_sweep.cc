@@ -48,7 +48,7 @@ std::size_t sort_out(std::vector<Place>& places, std::size_t count) {
 }  // namespace
 
 void QueueManager::sweep(QueueSweep& sweep, std::size_t messages_max) const {
-    const auto& table = impl_->core.scheduler.table();
+    const auto& table = impl_->scheduler.table();
     sweep.domains.resize(table.domain_index_end());
     for (std::size_t looked = 0; sweep.next < table.message_index_end(); ++sweep.next, ++looked) {
         if (looked == messages_max) return;
@@ -67,7 +67,7 @@ void QueueManager::sweep(QueueSweep& sweep, std::size_t messages_max) const {
 }
 
 DepthSummary QueueManager::summarize(const QueueSweep& sweep, std::size_t count) const {
-    const auto& table = impl_->core.scheduler.table();
+    const auto& table = impl_->scheduler.table();
     const auto& sites = impl_->sites;
     std::vector<Place> places;
     std::unordered_map<queue::SiteHandle, std::size_t> place_of_site;

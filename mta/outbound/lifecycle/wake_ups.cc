@@ -15,25 +15,25 @@ constexpr std::uint32_t walk_slice = 20'000;
 
 WakeUp WakeUps::ask(const std::string& domain, bool is_tree) {
     using Kind = WakeUp::Kind;
-    if (core_.is_draining) return {Kind::busy};
+    if (context_.is_draining()) return {Kind::busy};
     if (is_tree ? !is_any_ours(domain) : !is_ours(domain)) return {Kind::not_ours};
-    const auto known = core_.table().find_domain(domain);
-    const auto waiting = known ? core_.table().domain(known).recipients : 0;
+    const auto known = table_.find_domain(domain);
+    const auto waiting = known ? table_.domain(known).recipients : 0;
     if (!is_tree && waiting == 0) return {Kind::nothing_waits};
     forget_old();
     const auto pattern = (is_tree ? "." : "") + domain;
     if (asked_.contains(pattern)) return {Kind::under_way, waiting};
     if (asked_.size() >= asked_max) return {Kind::busy};
-    asked_.emplace(pattern, core_.now());
+    asked_.emplace(pattern, context_.now());
     for_next_walk_.push_back(pattern);
     if (waiting > 0) handlers_.wake(known);
-    core_.request_tick();
+    context_.request_tick();
     return {is_tree ? Kind::started_unknown : Kind::started, waiting};
 }
 
 void WakeUps::tick() {
-    auto& table = core_.table();
-    if (!cursor_ && !for_next_walk_.empty() && core_.now() >= no_walk_before_) {
+    const auto& table = table_;
+    if (!cursor_ && !for_next_walk_.empty() && context_.now() >= no_walk_before_) {
         cursor_ = 0;
         domains_.clear();
         for (const auto& pattern : std::exchange(for_next_walk_, {})) {
@@ -47,10 +47,10 @@ void WakeUps::tick() {
         const queue::MessageHandle message(*cursor_);
         if (table.message(message).id != 0) handlers_.make_due(message, domains_);
     }
-    core_.request_tick();
+    context_.request_tick();
     if (*cursor_ < table.message_index_end()) return;
     cursor_.reset();
-    no_walk_before_ = core_.now() + pause;
+    no_walk_before_ = context_.now() + pause;
 }
 
 std::optional<Instant> WakeUps::next_wakeup() const {
@@ -59,7 +59,7 @@ std::optional<Instant> WakeUps::next_wakeup() const {
 }
 
 void WakeUps::add(const std::string& domain, bool is_tree) {
-    const auto& table = core_.table();
+    const auto& table = table_;
     const auto take = [&](queue::DomainHandle meant) {
         if (table.domain(meant).recipients == 0 || !is_ours(table.domain(meant).name)) return;
         if (!domains_.contains(meant)) handlers_.wake(meant);
@@ -76,13 +76,13 @@ bool WakeUps::is_ours(std::string_view domain) const {
     const auto is_named = [domain](std::string_view ours) {
         return ours.starts_with('.') ? is_under(domain, ours.substr(1)) : domain == ours;
     };
-    return std::ranges::any_of(core_.settings->relay.domains, is_named) &&
+    return std::ranges::any_of(context_.settings().relay.domains, is_named) &&
            router_.routes().find(domain) != nullptr;
 }
 
 bool WakeUps::is_any_ours(std::string_view tree) const {
     if (is_ours(tree)) return true;
-    return std::ranges::any_of(core_.settings->relay.domains, [&](std::string_view ours) {
+    return std::ranges::any_of(context_.settings().relay.domains, [&](std::string_view ours) {
         const bool is_subtree = ours.starts_with('.');
         if (is_subtree) ours.remove_prefix(1);
         return ours == tree || is_under(ours, tree) || (is_subtree && is_under(tree, ours));
@@ -91,7 +91,7 @@ bool WakeUps::is_any_ours(std::string_view tree) const {
 
 void WakeUps::forget_old() {
     std::erase_if(asked_,
-                  [&](const auto& asked) { return core_.now() - asked.second >= again_after; });
+                  [&](const auto& asked) { return context_.now() - asked.second >= again_after; });
 }
 
 }  // namespace mta::outbound

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "mta/base/wake_up.h"
-#include "mta/outbound/core.h"
+#include "mta/outbound/context.h"
 #include "mta/outbound/routing/router.h"
 
 namespace mta::outbound {
@@ -31,8 +31,9 @@ public:
         // Makes those due that wait for a retry.
         std::function<void(queue::MessageHandle message, const queue::DomainSet& domains)> make_due;
     };
-    WakeUps(Core& core, const Router& router, Handlers handlers)
-        : core_(core), router_(router), handlers_(std::move(handlers)) {}
+    WakeUps(Context& context, const queue::MessageTable& table, const Router& router,
+            Handlers handlers)
+        : context_(context), table_(table), router_(router), handlers_(std::move(handlers)) {}
 
     // A domain in the form of mta::to_a_labels(); with `is_tree` all below it too.
     [[nodiscard]] WakeUp ask(const std::string& domain, bool is_tree);
@@ -47,7 +48,8 @@ private:
     [[nodiscard]] bool is_any_ours(std::string_view tree) const;
     void forget_old();
 
-    Core& core_;
+    Context& context_;
+    const queue::MessageTable& table_;
     const Router& router_;
     Handlers handlers_;
     std::map<std::string, Instant> asked_;  // when; a tree with a dot before it

@@ -8,13 +8,17 @@
 
 namespace mta::outbound {
 
-Router::Router(Core& core, SiteTable& sites, Handlers handlers)
-    : core_(core),
-      sites_(sites),
+Router::Router(Context& context, Parts parts, Handlers handlers)
+    : context_(context),
+      resolver_(parts.resolver),
+      scheduler_(parts.scheduler),
+      bundles_(parts.bundles),
+      sources_(parts.sources),
+      sites_(parts.sites),
       handlers_(std::move(handlers)),
-      routed_by_(core.settings),
+      routed_by_(context.settings_ptr()),
       routes_(routed_by_->routes),
-      timers_(core.now()) {}
+      timers_(context.now()) {}
 
 std::optional<Millis> Router::lifetime_of(const RouteTable& routes, std::string_view domain) {
     const auto* route = routes.find(domain);
@@ -23,8 +27,8 @@ std::optional<Millis> Router::lifetime_of(const RouteTable& routes, std::string_
 
 queue::SiteHandle Router::site_for(queue::DomainHandle domain, std::string_view source) {
     auto& known = entry(domain);
-    const auto now = core_.now();
-    const auto& name = core_.table().domain(domain).name;
+    const auto now = context_.now();
+    const auto& name = scheduler_.table().domain(domain).name;
     if (now >= known.valid_until) {
         const bool is_fixed = routes_.find(name) != nullptr || dns::address_of_literal(name);
         if (!is_fixed) return {};
@@ -52,8 +56,8 @@ std::optional<SitePlan> Router::plan_for_domain(const Entry& entry, const std::s
 
 void Router::look_up_anew(queue::DomainHandle domain) {
     const auto& known = entry(domain);
-    if (known.look_up != LookUp::none || core_.is_draining) return;
-    if (known.health.is_up() || known.health.may_probe(core_.now())) look_up(domain);
+    if (known.look_up != LookUp::none || context_.is_draining()) return;
+    if (known.health.is_up() || known.health.may_probe(context_.now())) look_up(domain);
 }
 
 bool Router::has_moved(queue::DomainHandle domain, const std::vector<Routed>& former) {
@@ -64,9 +68,9 @@ bool Router::has_moved(queue::DomainHandle domain, const std::vector<Routed>& fo
 
 void Router::park(queue::DomainHandle domain, queue::BundleHandle bundle) {
     auto& waiting = entry(domain);
-    waiting.line.push_back(core_.bundles, bundle);
+    waiting.line.push_back(bundles_, bundle);
     if (waiting.look_up != LookUp::none) return;
-    if (waiting.health.is_up() || waiting.health.may_probe(core_.now())) {
+    if (waiting.health.is_up() || waiting.health.may_probe(context_.now())) {
         look_up(domain);
     } else if (const auto probe = waiting.health.next_probe()) {
         timers_.set(domain, *probe);
@@ -75,7 +79,7 @@ void Router::park(queue::DomainHandle domain, queue::BundleHandle bundle) {
 
 void Router::unpark(queue::DomainHandle domain, queue::BundleHandle bundle) {
     auto& left = entry(domain);
-    left.line.remove(core_.bundles, bundle);
+    left.line.remove(bundles_, bundle);
     if (left.line.empty() && left.look_up == LookUp::no_room) left.look_up = LookUp::none;
 }
 
@@ -106,7 +110,7 @@ std::vector<queue::SiteHandle> Router::sites_of(queue::DomainHandle domain) cons
 }
 
 bool Router::is_static(queue::DomainHandle domain) const {
-    return routes_.find(core_.table().domain(domain).name) != nullptr;
+    return routes_.find(scheduler_.table().domain(domain).name) != nullptr;
 }
 
 std::uint32_t Router::failures_of(queue::DomainHandle domain) const {
@@ -115,26 +119,27 @@ std::uint32_t Router::failures_of(queue::DomainHandle domain) const {
 }
 
 void Router::apply_settings() {
-    routed_by_ = core_.settings;
+    routed_by_ = context_.settings_ptr();
     routes_ = RouteTable(routed_by_->routes);
-    for (const auto domain : core_.table().domains()) {
+    for (const auto domain : scheduler_.table().domains()) {
         auto* known = find(domain);
         if (known == nullptr) continue;
         known->valid_until = Instant{};
         for (const auto& routed : known->routed)
-            sites_.note_domain(routed.site, core_.table().domain(domain).name);
+            sites_.note_domain(routed.site, scheduler_.table().domain(domain).name);
     }
 }
 
 void Router::note_unused(const std::vector<queue::DomainHandle>& domains) {
     for (const auto domain : domains)
-        if (core_.table().domain(domain).recipients == 0) timers_.set(domain, core_.now() + linger);
+        if (scheduler_.table().domain(domain).recipients == 0)
+            timers_.set(domain, context_.now() + linger);
 }
 
 void Router::probe_now(queue::DomainHandle domain) {
     auto* known = find(domain);
     if (known == nullptr) return;
-    known->health.probe_now(core_.now());
+    known->health.probe_now(context_.now());
     const bool is_site_down = std::ranges::any_of(known->routed, [this](const Routed& routed) {
         return !sites_[routed.site].destination.health().is_up();
     });
@@ -143,19 +148,19 @@ void Router::probe_now(queue::DomainHandle domain) {
 }
 
 void Router::tick() {
-    for (const auto domain : timers_.advance(core_.now())) {
-        if (core_.table().domain(domain).name.empty()) continue;
+    for (const auto domain : timers_.advance(context_.now())) {
+        if (scheduler_.table().domain(domain).name.empty()) continue;
         auto& known = entry(domain);
         if (!known.line.empty()) {
             if (known.look_up != LookUp::asked) look_up(domain);
-        } else if (core_.table().domain(domain).recipients == 0) {
+        } else if (scheduler_.table().domain(domain).recipients == 0) {
             if (known.look_up == LookUp::asked) {
-                timers_.set(domain, core_.now() + linger);
+                timers_.set(domain, context_.now() + linger);
                 continue;
             }
             forget_sites(known);
             entries_[domain.index()].reset();
-            core_.table().remove_domain(domain);
+            scheduler_.table().remove_domain(domain);
         }
     }
 }
@@ -184,7 +189,7 @@ void Router::look_up(queue::DomainHandle domain, dns::Freshness freshness) {
     auto& asked = entry(domain);
     MTA_ASSERT(asked.look_up != LookUp::asked);
     asked.look_up = LookUp::asked;
-    asked.asked_at = core_.now();
+    asked.asked_at = context_.now();
     if (!asked.health.is_up()) {
         if (asked.health.is_probe_ordered()) {
             freshness = dns::Freshness::ordered;
@@ -194,11 +199,10 @@ void Router::look_up(queue::DomainHandle domain, dns::Freshness freshness) {
         if (!asked.health.is_probing()) asked.health.begin_probe();
     }
     timers_.clear(domain);
-    core_.ports.resolver.look_up_mx(core_.table().domain(domain).name, freshness,
-                                    [this, domain, alive = std::weak_ptr(core_.is_alive)](
-                                        const dns::Lookup<dns::MxAnswer>& answer) {
-                                        if (!alive.expired()) on_answer(domain, answer);
-                                    });
+    resolver_.look_up_mx(scheduler_.table().domain(domain).name, freshness,
+                         look_ups_.guard([this, domain](const dns::Lookup<dns::MxAnswer>& answer) {
+                             on_answer(domain, answer);
+                         }));
 }
 
 void Router::on_answer(queue::DomainHandle domain, const dns::Lookup<dns::MxAnswer>& answer) {
@@ -206,13 +210,13 @@ void Router::on_answer(queue::DomainHandle domain, const dns::Lookup<dns::MxAnsw
         return wait_for_room(domain);
     auto& known = entry(domain);
     known.look_up = LookUp::none;
-    const auto now = core_.now();
-    const auto& name = core_.table().domain(domain).name;
+    const auto now = context_.now();
+    const auto& name = scheduler_.table().domain(domain).name;
     // Only the planner knows what an answer means.
-    const auto hosts = dns::plan_hosts(name, answer, core_.own_names(), core_.scheduler.rng());
+    const auto hosts = dns::plan_hosts(name, answer, context_.own_names(), scheduler_.rng());
     const auto down_since = known.health.down_since();
     if ((hosts || hosts.error().is_permanent()) && known.health.on_success(now))
-        core_.event(DestinationUp{name, now - down_since.value_or(now), known.line.size()});
+        context_.event(DestinationUp{name, now - down_since.value_or(now), known.line.size()});
     const auto former = known.routed;
     if (hosts) {
         forget_sites(known);
@@ -229,33 +233,33 @@ void Router::on_answer(queue::DomainHandle domain, const dns::Lookup<dns::MxAnsw
         ++known.failed_look_ups;
         const auto was_probe = known.health.is_probing();
         const bool went_down = known.health.on_failure(
-            {hosts.error(), was_probe, known.health.successes(), core_.scheduler.jitter()}, now,
+            {hosts.error(), was_probe, known.health.successes(), scheduler_.jitter()}, now,
             queue::dns_probes);
         const auto next_probe = known.health.next_probe().value_or(now);
         if (went_down) {
-            core_.event(DestinationDown{name, hosts.error(), next_probe, known.line.size()});
+            context_.event(DestinationDown{name, hosts.error(), next_probe, known.line.size()});
         }
         if (!known.line.empty()) timers_.set(domain, next_probe);
     }
-    if (core_.table().domain(domain).recipients == 0) timers_.set(domain, now + linger);
+    if (scheduler_.table().domain(domain).recipients == 0) timers_.set(domain, now + linger);
     look_up_next_without_room();
-    core_.request_tick();
+    context_.request_tick();
 }
 
 void Router::wait_for_room(queue::DomainHandle domain) {
     auto& known = entry(domain);
-    const auto now = core_.now();
+    const auto now = context_.now();
     known.health.end_probe(now, known.health.successes());
-    const bool is_unused = core_.table().domain(domain).recipients == 0;
+    const bool is_unused = scheduler_.table().domain(domain).recipients == 0;
     timers_.set(domain, now + (is_unused ? linger : room_wait));
     known.look_up = known.line.empty() ? LookUp::none : LookUp::no_room;
     if (known.look_up == LookUp::no_room && !std::exchange(known.is_in_no_room_line, true))
         no_room_.push_back(domain);
-    core_.request_tick();
+    context_.request_tick();
 }
 
 void Router::look_up_next_without_room() {
-    if (core_.is_draining) return;
+    if (context_.is_draining()) return;
     while (!no_room_.empty()) {
         const auto domain = no_room_.front();
         no_room_.pop_front();
@@ -267,11 +271,11 @@ void Router::look_up_next_without_room() {
 }
 
 std::string Router::check() const {
-    for (const auto domain : core_.table().domains()) {
+    for (const auto domain : scheduler_.table().domains()) {
         const auto* known = find(domain);
         if (known == nullptr || known->line.empty()) continue;
         if (known->look_up != LookUp::asked && !timers_.is_set(domain))
-            return "nobody looks up " + core_.table().domain(domain).name;
+            return "nobody looks up " + scheduler_.table().domain(domain).name;
     }
     return {};
 }

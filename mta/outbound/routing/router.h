@@ -9,10 +9,14 @@
 
 #include "dns/resolver.h"
 #include "mta/base/handle_timers.h"
-#include "mta/outbound/core.h"
+#include "mta/base/pending.h"
+#include "mta/outbound/context.h"
 #include "mta/outbound/destination/site.h"
 #include "mta/outbound/routing/route.h"
+#include "mta/outbound/routing/source_table.h"
+#include "queue/bundle.h"
 #include "queue/health.h"
+#include "queue/scheduler.h"
 
 namespace mta::outbound {
 
@@ -34,13 +38,20 @@ public:
         std::function<void(queue::DomainHandle domain)> on_moved;
     };
 
-    Router(Core& core, SiteTable& sites, Handlers handlers);
+    struct Parts {
+        dns::Resolver& resolver;
+        queue::Scheduler& scheduler;
+        queue::BundleSlab& bundles;
+        const SourceTable& sources;
+        SiteTable& sites;
+    };
+    Router(Context& context, Parts parts, Handlers handlers);
 
     [[nodiscard]] static std::optional<Millis> lifetime_of(const RouteTable& routes,
                                                            std::string_view domain);
 
     [[nodiscard]] std::string_view source_of(const queue::MessageEntry& message) const {
-        return core_.sources.pool_of_sender(core_.scheduler.table().sender(message));
+        return sources_.pool_of_sender(scheduler_.table().sender(message));
     }
     // Where mail for the domain goes now. Empty: that is not known, and the caller park()s the
     // bundle.
@@ -68,7 +79,7 @@ public:
     // How many look-ups of the domain have failed.
     [[nodiscard]] std::uint32_t failures_of(queue::DomainHandle domain) const;
 
-    // After core.settings was replaced: every domain is routed anew at its next attempt.
+    // After the settings were replaced: every domain is routed anew at its next attempt.
     void apply_settings();
     // The table has domains that no recipient has any more: they are forgotten after a while.
     void note_unused(const std::vector<queue::DomainHandle>& domains);
@@ -125,14 +136,19 @@ private:
     void wait_for_room(queue::DomainHandle domain);
     void look_up_next_without_room();
 
-    Core& core_;
+    Context& context_;
+    dns::Resolver& resolver_;
+    queue::Scheduler& scheduler_;
+    queue::BundleSlab& bundles_;
+    const SourceTable& sources_;
     SiteTable& sites_;
     Handlers handlers_;
-    QueueManager::SettingsPtr routed_by_;  // routes_ refers into it
+    SettingsPtr routed_by_;  // routes_ refers into it
     RouteTable routes_;
     std::vector<std::unique_ptr<Entry>> entries_;  // by the domain's index; null: nothing known
     HandleTimers<queue::DomainHandle> timers_;  // DNS probes, room for look-ups, end of the unused
-    std::deque<queue::DomainHandle> no_room_;   // those in another state by now are passed over
+    Pending look_ups_;
+    std::deque<queue::DomainHandle> no_room_;  // those in another state by now are passed over
 };
 
 }  // namespace mta::outbound
