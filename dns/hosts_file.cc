@@ -12,7 +12,7 @@
 namespace dns {
 namespace {
 
-// Up to the next blank; empty at the end of the line.
+// Takes the text up to the next blank; empty at the end of the line.
 std::string_view take_word(std::string_view& line) {
     constexpr std::string_view blanks = " \t\r";
     line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
@@ -23,7 +23,7 @@ std::string_view take_word(std::string_view& line) {
 
 class OpenFile {
 public:
-    // Without waiting for somebody who writes to it, should it be a FIFO.
+    // O_NONBLOCK: if the path is a FIFO, opening it must not wait for a writer.
     explicit OpenFile(const std::string& path)
         : number_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
     OpenFile(const OpenFile&) = delete;
@@ -102,7 +102,7 @@ void HostsFile::look() {
     version_ = version;
     const auto size = static_cast<std::size_t>(status->st_size);
     auto text = file.read(std::min(size, bytes_max));
-    // No half line.
+    // A line that was cut in half is left out.
     if (size > bytes_max) text.resize(text.rfind('\n') == text.npos ? 0 : text.rfind('\n') + 1);
     table_ = parse_hosts(text);
 }

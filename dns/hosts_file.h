@@ -13,26 +13,26 @@
 
 namespace dns {
 
-// What a file in the form of hosts(5) says: names in lower case, each with its addresses in the
-// order of the file. A line that makes no sense says nothing.
+// The content of a file in the form of hosts(5): names in lower case, each with its addresses in
+// the order of the file. Lines that cannot be read are ignored.
 using HostsTable = std::unordered_map<std::string, std::vector<mta::IpAddress>>;
 [[nodiscard]] HostsTable parse_hosts(std::string_view text);
 
-// /etc/hosts, read again when it has changed. A file that cannot be read is empty.
+// /etc/hosts, read again when it has changed. A file that cannot be read counts as empty.
 class HostsFile {
 public:
-    // Of a larger file the rest is ignored: it is read on the loop's thread.
+    // The rest of a larger file is ignored, because it is read on the loop's thread.
     static constexpr std::size_t bytes_max = 1u << 20;
-    // How often it is looked at, at most.
+    // The file is checked for changes at most once in this time.
     static constexpr mta::Millis look_interval{1'000};
 
     explicit HostsFile(std::string path = "/etc/hosts") : path_(std::move(path)) {}
 
-    // The addresses of a name, in any case of letters. Empty if it has none.
+    // The addresses of a name, in any case of letters; empty if it has none.
     [[nodiscard]] std::vector<mta::IpAddress> find(const std::string& name, mta::Instant now);
 
 private:
-    // What tells one content from another.
+    // Two versions of the file that compare equal have the same content.
     struct Version {
         std::uint64_t device = 0;
         std::uint64_t inode = 0;
@@ -46,7 +46,7 @@ private:
 
     std::string path_;
     std::optional<mta::Instant> looked_;
-    std::optional<Version> version_;  // nothing: it could not be read
+    std::optional<Version> version_;  // empty if the file could not be read
     HostsTable table_;
 };
 

@@ -30,14 +30,14 @@ bool is_own_name(const std::vector<std::string>& own_names, const std::string& h
         own_names, [&](const std::string& own) { return mta::equals_ignoring_case(own, host); });
 }
 
-// Best first, without null MX records, which mean nothing beside others (RFC 7505 section 3), and
-// without a host's worse mentions.
+// The records, best first. Null MX records, which have no meaning beside others (RFC 7505 section
+// 3), and all but the best record of each host are left out.
 std::vector<MxRecord> in_order(const std::vector<MxRecord>& records, std::mt19937_64& rng) {
     std::vector<MxRecord> ordered;
     std::ranges::copy_if(records, std::back_inserter(ordered), [](const MxRecord& record) {
         return record.exchange != "." && !record.exchange.empty();
     });
-    // Shuffled first, so that the stable sort leaves hosts of equal preference in random order.
+    // The shuffle comes first, so that the stable sort leaves equal preferences in random order.
     std::ranges::shuffle(ordered, rng);
     std::ranges::stable_sort(ordered, {}, &MxRecord::preference);
     std::vector<MxRecord> distinct;
@@ -84,7 +84,7 @@ mta::DeliveryError refused_address(const std::string& who, const mta::IpAddress&
                      "delivery.allow_networks.");
 }
 
-// IPv6, IPv4, IPv6, ...; the rest of the longer family at the end.
+// The addresses as IPv6, IPv4, IPv6 and so on, with the rest of the longer family at the end.
 std::vector<mta::IpAddress> in_turns(const std::vector<mta::IpAddress>& addresses) {
     std::vector<mta::IpAddress> families[2];
     for (const auto& address : addresses) families[address.is_v6() ? 0 : 1].push_back(address);

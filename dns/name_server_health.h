@@ -7,17 +7,18 @@
 
 namespace dns {
 
-// Whether a name server is worth asking first. Knows no network and no clock.
+// Decides whether a name server may be asked first. It has no access to a network or a clock.
 //
-// A single question without an answer says little (the servers of that domain may be off), several
-// in a row say that the server itself is. Then it is asked last, but for one question every
+// A single timeout says little, because the servers of that domain may be off. Several in a row say
+// that the name server itself is off. It is asked last then, except for one question in each
 // unwell_for, which finds out whether it is back.
 class NameServerHealth {
 public:
     static constexpr mta::Millis unwell_for{30'000};
     static constexpr std::uint32_t timeouts_in_a_row_max = 3;
 
-    // True: ask it in its turn. If it is unwell, that is true for one caller each unwell_for.
+    // True if the server should be asked in its turn. While it is unwell, this is true once in each
+    // unwell_for.
     [[nodiscard]] bool may_go_first(mta::Instant now);
     void on_answer();  // of any kind
     void on_timeout(mta::Instant now);
@@ -26,7 +27,7 @@ public:
 
 private:
     std::uint32_t timeouts_in_a_row_ = 0;
-    std::optional<mta::Instant> probe_at_;  // set: unwell
+    std::optional<mta::Instant> probe_at_;  // set while the server is unwell
 };
 
 }  // namespace dns

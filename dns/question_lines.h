@@ -45,7 +45,7 @@ public:
         MTA_ASSERT(in_flight_max > 0);
     }
 
-    // The kind of a question about a subject whose name was last heard of like this.
+    // The kind of a question about a name that was last heard of like this.
     [[nodiscard]] static Kind kind_of(NameMemory::Heard heard, Subject subject) {
         switch (heard) {
             case NameMemory::Heard::answer: return Kind::answered;
