@@ -27,12 +27,12 @@ MessageBuilder mx_reply() { return MessageBuilder(mx_question); }
 MessageBuilder a_reply() { return MessageBuilder(a_question); }
 MessageBuilder aaaa_reply() { return MessageBuilder(aaaa_question); }
 
-// Either records as text ("10 mx1.them.example", "192.0.2.1") or a kind of error.
+// The expected answer: records as text ("10 mx1.them.example", "192.0.2.1"), or a kind of error.
 struct Want {
     std::vector<std::string> records;
     std::optional<Kind> error;
     std::int64_t ttl_s = 300;
-    std::string words;  // somewhere in the error's text
+    std::string words;  // a part of the error's text
 };
 Want fails(Kind kind, std::string words, std::int64_t ttl_s = 0) {
     return {{}, kind, ttl_s, std::move(words)};
@@ -444,7 +444,7 @@ struct BrokenRecord {
     std::string data;
 };
 
-// Of the type that is asked for; of addresses only the data's length matters.
+// A record of the type that is asked for. For addresses only the data's length matters.
 std::vector<BrokenRecord> broken_records() {
     const auto owner = MessageBuilder::pointer();
     const auto preference = std::string("\0\5", 2);
@@ -459,7 +459,7 @@ std::vector<BrokenRecord> broken_records() {
         {"an_owner_that_is_too_long", long_name(4), "\xc0"},
     };
     for (std::size_t bytes = 0; bytes < 4; ++bytes) {
-        // Three bytes are a sound record if the name in them is the root.
+        // Three bytes are a valid record if the name in them is the root.
         broken.push_back({"data_of_" + std::to_string(bytes) + "_bytes", owner,
                           std::string("\0\5\4\0", 4).substr(0, bytes)});
     }
@@ -480,7 +480,7 @@ TEST(Answer, a_broken_record_never_spoils_the_good_ones_beside_it) {
         for (const auto& broken : broken_records()) {
             SCOPED_TRACE(broken.name + " for " + to_string(question));
             const auto add_broken = [&](MessageBuilder& reply) {
-                // No length of an address.
+                // No address has this length.
                 const auto tail = question.type == RecordType::mx ? "" : "12345";
                 reply.record(Section::answer, broken.owner, type, 300, broken.data + tail);
             };
@@ -573,7 +573,7 @@ INSTANTIATE_TEST_SUITE_P(Malformed, AnswerTable, testing::ValuesIn(malformed_cas
 INSTANTIATE_TEST_SUITE_P(UnusableMx, AnswerTable, testing::ValuesIn(unusable_mx_cases()), row_name);
 INSTANTIATE_TEST_SUITE_P(Limit, AnswerTable, testing::ValuesIn(limit_cases()), row_name);
 
-// Each pointer leads to the one before: the most that a message can do to keep us busy.
+// Each pointer leads to the one before it, which costs the parser the most time.
 MessageBuilder ladder_of(unsigned pointers) {
     auto reply = MessageBuilder(mx_question);
     const auto begin = static_cast<unsigned>(reply.build().size()) + 11;  // of the record's data

@@ -24,7 +24,7 @@ Answer error(Kind kind, mta::Millis ttl = 0s) {
     return {std::unexpected(LookupError{kind, "why"}), ttl};
 }
 
-// A network that answers when it is told to, and a clock that goes when it is told to.
+// A network that answers when the test says so, and a clock that the test moves.
 class CachingResolverTest : public testing::Test {
 protected:
     struct Asked {
@@ -118,7 +118,7 @@ TEST_F(CachingResolverTest, asks_again_only_when_the_answer_is_too_old) {
     EXPECT_EQ(asked.size(), 1u);
 }
 
-// An attempt that found no connection free after a long look-up comes back later for the answer.
+// An attempt that found no free connection after a long look-up uses the answer later.
 TEST_F(CachingResolverTest, keeps_what_was_slow_to_come_until_the_attempt_has_its_turn) {
     look_up_addresses("mx1.example");
     now += 500ms;
@@ -139,7 +139,7 @@ TEST_F(CachingResolverTest, keeps_what_was_slow_to_come_until_the_attempt_has_it
     EXPECT_EQ(asked.size(), 2u);
 }
 
-// The whole way counts: the wait in line, the aliases.
+// All of the time counts, also that in line and that for aliases.
 TEST_F(CachingResolverTest, keeps_what_was_slow_to_come_by_way_of_an_alias) {
     look_up_mx("them.example");
     now += 400ms;
@@ -347,7 +347,7 @@ TEST_F(CachingResolverTest, what_is_no_domain_is_not_asked_for) {
 TEST_F(CachingResolverTest, a_callback_may_ask_the_same_again) {
     resolver->look_up_mx("them.example", Freshness::cached,
                          [this](const auto&) { look_up_mx("them.example"); });
-    answer(them, error(Kind::unreachable));  // which is not kept
+    answer(them, error(Kind::unreachable));  // is not kept
     ASSERT_EQ(asked.size(), 1u);
     answer(them, mx_records("mx1.example"));
     EXPECT_EQ(mx.size(), 1u);
@@ -441,7 +441,7 @@ TEST_F(CachingResolverLines, a_question_that_goes_on_over_tcp_leaves_its_place_t
     ASSERT_EQ(asked.size(), 1u);
     asked.front().on_cut_short();
     ASSERT_EQ(asked.size(), 2u);
-    asked.front().on_cut_short();  // as when a second server cuts it short too
+    asked.front().on_cut_short();  // the second server cuts its answer short, too
     look_up_mx("others.example");
     EXPECT_EQ(asked.size(), 2u) << "its place is taken";
     answer(them, error(Kind::timed_out));

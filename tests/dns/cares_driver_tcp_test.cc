@@ -1,4 +1,4 @@
-// Answers that do not fit into UDP, and what name servers do over TCP.
+// Answers that do not fit into UDP, and the behaviour of name servers over TCP.
 #include <deque>
 #include <functional>
 #include <string>
@@ -50,14 +50,14 @@ void expect_all_found(const DriverWorld& world) {
     for (const auto& answer : world.answers)
         EXPECT_TRUE(answer.records) << answer.records.error().text;
 }
-// Names that begin with "silent" get no answer, as from a recursive server that gets none itself.
+// A recursive server that gets no answer itself for names that begin with "silent".
 void answer_unless_silent(Connection& client, const Query& query) {
     if (!query.question.name.starts_with("silent")) client.send(answer_to(query));
 }
 void ask_silent(DriverWorld& world, int count) {
     for (int i = 0; i < count; ++i) world.ask("silent" + std::to_string(i) + ".example");
 }
-// With the patience of a busy machine: nothing that is answered may time out.
+// Long timeouts: on a busy machine, a question that is answered must not time out.
 CaresOptions asking(std::vector<mta::Endpoint> servers) {
     return {.servers = std::move(servers), .timeout = 15s, .tries = 2};
 }
@@ -248,7 +248,7 @@ TEST(CaresDriverTcp, never_has_more_connections_than_its_limit) {
     auto options = asking({udp.endpoint()});
     options.brief_timeout = options.timeout;
     world.start(options);
-    // Names that are unknown share half of the connections; then they have answered.
+    // Unknown names share half of the connections until their first answer.
     for (const auto limit :
          {CaresDriver::tcp_connections_max / 2, CaresDriver::tcp_connections_max}) {
         const auto before = world.answered;

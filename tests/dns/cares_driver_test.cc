@@ -53,7 +53,7 @@ OnQuery says_nothing() {
     return [](FakeNameServer&, const Query&) {};
 }
 
-// With the patience of a busy machine: nothing that is answered may time out.
+// Long timeouts: on a busy machine, a question that is answered must not time out.
 CaresOptions asking(std::vector<mta::Endpoint> servers) {
     return {.servers = std::move(servers), .timeout = 15s, .tries = 2};
 }
@@ -62,7 +62,7 @@ CaresOptions asking_impatiently(std::vector<mta::Endpoint> servers) {
     return {.servers = std::move(servers), .timeout = 250ms, .tries = 2};
 }
 
-// A port of this machine where nobody listens.
+// A port of this machine on which no program listens.
 mta::Endpoint closed_port() {
     mta::io::Loop loop;
     return FakeNameServer(loop, says_nothing()).endpoint();
@@ -74,7 +74,7 @@ struct MisbehaviourCase {
     std::string name;
     std::function<OnQuery()> behaviour;
     Kind want;
-    std::size_t want_queries;  // to this server, when it is the only one
+    std::size_t want_queries;  // to this server, if it is the only one
 };
 std::ostream& operator<<(std::ostream& out, const MisbehaviourCase& row) { return out << row.name; }
 
@@ -150,7 +150,7 @@ TEST_P(MisbehaviourTable, of_the_first_server_is_made_good_by_the_second) {
     world.ask("them.example");
     world.run_until_answered();
     if (GetParam().want == Kind::no_data) {
-        // Not an error of the server, for all that we can see.
+        // The driver cannot see that this is an error of the server.
         EXPECT_FALSE(world.answers[0].records);
         return;
     }
@@ -161,7 +161,7 @@ TEST_P(MisbehaviourTable, of_the_first_server_is_made_good_by_the_second) {
 INSTANTIATE_TEST_SUITE_P(, MisbehaviourTable, testing::ValuesIn(misbehaviours),
                          [](const auto& test) { return test.param.name; });
 
-// An empty datagram once made c-ares give up everything that was on its way (CVE-2023-32067).
+// An empty datagram once made c-ares give up all questions on their way (CVE-2023-32067).
 TEST(CaresDriver, an_empty_datagram_is_no_answer_and_does_no_harm) {
     DriverWorld world;
     FakeNameServer server(world.loop, [](FakeNameServer& self, const Query& query) {
@@ -405,7 +405,7 @@ TEST(CaresDriver, answers_overloaded_when_too_many_wait) {
     options.waiting_max = 3;
     world.start(options);
     for (int i = 0; i < 6; ++i) world.ask("d" + std::to_string(i) + ".example");
-    EXPECT_EQ(world.answered, 0u);  // not even that is said inside the call
+    EXPECT_EQ(world.answered, 0u);  // even this answer does not come inside the call
     world.run_until_answered();
     for (std::size_t i = 0; i < 5; ++i) EXPECT_TRUE(world.answers[i].records) << i;
     ASSERT_FALSE(world.answers[5].records);

@@ -1,5 +1,5 @@
-// The DNS table: what real name servers (knotd behind unbound, on loopback) answer, and what
-// becomes of it on the whole way: c-ares, parser, cache, plan.
+// The DNS table: the answers of real name servers (knotd behind unbound, on loopback), and the
+// result at the end of the whole chain of c-ares, parser, cache and plan.
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 using test::DriverWorld;
 using test::NameServers;
 
-// 110 hosts: about 2.5 kB, twice of what one UDP answer may have.
+// 110 hosts take about 2.5 kB, twice the limit of an answer over UDP.
 std::string many_mx() {
     std::string lines;
     for (int i = 100; i < 210; ++i) {
@@ -209,7 +209,7 @@ protected:
         world.run_until([&] { return is_answered; });
         return answer;
     }
-    // What is planned, as the table writes it.
+    // The plan in the form of the table's last column.
     std::string plan(const DnsCase& row) {
         std::string text;
         const auto add = [&](const std::string& one) { text += (text.empty() ? "" : " ") + one; };
@@ -242,7 +242,7 @@ TEST_P(DnsTable, becomes) {
     start(row.via, row.domain.ends_with("drop.test") ? 300ms : 10s);
     EXPECT_EQ(plan(row), row.want) << words;
     EXPECT_THAT(words, testing::HasSubstr(row.words));
-    // The same a second time, from the cache where there is one.
+    // The second time, the answer comes from the cache, if there is one.
     EXPECT_EQ(plan(row), row.want) << words;
 }
 
@@ -310,14 +310,14 @@ TEST_F(DnsServers, a_burst_of_2000_distinct_look_ups_loses_none) {
     EXPECT_LE(in_flight_max, mta::limits::dns_in_flight_max);
 }
 
-// A dead, a refusing and a failing server in front of a good one.
+// A dead, a refusing and a failing server come before a good one.
 TEST_F(DnsServers, a_good_server_behind_bad_ones_is_enough) {
     const auto& servers = Servers::get();
     world.start({.servers = {{mta::IpAddress::v4({127, 0, 0, 1}), 1},
                              servers.resolver(),
                              servers.authority()},
                  .timeout = 10s});
-    // The resolver refuses this one; the authority, asked directly, denies it.
+    // The resolver refuses this name; the authoritative server denies it.
     world.ask("refused.test");
     world.run_until_answered();
     world.ask("them.example");

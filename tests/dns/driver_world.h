@@ -14,13 +14,13 @@
 
 namespace dns::test {
 
-// A loop with a driver on it, and the patience of a test.
+// A loop with a driver on it, which runs until a condition is true.
 class DriverWorld {
 public:
     void start(CaresOptions options) {
         driver = std::make_unique<CaresDriver>(loop, clock, std::move(options));
     }
-    // The answer goes to answers[index] and to the answers' count.
+    // The answer goes to `answers`, at the index of the question; `answered` counts it.
     void ask(const std::string& name, RecordType type = RecordType::mx,
              Effort effort = Effort::full) {
         const auto index = answers.size();
@@ -32,7 +32,7 @@ public:
             wake();
         });
     }
-    // To be called by whatever changes what run_until() waits for.
+    // Must be called after each change on which a condition of run_until() depends.
     void wake() { loop.stop(); }
 
     void run_until(const std::function<bool()>& is_done) {
@@ -43,12 +43,12 @@ public:
         });
         deadline.set(mta::Millis{60'000});
         while (!is_done() && !is_late) loop.run();
-        EXPECT_FALSE(is_late) << "what the test waits for has not come";
+        EXPECT_FALSE(is_late) << "the condition did not become true";
     }
     void run_until_answered() {
         run_until([this] { return answered == answers.size(); });
     }
-    // Long enough for whatever is on its way within this process to arrive.
+    // Long enough for everything to arrive that is on its way within this process.
     void settle() {
         for (int turns = 0; turns < 50; ++turns) loop.run_ready();
     }
@@ -57,7 +57,7 @@ public:
     mta::io::Clock clock{loop};
     std::vector<Answer> answers;
     std::size_t answered = 0;
-    std::vector<std::size_t> order;  // of the answers, by index
+    std::vector<std::size_t> order;  // the indices of the answers, as they came
     std::unique_ptr<CaresDriver> driver;
 };
 

@@ -29,8 +29,8 @@ struct Socket {
     int number;
 };
 
-// A name server on 127.0.0.1, UDP only, that says whatever a test wants it to say. It runs on the
-// test's loop.
+// A name server on 127.0.0.1, UDP only, that sends what the test decides. It runs on the test's
+// loop.
 class FakeNameServer {
 public:
     struct Query {
@@ -54,7 +54,7 @@ public:
     FakeNameServer(const FakeNameServer&) = delete;
     FakeNameServer& operator=(const FakeNameServer&) = delete;
 
-    // c-ares writes plain queries: no compression, and an OPT record or nothing behind the
+    // c-ares writes simple queries: without compression, and with at most an OPT record behind the
     // question.
     static void parse(std::string_view bytes, Query& query) {
         const auto byte = [&](std::size_t at) {
@@ -77,11 +77,12 @@ public:
                reinterpret_cast<const sockaddr*>(&to.peer), sizeof to.peer);
     }
     [[nodiscard]] const mta::Endpoint& endpoint() const { return endpoint_; }
-    // Everything that was asked, in order.
+    // All queries so far, in order.
     [[nodiscard]] const std::vector<Query>& queries() const { return queries_; }
 
 private:
-    // A FakeTcpNameServer may take the same port, where no connection of another test may linger.
+    // A FakeTcpNameServer may take the same port, on which no connection of another test may
+    // linger.
     [[nodiscard]] sockaddr_in bind_where_tcp_is_free() const {
         for (int tries = 0; tries < 20; ++tries) {
             const Socket tcp(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));

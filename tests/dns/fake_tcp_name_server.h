@@ -38,7 +38,7 @@ public:
             const auto sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
             MTA_ASSERT(sent >= 0 || errno == EPIPE || errno == ECONNRESET);
         }
-        // What has come and was not read is not answered.
+        // Queries that have arrived but were not read are not answered.
         void close() {
             ::shutdown(socket_, SHUT_RDWR);
             poll_.watch(false, false);
@@ -46,7 +46,7 @@ public:
         }
         [[nodiscard]] bool is_open() const { return is_open_; }
 
-        // For the server alone.
+        // For the server only.
         Connection(FakeTcpNameServer& server, mta::io::Loop& loop, int socket)
             : server_(server),
               socket_(socket),
@@ -102,7 +102,7 @@ public:
     FakeTcpNameServer& operator=(const FakeTcpNameServer&) = delete;
 
     [[nodiscard]] std::size_t connections() const { return connections_.size(); }  // so far
-    [[nodiscard]] std::size_t open_most() const { return open_most_; }             // at a time
+    [[nodiscard]] std::size_t open_most() const { return open_most_; }  // at the same time
 
 private:
     void accept() {

@@ -32,7 +32,7 @@ inline std::string wire_name(std::string_view name) {
 
 enum class Section : std::uint8_t { answer, authority, additional };
 
-// Builds a reply to a question, sound unless asked for something else.
+// Builds a reply to a question, which is valid unless the test breaks it.
 class MessageBuilder {
 public:
     explicit MessageBuilder(const Question& question) {
@@ -40,7 +40,7 @@ public:
         put_u16(body_, static_cast<unsigned>(question.type));
         put_u16(body_, 1);
     }
-    // Where the question's name is: a compression pointer to it.
+    // A compression pointer; by default to the question's name.
     static std::string pointer(unsigned target = 12) {
         std::string out;
         put_u16(out, 0xc000 | target);
@@ -52,13 +52,13 @@ public:
     MessageBuilder& flags(unsigned flags) { return flags_ = flags, *this; }
     MessageBuilder& questions(unsigned count) { return question_count_ = count, *this; }
     MessageBuilder& without_question() { return body_.clear(), questions(0); }
-    // A lie about the number of records.
+    // Makes the header count more records than there are.
     MessageBuilder& more(Section section, unsigned count) {
         counts_.at(static_cast<std::size_t>(section)) += count;
         return *this;
     }
 
-    // `owner` and what is in `data` are in wire form.
+    // `owner` and `data` are in wire form.
     MessageBuilder& record(Section section, std::string_view owner, unsigned type,
                            std::uint32_t ttl_s, std::string_view data) {
         body_ += owner;

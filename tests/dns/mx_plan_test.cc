@@ -31,8 +31,8 @@ struct PlanCase {
     std::string domain;
     Lookup<MxAnswer> answer;
     Hosts want;
-    std::string status;  // of the error, empty: none
-    std::string words;   // somewhere in its text
+    std::string status;  // of the error; empty if there is none
+    std::string words;   // a part of its text
 };
 std::ostream& operator<<(std::ostream& out, const PlanCase& row) { return out << row.name; }
 
@@ -312,7 +312,7 @@ TEST(AddressPlan, takes_no_more_than_its_limit_in_random_order) {
 
 struct LiteralCase {
     const char* domain;
-    const char* want;  // empty: no literal
+    const char* want;  // empty if it is no literal
 };
 const LiteralCase literal_cases[] = {
     {"[192.0.2.1]", "192.0.2.1"},

@@ -14,8 +14,9 @@
 
 namespace dns::test {
 
-// knotd and unbound on loopback, run by tests/e2e/dns_fixture.py for as long as this lives. What
-// goes wrong is said by error(): a test that needs them fails with it, it is not skipped.
+// knotd and unbound on loopback, run by tests/e2e/dns_fixture.py for as long as this object lives.
+// If they cannot start, error() says why, and a test that needs them fails with it instead of being
+// skipped.
 class NameServers {
 public:
     // Zone names and the lines of their zone files, as in dns_fixture.py.
@@ -50,7 +51,7 @@ public:
         waitpid(child_, &status, 0);
     }
 
-    // Empty: all is well.
+    // Empty if the servers run.
     [[nodiscard]] const std::string& error() const { return error_; }
     [[nodiscard]] const mta::Endpoint& resolver() const { return resolver_; }
     [[nodiscard]] const mta::Endpoint& authority() const { return authority_; }

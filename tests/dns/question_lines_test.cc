@@ -79,7 +79,7 @@ TEST(QuestionLines, even_the_smallest_has_room_for_each_kind) {
 
 // ---- With the resolver: a network in virtual time ----
 
-// Name servers that are silent keep a question for as long as the driver waits, others for 20 ms.
+// Silent name servers keep a question for as long as the driver waits, others for 20 ms.
 class SilenceTest : public testing::Test {
 protected:
     static constexpr auto brief = 500ms;
@@ -115,7 +115,7 @@ protected:
         }
         now = end;
     }
-    // What was found, and how long it took.
+    // The result, and how long it took.
     void look_up(const std::string& name) {
         resolver->look_up_mx(name, Freshness::cached, [this, name, begin = now](const auto& found) {
             took[name] = now - begin;

@@ -19,7 +19,7 @@ std::string mx_data(unsigned preference, const std::string& exchange) {
     return data + exchange;
 }
 
-// Reads `data` as all of a record's data.
+// Reads `data`, which is the whole data of a record.
 std::optional<std::string> read(RecordType type, const std::string& data, RecordSet& set) {
     WireReader message(data);
     WireRecord record;

@@ -1,5 +1,5 @@
-// What is accepted as an address is within the limits, holds no control character, and reads back
-// as the same address.
+// Property: an accepted address is within the limits, has no control character, and reads back as
+// the same address.
 #include <algorithm>
 #include <cstdint>
 

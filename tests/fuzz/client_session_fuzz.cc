@@ -1,11 +1,14 @@
-// A session of up to eight messages against a server that says anything. The input's first byte
-// chooses the options; then come segments: a byte of what the driver does before, a byte of length,
-// the bytes that the server sends.
+// A session of up to eight messages against a server that sends anything. The input's first byte
+// chooses the options. Segments follow: a byte for what the driver does first, a byte of length,
+// and the bytes that the server sends.
 //
-// Held: what is switched off is not used, and only what was used is suspected; every transaction
-// ends exactly once, in order, and before the session does; the session ends once, and nothing
-// comes after; whoever is told "accepted" is told so by a 2xx; what leaves has no bare CR or LF and
-// nothing of it comes from the server; the same bytes cut otherwise give the same events.
+// Properties:
+// - An extension that is switched off is not used, and only one that was used is suspected.
+// - Every transaction ends exactly once, in order, and before the session does.
+// - The session ends once, and no event follows.
+// - Only a 2xx makes a recipient accepted.
+// - The output has no bare CR or LF, and contains nothing that the server sent.
+// - The same bytes, cut in other places, give the same events.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -124,7 +127,8 @@ private:
         MTA_ASSERT(has_accepted == (end.reply_code / 100 == 2));
         MTA_ASSERT(!(has_accepted && (end.in_doubt || end.never_began)));
         MTA_ASSERT(!(end.in_doubt && end.never_began));
-        // Only what was used is suspected, and not by what began on a connection that was gone.
+        // Only an extension that was used is suspected, and not by a transaction that began on a
+        // lost connection.
         MTA_ASSERT(!end.suspect || (end.used.has(*end.suspect) && !end.never_began));
         MTA_ASSERT(!end.suspect || !has_accepted);
         MTA_ASSERT(!end.used.has(mta::SmtpKeyword::pipelining) || (choices_ & 3) == 0);
@@ -135,8 +139,7 @@ private:
     void check_output() const {
         for (std::size_t i = 0; i < output_.size(); ++i) {
             if (output_[i] == '\n') MTA_ASSERT(i > 0 && output_[i - 1] == '\r');
-            // A body that is being pulled may break off behind a CR that is not handed out, never
-            // in it.
+            // A body may break off before a CR LF, but never inside it.
             if (output_[i] == '\r') MTA_ASSERT(i + 1 < output_.size() && output_[i + 1] == '\n');
             MTA_ASSERT(static_cast<unsigned char>(output_[i]) < 0x80);
         }

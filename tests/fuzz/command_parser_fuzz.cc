@@ -1,5 +1,5 @@
-// What is accepted as a command, written out again in full, reads back as the same command; what is
-// refused gets a reply with a 5yz code and a status of that class.
+// Property: an accepted command, written out again in full, reads back as the same command. A
+// refused one gets a reply with a 5yz code and a status of that class.
 #include <cstdint>
 #include <string>
 #include <utility>

@@ -1,5 +1,5 @@
-// Any text is either a configuration that holds what conf/settings.h promises, or a list of
-// problems that can be shown: sorted, each on one line, each with a place in the text.
+// Property: any text gives either a configuration that keeps the promises of conf/settings.h, or a
+// list of problems that can be printed: sorted, each on one line, each with a position in the text.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

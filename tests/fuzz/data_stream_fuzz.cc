@@ -1,5 +1,5 @@
-// A body means the same however it is cut; what is accepted has CRLF line ends only, no NUL, and
-// facts that are true.
+// Property: the result does not depend on where the body is cut. An accepted body has CRLF line
+// ends only and no NUL, and the facts about it are true.
 #include <cstdint>
 #include <string>
 

@@ -1,7 +1,7 @@
-// Property: whatever a name server sends, the answer is either records of the asked type or an
-// error with words that are fit for a log. Names are fit to be asked for; TTLs and counts are
-// within their limits. The same holds for the message cut in half. A good record is never lost
-// because of what stands beside it.
+// Property: any message from a name server gives either records of the type that was asked for or
+// an error whose text is fit for a log. Names are valid; TTLs and counts are within their limits.
+// The same holds for the first half of the message. A good record is never lost because of the
+// bytes beside it.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -93,15 +93,15 @@ void check_beside_good_ones(const dns::Question& question, std::string_view byte
 
 }  // namespace
 
-// The first byte chooses the question's type, the rest is the message. The name is always the same,
-// so that the fuzzer gets past the comparison.
+// The first byte chooses the question's type; the rest is the message. The name is always the same,
+// so that the fuzzer gets past its comparison.
 // NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size < 1) return 0;
     constexpr dns::RecordType types[] = {dns::RecordType::mx, dns::RecordType::a,
                                          dns::RecordType::aaaa};
     const dns::Question question{"them.example", types[data[0] % 3]};
-    // A copy of exactly that size, so that AddressSanitizer sees a step too far.
+    // A copy of exactly that size, so that AddressSanitizer sees each read beyond the end.
     const std::string message(reinterpret_cast<const char*>(data + 1), size - 1);
     const auto answer = dns::parse_answer(message, question, "s");
     check(answer, question.type);

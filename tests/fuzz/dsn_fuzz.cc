@@ -1,4 +1,4 @@
-// Reports about any mail, with anything a remote host may say: they stay well-formed.
+// Property: a report about any mail, with any reply of a remote host, is well-formed.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace {
 
 using mta::report::facts_of;
 
-// The input's parts, parted by this byte, become the untrusted texts one after the other.
+// Separates the parts of the input, which become the untrusted texts one after the other.
 constexpr char separator = '\x1e';
 
 class Parts {
@@ -52,17 +52,17 @@ void check(const queue::Message& report) {
     MTA_ASSERT(report.envelope.smtputf8 == report.facts.header_has_8bit);
     MTA_ASSERT(report.facts.has_8bit ==
                (report.envelope.body_type == queue::BodyType::eight_bit_mime));
-    // Any host can take it, but for a sender whose local part is in UTF-8.
+    // The report needs SMTPUTF8 only if the local part of its recipient is in UTF-8.
     MTA_ASSERT(mta::is_ascii(body.substr(report.facts.header_bytes)));
     MTA_ASSERT(report.envelope.smtputf8 ==
                !mta::is_ascii(report.envelope.recipients.front().address));
-    // Three parts and an end, whatever the parts say.
+    // The body has three parts and an end.
     const std::string_view name = "boundary=\"";
     const auto begin = body.find(name) + name.size();
     const auto boundary = std::string(body.substr(begin, body.find('"', begin) - begin));
     MTA_ASSERT(count(body, "\r\n--" + boundary) == 4);
     MTA_ASSERT(body.ends_with("\r\n--" + boundary + "--\r\n"));
-    // The fields of our header, each once, and nobody else's.
+    // The header has each field of the report once, and no other field.
     std::string_view header = body.substr(0, report.facts.header_bytes);
     std::vector<std::string> fields;
     while (!header.empty()) {
@@ -76,7 +76,7 @@ void check(const queue::Message& report) {
         "Date",         "Message-ID",   "Auto-Submitted",
         "MIME-Version", "Content-Type", "Content-Transfer-Encoding"};
     MTA_ASSERT(fields == expected);
-    // And one group of fields for the recipient.
+    // The second part has one group of fields for the recipient.
     const auto marker = "\r\n--" + boundary;
     const auto second = body.find(marker, body.find(marker) + 1);
     const auto status = body.substr(second, body.find(marker, second + 1) - second);

@@ -1,6 +1,6 @@
-// The bytes of a segment, as a broken disk may give them back. Properties: reading never crashes; a
-// payload that is accepted is written again as the very bytes that were read; the scan's ranges lie
-// in the file, in order, and its records do not overlap the damage that it reports.
+// The bytes of a segment, as a broken disk may return them. Properties: reading never crashes; an
+// accepted payload is written again as the same bytes; the ranges of a scan are in order and inside
+// the file, and its records do not overlap the damage that it reports.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -21,7 +21,7 @@ void require(bool condition) {
     if (!condition) std::abort();
 }
 
-// What is read and written again is the same, but for what the format says is ignored.
+// A payload that is read and written again is the same, except for what the format ignores.
 void check_payload(RecordType type, std::string_view payload) {
     std::string again;
     if (type == RecordType::enqueue) {
@@ -82,7 +82,7 @@ void check_scan(std::string_view bytes, std::uint64_t end_known) {
 
 }  // namespace
 
-// The first byte says what the rest is: a payload of a type, the records of a segment (with right
+// The first byte says what the rest is: a payload of a type, the records of a segment (with correct
 // checksums put in, so that the fuzzer gets past them), or a header.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size < 2) return 0;
@@ -100,7 +100,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check_scan(bytes, bytes.size() + 8);
         return 0;
     }
-    // Each byte makes a record, or spoils what is there.
+    // Each byte makes a record, or damages an earlier one.
     std::string bytes(segment_header_bytes, '\0');
     std::uint64_t lsn = 1;
     for (const char c : rest) {

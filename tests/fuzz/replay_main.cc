@@ -1,6 +1,6 @@
-// Without libFuzzer: hands each file of the folders (or each file) named on the command line to the
-// fuzz target, so that a corpus is a regression test in every build. Exit status 1: nothing was
-// found to replay, which would be a test that cannot fail.
+// Takes the place of libFuzzer: hands each file that the command line names, or each file of a
+// folder, to the fuzz target, so that a corpus is a regression test in every build. The exit status
+// is 1 if there is no file to replay, because such a test could not fail.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +29,7 @@ std::vector<fs::path> files_below(const fs::path& path) {
 }
 
 void replay(const fs::path& file) {
-    // Said before, so that a crash has a name.
+    // Printed before the run, so that a crash can be attributed to its file.
     std::fprintf(stderr, "replay %s\n", file.c_str());
     std::ifstream in(file, std::ios::binary);
     const std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};

@@ -1,7 +1,6 @@
-// Any bytes: the parser keeps its limits, consumes what it says, and gives the same replies however
-// the bytes are cut; the code is that of the reply's last line, however long a line is. What it
-// finds goes through the EHLO reader and the failure policy. So does what was said of a reply that
-// has no end.
+// Property: for any bytes, the parser keeps its limits, consumes what it reports, and gives the
+// same replies wherever the bytes are cut. The code is that of the reply's last line, however long
+// a line is. The EHLO reader and the failure policy read each reply, also an unfinished one.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -74,7 +73,7 @@ void check(const Reply& reply) {
     MTA_ASSERT(!hint || (hint->count() >= 1000 && hint->count() <= 86'400'000));
 }
 
-// Replies end at the lines that have no hyphen behind their code, which is theirs.
+// A reply ends with a line without a hyphen behind its code, and has the code of that line.
 void check_codes(std::string_view bytes, const Outcome& outcome) {
     for (const auto& reply : outcome.replies) {
         std::string_view line;

@@ -1,6 +1,6 @@
-// A client's bytes, in turns that are separated by 0x1e (a turn ends when the client waits for our
-// replies). However a turn is cut, the session says and does the same; what it says is replies and
-// nothing else; what it accepts is clean.
+// The bytes of a client, in turns that are separated by 0x1e (a turn ends when the client waits for
+// replies). Properties: the session does the same wherever a turn is cut; it sends only replies; an
+// accepted message is clean.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -31,7 +31,7 @@ void play(ServerWorld& world, std::string_view turns, std::size_t step, std::str
     MTA_ASSERT(world.ended.has_value());
 }
 
-// Everything is offered, to one of our own.
+// Every extension is offered, and the client is in relay.networks.
 ServerOptions options() {
     auto options = ServerWorld::default_options();
     options.extensions.mt_priority = true;
@@ -106,7 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     MTA_ASSERT(whole.aborted.size() == cut.aborted.size());
     MTA_ASSERT(whole.begun == cut.begun);
     check_replies(whole_said);
-    // Each message that began has one end.
+    // Each message that began ends once.
     MTA_ASSERT(whole.begun == whole.accepted.size() + whole.aborted.size());
     return 0;
 }

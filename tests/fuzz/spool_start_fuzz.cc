@@ -1,11 +1,11 @@
 // A spool's folder, as a broken disk, a stranger or an attacker may leave it, through a whole
 // start: survey, old mail, loading, reading, writing, compaction, and a second start. Properties:
-// nothing crashes; what stands whole at the beginning of one of the spool's own segments is loaded;
-// new mail is kept.
+// the start never crashes; the undamaged records at the beginning of one of the spool's own
+// segments are loaded; new mail is kept.
 //
-// The first byte: 1 puts right checksums in, so that the fuzzer gets past them. Then files, one
-// behind the other: u8 length of the path, path, u32 bytes that follow, u32 bytes of the file (the
-// rest are zeros).
+// If the first byte is 1, correct checksums are put in, so that the fuzzer gets past them. The
+// files follow, one behind the other: u8 length of the path, path, u32 bytes that follow, u32 bytes
+// of the file (the rest are zeros).
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -84,7 +84,7 @@ void repair_digest(std::string& bytes) {
            crc32c(std::string_view(bytes).substr(0, Digest::head_bytes - 4)));
 }
 
-// What stands whole at the beginning of a segment, and whatever DONE can be found anywhere.
+// The messages in undamaged records at the beginning of a segment, and every DONE in any place.
 struct Expected {
     std::set<MessageId> queued;
     std::set<MessageId> done;
@@ -228,7 +228,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         disk.put(path, bytes);
     }
     look(disk);
-    // With right checksums on wrong numbers, and digests that say anything, there is no telling.
+    // With correct checksums on wrong numbers, or with arbitrary digests, the result is open.
     const auto expected = is_repaired || has_digest ? Expected{} : expected_of(disk, files);
     MessageId added = 0;
     {

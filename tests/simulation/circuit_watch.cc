@@ -14,7 +14,7 @@ using namespace mta::outbound;
 
 constexpr std::size_t attempts_max = 50;
 
-// A server's group is named like its first host.
+// A group of servers has the name of its first host.
 bool leads_to(const std::string& site, const std::string& group) {
     return site.contains(group == "branch.example" ? "10.0.0.1:25" : "mx1." + group);
 }
@@ -45,7 +45,7 @@ void CircuitWatch::note(const DeliveryEvent& event) {
         if (down_.contains(site)) return;
         auto& attempts = started_attempts_[site];
         attempts.push_back(begun->id);
-        // More than may be under way at a time.
+        // attempts_max is more than can be under way at a time.
         if (attempts.size() > attempts_max) attempts.pop_front();
     } else if (std::holds_alternative<DestinationDown>(event) ||
                std::holds_alternative<DestinationUp>(event)) {
@@ -54,7 +54,7 @@ void CircuitWatch::note(const DeliveryEvent& event) {
 }
 
 void CircuitWatch::check(const QueueManager& manager) {
-    // Whatever is too much has begun with a new connection.
+    // Only a group with a new connection can have too many.
     std::set<std::string> groups;
     const auto& in_use = connector_.in_use_by_id;
     for (auto each = in_use.upper_bound(last_checked_); each != in_use.end(); ++each)
@@ -80,7 +80,7 @@ bool CircuitWatch::may_be_down(const std::string& group) const {
 void CircuitWatch::look(const QueueManager& manager, const DestinationView& site) {
     const auto known = down_.find(site.name);
     if (known != down_.end() && known->second.down_since == *site.down_since) return;
-    // What a former process knew counts from the beginning.
+    // A destination that was down in the last process counts as down from the start.
     Circuit circuit{*site.down_since, last_checked_, {}};
     if (*site.down_since < started_) circuit.last_before = last_at_start_;
     for (const auto id : started_attempts_[site.name])
@@ -104,7 +104,7 @@ void CircuitWatch::check_group(const QueueManager& manager, const std::string& g
         return each.first > last_before && each.second == group;
     });
     if (static_cast<std::size_t>(open) <= allowed) return;
-    // Each destination has a probe of its own; one that works may lead to the same host.
+    // Each destination has its own probe, and a working one may lead to the same host.
     for (const auto& site : manager.destinations())
         if (leads_to(site.name, group) && !site.down_since) return;
     ADD_FAILURE() << group << " is down, and probed by " << open << " at a time";

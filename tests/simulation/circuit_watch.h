@@ -10,24 +10,25 @@
 
 namespace simulation {
 
-// Sees to it that what is down is probed by one at a time: counts the connections in the network
-// that were begun since, whatever the relay thinks that it does.
+// Checks that a destination that is down is probed by one connection at a time. It counts the
+// connections in the network, not what the relay reports about them.
 class CircuitWatch {
 public:
     explicit CircuitWatch(const world::FakeConnector& connector) : connector_(connector) {}
 
-    // Another process of the relay begins, and knows so much from the last one.
+    // Another process of the relay begins, with these hints from the last one.
     void start(mta::Instant now, const mta::outbound::Hints& hints);
     void note(const mta::outbound::DeliveryEvent& event);
-    // After each turn.
+    // Must be called after each turn.
     void check(const mta::outbound::QueueManager& manager);
 
 private:
     using ConnectId = mta::io::Connector::ConnectId;
     struct Circuit {
         mta::Instant down_since;
-        ConnectId last_before = 0;  // connections after this one are probes,
-        // but for those of attempts that had begun before it went down
+        // Later connections are probes, except those of attempts that were under way when the
+        // destination went down.
+        ConnectId last_before = 0;
         std::set<queue::MessageId> under_way;
     };
 
@@ -41,8 +42,9 @@ private:
     ConnectId last_at_start_ = 0;
     ConnectId last_checked_ = 0;
     bool has_changed_ = false;
-    std::map<std::string, Circuit> down_;                                   // by destination
-    std::map<std::string, std::deque<queue::MessageId>> started_attempts_;  // likewise
+    // Both by destination.
+    std::map<std::string, Circuit> down_;
+    std::map<std::string, std::deque<queue::MessageId>> started_attempts_;
     std::vector<std::string> restored_;  // keys of destinations that were down at the start
 };
 

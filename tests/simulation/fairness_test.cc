@@ -1,4 +1,5 @@
-// Who has little mail does not wait for who has much: senders take turns at a destination.
+// Senders take turns at a destination, so that a sender with little mail does not wait for one with
+// much.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -13,8 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 using mta::Millis;
 
-// Several senders with more mail each than can be delivered at once, at one destination that is up
-// from the beginning, or comes up when all of it waits.
+// Several senders, each with more mail than can be delivered at once, for one destination. It is up
+// from the beginning, or comes up when all mail waits.
 class BusyDestination {
 public:
     explicit BusyDestination(std::uint64_t seed) : rng_(seed) {
@@ -30,7 +31,8 @@ public:
         world_.run_for(24h);
     }
 
-    // All are through, and each had its share as long as everybody had mail in line.
+    // Checks that all mail was delivered, and that each sender had its share as long as all senders
+    // had mail in line.
     void check() {
         const auto& received = world_.server("192.0.2.1").received;
         std::size_t sent = 0;
@@ -42,7 +44,7 @@ public:
             const auto sender = each.sender.substr(11, each.sender.find('>') - 11);
             ASSERT_TRUE(sent_.contains(sender)) << each.sender;
             ++all;
-            // The last ones of it may be under way: from now on it has nothing in line.
+            // The sender's last messages may be under way now, with none of its mail in line.
             if (++served[sender] + in_flight_max >= sent_[sender]) break;
         }
         const auto share = static_cast<double>(all) / static_cast<double>(sent_.size());
@@ -59,7 +61,8 @@ private:
         return least + static_cast<std::uint32_t>(rng_() % (most - least + 1));
     }
 
-    // Each has some hundreds; the first one all before anybody else, or they come mixed.
+    // Each sender has some hundreds of messages. Those of the first sender come before all others,
+    // or all of them come mixed.
     void send_all() {
         std::vector<std::string> mail;
         for (auto number = between(2, 8); number > 0; --number) {

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 using mta::Millis;
 
 // Several senders write now and then to domains that work, some of them new to the relay, and to
-// one that all write to. At some time another sender's floods come.
+// one domain that they share. At some time another sender floods the relay.
 class FloodedRelay {
 public:
     explicit FloodedRelay(std::uint64_t seed) : rng_(seed) {
@@ -99,7 +99,7 @@ private:
         send(from, domain);
     }
 
-    // A domain that the relay has never heard of.
+    // A domain that is new to the relay.
     std::string flooded_domain() {
         const auto domain = "d" + std::to_string(++flooded_) + ".flood.example";
         const auto dice = between(0, 99);

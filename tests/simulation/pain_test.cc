@@ -1,5 +1,5 @@
-// What the users of other mail servers suffer from, one test for each: the complaint is its name.
-// Some is proven more thoroughly elsewhere; this is the list, to be gone through from top to
+// The complaints of the users of other mail servers. Each has one test, which has the complaint as
+// its name. Other tests prove some of them more thoroughly; this is the list to read from top to
 // bottom.
 #include <algorithm>
 #include <set>
@@ -31,7 +31,7 @@ dns::Lookup<dns::MxAnswer> trouble(dns::LookupError::Kind kind) {
     return world::FakeResolver::error("trouble", kind);
 }
 
-// A route to 10.0.0.1 for branch.example, and the clock on the wall shows noon at the beginning.
+// Adds a route to 10.0.0.1 for branch.example, and makes the test begin at noon, local time.
 void add_route(World& world, std::vector<mta::DailyWindow> hours = {}) {
     const auto time_of_day = world.start.time_since_epoch() % 24h;
     world.utc_offset_at = [time_of_day](Instant) { return Millis{12h} - time_of_day; };
@@ -99,7 +99,7 @@ TEST(Pain, mail_is_stuck_for_days_despite_its_maximum_age) {
         if (row.order) row.order(world, id);
         world.run_until(world.start + 6h - 1s);
         EXPECT_TRUE(world.store.kept.contains(id)) << row.state << ": too early";
-        // A delivery under way is let end: it has its own deadlines.
+        // A delivery under way may end: it has its own deadlines.
         world.run_until(world.start + 6h + 6min);
         EXPECT_FALSE(world.store.kept.contains(id)) << row.state << ": too late";
         EXPECT_EQ(world.reports.size(), 1u) << row.state;
@@ -128,7 +128,7 @@ TEST(Pain, a_pause_of_five_minutes_becomes_hours_of_backoff) {
              {"the DNS was off",
               [](World& w, queue::MessageId) {
                   w.resolver.mx["them.example"] = trouble(dns::LookupError::Kind::timed_out);
-                  auto settings = w.settings;  // whatever was known is asked for again
+                  auto settings = w.settings;  // a reload forgets all answers of the DNS
                   settings.routes = {{.domain = "else.example", .hosts = {{"10.0.0.9", 25}}}};
                   w.manager().reload(std::make_shared<const conf::Settings>(settings));
               },
@@ -277,7 +277,7 @@ TEST(Pain, a_limiter_is_polled_in_a_storm) {
     ASSERT_TRUE(view);
     EXPECT_EQ(view->recipients.at(0).reason, WaitReason::message_rate)
         << "it waits on the object that blocks it";
-    // What wakes the queue manager, but for the sessions themselves.
+    // Counts what wakes the queue manager, except its sessions.
     std::size_t wakeups = 0;
     const auto end = world.start + 61min;
     while (world.agenda.now() < end) {
@@ -371,7 +371,7 @@ TEST(Pain, a_crash_makes_duplicates) {
     EXPECT_EQ(world.count("in doubt bob@them.example"), 1u) << "logged";
     EXPECT_EQ(world.manager().find(id)->recipients.at(0).state, ViewState::in_doubt) << "shown";
     EXPECT_TRUE(world.store.kept.at(id).states[0].in_doubt) << "and remembered";
-    // What was delivered and written down is not delivered again, whatever happens.
+    // A delivery that was recorded is never made again.
     const auto done = world.send({.to = {"carl@them.example", "dora@them.example"}});
     world.run_for(1s);
     EXPECT_FALSE(world.store.kept.contains(done));
@@ -389,7 +389,7 @@ TEST(Pain, a_crash_makes_duplicates) {
     EXPECT_EQ(to.count("bob@them.example"), 2u) << "the one that was in doubt";
 }
 
-// (With the power cut at any moment and any bit flipped: Recovery, LogCrash.)
+// The suites Recovery and LogCrash cut the power at any moment and flip any bit.
 TEST(Pain, a_file_of_zero_bytes_keeps_the_daemon_from_starting) {
     using namespace queue::segment_log;
     FakeDisk disk;
@@ -446,7 +446,7 @@ TEST(Pain, a_new_route_is_ignored_by_mail_that_waits) {
 }
 
 TEST(Pain, one_domain_s_policy_blocks_its_neighbours_on_the_same_mx) {
-    // A destination is known by its key, and what is agreed on for some mail is part of it.
+    // The key of a destination includes the agreements that hold for a part of its mail.
     using mta::outbound::plan_for_route;
     using mta::outbound::site_key;
     const std::string mx = "mx mx.shared.example";
@@ -459,7 +459,7 @@ TEST(Pain, one_domain_s_policy_blocks_its_neighbours_on_the_same_mx) {
     EXPECT_EQ(plan_for_route(plain).key, plan_for_route(neighbour).key) << "they share it";
     neighbour.deliver_between = {{22 * 60, 6 * 60}};
     EXPECT_NE(plan_for_route(plain).key, plan_for_route(neighbour).key) << "unless they differ";
-    // And a refusal of one domain's mail is no failure of the destination.
+    // A refusal of one domain's mail is no failure of the destination.
     World world;
     for (const auto* domain : {"a.example", "b.example"})
         world.resolver.set_mx(domain, {"mx.shared.example"});

@@ -1,4 +1,4 @@
-// What must hold, looked at from outside: by servers, the network, the disk and the log.
+// The invariants, as servers, the network, the disk and the log can see them.
 #include <gtest/gtest.h>
 
 #include "tests/simulation/relay_rules.h"
@@ -13,7 +13,7 @@ void RelayWorld::check_requests(const world::Server& server, const world::Receiv
     const auto offers = [&](const std::string& extension) {
         return std::ranges::find(server.extensions, extension) != server.extensions.end();
     };
-    // One with moods may have refused EHLO, and then offers nothing.
+    // A server with moods may have refused EHLO, and then offers no extension.
     const bool may_know_helo_only = server.reply != nullptr;
     const auto expect_said = [&](bool is_said, bool is_due) {
         EXPECT_TRUE(is_said == is_due || (may_know_helo_only && !is_said)) << received.sender;
@@ -38,7 +38,7 @@ void RelayWorld::check_requests(const world::Server& server, const world::Receiv
     EXPECT_TRUE(by.mode != mta::ByMode::give_back || seconds >= 60) << seconds;
 }
 
-// It has a working host, and nothing else stands in its way.
+// True if the domain has a working host and nothing else can delay the message.
 bool RelayWorld::is_promised(const Key& key) const {
     const auto& fate = fates_.at(key);
     const bool has_host = fate.domain == "backup.example" || has_good_records(fate.domain) ||
@@ -49,13 +49,13 @@ bool RelayWorld::is_promised(const Key& key) const {
 
 void RelayWorld::on_received(const world::Server& server, const world::Received& received) {
     if (server.group == "office.example") {
-        // A report names those whom it is about.
+        // A report names its recipients.
         for (auto at = received.body.find("About: "); at != std::string::npos;
              at = received.body.find("About: ", at + 1))
             note_reported(key_in(received.body.substr(at + 7)));
         return;
     }
-    // All recipients were refused and the server said 354 all the same: a lone dot.
+    // The server refused all recipients and yet answered 354, so the session sent only the dot.
     if (received.recipients.empty() && received.body.empty()) return;
     const auto number = number_in(received.body);
     ASSERT_GE(number, 0) << "a body came that nobody sent: " << received.body.substr(0, 200);
@@ -76,13 +76,13 @@ void RelayWorld::on_received(const world::Server& server, const world::Received&
     }
 }
 
-// `name`: of a domain, of a host in it, or of a group of servers.
+// `name` is that of a domain, of a host in it, or of a group of servers.
 void RelayWorld::note_tried(const std::string& name) {
     tried_[name.starts_with("mx") ? name.substr(name.find('.') + 1) : name] = agenda_.now();
 }
 
-// Since the process began, the clock leapt and the message came: by an attempt that was its own or
-// that it waited for.
+// True if there was an attempt since the message came, the process began and the clock leapt. The
+// attempt may be the message's own or one that it waited for.
 bool RelayWorld::was_tried(const Fate& fate) const {
     const auto since = std::max(nothing_tried_before_, fate.arrival);
     const auto is_tried = [&](const std::string& name) {
@@ -102,7 +102,7 @@ void RelayWorld::on_connect(const std::string& group) {
     const auto most_to_one =
         most([](const auto& s) { return s.delivery.connections_per_destination_max; });
     EXPECT_LT(connector_.in_use_total, most_in_all) << "too many connections in all";
-    // Of a host that two destinations share a [[site]] says how many.
+    // A [[site]] has the limit of the host that two destinations share.
     const bool is_shared = group == "shared.example";
     EXPECT_LT(connector_.in_use[group], is_shared ? shared_connections_max : most_to_one)
         << "too many connections to " << group;
@@ -114,7 +114,7 @@ void RelayWorld::on_connect(const std::string& group) {
     const bool is_rated = group == "flaky.example" || group == "branch.example";
     if (is_rated && has_rates_ && !was_reloaded_lately())
         count_against("connections", group, connection_rate);
-    // Nobody had mail for it and it was forgotten: what comes now is no probe.
+    // A destination without mail is forgotten after a while. This connection is no probe then.
     if (group == "dead.example" && agenda_.now() - last_probe_ >= 2h) down_.erase(group);
     if (group == "dead.example" && down_.contains(group)) {
         EXPECT_TRUE(agenda_.now() - last_probe_ >= 13s || last_order_ >= last_probe_)
@@ -133,7 +133,7 @@ void RelayWorld::on_command(const world::Server& server, std::size_t connection,
         })) << "too many messages on one connection to "
             << server.group;
     } else if (command.starts_with("RCPT")) {
-        // The first rule that names a destination counts; the last one is for all the others.
+        // The first rule that names a destination counts; the last rule is for all others.
         const std::string of_no_other[] = {"good.example", "flaky.example", "branch.example",
                                            "shared.example", "two.shared.example"};
         const bool is_other = std::ranges::find(of_no_other, server.group) == std::end(of_no_other);
@@ -177,8 +177,8 @@ void RelayWorld::check_loaded(const queue::QueuedMessage& message) {
         if (state.is_open()) check_order_kept(key, state);
         if (!state.is_open() || fate.delivered == 0) continue;
         if (fate.delivered <= fate.in_doubt + fate.lost_in_crash) continue;
-        // Its end was not on disk yet: it was delivered just before the crash, or the relay still
-        // waited for the reply.
+        // The outcome was not on disk yet: the message was delivered just before the crash, or the
+        // relay was waiting for the reply.
         const bool may_have_waited =
             recipient.domain == "flaky.example" || recipient.domain == "flap.example";
         const Millis recent = may_have_waited ? settings_.delivery.final_dot_timeout + 1min : 2s;
@@ -189,7 +189,7 @@ void RelayWorld::check_loaded(const queue::QueuedMessage& message) {
     }
 }
 
-// An order is kept over a restart, if it was not given at the very end.
+// An order survives a restart, unless it was given at the very end.
 void RelayWorld::check_order_kept(const Key& key, const queue::RecipientState& state) {
     auto& fate = fates_[key];
     const auto kept = state.phase == queue::RecipientPhase::held ? Order::hold : Order::none;
@@ -200,13 +200,14 @@ void RelayWorld::check_order_kept(const Key& key, const queue::RecipientState& s
     set_order(key, kept);
 }
 
-// One for all, and then for hours none; what a crash makes the relay forget may be said again.
+// A sender gets one notice for all delayed mail, and then none for hours. A relay that has crashed
+// may repeat one.
 void RelayWorld::check_notice(const ReportRequest& request) {
     const auto& sender = request.original.envelope.reverse_path;
     const auto& by = request.original.envelope.requests.deliver_by;
     const mta::EnhancedStatus too_late{4, 4, 7};
     const auto& error = request.outcomes.front().error;
-    // What was held from the beginning has no other reason for its delay.
+    // A message that was held from the beginning has no other reason for its delay.
     const bool is_untried = error.text == "it could not be delivered so far";
     const bool is_late = error.status == too_late && (agenda_.now() >= by.at || !is_untried);
     if (by.mode == mta::ByMode::notify && is_late) {
@@ -215,7 +216,7 @@ void RelayWorld::check_notice(const ReportRequest& request) {
     }
     auto& last = last_notice_[sender];
     if (last.life == life_) {
-        // The reading of what it tells of takes its time.
+        // It takes some time to read the messages that the notice is about.
         EXPECT_GE(agenda_.now() - last.when + 10s, settings_.retry.delay_notices.front())
             << "too many notices for " << sender;
     }
@@ -293,8 +294,8 @@ void RelayWorld::note(const DeliveryEvent& event) {
         EXPECT_TRUE(is_to_be_given_back || was_tried(*fate))
             << "message " << expired->recipient.id << " for " << fate->domain
             << " is returned, and was not tried";
-        // What could not be tried before waits for its hours, or for the operator: if it is held,
-        // up to the time at which its sender wants it back.
+        // A message that was never tried waits for its hours. If it was held, it waits for the
+        // operator, but no longer than until the time at which its sender wants it back.
         if (was_held && requests.deliver_by.mode == mta::ByMode::give_back)
             latest = std::max(latest, requests.deliver_by.at);
         const Millis hours = has_hours_ ? 24h : 0h;

@@ -1,4 +1,4 @@
-// Domains whose name servers err.
+// Domains whose name servers make errors.
 #include <gtest/gtest.h>
 
 #include "tests/simulation/relay_rules.h"
@@ -18,17 +18,17 @@ void RelayWorld::make_wire_names() {
         .exchanges = {}, .addresses = {"192.0.2.131"}, .has_broken_addresses = true};
     for (const auto* address : {"192.0.2.130", "192.0.2.131"})
         add_server("records.example", address);
-    // CNAMEs, each alone in its answer.
+    // Several CNAMEs, each of which is alone in its answer.
     names_["alias.example"].alias = "second.alias.example";
     names_["second.alias.example"].alias = "third.alias.example";
     names_["third.alias.example"].exchanges = {"mx1.alias.example"};
     names_["mx1.alias.example"].alias = "host.alias.example";
     names_["host.alias.example"].addresses = {"192.0.2.132"};
     add_server("alias.example", "192.0.2.132");
-    // No MX record: the domain is its own host.
+    // Without an MX record, the domain is its own host.
     names_["bare.example"].addresses = {"192.0.2.133"};
     add_server("bare.example", "192.0.2.133");
-    // Only broken MX records: nobody knows who takes its mail, and its own address is none of them.
+    // With only broken MX records, the hosts are unknown, and the domain's own address is none.
     names_["rubbish.example"] = {
         .exchanges = {}, .addresses = {"192.0.2.134"}, .has_broken_mx = true};
     add_server("rubbish.example", "192.0.2.134");
@@ -48,7 +48,7 @@ void RelayWorld::begin_outage() {
     agenda_.later(pick_time(outage_max), [this, name, sound] { names_[name] = sound; });
 }
 
-// Its mail has a working host, whatever else its name servers say.
+// True if the domain has a working host beside what else its name servers say.
 bool RelayWorld::has_good_records(const std::string& domain) {
     return domain == "records.example" || domain == "alias.example" || domain == "bare.example" ||
            domain == "outage.example";

@@ -1,5 +1,5 @@
-// What operators, clients with ETRN and new settings do to the queue, at any time; and what each
-// order must have touched and nothing else.
+// Operators, clients with ETRN and new settings change the queue at any time. Each order must touch
+// what it names and nothing else.
 #include <algorithm>
 
 #include <gtest/gtest.h>
@@ -33,7 +33,7 @@ void RelayWorld::plan_orders() {
         agenda_.later(pick_time(4 * 24h), [this] { reload(); });
 }
 
-// Mostly one that is still in the queue.
+// Mostly picks a message that is still in the queue.
 queue::MessageId RelayWorld::pick_message() {
     queue::MessageId id = 0;
     for (int tries = 0; tries < 20 && !number_of_.empty(); ++tries) {
@@ -78,7 +78,7 @@ void RelayWorld::order() {
     is_tick_requested_ = true;
 }
 
-// What was held and not tried since a restart would wait for ever.
+// Without this, messages that were held and not tried since a restart would wait for ever.
 void RelayWorld::release_all() {
     if (!manager_ || !is_loaded_) {
         agenda_.later(1h, [this] { release_all(); });
@@ -89,7 +89,7 @@ void RelayWorld::release_all() {
     is_tick_requested_ = true;
 }
 
-// ETRN, of a domain or a tree: only what is kept here to be fetched is woken.
+// An ETRN for a domain or a subtree wakes only the mail that is kept here to be fetched.
 void RelayWorld::order_wake(const std::string& domain) {
     using Kind = mta::WakeUp::Kind;
     const auto wanted = chance(50) ? "branch.example" : domain;
@@ -121,7 +121,7 @@ void RelayWorld::order_about(Order order, queue::MessageId id, const RecipientNu
     EXPECT_EQ(touched, changed) << "miscounted";
 }
 
-// What the order has done to one recipient is what it should have. True: it has touched it.
+// Checks what the order did to one recipient. Returns true if the order touched it.
 bool RelayWorld::check_order(Order order, queue::MessageId id, const RecipientView& was,
                              const After& after) {
     const auto* const is = after.view;
@@ -129,7 +129,7 @@ bool RelayWorld::check_order(Order order, queue::MessageId id, const RecipientVi
     const bool was_held = was.state == ViewState::held;
     const bool is_held = is != nullptr && is->state == ViewState::held;
     const bool waited_for_release = was.reason == WaitReason::future_release;
-    // What is being delivered may be let go, if it only waits for room at a host.
+    // A recipient in delivery may still be released from it while it waits for room at a host.
     const bool is_free = was.state != ViewState::delivering && was.reason != WaitReason::report;
     bool is_due = false;
     bool is_touched = false;
@@ -173,7 +173,7 @@ void RelayWorld::set_order(const Key& key, Order order) {
     }
 }
 
-// Held is held: neither forgotten nor released by anything but an order or its end.
+// A hold lasts until an order or the end of the recipient; nothing else releases it.
 void RelayWorld::check_held() const {
     EXPECT_EQ(manager_->counters().held, held_.size()) << "more or less is held than was ordered";
 }
@@ -231,7 +231,7 @@ bool RelayWorld::is_to_branch(const std::string& domain) const {
            settings_.routes.end();
 }
 
-// Attempts that have begun before a reload go on as they began.
+// Attempts that began before a reload go on with the former settings.
 std::size_t RelayWorld::most(
     const std::function<std::size_t(const conf::Settings&)>& limit_of) const {
     auto most = limit_of(settings_);

@@ -1,4 +1,4 @@
-// What every relay of the simulation has in common: its limits, and the domains of its world.
+// The limits that every relay of the simulation has, and the domains of its world.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -14,29 +14,30 @@ using namespace std::chrono_literals;
 using mta::Instant;
 using mta::Millis;
 
-// Each relay has these or not. One is by domain, one by host, one for a route.
+// Some relays have these rates. One is set by domain, one by host, one for a route.
 inline constexpr mta::Rate message_rate{3, 60s};
 inline constexpr mta::Rate connection_rate{6, 3600s};
-// A transaction begins this long after it was allowed, the way to the server included.
+// A transaction begins at most this long after it was allowed, including the way to the server.
 inline constexpr Millis way_max = 1s;
 inline constexpr Millis mail_comes_for = 2 * 24h;
-// away.example is off for so long from the beginning; then a probe finds it: at the longest
-// interval between two, with its jitter, and after the one before has waited for a greeting.
+// away.example is off from the beginning for this time. Then a probe finds it, after the longest
+// interval between two probes with its jitter, and after the probe before has waited for a
+// greeting.
 inline constexpr Millis away_for = 4 * 24h;
 inline constexpr Millis found_within = 1h + 6min + 6min;
-// A recipient's end may come this late: the attempt that was under way has its own deadlines.
+// A recipient may end this late, because an attempt under way has its own deadlines.
 inline constexpr Millis attempt_duration_max = 2h;
-// So long after an order that names it mail may go out of its hours: the order's own hour
-// (DeliveryHours::order_max), and the attempts that have begun then.
+// An order that names mail lets it go outside its hours for this time: the hour of the order itself
+// (DeliveryHours::order_max), and the attempts that began in it.
 inline constexpr Millis named_max = 1h + attempt_duration_max;
-// Far more than any of these worlds takes.
+// Far more connections than any of these worlds needs.
 inline std::uint64_t connects_max(int messages) {
     return 50'000 + 10 * static_cast<std::uint64_t>(messages);
 }
-// The relay is off for so long at most, and its clock leaps so far.
+// The relay is off for no longer than this, and its clock leaps no farther.
 inline constexpr Millis off_max = 6 * 24h;
 inline constexpr Millis leap_max = 10 * 24h;
-// FUTURERELEASE and DELIVERBY reach no farther.
+// The largest interval of FUTURERELEASE and DELIVERBY.
 inline constexpr Millis request_reach = 24h;
 
 inline const std::vector<std::string> domains = {
@@ -46,25 +47,25 @@ inline const std::vector<std::string> domains = {
     "away.example",   "one.shared.example", "two.shared.example", "backup.example",
     "poison.example",
 };
-// Their name servers answer in bytes, and err. Worlds with much mail do without.
+// The name servers of these answer in bytes, and make errors. Worlds with much mail leave them out.
 inline const std::vector<std::string> wire_domains = {
     "records.example", "alias.example", "bare.example", "rubbish.example", "outage.example"};
 inline const std::vector<std::string> senders = {"ann@office.example", "ben@office.example",
                                                  "list@office.example", "news@office.example"};
-// Of the host that both of the last two lead to.
+// The limit of the host that one.shared.example and two.shared.example share.
 inline constexpr std::size_t shared_connections_max = 2;
-// More connections than this busy.example turns away.
+// busy.example rejects connections beyond this number.
 inline constexpr std::size_t busy_connections_max = 2;
 
-// Of backup.example: all but one turn us away before EHLO is answered.
+// The hosts of backup.example. All but one reject the session before they answer EHLO.
 inline constexpr int backup_hosts = 8;
-// poison.example breaks the session at the mailbox of some, whoever else is in the message.
+// poison.example breaks the session at some mailboxes, whatever other recipients the message has.
 inline bool is_poison(std::pair<int, int> key) { return (key.first + key.second) % 5 == 0; }
-// Mail that has a working host is there after this, while the relay runs and nobody orders
-// otherwise: some probes, the retry of what shared a message with poison, and turns at the few
-// connections that the silent ones leave.
+// Mail for a working host is delivered within this time, if the relay runs and no order delays it.
+// The time is enough for some probes, for the retry of recipients that shared a message with
+// poison, and for turns at the few connections that silent servers leave.
 inline constexpr Millis delivered_within = 2h;
-// The name servers of outage.example fail once, for so long at most.
+// The name servers of outage.example fail once, for no longer than this.
 inline constexpr Millis outage_max = 1h;
 
 inline std::string plain_domain(int number) {

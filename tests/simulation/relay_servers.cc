@@ -1,4 +1,4 @@
-// The DNS, the servers and their moods.
+// The DNS, and the servers with their moods.
 #include <gtest/gtest.h>
 
 #include "tests/simulation/relay_rules.h"
@@ -43,7 +43,7 @@ void RelayWorld::make_servers() {
     resolver_.set_host("mx2.flaky.example", {"192.0.2.101", "192.0.2.102"});
     for (const auto* address : {"192.0.2.101", "192.0.2.102"}) add_server("flaky.example", address);
     add_server("branch.example", "10.0.0.1");
-    // Two destinations, one of them with a host more, that share a host.
+    // Two destinations share a host; the second has another one.
     resolver_.set_mx("one.shared.example", {"mx1.shared.example"});
     resolver_.set_mx("two.shared.example", {"mx1.shared.example", "mx1.two.shared.example"});
     resolver_.set_host("mx1.shared.example", {"192.0.2.103"});
@@ -133,7 +133,8 @@ void RelayWorld::make_moody(world::Server& server) {
     }
 }
 
-// First our own line is down and all mail waits; then every tenth is off for a while.
+// First the relay's own line is down and all mail waits; then every tenth domain is off for a
+// while.
 void RelayWorld::make_plain_servers() {
     for (int number = 0; number < scale_.plain_domains; ++number) {
         const auto domain = plain_domain(number);
@@ -160,7 +161,7 @@ std::optional<std::string> RelayWorld::busy(world::Server& server, const std::st
     return "421 4.7.0 too many connections";
 }
 
-// Refuses one of our addresses, at one stage or another; but the last that is left.
+// Refuses one of the relay's addresses, at one stage or another, but never the last one.
 std::optional<std::string> RelayWorld::strict(const world::Server& server,
                                               const std::string& command) {
     const bool is_stage = command == "CONNECT" || command.starts_with("RCPT");
@@ -168,14 +169,15 @@ std::optional<std::string> RelayWorld::strict(const world::Server& server,
     return "554 5.7.1 your IP is blocked here";
 }
 
-// Up and down by turns.
+// The group is up and down by turns.
 void RelayWorld::flap(const std::string& group, Millis period) {
     for (auto& [endpoint, server] : connector_.servers)
         if (server.group == group) server.is_refusing = chance(60);
     agenda_.later(pick_time(period) + 1ms, [this, group, period] { flap(group, period); });
 }
 
-// Whatever has waited for it all these days is there soon, and had its whole life before it.
+// Collects the mail that has waited for away.example and still has enough of its lifetime left, to
+// check that it is delivered soon.
 void RelayWorld::come_back() {
     for (const auto& [key, fate] : fates_) {
         const auto& by = fate.requests.deliver_by;
@@ -191,8 +193,7 @@ void RelayWorld::come_back() {
 }
 
 void RelayWorld::check_back(Millis off_time, std::uint64_t life) {
-    // The relay itself is off, was off for a part of the time, or its clock has leapt: it is asked
-    // again.
+    // The relay is off, was off for a part of the time, or its clock has leapt. Check again later.
     if (!manager_ || life != life_ || off_time != off_time_) {
         agenda_.later(6h, [this, off = off_time_, life = life_] { check_back(off, life); });
         return;
@@ -223,7 +224,7 @@ void RelayWorld::flap_dns() {
     agenda_.later(pick_time(8h) + 1ms, [this] { flap_dns(); });
 }
 
-// Anything can happen at any stage.
+// A mood is any reply, or a lost connection, at any stage.
 std::optional<std::string> RelayWorld::mood(const std::string& command) {
     const auto dice = pick(1000);
     const bool is_dot = command == ".";

@@ -1,4 +1,4 @@
-// The relay's process, and the mail that comes.
+// The relay's process, and the incoming mail.
 #include "tests/simulation/relay_world.h"
 
 #include <gtest/gtest.h>
@@ -30,11 +30,11 @@ RelayWorld::RelayWorld(std::uint64_t seed, Scale scale)
     make_servers();
     make_wire_names();
     make_plain_servers();
-    // The branch's line is there at these hours only.
+    // The branch can be reached at these hours only.
     settings_.routes[0].deliver_between = invent_hours();
 }
 
-// All mail comes from two addresses.
+// All mail is sent from two addresses.
 void RelayWorld::add_sources() {
     for (const auto* name : {"127.0.0.2", "127.0.0.3"}) {
         settings_.sources.push_back({.name = name,
@@ -84,7 +84,7 @@ void RelayWorld::start() {
     loaded_.clear();
     loaded_reports_.clear();
     down_.clear();
-    // What was down is not tried at once by the next process.
+    // The next process does not try at once what was down.
     for (const auto& hint : hints_)
         if (hint.trouble && hint.key.contains("mx1.dead.example")) down_.insert("dead.example");
     store_->load([this](const std::vector<queue::QueuedMessage>& batch, bool last) {
@@ -118,7 +118,7 @@ void RelayWorld::stop() {
     ++life_;
 }
 
-// The process dies; what was not synced is lost in one way or another.
+// The process dies, and unsynced writes are lost in one way or another.
 void RelayWorld::crash() {
     if (!manager_) return;
     const FakeDisk::Cut cuts[] = {FakeDisk::Cut::nothing_unsynced, FakeDisk::Cut::in_order,
@@ -132,13 +132,14 @@ void RelayWorld::crash() {
     agenda_.later(off, [this] { start(); });
 }
 
-// The machine has booted without a clock, or its time server errs. All else goes on as before.
+// The clock leaps, because the machine booted without one or its time server is wrong. All else
+// goes on as before.
 void RelayWorld::leap() {
     const auto by = 2min + pick_time(leap_max);
     agenda_.leap(by);
     off_time_ += by;
     nothing_tried_before_ = agenda_.now();
-    // What is compared with the world's time, not with the relay's, comes along.
+    // These times are compared with the world's clock, so they leap with it.
     start_ += by;
     crashed_at_ += by;
     for (auto& [key, fate] : fates_) {
@@ -164,7 +165,7 @@ void RelayWorld::restart_in_order() {
 
 void RelayWorld::schedule_log_turn() {
     if (std::exchange(is_log_turn_planned_, true)) return;
-    // A busy disk takes longer, and more at once.
+    // A busy disk takes longer, and syncs more at once.
     const auto least = Millis{scale_.is_large() ? 50 : 1};
     agenda_.later(least + pick_time(19ms), [this] {
         is_log_turn_planned_ = false;
@@ -227,7 +228,7 @@ void RelayWorld::send(int number) {
     message->facts.size = body.size();
     message->facts.has_leading_dots = is_large;
     message->facts.header_bytes = static_cast<std::uint32_t>(body.find("\r\n\r\n") + 2);
-    // What a crash swallowed may have had this id.
+    // A message that was lost in a crash may have had this id.
     number_of_[message->id] = number;
     reported_by_.erase(message->id);
     if (is_large) {
@@ -287,7 +288,8 @@ void RelayWorld::run() {
     plan_orders();
     agenda_.later(mail_comes_for + settings_.retry.lifetime + 1s, [this] { release_all(); });
 
-    // A report about a recipient of the longest life, with all its own life, and the crashes.
+    // The end of the longest possible life: a recipient's, then that of its report, and the
+    // crashes.
     const auto end = start_ + mail_comes_for + settings_.retry.lifetime * 2 +
                      settings_.retry.bounce_lifetime + request_reach + 4 * 24h;
     while (agenda_.now() < end + off_time_ && !testing::Test::HasFailure()) {

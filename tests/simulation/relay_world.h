@@ -1,6 +1,6 @@
-// A whole relay in an invented world: the real queue manager, client sessions, MX planner and log
-// (on a disk in memory), against DNS, network and servers with moods, in virtual days, with crashes
-// of the process. Everything random comes from one seed.
+// A whole relay in an invented world. The queue manager, the client sessions, the MX planner and
+// the log (on a disk in memory) are real. The DNS, the network and the servers have moods, days are
+// virtual, and the process crashes. Everything random comes from one seed.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -30,24 +30,24 @@ using mta::Instant;
 using mta::Millis;
 using queue::segment_log::FakeDisk;
 
-// What was ordered about a recipient last. A release takes a hold back.
+// The last order about a recipient. A release takes a hold back.
 enum class Order : std::uint8_t { none, hold, release, cancel, bounce };
 
-// One recipient of one message that somebody was told 250 for: what has become of it.
+// What has become of one recipient of one message.
 struct Fate {
     std::string domain;
     Instant arrival;
     queue::Requests requests;
-    bool is_acknowledged = false;
-    Millis off_time_before{};  // for which the relay had been off when it came
+    bool is_acknowledged = false;  // a 250 was sent for the message
+    Millis off_time_before{};      // how long the relay had been off when the message came
     int delivered = 0;
     Instant last_delivered;
     int in_doubt = 0;
-    int lost_in_crash = 0;     // deliveries whose end a crash made the relay forget
-    bool is_reported = false;  // the sender has the report, or it was dropped as it should be
+    int lost_in_crash = 0;     // deliveries whose outcome was lost in a crash
+    bool is_reported = false;  // the sender has the report, or it was rightly dropped
     Order order = Order::none;
     Instant ordered_at;
-    bool was_released_early = false;  // an operator ended the wait that its sender had asked for
+    bool was_released_early = false;  // an operator ended the delay that the sender had asked for
     [[nodiscard]] bool is_settled() const {
         return delivered > 0 || is_reported || order == Order::cancel;
     }
@@ -57,8 +57,9 @@ struct Fate {
 struct Scale {
     int messages_min = 20;
     int messages_max = 79;
-    // Beside those with moods: domains that most of the mail goes to, most of which work, half of
-    // it in the first minutes. None: it comes bit by bit, each message for several.
+    // The number of further domains, without moods, most of which work. Most of the mail is for
+    // them, and half of it comes in the first minutes. If there are none, the mail comes bit by
+    // bit, each message for several recipients.
     int plain_domains = 0;
     [[nodiscard]] bool is_large() const { return plain_domains > 0; }
 };
@@ -68,7 +69,7 @@ public:
     explicit RelayWorld(std::uint64_t seed, Scale scale = {});
     ~RelayWorld() { stop(); }
 
-    // All of it: mail comes for a while, then the rest is waited for.
+    // Runs the whole simulation: mail comes for a while, and then the world waits for the rest.
     void run();
 
 private:
@@ -108,8 +109,8 @@ private:
 
     // ---- Orders ----
     struct After {
-        const mta::outbound::RecipientView* view = nullptr;  // null: no longer in the queue
-        bool is_named = false;                               // by the order
+        const mta::outbound::RecipientView* view = nullptr;  // null if it has left the queue
+        bool is_named = false;                               // the order names it
     };
     void plan_orders();
     [[nodiscard]] queue::MessageId pick_message();
@@ -127,7 +128,7 @@ private:
     [[nodiscard]] std::vector<conf::Site> site_rules() const;
     [[nodiscard]] std::vector<mta::DailyWindow> invent_hours();
     [[nodiscard]] bool is_to_branch(const std::string& domain) const;
-    // The largest that may still count.
+    // The largest value of a limit among the settings that may still be in use.
     [[nodiscard]] std::size_t most(
         const std::function<std::size_t(const conf::Settings&)>& limit_of) const;
     [[nodiscard]] bool was_reloaded_lately() const;
@@ -160,49 +161,51 @@ private:
     world::Agenda agenda_;
     conf::Settings settings_;
     Instant start_ = agenda_.now();
-    std::vector<std::pair<Instant, conf::Settings>> former_;  // until when, in this process
+    // Former settings of this process, with the time of the reload that ended them.
+    std::vector<std::pair<Instant, conf::Settings>> former_;
     std::set<Key> held_;
-    std::size_t most_waiting_ = 0;   // messages at once
-    std::set<Key> waited_for_away_;  // when it came back
+    std::size_t most_waiting_ = 0;   // the most messages in the queue at once
+    std::set<Key> waited_for_away_;  // mail that waited when away.example came back
     Instant last_order_;
-    Instant named_until_;  // mail that an operator named may go out of its hours
+    Instant named_until_;  // until then, mail that an operator named may go outside its hours
 
     world::FakeResolver resolver_{agenda_};
     WireNames names_;
     std::uint64_t names_seed_;
-    std::unique_ptr<WireDns> dns_;  // a process's: those names, and what resolver_ knows
+    std::unique_ptr<WireDns> dns_;  // of the present process; asks names_, and resolver_ for others
     world::FakeConnector connector_{agenda_};
     CircuitWatch circuits_{connector_};
     std::map<std::string, int> grey_tries_;
-    // What was said on a connection so far: by server and number.
+    // What a connection has carried so far.
     struct Talk {
         std::size_t messages = 0;
         std::size_t recipients = 0;  // of the last message
     };
+    // By server and number of the connection.
     std::map<std::pair<const world::Server*, std::size_t>, Talk> talks_;
-    // When there was the last of what a rate limits, by what and group.
+    // The times of the last connections or transactions that a rate limits, by rate and group.
     std::map<std::string, std::deque<Instant>> recent_;
-    std::set<std::string> down_;  // groups that the relay holds for down
+    std::set<std::string> down_;  // groups that are down in the relay's view
 
     std::unique_ptr<FakeDisk> disk_;
     std::unique_ptr<queue::segment_log::LogService> service_;
     std::unique_ptr<queue::Store> store_;
     std::unique_ptr<mta::outbound::QueueManager> manager_;
     bool has_rates_ = false;
-    bool has_hours_ = false;  // at some time
-    // When a process last began or the clock leapt; and when each domain was last asked about in
-    // the DNS or connected to.
+    bool has_hours_ = false;  // true if a route had hours at some time
+    // When the last process began or the clock last leapt.
     Instant nothing_tried_before_;
+    // When each domain was last looked up or connected to.
     std::map<std::string, Instant> tried_;
     mta::outbound::Hints hints_;  // of the last process
-    std::uint64_t life_ = 0;      // counts processes
+    std::uint64_t life_ = 0;      // the number of processes so far
     bool is_tick_requested_ = false;
     bool is_log_turn_planned_ = false;
     bool is_loaded_ = false;
     Millis off_time_{};
 
     std::map<Key, Fate> fates_;
-    std::map<queue::MessageId, int> number_of_;  // ours, for the message's id
+    std::map<queue::MessageId, int> number_of_;  // the simulation's number of each message
     std::map<queue::MessageId, std::vector<Key>> reported_by_;
     std::set<Key> loaded_;
     std::set<queue::MessageId> loaded_reports_;
@@ -211,7 +214,7 @@ private:
         std::uint64_t life = 0;
         Instant when;
     };
-    std::map<std::string, Notice> last_notice_;  // of a delay, by sender
+    std::map<std::string, Notice> last_notice_;  // the last delay notice to each sender
     Instant crashed_at_;
 };
 

@@ -16,7 +16,7 @@ std::vector<std::uint64_t> seeds() {
     return all;
 }
 
-// Replay one with SEED=n, run more with SEEDS=n.
+// SEED=n replays one seed; SEEDS=n runs more seeds.
 TEST(Simulation, every_message_ends_once_whatever_happens) {
     for (const auto seed : seeds()) {
         SCOPED_TRACE("replay with SEED=" + std::to_string(seed));

@@ -147,16 +147,17 @@ void WireDns::add_broken_record(Builder& answer, const dns::Question& question) 
     switch (pick(is_mx ? 8 : 4)) {
         case 0: return add(owner, good.substr(0, pick(4)));
         case 1: return add(owner, good + "xy");
-        case 2: return add("\xff\xfe", good);  // a pointer to what comes behind
+        case 2: return add("\xff\xfe", good);  // a pointer forwards
         case 3: return add(long_name(), good);
         case 4: return add(owner, mx_data("\xff\xfe"));
         case 5: return add(owner, mx_data(long_name()));
-        case 6: return add(owner, mx_data("\x40xyz"));  // no known kind of label
+        case 6: return add(owner, mx_data("\x40xyz"));  // an unknown type of label
         default: return add(owner, mx_data(wire_name("no host.example")));
     }
 }
 
-// Each lasts for some time, whatever its SOA record says, and if it has none.
+// Makes the answer a negative one: without an SOA record, or with one of a short, a long or no
+// valid TTL.
 void WireDns::deny(Builder& answer, const dns::Question& question) {
     switch (pick(4)) {
         case 0: return;

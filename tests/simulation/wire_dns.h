@@ -1,6 +1,5 @@
-// The DNS of the simulation where it goes through bytes: name servers that answer with DNS
-// messages, sound and broken ones, and the relay's own parser, cache and lines of questions in
-// front of them.
+// The part of the simulation's DNS that goes through bytes: name servers that answer with valid and
+// broken DNS messages, and in front of them the relay's own parser, cache and lines of questions.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -20,22 +19,23 @@ namespace simulation {
 
 using mta::Instant;
 
-// What the name servers say about one name, whatever is asked.
+// What the name servers answer about one name, for all types.
 struct WireName {
     std::vector<std::string> exchanges;
     std::vector<std::string> addresses;
-    std::string alias = {};      // a CNAME, and not a word about its target
-    bool has_broken_mx = false;  // broken records beside the good ones
+    std::string alias = {};      // a CNAME whose target is not in the answer
+    bool has_broken_mx = false;  // broken records come beside the good ones
     bool has_broken_addresses = false;
     bool is_silent = false;
-    unsigned rcode = 0;  // instead of records
+    unsigned rcode = 0;  // if not 0, it comes in place of records
 };
 using WireNames = std::map<std::string, WireName>;
 
-// One process's view of it. Names that are not in `names` are asked of `others`, or do not exist.
+// The DNS as one process of the relay sees it. Names that are not in `names` are looked up with
+// `others`, or do not exist.
 //
-// It sees to it that no name is asked for again and again: between two answers to the same question
-// there is the shortest time for which an answer is kept, whatever the name servers say.
+// It checks that the relay does not ask for a name again and again: between two answers to the same
+// question lies at least the shortest time for which an answer is kept, whatever the answer says.
 class WireDns final : public dns::Resolver {
 public:
     // `names` may change at any time.
@@ -46,7 +46,7 @@ public:
     void look_up_addresses(const std::string& host, dns::HostOf of, dns::Freshness freshness,
                            OnAddresses on_answer) override;
 
-    std::function<void(const std::string& name)> on_ask;  // at each look-up
+    std::function<void(const std::string& name)> on_ask;  // called for each look-up
     [[nodiscard]] const dns::CachingResolver::Statistics& statistics() const {
         return resolver_.statistics();
     }
@@ -54,7 +54,7 @@ public:
 private:
     struct Last {
         Instant when;
-        bool is_answered = true;  // nothing: it was silent, and may be asked again
+        bool is_answered = true;  // if not, the server was silent, and may be asked again
     };
     using Builder = dns::test::MessageBuilder;
 
@@ -62,7 +62,7 @@ private:
     void ask(const dns::Question& question, dns::Effort effort,
              dns::CachingResolver::OnAnswer on_answer);
     void check_pause(const dns::Question& question, bool is_answered);
-    // Nothing: silence.
+    // Empty if the server is silent.
     [[nodiscard]] std::optional<std::string> answer(const dns::Question& question);
     void add_broken_record(Builder& answer, const dns::Question& question);
     void deny(Builder& answer, const dns::Question& question);
@@ -75,7 +75,7 @@ private:
     dns::Resolver* others_;
     dns::CachingResolver resolver_;
     std::unordered_map<dns::Question, Last> last_asked_;
-    Instant ordered_;  // somebody wanted to know it anew
+    Instant ordered_;  // when a look-up last asked for fresh answers
     std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
