@@ -1,12 +1,12 @@
-"""How fast operators are answered with many messages queued, while mail flows.
+"""Measures how fast the relay answers operators with many messages queued, while mail flows.
 
     bench/answers.py [MESSAGES...]               default: 100000
 
-For each number: a spool of so many deferred messages is made (bench_fill_spool: 1000 domains, 200 senders), and the
-relay is started on it; 1000 more wait for a next hop that is down. Then smtp-source sends through the relay to
-smtp-sink without a pause, while every question is asked over the admin socket ROUNDS times, in turns. Also: what the
-asking costs the mail that flows, as messages relayed a second without questions, with one a second, and with one after
-the other. At last all that waits is held, released and cancelled.
+For each number, the program makes a spool of so many deferred messages (bench_fill_spool: 1000 domains, 200 senders)
+and starts the relay on it; 1000 more messages wait for a next hop that is down. Then smtp-source sends through the
+relay to smtp-sink without a pause, while the program asks each question over the admin socket ROUNDS times, in turns.
+It also measures what the questions cost the mail that flows: the messages relayed a second without questions, with one
+a second, and with one after the other. At the end it holds, releases and cancels all waiting mail.
 """
 
 import http.client
@@ -35,7 +35,7 @@ DOWN = 1000
 
 
 class Admin(http.client.HTTPConnection):
-    """The relay's admin socket, one connection for all questions."""
+    """The relay's admin socket, with one connection for all questions."""
 
     def __init__(self, path):
         super().__init__("localhost", timeout=60)
@@ -62,7 +62,7 @@ class Admin(http.client.HTTPConnection):
 
 
 def questions(count):
-    """Each with a check that its answer is one."""
+    """The questions, each with a check of its answer."""
     ident = count // 2
     queue = "/v1/queue"
 
@@ -118,7 +118,7 @@ def timed(admin, path, query, is_answer):
 
 
 def rate(admin, seconds, ask=None, pause=0.0):
-    """Messages relayed a second; meanwhile ask() every `pause` seconds."""
+    """Messages relayed a second, while ask() is called every `pause` seconds."""
 
     def delivered():
         return admin.ask("/v1/status")["queue"]["delivered_total"]
@@ -150,7 +150,7 @@ def measure(admin, count):
 
 
 def give_orders(admin, count):
-    """Everything but the mail that flows is held, released and cancelled."""
+    """Holds, releases and cancels all mail but that which flows."""
     for order in ("hold", "release", "cancel"):
         first, began = admin.ask("/v1/status")["queue"]["delivered_total"], time.monotonic()
         touched, longest, cursor = 0, 0.0, ""

@@ -1,4 +1,4 @@
-// What a message costs between the read buffer and the store: the body alone, and the whole
+// The cost of a message between the read buffer and the store: of its body alone, and of the whole
 // dialogue.
 #include <benchmark/benchmark.h>
 
@@ -48,7 +48,8 @@ void DataStream_Chunk(benchmark::State& state) {
 }
 BENCHMARK(DataStream_Chunk)->ArgName("bytes")->Arg(4096)->Arg(1'000'000);
 
-// MAIL, RCPT, DATA and the body as four reads, with everything a driver asks in between.
+// MAIL, RCPT, DATA and the body arrive as four reads, with all calls that a driver makes in
+// between.
 void ServerSession_Message(benchmark::State& state) {
     const auto text = message(static_cast<std::size_t>(state.range(0))) + ".\r\n";
     const ServerOptions options{.hostname = "relay.us.example", .postmaster = {}};

@@ -39,7 +39,7 @@ void DnsCache_Find(benchmark::State& state) {
 }
 BENCHMARK(DnsCache_Find)->ArgName("entries")->Arg(100)->Arg(10'000)->Arg(100'000);
 
-// Each put makes room for itself: a unique domain a message.
+// Each put removes the oldest answer, as if each message had a domain of its own.
 void DnsCache_PutWhenFull(benchmark::State& state) {
     const auto entries = static_cast<std::size_t>(state.range(0));
     const auto all = questions(entries * 2);
@@ -54,7 +54,7 @@ void DnsCache_PutWhenFull(benchmark::State& state) {
 }
 BENCHMARK(DnsCache_PutWhenFull)->ArgName("entries")->Arg(10'000)->Arg(100'000);
 
-// A whole look-up that the cache answers: what each delivery attempt costs.
+// A look-up that the cache answers, as each delivery attempt makes it.
 void CachingResolver_Hit(benchmark::State& state) {
     std::vector<std::move_only_function<void()>> deferred;
     dns::CachingResolver resolver({

@@ -1,4 +1,4 @@
-// Makes a spool with many deferred messages, for the measurements of starts and memory.
+// Makes a spool with many deferred messages, to measure starts and memory.
 //
 //     bench_fill_spool FOLDER MESSAGES [BODY_BYTES]
 #include <chrono>
@@ -22,7 +22,7 @@ constexpr std::uint64_t domains = 1000;
 constexpr std::uint64_t senders = 200;
 constexpr std::uint64_t in_flight_max = 4096;
 
-// Young enough for no delay notice to be due.
+// The message is too young for a delay notice.
 std::shared_ptr<const Message> make_message(MessageId id, std::size_t body_bytes,
                                             mta::Instant now) {
     Message message;
@@ -40,7 +40,7 @@ std::shared_ptr<const Message> make_message(MessageId id, std::size_t body_bytes
     return std::make_shared<const Message>(std::move(message));
 }
 
-// Tried twice, and due in some hours.
+// The recipient was tried twice and is due again in some hours.
 std::vector<RecipientState> make_states(MessageId id, mta::Instant now) {
     RecipientState state;
     state.attempts = 2;

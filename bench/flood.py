@@ -1,13 +1,13 @@
-"""Strangers flood the door while own clients send mail: does anything end, and how long do own clients wait?
+"""Measures how long own clients wait, and whether the relay survives, while strangers flood it with connections.
 
     bench/flood.py [--descriptors 1024] [--seconds 60] [--rate 0] [--flooders 2] [--senders 2] [--pause 0.02]
 
-Each flooder is a process that connects from addresses outside of relay.networks and leaves its end open as long as it
-can: until the relay refuses or ends the connection, and beyond that, until it has too many itself. `--rate` limits each
-flooder's connections a second; 0: as many as the machine makes. Own clients send one message a connection, one after
-another, with a pause between. Everything stays on the loopback interface.
+Each flooder is a process that connects from addresses outside of relay.networks and keeps its end open as long as it
+can, even after the relay has ended the connection, until it has too many itself. `--rate` limits each flooder's
+connections a second; with 0 it makes as many as the machine allows. Own clients send one message a connection, one
+after another, with a pause between. Everything stays on the loopback interface.
 
-Prints one line of JSON. Exit status 1: the relay ended, or an own client was not served.
+The program prints one line of JSON. Its exit status is 1 if the relay ended or an own client was not served.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def flood(number, port, seconds, rate, open_max, results):
         one = socket.socket()
         one.setblocking(False)
         try:
-            # Networks of their own, so that the limit of one network does not stop them.
+            # Each flooder has its own networks, so that the limit of one network does not stop it.
             one.bind((f"127.{10 + number}.{made // 100 % 250}.9", 0))
             one.connect_ex(("127.0.0.1", port))
             made += 1

@@ -1,6 +1,6 @@
-// The log's append on this machine's disk: producers that each wait until their message is durable.
-// POSTHOUSE_BENCH_SPOOL names the folder of the spool; by default it is below the current one,
-// since a /tmp in memory would measure nothing.
+// The log on this machine's disk, with producers that each wait until their message is durable.
+// POSTHOUSE_BENCH_SPOOL names the folder of the spool. The default is below the current folder,
+// because a /tmp in memory would have no disk to measure.
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,7 +43,7 @@ private:
     std::string path_;
 };
 
-// A shard's loop in one thread.
+// Stands for a shard's loop, on one thread.
 class Loop {
 public:
     void post(std::move_only_function<void()> work) {
@@ -79,7 +79,7 @@ queue::Message make_message(std::size_t size) {
     return message;
 }
 
-// Messages a second, each durable; a finished one for each enqueued one, as when all is delivered.
+// Durable messages a second. Each enqueued message is finished later, as if all were delivered.
 void LogAppend_Durable(benchmark::State& state) {
     const auto size = static_cast<std::size_t>(state.range(0));
     const auto in_flight_max = state.range(1);
@@ -165,7 +165,7 @@ BENCHMARK(LogRecovery_Scan)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
-// What this process has given to write calls.
+// The bytes that this process has passed to write calls.
 std::uint64_t written_bytes() {
     std::ifstream io("/proc/self/io");
     std::string name;
@@ -180,8 +180,8 @@ void submit(queue::segment_log::Log& log, decltype(queue::segment_log::Operation
     log.submit({.shard = 0, .ticket = 0, .what = std::move(what)});
 }
 
-// One message of 1 kB comes and is finished, while so many DONEs are needed: their messages'
-// segments hold others that wait.
+// One message of 1 kB comes and is finished while the log must keep this many DONEs, because other
+// messages wait in the same segments.
 void LogCommit_ManyDones(benchmark::State& state) {
     const BenchFolder folder;
     queue::segment_log::PosixDisk disk(folder.path());
@@ -242,7 +242,7 @@ BENCHMARK(LogCommit_ManyDones)
     ->Iterations(2000)
     ->Unit(benchmark::kMicrosecond);
 
-// A large body, read back in pieces as a delivery does.
+// Reads a large body in pieces, as a delivery does.
 void LogBody_Read(benchmark::State& state) {
     constexpr std::size_t piece_bytes = 256u << 10;
     const BenchFolder folder;

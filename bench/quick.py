@@ -1,7 +1,7 @@
-"""./dev bench --quick: how fast mail goes through the relay, beside the same two programs without it.
+"""./dev bench --quick: the rate of mail through the relay, beside that of the same two programs without it.
 
-smtp-source (20 sessions kept open, 4 KB messages) to smtp-sink, directly and through Posthouse, in turns, because these
-rates mean something only beside each other. The clock stops when the sink has the last message.
+smtp-source (20 sessions kept open, 4 KB messages) sends to smtp-sink, directly and through Posthouse, in turns, because
+these rates mean something only beside each other. The clock stops when the sink has the last message.
 
 SESSIONS=1 sends over one session instead; OTHER=path/to/posthouse runs that binary in the same turns.
 """

@@ -1,11 +1,11 @@
-"""What one message to very many domains costs, each of which says "later".
+"""Measures the cost of one message to very many domains, each of which answers "later".
 
     bench/recipients.py [RECIPIENTS...]      default: 1000 10000
 
-A message of 1 kB goes to so many domains, each with an MX and an address of its own, which answer RCPT with 450. Until
-all have been tried once, and then, after `flush`, once more: bytes written by the process (its spool, what it says to
-the servers and its log), the spool's own, seconds, CPU seconds and peak memory; how long `flush` took, and the
-longest time that a question on the admin socket took meanwhile.
+A message of 1 kB goes to so many domains, each with an MX and an address of its own, which answer RCPT with 450. The
+program measures until all have been tried once and then, after `flush`, once more. It reports the bytes that the
+process wrote (to its spool, to the servers and to its log), those of the spool alone, seconds, CPU seconds and peak
+memory, how long `flush` took, and the longest time that a question on the admin socket took meanwhile.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def answer(packet):
-    """d7.test has the MX mx.d7.test, and that one the address 127.1.0.7."""
+    """Answers so that d7.test has the MX mx.d7.test, which has the address 127.1.0.7."""
     end = packet.index(b"\0", 12) + 1
     kind = struct.unpack("!H", packet[end : end + 2])[0]
     head = packet[:2] + struct.pack("!5H", 0x8580, 1, 1, 0, 0) + packet[12 : end + 4]
@@ -91,7 +91,7 @@ def submit(port, count):
 
 
 class Usage:
-    """Of the relay's process, from now on."""
+    """What the relay's process uses from now on."""
 
     def __init__(self, pid):
         self.pid = pid
@@ -113,7 +113,7 @@ def deferred(relay):
 
 
 def wait_for(relay, count, seconds):
-    """Until so many were deferred; the longest time of a question meanwhile."""
+    """Waits until so many were deferred; returns the longest time of a question meanwhile."""
     longest, end = 0.0, time.monotonic() + seconds
     while deferred(relay) < count:
         asked = time.monotonic()

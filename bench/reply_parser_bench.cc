@@ -56,7 +56,7 @@ void BodyEncoder_Text(benchmark::State& state) {
 }
 BENCHMARK(BodyEncoder_Text)->ArgName("dots")->Arg(0)->Arg(1);
 
-// A kept connection: all that the session does for one message of 4 KB.
+// The whole work of a session for one message of 4 KB on a connection that is kept.
 void ClientSession_Message(benchmark::State& state) {
     const bool with_bdat = state.range(0) != 0;
     const auto body = text_body(4096, 76, false);

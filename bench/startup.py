@@ -1,10 +1,10 @@
-"""How long a start takes with many messages in the spool, and how much memory they cost.
+"""Measures how long a start takes with many messages in the spool, and how much memory they cost.
 
     bench/startup.py [--kill] [MESSAGES...]      default: 100000 1000000
 
-For each number: a spool of deferred messages of 1 kB with one recipient is made, then the relay is started on it (after
-dropping the page cache, if that is allowed), until it says 220 and until all that was queued is loaded. --kill: the
-spool is one that was left by a kill -9, so that the last segments have no digest yet.
+For each number, the program makes a spool of deferred messages of 1 kB with one recipient, drops the page cache (if
+that is allowed) and starts the relay on it. It measures the time until the relay sends 220 and until all queued
+messages are loaded. With --kill, the spool is one that a kill -9 has left: its last segments have no digest yet.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""What one destination's trouble costs: itself, and the others.
+"""Measures what the trouble of one destination costs it and the others.
 
     bench/trouble.py [outage] [hung]      default: both
 
-outage: messages wait for a next hop that is off. When it is back: how long until the first delivery, beside the pause
-between two probes at that time, and at which rate the backlog drains, beside the rate at which a fresh relay passes
-the same mail on.
+outage: messages wait for a next hop that is off. When it is back, the program measures the time until the first
+delivery, beside the pause between two probes at that time, and the rate at which the backlog drains, beside the rate at
+which a fresh relay passes the same mail on.
 
-hung: half of the messages are for a next hop that accepts connections and says nothing. The rate of the others, and
-the time from arrival to delivery that 99 of 100 of them have at most, beside the same with the relay to themselves.
+hung: half of the messages are for a next hop that accepts connections and sends nothing. The program measures the rate
+of the others and the 99th percentile of their time from arrival to delivery, beside the same without the hung half.
 """
 
 import json
@@ -75,7 +75,7 @@ def fresh_rate():
 
 
 def next_probe(relay):
-    """When the next probe of the one destination that is down may begin; nothing: it is up, or being probed."""
+    """When the next probe of the destination that is down may begin; None if it is up or being probed."""
     down = json.loads(relay.command("status", "--json").stdout)["destinations_in_trouble"]
     return stamp(down[0]["next_probe"]) if down and down[0].get("next_probe") else None
 
@@ -86,7 +86,7 @@ def after_outage():
     with relay_to(route("peer.test", port)) as relay:
         send(relay.port, WAITING, "peer.test")
         first_probe = until(lambda: next_probe(relay), "the next hop is down", 60)
-        # It comes back just after a probe: the longest wait.
+        # The next hop comes back just after a probe, which makes the longest wait.
         probe = until(lambda: (next_probe(relay) or 0) > first_probe and next_probe(relay), "a probe fails", 60, 0.1)
         pause = probe - time.time()
         with SmtpSink(port, arguments=COUNTING, dump=False) as sink:
@@ -118,7 +118,7 @@ def times_of(log, domain):
         if what == "received":
             came[ident] = stamp(when)
         else:
-            # A delivery may be told before the 250 that it did not wait for.
+            # A delivery may be logged before the 250, because it does not wait for it.
             took.append(max(0.0, stamp(when) - came[ident]) if ident in came else 0.0)
     return took
 

@@ -23,7 +23,7 @@ bool listens_beyond_this_machine(const Settings& settings) {
 }
 
 void advise_on_relay(const Settings& settings, std::vector<std::string>& all) {
-    // One address far away on each half of the Internet stands for all of it.
+    // One distant IPv4 address and one IPv6 address stand for the whole Internet.
     for (const auto* outside : {"8.8.8.8", "2001:4860:4860::8888"}) {
         const auto address = mta::IpAddress::parse(outside);
         for (const auto& network : settings.relay.networks) {
@@ -108,7 +108,8 @@ void advise_on_times(const Settings& settings, std::vector<std::string>& all) {
     }
 }
 
-// The system knows best: it refuses to bind what it does not have. True if it does not say.
+// Asks the system, which refuses to bind an address that it does not have. True if it gives no
+// answer.
 bool is_of_this_machine(const mta::IpAddress& address) {
     sockaddr_in v4{};
     v4.sin_family = AF_INET;

@@ -5,8 +5,8 @@
 #include <utility>
 
 namespace conf {
-// The parser's own asserts hold back no mistyped file, and a relay that is told to reload must not
-// stop for one.
+// A mistyped file can make the parser's own assertions fail, and a relay must not end because it
+// reloads such a file. So a failed assertion throws instead.
 struct ParserAtALoss {};
 constexpr void expect_of_parser(bool condition) {
     if (!condition) throw ParserAtALoss();
@@ -25,7 +25,7 @@ Position position_of(const toml::source_region& source) {
     return {source.begin.line, source.begin.column};
 }
 
-// The index behind the string that opens at `at`; nothing if it does not end on this line.
+// The index behind the string that opens at `at`; empty if it does not end on this line.
 std::optional<std::size_t> end_of_string(std::string_view line, std::size_t at) {
     const char quote = line[at];
     for (std::size_t i = at + 1; i < line.size(); ++i) {
@@ -40,7 +40,7 @@ bool starts_key(char c) {
            c == '_' || c == '"' || c == '\'';
 }
 
-// Behind the bracket of "[table]" the parser takes it for granted (by assert) that a key begins.
+// The parser asserts that a key begins behind the bracket of "[table]".
 bool is_header_without_key(std::string_view line) {
     constexpr std::string_view blanks = " \t";
     line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
@@ -51,17 +51,17 @@ bool is_header_without_key(std::string_view line) {
     return line.empty() || !starts_key(line[0]);
 }
 
-// Elsewhere the parser takes the text in the quotes for a part of what stands before them; letters
-// beyond ASCII are more than it can bear there.
+// True if a string may begin behind this text. In other places the parser takes the quoted text for
+// a part of the word before it, and an assertion fails at letters beyond ASCII.
 bool may_begin_string(std::string_view before) {
     const auto last = before.find_last_not_of(" \t");
     constexpr std::string_view openings = "=,[{";
     return last == std::string_view::npos || openings.contains(before[last]);
 }
 
-// Looks a text over before the parser does: for what no setting needs, and for what the parser
-// takes for granted (by assert) and a mistyped file can break. It also tells a bracket that is
-// missing by the place where it was opened.
+// Checks a text before the parser reads it. It refuses the features that no setting needs, and what
+// would make an assertion of the parser fail. It reports a missing bracket at the place where it
+// was opened.
 class Proofreader {
 public:
     std::optional<SyntaxError> read(std::string_view text) {
@@ -127,7 +127,7 @@ private:
     std::vector<Open> open_;
 };
 
-// Everything of a node but what is inside of it.
+// The node without its children.
 Value shell_of(const toml::node& node) {
     Value value;
     value.position = position_of(node.source());
@@ -161,7 +161,7 @@ Children children_of(const toml::node& node) {
             value.key_position = position_of(key.source());
             children.emplace_back(&child, std::move(value));
         }
-        // The parser hands a table out sorted by name.
+        // The parser sorts the members of a table by name.
         std::ranges::sort(children, {}, [](const auto& pair) { return pair.second.key_position; });
     } else if (const auto* array = node.as_array()) {
         for (const auto& child : *array) children.emplace_back(&child, shell_of(child));
@@ -176,7 +176,7 @@ Value copy_of(const toml::table& root) {
         const auto [node, value] = open.back();
         open.pop_back();
         auto children = children_of(*node);
-        value->items.reserve(children.size());  // pointers to items stay good
+        value->items.reserve(children.size());  // `open` has pointers to the items
         for (auto& [child, shell] : children) {
             value->items.push_back(std::move(shell));
             open.emplace_back(child, &value->items.back());

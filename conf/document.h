@@ -13,15 +13,15 @@ struct Position {
     auto operator<=>(const Position&) const = default;
 };
 
-// A TOML text as a plain tree, so that only document.cc knows the parser behind it.
+// A node of a TOML text as a plain tree, so that only document.cc depends on the parser.
 struct Value {
     enum class Kind : std::uint8_t { text, integer, boolean, other, array, table };
 
     Kind kind = Kind::table;
-    Position position;  // of the value; of a table: its header
-    std::string text;   // the string; of an integer or boolean what to show of it in a message
-    std::int64_t integer = 0;  // if it is one
-    std::string key;           // within a table
+    Position position;         // of the value, or of a table's header
+    std::string text;          // the string; for an integer or a boolean its form in messages
+    std::int64_t integer = 0;  // only for Kind::integer
+    std::string key;           // only for a member of a table
     Position key_position;
     std::vector<Value> items;  // an array's elements, or a table's members in the order of the file
 
@@ -34,9 +34,10 @@ struct SyntaxError {
     std::string what;
 };
 
-// A table. TOML 1.0, less what no setting needs: strings over several lines, and more than
-// dots_a_line_max dots outside strings on one line (the parser would build a table for each dot and
-// fall over its own stack when it takes them down). No text whatever makes it stop the program.
+// Parses TOML 1.0, without two features that no setting needs: strings over several lines, and more
+// than dots_a_line_max dots outside strings on one line (the parser would build a table for each
+// dot and overflow the stack when it destroys them). The result is a table. No text makes it end
+// the program.
 inline constexpr std::uint32_t dots_a_line_max = 16;
 [[nodiscard]] std::expected<Value, SyntaxError> parse_document(std::string_view text);
 

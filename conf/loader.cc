@@ -19,7 +19,7 @@
 namespace conf {
 namespace {
 
-// One of each table that may be repeated, so that their keys are asked for.
+// One of each table that may be repeated, so that the reader asks for its keys.
 constexpr std::string_view one_of_each = "[[listener]]\n[[route]]\n[[site]]\n[[source]]\n";
 
 std::string last_part(const std::string& key) {
@@ -35,7 +35,7 @@ std::string place_of(const std::string& key) {
     return is_repeated ? "in [[" + table + "]]" : "in [" + table + "]";
 }
 
-// `path`: of the table that the unknown key stands in.
+// `path` is that of the table in which the unknown key stands.
 std::string suggestion(const std::string& path, const std::string& key,
                        const std::vector<std::string>& known) {
     const auto prefix = path.empty() ? path : path + '.';

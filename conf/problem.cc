@@ -5,7 +5,7 @@
 namespace conf {
 namespace {
 
-// A key in quotes may hold anything, and so may the name of a file.
+// A key in quotes may contain any character, and so may the name of a file.
 std::string on_one_line(const std::string& text) {
     constexpr std::string_view hex = "0123456789abcdef";
     std::string out;

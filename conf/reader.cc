@@ -267,8 +267,7 @@ std::string Reader::full(std::string_view key) const { return join(path_, key); 
 std::string shortened(std::string_view text) {
     if (text.size() <= shown_bytes_max) return std::string(text);
     std::size_t length = shown_bytes_max;
-    while (length > 0 && (text[length] & 0xc0) == 0x80)
-        --length;  // back to the letter's first byte
+    while (length > 0 && (text[length] & 0xc0) == 0x80) --length;  // to the letter's first byte
     return std::string(text.substr(0, length)) + "...";
 }
 

@@ -13,10 +13,10 @@
 
 namespace conf {
 
-// What the readers of one file have in common. Outlives them.
+// The state that all readers of one file share. It must outlive them.
 struct Reading {
     struct UnknownKey {
-        std::string path;  // of its table, "" for the top of the file
+        std::string path;  // of its table; empty for the top of the file
         const Value* value = nullptr;
     };
 
@@ -25,12 +25,11 @@ struct Reading {
     std::vector<UnknownKey> unknown;
     std::set<std::string> asked;  // every key that was asked for, without the indexes of arrays
 
-    // `key` in full. Shows the value beside it if it is a scalar.
+    // Adds a problem. `key` is the full name; a scalar value is shown beside it.
     void problem(const Value& value, const std::string& key, std::string what);
 };
 
-// One string of a list, or a single one: the value, its key in full ("relay.networks[1]") and the
-// place for complaints about it.
+// A single string, or one string of a list, with the full name of its key ("relay.networks[1]").
 class Text {
 public:
     Text(const Value& value, std::string key, Reading& reading)
@@ -46,12 +45,12 @@ private:
     Reading& reading_;
 };
 
-// Reads one table. Each method takes a key and the place for its value: a key that is absent leaves
-// the default there, a value that is wrong leaves it too and becomes a problem. So every mistake is
-// found in one go. finish() at the end notes the keys that nobody asked for.
+// Reads one table. Each method takes a key and a variable, which has the default. An absent key
+// leaves the default there; a wrong value does, too, and becomes a problem. So one run finds every
+// mistake. finish(), which must be called last, collects the keys that no method asked for.
 class Reader {
 public:
-    // `table` is null if the file has no such table: all keys are absent then.
+    // `table` is null if the file has no such table; all keys are absent then.
     Reader(const Value* table, std::string path, Reading& reading)
         : table_(table), path_(std::move(path)), reading_(reading) {}
 
@@ -64,25 +63,25 @@ public:
     void duration(std::string_view key, std::optional<mta::Millis>& out, mta::Millis min,
                   mta::Millis max);
     void size(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max);
-    // Without control characters, and not empty.
+    // The text must not be empty and must not have control characters.
     void text(std::string_view key, std::string& out);
 
-    // Nothing: absent or not a string (a problem already).
+    // Empty if the key is absent or not a string, which is a problem.
     [[nodiscard]] std::optional<Text> text(std::string_view key);
-    // The strings of a list that are strings. Nothing: absent or no list at all.
+    // The strings of a list; other elements are problems. Empty if the key is absent or no list.
     [[nodiscard]] std::optional<std::vector<Text>> list(std::string_view key);
-    // The same, and a single string is a list of one.
+    // The same, but a single string counts as a list of one.
     [[nodiscard]] std::optional<std::vector<Text>> one_or_more(std::string_view key);
     void durations(std::string_view key, std::vector<mta::Millis>& out, mta::Millis min,
                    mta::Millis max);
 
-    // `[key]`, and each `[[key]]`.
+    // The table `[key]`, and all tables `[[key]]`.
     [[nodiscard]] Reader table(std::string_view key);
     [[nodiscard]] std::vector<Reader> tables(std::string_view key);
 
     [[nodiscard]] bool has(std::string_view key) const { return table_ && table_->find(key); }
     [[nodiscard]] bool is_empty_list(std::string_view key) const;
-    // About a key of this table, present or not, or (empty) about the table itself.
+    // Adds a problem with a key of this table, present or not, or with the table if `key` is empty.
     void problem(std::string_view key, std::string what);
     void finish();
 
@@ -97,11 +96,11 @@ private:
     std::vector<std::string> known_;
 };
 
-// Cut to what fits a line, never within a letter; "..." shows that it was cut.
+// The text, cut to a length that fits a line, but never inside a letter; "..." shows the cut.
 [[nodiscard]] std::string shortened(std::string_view text);
-// In quotes, control characters as \xNN, and shortened.
+// The shortened text in quotes, with control characters as \xNN.
 [[nodiscard]] std::string in_quotes(std::string_view text);
-// "5m", "90s": as it would be written in the file.
+// The value as the file would have it: "5m", "90s".
 [[nodiscard]] std::string written(mta::Millis duration);
 // "64MiB", "50MB"
 [[nodiscard]] std::string written(std::uint64_t size_bytes);

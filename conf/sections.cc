@@ -16,7 +16,7 @@
 namespace conf {
 namespace {
 
-// Parses each string of a list; what is wrong and what stands there twice become problems.
+// Parses each string of a list. Wrong and repeated strings become problems.
 template <class T>
 void parse_texts(const std::optional<std::vector<Text>>& texts,
                  Parsed<T> (*parse)(std::string_view), std::vector<T>& out) {
@@ -56,12 +56,12 @@ void read_one(Reader& reader, std::string_view key, Parsed<T> (*parse)(std::stri
     out = std::move(*value);
 }
 
-// A key of the release to come. Its presence asks for something that would not happen.
+// Refuses a key of a later release, because this one would not do what the key asks for.
 void refuse_later(Reader& reader, std::string_view key, const char* what) {
     if (const auto text = reader.text(key)) text->refuse(what);
 }
 
-// Clear text is never used where the configuration asks for more: such a value is refused.
+// Refuses all values but `none`: clear text must not be used where the configuration asks for more.
 void read_only_none(Reader& reader, std::string_view key, std::string_view none,
                     const std::string& later) {
     const auto text = reader.text(key);
@@ -69,7 +69,7 @@ void read_only_none(Reader& reader, std::string_view key, std::string_view none,
     text->refuse(later + "; only \"" + std::string(none) + "\" is possible so far");
 }
 
-// Against the folder of the configuration file.
+// A relative path starts at the folder of the configuration file.
 void read_path(Reader& reader, std::string_view key, const std::string& file, std::string& out) {
     reader.text(key, out);
     const auto folder = std::filesystem::path(file).parent_path();
@@ -109,7 +109,7 @@ void read_spool(Reader reader, const std::string& file, Spool& spool) {
 Parsed<mta::Endpoint> parse_listener_address(std::string_view text) { return parse_address(text); }
 
 void read_listener(Reader reader, std::vector<Listener>& listeners) {
-    Listener listener{.address = {}};  // port 0: no good address was read
+    Listener listener{.address = {}};  // port 0 stands for a missing or wrong address
     read_one(reader, "address", parse_listener_address, listener.address);
     if (!reader.has("address")) {
         reader.problem("address", "is missing; write address = \"0.0.0.0:25\", for example");
@@ -417,7 +417,7 @@ Parsed<std::string> parse_group(std::string_view text) {
     return std::string(text);
 }
 
-// Everybody who can connect may read them, and they tell whom mail goes to.
+// Every program that can connect may read the metrics, which name the destinations of the mail.
 Parsed<std::optional<mta::Endpoint>> parse_metrics_address(std::string_view text) {
     auto address = parse_address(text);
     if (!address) return std::unexpected(address.error());

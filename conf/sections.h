@@ -7,8 +7,8 @@
 
 namespace conf {
 
-// The keys of every table, with what each of them may be. Mistakes are left in `reading`; what is
-// returned is only good if there are none. `machine_name` as in parse().
+// Reads the keys of every table and checks their values. The settings are valid only if `reading`
+// has no problems and no unknown keys afterwards. `machine_name` is that of parse().
 [[nodiscard]] Settings read_settings(const Value& document, const std::string& machine_name,
                                      Reading& reading);
 

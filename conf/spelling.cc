@@ -6,7 +6,7 @@
 namespace conf {
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-    // Three rows of the table: two letters back (for a swap), one back, and the one at hand.
+    // Three rows of the table: of two letters before (for a swap), of one before, and the current.
     std::vector<std::size_t> before_last(b.size() + 1);
     std::vector<std::size_t> last(b.size() + 1);
     std::vector<std::size_t> row(b.size() + 1);
@@ -30,7 +30,7 @@ std::string nearest(std::string_view word, std::span<const std::string> names) {
     constexpr std::size_t word_bytes_max = 64;
     if (word.size() > word_bytes_max) return {};
     std::string best;
-    // A third of the letters wrong, and it is another word.
+    // If a third of the letters differ, it is another word.
     std::size_t distance_max = word.size() / 3 + 1;
     for (const auto& name : names) {
         const auto distance = edit_distance(word, name);

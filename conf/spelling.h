@@ -6,11 +6,11 @@
 
 namespace conf {
 
-// How many letters have to be changed, put in, left out or swapped with their neighbour to make
-// one word of the other.
+// The number of letters that have to be changed, inserted, removed or swapped with the next one to
+// make one word of the other.
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The name that was probably meant; empty if none is near.
+// The name that is most similar to the word; empty if none is similar enough.
 [[nodiscard]] std::string nearest(std::string_view word, std::span<const std::string> names);
 
 }  // namespace conf

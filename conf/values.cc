@@ -25,7 +25,7 @@ bool ends_in_number(std::string_view domain) {
     return std::ranges::all_of(label, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// The network that `text` would be without the bits behind its prefix.
+// The network in `text` without the bits behind its prefix.
 std::optional<mta::Network> masked(std::string_view text) {
     const auto slash = text.find('/');
     const auto address = mta::IpAddress::parse(text.substr(0, slash));

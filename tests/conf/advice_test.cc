@@ -11,7 +11,7 @@ namespace {
 struct AdviceCase {
     const char* name;
     const char* text;
-    std::vector<const char*> want;  // a part of each sentence, in order
+    std::vector<const char*> want;  // a part of each expected sentence, in order
 };
 
 constexpr const char* open_relay = "(an open relay)";

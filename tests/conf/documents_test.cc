@@ -1,4 +1,4 @@
-// The sample files, the man page and the README are held to what the reader really knows.
+// The sample files, the man page and the README must agree with the keys that the reader knows.
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -20,7 +20,7 @@ std::string content_of(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Takes the # away from "#key = value" and "#[[table]]"; "# words" stay what they are.
+// The text without the # of "#key = value" and "#[[table]]"; "# words" remain comments.
 std::string uncommented(const std::string& text) {
     std::istringstream in(text);
     std::string out;
@@ -31,7 +31,7 @@ std::string uncommented(const std::string& text) {
     return out;
 }
 
-// The keys that a text of ours shows, in full, whether they are in use, defaults or examples.
+// The full names of all keys that a text shows, whether they are in use, defaults or examples.
 std::set<std::string> keys_shown_in(const std::string& text) {
     std::istringstream in(text);
     std::set<std::string> keys;
@@ -106,8 +106,8 @@ TEST(Documents, all_keys_but_those_of_routes_sites_and_certificates_are_shown_as
         if (line.starts_with("#  ")) indented += line.substr(1) + '\n';
         if (line == "[admin]") indented += line + '\n';
     }
-    // Behind "#     ", the form of an example. The [[route]], the [[site]] and the [[source]] are
-    // among them.
+    // An example stands behind "#     ". The [[route]], the [[site]] and the [[source]] are among
+    // the examples.
     EXPECT_THAT(keys_shown_in(indented),
                 testing::UnorderedElementsAre(
                     "cert", "key", "etrn_networks", "route.deliver_between", "priority_networks",
@@ -119,7 +119,7 @@ TEST(Documents, all_keys_but_those_of_routes_sites_and_certificates_are_shown_as
                     "source.senders", "source.pool", "source.weight", "admin.metrics"));
 }
 
-// The man page's sentences say "Default: 10." or "Default:" and the value in the lines behind it.
+// The man page has "Default: 10." in a sentence, or "Default:" and the value in the next lines.
 TEST(Documents, the_man_page_tells_the_defaults_of_single_values) {
     const auto page = content_of("docs/posthouse.toml.5");
     std::istringstream in(uncommented(content_of("conf/posthouse.toml")));
@@ -133,7 +133,7 @@ TEST(Documents, the_man_page_tells_the_defaults_of_single_values) {
         const auto equals = line.find(" = ");
         if (line.starts_with('#') || equals == line.npos || table.empty()) continue;
         auto value = line.substr(equals + 3);
-        // Lists are told in words, and so are the keys whose only value is the default.
+        // The page describes lists in words, and so it does keys whose only value is the default.
         if (value.starts_with('[') || table == "listener.") continue;
         const auto key = table + line.substr(0, equals);
         const auto entry = page.find(".It Va " + key + '\n');

@@ -237,7 +237,7 @@ TEST(Loader, priorities_are_for_the_relays_networks_unless_others_are_named) {
 struct MistakeCase {
     const char* name;
     const char* text;
-    const char* want;  // the one line of complaint, or its beginning if it ends in "..."
+    const char* want;  // the only line of the problems, or its beginning if this ends in "..."
 };
 
 const MistakeCase mistake_cases[] = {
@@ -581,7 +581,7 @@ const MistakeCase mistake_cases[] = {
 
 class LoaderMistakes : public testing::TestWithParam<MistakeCase> {};
 
-// Each text has exactly one mistake, so nothing else may be complained about.
+// Each text has exactly one mistake, so there may be no other problem.
 TEST_P(LoaderMistakes, are_told_with_their_place) {
     const auto problems = problems_of(GetParam().text);
     const std::string_view want = GetParam().want;
@@ -714,7 +714,7 @@ TEST_F(LoaderFiles, that_may_not_be_read_are_refused_with_the_reason) {
     const auto path = write("secret.toml", "");
     ASSERT_EQ(::chmod(path.c_str(), 0), 0);
     if (::geteuid() == 0) {
-        // Root reads everything; a name that is too long cannot be opened by anybody.
+        // Root can read every file, but no user can open a file whose name is too long.
         const auto endless = (folder_ / std::string(300, 'x')).string();
         EXPECT_EQ(complaint(endless), endless + ": cannot be opened: File name too long\n");
     } else {
