@@ -120,7 +120,7 @@ TEST(Documents, all_keys_but_those_of_routes_sites_and_certificates_are_shown_as
 }
 
 // The man page has "Default: 10." in a sentence, or "Default:" and the value in the next lines.
-TEST(Documents, the_man_page_tells_the_defaults_of_single_values) {
+TEST(Documents, the_man_page_states_the_defaults_of_single_values) {
     const auto page = content_of("docs/posthouse.toml.5");
     std::istringstream in(uncommented(content_of("conf/posthouse.toml")));
     std::string table;
@@ -133,7 +133,7 @@ TEST(Documents, the_man_page_tells_the_defaults_of_single_values) {
         const auto equals = line.find(" = ");
         if (line.starts_with('#') || equals == line.npos || table.empty()) continue;
         auto value = line.substr(equals + 3);
-        // The page describes lists in words, and so it does keys whose only value is the default.
+        // The page describes lists in words, and also keys whose only value is the default.
         if (value.starts_with('[') || table == "listener.") continue;
         const auto key = table + line.substr(0, equals);
         const auto entry = page.find(".It Va " + key + '\n');

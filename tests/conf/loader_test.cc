@@ -596,7 +596,7 @@ TEST_P(LoaderMistakes, are_told_with_their_place) {
 INSTANTIATE_TEST_SUITE_P(, LoaderMistakes, testing::ValuesIn(mistake_cases),
                          [](const auto& test) { return std::string(test.param.name); });
 
-TEST(Loader, tells_all_mistakes_at_once_in_the_order_of_the_file) {
+TEST(Loader, reports_all_mistakes_in_one_run_in_the_order_of_the_file) {
     EXPECT_EQ(problems_of("[retry]\nlifetime = 5\nhops = 1\n[log]\nlevel = \"x\"\nlevl = 1\n[dns]\n"
                           "tries = 99\nservers = [\"a\", \"b\"]\n"),
               "posthouse.toml:2:12: retry.lifetime = 5: a duration needs a unit and quotes: "

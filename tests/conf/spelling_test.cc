@@ -26,7 +26,7 @@ TEST(EditDistance, is_the_same_both_ways) {
     }
 }
 
-TEST(Nearest, is_the_name_that_was_probably_meant) {
+TEST(Nearest, is_the_most_similar_name) {
     const std::vector<std::string> names = {"connections", "connect_timeout", "port", "memory"};
     EXPECT_EQ(nearest("conections", names), "connections");
     EXPECT_EQ(nearest("conect_timeuot", names), "connect_timeout");

@@ -235,7 +235,7 @@ std::vector<AnswerCase> cname_cases() {
     };
 }
 
-// ---- Records that belong to somebody else ----
+// ---- Records that belong to another name ----
 std::vector<AnswerCase> owner_cases() {
     return {
         {"a_foreign_owner_is_ignored",

@@ -81,7 +81,7 @@ TEST_P(CacheTable, forgets_on_the_millisecond) {
 INSTANTIATE_TEST_SUITE_P(, CacheTable, testing::ValuesIn(keep_cases),
                          [](const auto& test) { return test.param.name; });
 
-TEST(Cache, tells_types_of_one_name_apart) {
+TEST(Cache, keeps_the_types_of_one_name_apart) {
     Cache cache;
     cache.put({"d.example", RecordType::a}, shared(records(60s)), Instant{});
     EXPECT_TRUE(cache.find({"d.example", RecordType::a}, Instant{}));

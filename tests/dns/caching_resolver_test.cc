@@ -70,7 +70,7 @@ protected:
             asked.erase(at);
             return on_answer(std::move(with));
         }
-        FAIL() << "nobody has asked for " << to_string(question);
+        FAIL() << "no question was asked for " << to_string(question);
     }
     void look_up_mx(const std::string& domain, Freshness freshness = Freshness::cached) {
         resolver->look_up_mx(domain, freshness, [this](const auto& found) { mx.push_back(found); });
@@ -93,7 +93,7 @@ protected:
     std::vector<Lookup<AddressAnswer>> hosts;
 };
 
-TEST_F(CachingResolverTest, asks_once_for_all_who_wait) {
+TEST_F(CachingResolverTest, asks_once_for_all_callers) {
     for (int i = 0; i < 3; ++i) look_up_mx("them.example");
     EXPECT_EQ(asked.size(), 1u);
     EXPECT_EQ(resolver->waiting(), 3u);
@@ -316,7 +316,7 @@ TEST_F(CachingResolverTest, cnames_without_end_are_followed_so_far_and_the_mail_
     EXPECT_TRUE(mx[1].error().is_temporary());
 }
 
-TEST_F(CachingResolverTest, tells_of_broken_records) {
+TEST_F(CachingResolverTest, reports_broken_records) {
     look_up_mx("them.example");
     auto with_broken = mx_records("mx1.example");
     with_broken.dropped = 2;

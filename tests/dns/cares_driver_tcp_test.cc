@@ -192,7 +192,7 @@ TEST(CaresDriverTcp, what_goes_on_over_tcp_takes_no_place_from_what_fits_into_ud
     for (int i = 0; i < 20; ++i) {
         world.driver->ask(
             {"silent" + std::to_string(i) + ".example", RecordType::mx}, Effort::full,
-            [](const Answer&) { FAIL() << "nobody answered"; }, [&] { ++cut; });
+            [](const Answer&) { FAIL() << "no server answered"; }, [&] { ++cut; });
     }
     world.ask("small.example");
     world.run_until_answered();
@@ -219,7 +219,7 @@ TEST(CaresDriverTcp, a_server_that_is_silent_over_tcp_is_asked_after_one_that_is
     const auto before = tcp.connections();
     world.ask("silent.example");
     world.run_until_answered();
-    EXPECT_EQ(tcp.connections(), before + 1) << "it is asked when nobody else answers";
+    EXPECT_EQ(tcp.connections(), before + 1) << "it is asked if no other server answers";
 }
 
 TEST(CaresDriverTcp, answers_overloaded_when_too_many_wait_for_a_connection) {

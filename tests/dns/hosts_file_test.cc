@@ -96,7 +96,7 @@ TEST_F(HostsFileOnDisk, is_read_again_when_it_has_changed) {
     EXPECT_EQ(find("exchange.lan"), Lines{});
 }
 
-TEST_F(HostsFileOnDisk, what_is_no_file_is_empty_and_holds_up_nobody) {
+TEST_F(HostsFileOnDisk, what_is_no_file_is_empty_and_delays_no_caller) {
     ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
     EXPECT_EQ(find("exchange.lan"), Lines{});
     std::filesystem::remove(path);

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 using mta::Instant;
 using Heard = NameMemory::Heard;
 
-TEST(NameMemory, knows_what_was_heard_last_for_an_hour) {
+TEST(NameMemory, remembers_the_last_reaction_for_an_hour) {
     NameMemory names;
     const Instant begin{1000s};
     EXPECT_EQ(names.find("a.example", begin), Heard::nothing);

@@ -66,6 +66,16 @@ TEST(QuestionLines, asks_briefly_while_many_are_on_their_way_but_not_what_was_si
     EXPECT_EQ(lines.start()->effort, Effort::brief);
 }
 
+TEST(QuestionLines, the_kind_follows_from_the_last_reaction_and_then_from_the_subject) {
+    using Heard = NameMemory::Heard;
+    EXPECT_EQ(Lines::kind_of(Heard::answer, Subject::domain), Kind::answered);
+    EXPECT_EQ(Lines::kind_of(Heard::answer, Subject::host), Kind::answered);
+    EXPECT_EQ(Lines::kind_of(Heard::silence, Subject::domain), Kind::silent);
+    EXPECT_EQ(Lines::kind_of(Heard::silence, Subject::host), Kind::silent);
+    EXPECT_EQ(Lines::kind_of(Heard::nothing, Subject::domain), Kind::unknown_domain);
+    EXPECT_EQ(Lines::kind_of(Heard::nothing, Subject::host), Kind::unknown_host);
+}
+
 TEST(QuestionLines, even_the_smallest_has_room_for_each_kind) {
     Lines lines(1);
     for (const auto kind :

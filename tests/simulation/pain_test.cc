@@ -234,7 +234,7 @@ TEST(Pain, a_dead_mx_is_tried_again_and_again_while_a_live_one_waits) {
     const auto tries = std::ranges::count(world.connector.tried, "192.0.2.1:25");
     EXPECT_LE(tries, 12) << "the dead one is passed over, but for its own probes";
     for (const auto& received : alive.received)
-        EXPECT_LE(received.when - world.start, 50 * 20s) << "nobody waits for the dead one";
+        EXPECT_LE(received.when - world.start, 50 * 20s) << "no message waits for the dead server";
 }
 
 TEST(Pain, a_temporary_failure_of_the_dns_becomes_a_bounce) {
@@ -358,7 +358,7 @@ TEST(Pain, the_sender_hears_nothing_for_weeks) {
     EXPECT_EQ(world.reports.size(), 2u) << "and once more after a day";
     world.run_for(5 * 24h);
     EXPECT_EQ(world.count("expired"), 100u);
-    EXPECT_EQ(world.reports.size(), 102u) << "each end is told";
+    EXPECT_EQ(world.reports.size(), 102u) << "each end is reported";
 }
 
 TEST(Pain, a_crash_makes_duplicates) {

@@ -29,7 +29,7 @@ void RelayWorld::check_requests(const world::Server& server, const world::Receiv
     const bool is_by_said = place != std::string::npos;
     expect_said(is_by_said, offers("DELIVERBY 60") && by.mode != mta::ByMode::none);
     EXPECT_TRUE(by.mode != mta::ByMode::give_back || is_by_said)
-        << "it went to one who does not mind the time";
+        << "it went to a server that does not support this request";
     if (!is_by_said) return;
     const auto seconds = std::stoi(received.sender.substr(place + 4));
     const auto left = std::chrono::floor<std::chrono::seconds>(by.at - agenda_.now()).count();
@@ -58,7 +58,7 @@ void RelayWorld::on_received(const world::Server& server, const world::Received&
     // The server refused all recipients and yet answered 354, so the session sent only the dot.
     if (received.recipients.empty() && received.body.empty()) return;
     const auto number = number_in(received.body);
-    ASSERT_GE(number, 0) << "a body came that nobody sent: " << received.body.substr(0, 200);
+    ASSERT_GE(number, 0) << "a body came that was not sent: " << received.body.substr(0, 200);
     ASSERT_TRUE(received.body.ends_with("the end\r\n")) << "half a message was delivered";
     for (const auto& address : received.recipients) {
         ASSERT_EQ(key_in(address).first, number) << "recipients and body do not belong together";
@@ -225,7 +225,7 @@ void RelayWorld::check_notice(const ReportRequest& request) {
     for (const auto& other : request.also) {
         EXPECT_EQ(other.message->envelope.reverse_path, sender);
         EXPECT_FALSE(other.outcomes.empty());
-        EXPECT_TRUE(told.insert(other.message->id).second) << "told of twice in one notice";
+        EXPECT_TRUE(told.insert(other.message->id).second) << "named twice in one notice";
     }
 }
 

@@ -202,7 +202,7 @@ void RelayWorld::check_back(Millis off_time, std::uint64_t life) {
     for (const auto& key : waited_for_away_) {
         const auto& fate = fates_[key];
         EXPECT_TRUE(fate.delivered > 0 || fate.order != Order::none || fate.ordered_at >= back)
-            << "message " << key.first << " still waits for who is back since "
+            << "message " << key.first << " still waits for a domain that has been back for "
             << (agenda_.now() - back).count() << " ms";
     }
 }

@@ -321,7 +321,7 @@ void RelayWorld::run() {
                                        << " was neither delivered nor reported";
         EXPECT_TRUE(fate.order != Order::bounce || fate.is_reported)
             << "message " << key.first << " was bounced for recipient " << key.second
-            << " and nobody was told";
+            << " and no report was sent";
     }
     // An empty queue is an empty log.
     for (int i = 0; i < 100 && service_->step(); ++i) {
