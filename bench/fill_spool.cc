@@ -2,14 +2,13 @@
 //
 //     bench_fill_spool FOLDER MESSAGES [BODY_BYTES]
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/posix_disk.h"
 #include "queue/segment_log/log_service.h"
 #include "queue/segment_log/log_store.h"
@@ -66,11 +65,11 @@ int fill(const std::string& folder, std::uint64_t count, std::size_t body_bytes)
         std::fprintf(stderr, "%s\n", service.error().text.c_str());
         return EXIT_FAILURE;
     }
-    std::mutex mutex;
-    std::condition_variable ready;
+    mta::Mutex mutex;
+    mta::Condition ready;
     std::deque<std::move_only_function<void()>> posted;
     auto store = (*service)->make_store([&](auto work) {
-        const std::lock_guard guard(mutex);
+        const mta::MutexLock lock(mutex);
         posted.push_back(std::move(work));
         ready.notify_one();
     });
@@ -88,8 +87,8 @@ int fill(const std::string& folder, std::uint64_t count, std::size_t body_bytes)
             });
             store->update(id, make_states(id, now), {});
         }
-        std::unique_lock lock(mutex);
-        ready.wait(lock, [&] { return !posted.empty(); });
+        mta::MutexLock lock(mutex);
+        while (posted.empty()) ready.wait(lock);
         auto work = std::move(posted.front());
         posted.pop_front();
         lock.unlock();

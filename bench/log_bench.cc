@@ -5,18 +5,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/posix_disk.h"
 #include "queue/segment_log/format/crc32c.h"
 #include "queue/segment_log/log_service.h"
@@ -48,7 +47,7 @@ class Loop {
 public:
     void post(std::move_only_function<void()> work) {
         {
-            const std::lock_guard guard(mutex_);
+            const mta::MutexLock lock(mutex_);
             work_.push_back(std::move(work));
         }
         ready_.notify_one();
@@ -56,17 +55,17 @@ public:
     void run_once() {
         std::deque<std::move_only_function<void()>> taken;
         {
-            std::unique_lock lock(mutex_);
-            ready_.wait(lock, [&] { return !work_.empty(); });
+            mta::MutexLock lock(mutex_);
+            while (work_.empty()) ready_.wait(lock);
             taken.swap(work_);
         }
         for (auto& work : taken) work();
     }
 
 private:
-    std::mutex mutex_;
-    std::condition_variable ready_;
-    std::deque<std::move_only_function<void()>> work_;
+    mta::Mutex mutex_;
+    mta::Condition ready_;
+    std::deque<std::move_only_function<void()>> work_ GUARDED_BY(mutex_);
 };
 
 queue::Message make_message(std::size_t size) {

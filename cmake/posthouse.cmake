@@ -15,8 +15,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(posthouse_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized
                                                      -Wno-missing-field-initializers)
 else()
-  # Designated initialisers leave the rest at its default on purpose.
-  target_compile_options(posthouse_options INTERFACE -Wno-missing-field-initializers
+  # mta/base/thread_annotations.h. Designated initialisers leave the rest at its default on purpose.
+  target_compile_options(posthouse_options INTERFACE -Wthread-safety -Wno-missing-field-initializers
                                                      -Wno-missing-designated-field-initializers
                                                      -Wno-deprecated-declarations)  # libstdc++'s own stable_sort
 endif()

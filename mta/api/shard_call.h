@@ -1,12 +1,11 @@
 #pragma once
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "mta/base/mutex.h"
 #include "mta/base/time.h"
 #include "mta/outbound/queue_manager.h"
 
@@ -28,21 +27,21 @@ class Slot {
 public:
     // Only the first value counts.
     void put(T value) {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         if (value_) return;
         value_ = std::move(value);
         filled_.notify_one();
     }
     [[nodiscard]] std::optional<T> wait(Millis patience) {
-        std::unique_lock lock(mutex_);
-        filled_.wait_for(lock, patience, [this] { return value_.has_value(); });
+        MutexLock lock(mutex_);
+        filled_.wait_for(lock, patience, [this]() REQUIRES(mutex_) { return value_.has_value(); });
         return std::exchange(value_, std::nullopt);
     }
 
 private:
-    std::mutex mutex_;
-    std::condition_variable filled_;
-    std::optional<T> value_;
+    Mutex mutex_;
+    Condition filled_;
+    std::optional<T> value_ GUARDED_BY(mutex_);
 };
 
 // Runs `work(desk, now, slot)` on the shard's thread; the work puts its answer into the slot, at

@@ -1,8 +1,9 @@
 #pragma once
 #include <functional>
-#include <mutex>
 #include <string>
 #include <utility>
+
+#include "mta/base/mutex.h"
 
 namespace mta::daemon {
 
@@ -15,13 +16,13 @@ public:
 
     // Null disconnects the listener: no call is under way or begins after this returns.
     void connect(Listener listener) {
-        const std::lock_guard guard(mutex_);
+        const MutexLock lock(mutex_);
         listener_ = std::move(listener);
         if (listener_ && !kept_.empty()) listener_(std::exchange(kept_, {}));
     }
     // From any thread. The listener runs inside the call.
     void raise(const std::string& text) {
-        const std::lock_guard guard(mutex_);
+        const MutexLock lock(mutex_);
         if (listener_) {
             listener_(text);
         } else {
@@ -30,9 +31,9 @@ public:
     }
 
 private:
-    std::mutex mutex_;
-    Listener listener_;
-    std::string kept_;
+    Mutex mutex_;
+    Listener listener_ GUARDED_BY(mutex_);
+    std::string kept_ GUARDED_BY(mutex_);
 };
 
 }  // namespace mta::daemon

@@ -18,16 +18,16 @@ Mailbox::Mailbox(Loop& loop)
 
 void Mailbox::post(Work work) {
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         posted_.push_back(std::move(work));
-        if (posted_.size() > 1) return;  // whoever came first has woken the loop
+        if (posted_.size() > 1) return;  // the first post has woken the loop
     }
     uv_async_send(async_.get());
 }
 
 void Mailbox::deliver() {
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         delivering_.swap(posted_);
     }
     for (auto& work : delivering_) work();

@@ -1,8 +1,8 @@
 #pragma once
 #include <functional>
-#include <mutex>
 #include <vector>
 
+#include "mta/base/mutex.h"
 #include "mta/io/loop.h"
 
 namespace mta::io {
@@ -24,9 +24,9 @@ public:
 private:
     void deliver();
 
-    std::mutex mutex_;
-    std::vector<Work> posted_;
-    std::vector<Work> delivering_;
+    Mutex mutex_;
+    std::vector<Work> posted_ GUARDED_BY(mutex_);
+    std::vector<Work> delivering_;  // the loop's
     UvHandle<uv_async_t> async_;
 };
 

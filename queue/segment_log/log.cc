@@ -105,7 +105,10 @@ StoreResult<Uuid> Log::settle_version(const std::optional<SpoolVersion>& known, 
 }
 
 void Log::adopt_segments(const Survey& survey) {
-    report_ = survey.report;
+    {
+        const mta::MutexLock lock(report_mutex_);
+        report_ = survey.report;
+    }
     next_lsn_ = survey.next_lsn;
     next_id_ = survey.next_id;
     housekeeping_->reserve_number(survey.number_max);
@@ -131,7 +134,7 @@ StoreResult<std::optional<AdoptOldMail>> Log::read_old_mail(unsigned threads,
         return std::nullopt;
     }
     old_mail_->add_to(index_);
-    const std::lock_guard guard(report_mutex_);
+    const mta::MutexLock lock(report_mutex_);
     report_ = old_mail_->report();
     return AdoptOldMail{.counts = old_mail_->take_counts()};
 }
@@ -464,7 +467,7 @@ void Log::put_compaction_off(const DiskError& error) {
     compaction_->put_off();
     compaction_commit_min_ = commits_ + compaction_pause_commits;
     if (std::exchange(is_compaction_put_off_, true)) return;
-    const std::lock_guard guard(refusal_mutex_);
+    const mta::MutexLock lock(refusal_mutex_);
     notes_.push_back(
         "nearly empty segments cannot be copied together for now, so they keep their "
         "room: " +

@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/disk.h"
 #include "queue/segment_log/format/payload.h"
 #include "queue/segment_log/format/segment_header.h"
@@ -146,6 +146,7 @@ private:
     [[nodiscard]] bool writes_mail() const;
     [[nodiscard]] DiskError room_is_kept() const;
     DiskResult<void> find_place();
+    [[nodiscard]] std::optional<StoreError> why_full() const;
     void begin_full(const DiskError& error);
     void take_back_mail(const EndedMail& ended);
     void refuse_mail(Operation& operation, const EndedMail& ended = {});
@@ -183,16 +184,16 @@ private:
     std::atomic<std::uint32_t> free_percent_min_;
     std::atomic<std::uint64_t> free_bytes_min_;
     std::unique_ptr<Disk::Lock> lock_;
-    mutable std::mutex report_mutex_;
-    RecoveryReport report_;
+    mutable mta::Mutex report_mutex_;
+    RecoveryReport report_ GUARDED_BY(report_mutex_);
 
     std::atomic<MessageId> next_id_ = 1;
-    mutable std::mutex refusal_mutex_;
-    std::optional<StoreError> broken_;    // under refusal_mutex_, set once
-    std::optional<StoreError> stalled_;   // under refusal_mutex_
-    std::optional<StoreError> full_;      // under refusal_mutex_
-    std::optional<StoreError> no_space_;  // under refusal_mutex_
-    std::vector<std::string> notes_;      // under refusal_mutex_
+    mutable mta::Mutex refusal_mutex_;
+    std::optional<StoreError> broken_ GUARDED_BY(refusal_mutex_);  // set once
+    std::optional<StoreError> stalled_ GUARDED_BY(refusal_mutex_);
+    std::optional<StoreError> full_ GUARDED_BY(refusal_mutex_);
+    std::optional<StoreError> no_space_ GUARDED_BY(refusal_mutex_);
+    std::vector<std::string> notes_ GUARDED_BY(refusal_mutex_);
 
     std::atomic<bool> is_stalled_ = false;
     // As check_space() saw it, and how much of it is kept free of mail.

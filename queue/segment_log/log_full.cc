@@ -50,7 +50,7 @@ StoreResult<void> Log::start_streams(bool has_cold) {
     // No outcome could be written: no delivery begins before this finds a place.
     if (!segments_->is_open(Stream::hot) || segments_->is_fresh(Stream::hot)) {
         pending_->add({.shard = 0, .ticket = 0, .what = Barrier{}});
-        set_stalled(full_);
+        set_stalled(why_full());
     }
     check_space();
     return {};
@@ -136,7 +136,7 @@ void Log::begin_full(const DiskError& error) {
     room_wanted_ = std::max(options_.zero_ahead_bytes, writing_ ? writing_->bytes : 0);
     room_wanted_ = std::min(room_wanted_, options_.segment_bytes - segment_header_bytes);
     if (!std::exchange(is_full_, true)) {
-        const std::lock_guard guard(refusal_mutex_);
+        const mta::MutexLock lock(refusal_mutex_);
         full_ = StoreError{StoreError::Kind::no_space,
                            "the disk of the spool is full: " + error.text +
                                ". New mail is refused until there is room again; outcomes of "
@@ -164,7 +164,7 @@ void Log::begin_full(const DiskError& error) {
 // of it has to be kept.
 void Log::refuse_mail(Operation& operation, const EndedMail& ended) {
     StoreResult<void> result = std::unexpected(
-        full_ ? *full_ : StoreError{StoreError::Kind::no_space, "a part of it found no room"});
+        why_full().value_or(StoreError{StoreError::Kind::no_space, "a part of it found no room"}));
     MessageId id = 0;
     if (const auto* enqueue = std::get_if<Enqueue>(&operation.what)) {
         id = enqueue->message->id;
@@ -225,7 +225,7 @@ void Log::look_for_room() {
         return;
     }
     is_full_ = false;
-    const std::lock_guard guard(refusal_mutex_);
+    const mta::MutexLock lock(refusal_mutex_);
     full_.reset();
     notes_.emplace_back("there is room on the disk of the spool again: new mail is taken");
 }

@@ -73,17 +73,17 @@ LogService::LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal, On
 LogService::~LogService() {
     const auto until = std::chrono::steady_clock::now() + end_patience;
     if (mode_ == Mode::threads) log_->housekeeping().hurry();
-    const auto end = [](std::mutex& mutex, auto& flag, std::condition_variable& ready) {
+    const auto end = [](mta::Mutex& mutex, auto& flag, mta::Condition& ready) {
         {
-            const std::lock_guard guard(mutex);
+            const mta::MutexLock lock(mutex);
             flag = true;
         }
         ready.notify_one();
     };
-    end(loads_mutex_, loads_end_, loads_ready_);
+    end(loads_.mutex, loads_.end, loads_.ready);
     if (loader_.joinable()) loader_.join();
     end(writes_mutex_, writes_end_, writes_ready_);
-    end(reads_mutex_, reads_end_, reads_ready_);
+    end(reads_.mutex, reads_.end, reads_.ready);
     end(helper_mutex_, helper_end_, helper_ready_);
     for (auto* thread : {&writer_, &reader_, &helper_}) {
         if (thread->joinable()) thread->join();
@@ -104,7 +104,7 @@ void LogService::finish_writing(Time until) {
 }
 
 std::unique_ptr<Store> LogService::make_store(Post post) {
-    const std::lock_guard guard(shards_mutex_);
+    const mta::MutexLock lock(shards_mutex_);
     const auto shard = static_cast<std::uint32_t>(shards_.size());
     auto inbox = std::make_shared<Inbox>([this, shard](ReadRequest request) {
         request.shard = shard;
@@ -115,25 +115,39 @@ std::unique_ptr<Store> LogService::make_store(Post post) {
 }
 
 void LogService::remove_shard(std::uint32_t shard) {
-    const std::lock_guard guard(shards_mutex_);
+    const mta::MutexLock lock(shards_mutex_);
     shards_[shard] = {};
 }
 
 void LogService::submit(Operation operation) {
     {
-        const std::lock_guard guard(writes_mutex_);
+        const mta::MutexLock lock(writes_mutex_);
         writes_.push_back(std::move(operation));
     }
     if (mode_ == Mode::threads) writes_ready_.notify_one();
 }
 
 void LogService::submit_read(ReadRequest request) {
-    const bool is_load = std::holds_alternative<LoadNext>(request.what);
+    auto& to = std::holds_alternative<LoadNext>(request.what) ? loads_ : reads_;
     {
-        const std::lock_guard guard(is_load ? loads_mutex_ : reads_mutex_);
-        (is_load ? loads_ : reads_).push_back(std::move(request));
+        const mta::MutexLock lock(to.mutex);
+        to.waiting.push_back(std::move(request));
     }
-    if (mode_ == Mode::threads) (is_load ? loads_ready_ : reads_ready_).notify_one();
+    if (mode_ == Mode::threads) to.ready.notify_one();
+}
+
+std::optional<ReadRequest> LogService::Requests::take() {
+    const mta::MutexLock lock(mutex);
+    if (waiting.empty()) return std::nullopt;
+    auto request = std::move(waiting.front());
+    waiting.pop_front();
+    return request;
+}
+
+bool LogService::Requests::wait() {
+    mta::MutexLock lock(mutex);
+    while (waiting.empty() && !end) ready.wait(lock);
+    return !end;
 }
 
 bool LogService::step() {
@@ -147,7 +161,7 @@ bool LogService::step() {
 
 bool LogService::find_old_mail() {
     if (is_old_mail_found_) return false;
-    auto found = log_->read_old_mail(load_threads, loads_end_);
+    auto found = log_->read_old_mail(load_threads, loads_.end);
     if (!found && found.error().kind == StoreError::Kind::no_resources) return false;
     is_old_mail_found_ = true;
     if (found && *found) log_->submit({.shard = 0, .ticket = 0, .what = std::move(**found)});
@@ -159,7 +173,7 @@ bool LogService::find_old_mail() {
 bool LogService::write_once() {
     std::vector<Operation> taken;
     {
-        const std::lock_guard guard(writes_mutex_);
+        const mta::MutexLock lock(writes_mutex_);
         taken.swap(writes_);
     }
     for (auto& operation : taken) log_->submit(std::move(operation));
@@ -191,16 +205,10 @@ bool LogService::sync_once() {
 }
 
 bool LogService::read_once() {
-    ReadRequest request;
-    {
-        const std::lock_guard guard(reads_mutex_);
-        const bool is_load = mode_ == Mode::steps && is_old_mail_found_ && reads_.empty();
-        auto& from = is_load ? loads_ : reads_;
-        if (from.empty()) return false;
-        request = std::move(from.front());
-        from.pop_front();
-    }
-    post_answer(log_->answer(request));
+    auto request = reads_.take();
+    if (!request && mode_ == Mode::steps && is_old_mail_found_) request = loads_.take();
+    if (!request) return false;
+    post_answer(log_->answer(*request));
     return true;
 }
 
@@ -216,9 +224,10 @@ bool LogService::wait_for_work() {
     if (sync_by_) until = std::min(until, *sync_by_);
     bool is_idle = false;
     {
-        std::unique_lock lock(writes_mutex_);
-        is_idle = !writes_ready_.wait_until(
-            lock, until, [&] { return !writes_.empty() || writes_end_ || is_tending_due_; });
+        mta::MutexLock lock(writes_mutex_);
+        is_idle = !writes_ready_.wait_until(lock, until, [this]() REQUIRES(writes_mutex_) {
+            return !writes_.empty() || writes_end_ || is_tending_due_;
+        });
         if (writes_end_ && writes_.empty()) return false;
         is_tending_due_ = false;
     }
@@ -252,7 +261,7 @@ void LogService::sync_if_late() {
 void LogService::wake_helper_if_needed() {
     if (!log_->housekeeping().has_work()) return;
     {
-        const std::lock_guard guard(helper_mutex_);
+        const mta::MutexLock lock(helper_mutex_);
         is_help_due_ = true;
     }
     helper_ready_.notify_one();
@@ -260,7 +269,7 @@ void LogService::wake_helper_if_needed() {
 
 void LogService::wake_writer() {
     {
-        const std::lock_guard guard(writes_mutex_);
+        const mta::MutexLock lock(writes_mutex_);
         is_tending_due_ = true;
     }
     writes_ready_.notify_one();
@@ -269,8 +278,8 @@ void LogService::wake_writer() {
 void LogService::run_helper() {
     for (;;) {
         {
-            std::unique_lock lock(helper_mutex_);
-            helper_ready_.wait(lock, [&] { return is_help_due_ || helper_end_; });
+            mta::MutexLock lock(helper_mutex_);
+            while (!is_help_due_ && !helper_end_) helper_ready_.wait(lock);
             if (helper_end_) return;
             is_help_due_ = false;
         }
@@ -279,28 +288,22 @@ void LogService::run_helper() {
 }
 
 void LogService::run_loader() {
-    auto found = log_->read_old_mail(load_threads, loads_end_);
+    auto found = log_->read_old_mail(load_threads, loads_.end);
     while (!found && found.error().kind == StoreError::Kind::no_resources) {
         {
-            std::unique_lock lock(loads_mutex_);
-            loads_ready_.wait_for(lock, stall_interval, [&] { return loads_end_.load(); });
-            if (loads_end_) return;
+            mta::MutexLock lock(loads_.mutex);
+            loads_.ready.wait_for(lock, stall_interval, [&] { return loads_.end.load(); });
+            if (loads_.end) return;
         }
-        found = log_->read_old_mail(load_threads, loads_end_);
+        found = log_->read_old_mail(load_threads, loads_.end);
     }
     if (!found && on_fatal_) on_fatal_(found.error().text);
     if (!found || !*found) return;
     submit({.shard = 0, .ticket = 0, .what = std::move(**found)});
-    for (;;) {
-        ReadRequest request;
-        {
-            std::unique_lock lock(loads_mutex_);
-            loads_ready_.wait(lock, [&] { return !loads_.empty() || loads_end_; });
-            if (loads_end_) return;
-            request = std::move(loads_.front());
-            loads_.pop_front();
-        }
-        auto answer = log_->answer(request);
+    while (loads_.wait()) {
+        const auto request = loads_.take();
+        MTA_ASSERT(request);  // no other thread takes one
+        auto answer = log_->answer(*request);
         const bool was_last = std::get<LoadedBatch>(answer.what).last;
         post_answer(std::move(answer));
         if (!was_last) continue;
@@ -311,19 +314,14 @@ void LogService::run_loader() {
 }
 
 void LogService::run_reader() {
-    for (;;) {
-        {
-            std::unique_lock lock(reads_mutex_);
-            reads_ready_.wait(lock, [&] { return !reads_.empty() || reads_end_; });
-            if (reads_end_) return;
-        }
-        while (!reads_end_ && read_once()) {
+    while (reads_.wait()) {
+        while (!reads_.end && read_once()) {
         }
     }
 }
 
 void LogService::post(std::uint32_t shard, std::move_only_function<void(Inbox&)> work) {
-    std::unique_lock lock(shards_mutex_);
+    mta::MutexLock lock(shards_mutex_);
     const auto& to = shards_[shard];
     if (!to.post) return;
     auto deliver = [inbox = to.inbox, work = std::move(work)]() mutable {

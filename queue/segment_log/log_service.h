@@ -1,17 +1,16 @@
 #pragma once
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/disk.h"
 #include "queue/segment_log/log.h"
 #include "queue/segment_log/segments/log_options.h"
@@ -100,6 +99,18 @@ private:
         std::weak_ptr<Inbox> inbox;
     };
 
+    // What waits for the reader, or for the loader.
+    struct Requests {
+        mta::Mutex mutex;
+        mta::Condition ready;
+        std::deque<ReadRequest> waiting GUARDED_BY(mutex);
+        std::atomic<bool> end = false;
+
+        [[nodiscard]] std::optional<ReadRequest> take();
+        // Until one waits. False: the end.
+        [[nodiscard]] bool wait();
+    };
+
     using Time = std::chrono::steady_clock::time_point;
 
     LogService(std::unique_ptr<Log> log, Mode mode, OnFatal on_fatal, OnNote on_note);
@@ -135,29 +146,22 @@ private:
     std::optional<Time> sync_by_;  // something is written and not certain
     unsigned unsynced_steps_ = 0;  // Mode::steps: since then
 
-    std::mutex shards_mutex_;  // held while posting, so that none comes after remove_shard()
-    std::vector<Shard> shards_;
+    mta::Mutex shards_mutex_;  // held while posting, so that none comes after remove_shard()
+    std::vector<Shard> shards_ GUARDED_BY(shards_mutex_);
 
-    std::mutex writes_mutex_;
-    std::condition_variable writes_ready_;
-    std::vector<Operation> writes_;
-    bool is_tending_due_ = false;
+    mta::Mutex writes_mutex_;
+    mta::Condition writes_ready_;
+    std::vector<Operation> writes_ GUARDED_BY(writes_mutex_);
+    bool is_tending_due_ GUARDED_BY(writes_mutex_) = false;
     std::atomic<bool> writes_end_ = false;
 
-    std::mutex reads_mutex_;
-    std::condition_variable reads_ready_;
-    std::deque<ReadRequest> reads_;
-    std::atomic<bool> reads_end_ = false;
-
-    std::mutex loads_mutex_;
-    std::condition_variable loads_ready_;
-    std::deque<ReadRequest> loads_;
-    std::atomic<bool> loads_end_ = false;
+    Requests reads_;
+    Requests loads_;
     bool is_old_mail_found_ = false;  // the loader's
 
-    std::mutex helper_mutex_;
-    std::condition_variable helper_ready_;
-    bool is_help_due_ = false;
+    mta::Mutex helper_mutex_;
+    mta::Condition helper_ready_;
+    bool is_help_due_ GUARDED_BY(helper_mutex_) = false;
     std::atomic<bool> helper_end_ = false;
 
     std::thread writer_;

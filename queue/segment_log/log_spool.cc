@@ -40,7 +40,7 @@ SpoolOpening LogSpool::opening() const {
 SpoolFindings LogSpool::take_findings() {
     const auto report = service_->report();
     SpoolFindings findings;
-    const std::lock_guard guard(taken_mutex_);
+    const mta::MutexLock lock(taken_mutex_);
     take_new(report.damages, damages_taken_, findings.damages);
     take_new(report.damages_met, damages_met_taken_, findings.damages);
     take_new(report.notes, notes_taken_, findings.notes);

@@ -1,9 +1,9 @@
 #pragma once
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/hint_file.h"
 #include "queue/segment_log/disk/posix_disk.h"
 #include "queue/segment_log/log_service.h"
@@ -38,10 +38,11 @@ private:
     std::unique_ptr<LogService> service_;
     HintFile hints_;  // ends first: the log's lock protects its file, too
 
-    std::mutex taken_mutex_;  // of how much of each list has been taken
-    std::size_t damages_taken_ = 0;
-    std::size_t damages_met_taken_ = 0;
-    std::size_t notes_taken_ = 0;
+    // How much of each list take_findings() has returned.
+    mta::Mutex taken_mutex_;
+    std::size_t damages_taken_ GUARDED_BY(taken_mutex_) = 0;
+    std::size_t damages_met_taken_ GUARDED_BY(taken_mutex_) = 0;
+    std::size_t notes_taken_ GUARDED_BY(taken_mutex_) = 0;
 };
 
 }  // namespace queue::segment_log

@@ -23,20 +23,20 @@ ReadAnswer Log::answer(const ReadRequest& request) {
 }
 
 RecoveryReport Log::report() const {
-    const std::lock_guard guard(report_mutex_);
+    const mta::MutexLock lock(report_mutex_);
     auto report = report_;
     report.damages_met = reader_->damages();
     return report;
 }
 
 bool Log::is_broken() const {
-    const std::lock_guard guard(refusal_mutex_);
+    const mta::MutexLock lock(refusal_mutex_);
     return broken_.has_value();
 }
 
 void Log::break_down(const DiskError& error) {
     is_sync_due_ = false;  // nothing is synced any more
-    const std::lock_guard guard(refusal_mutex_);
+    const mta::MutexLock lock(refusal_mutex_);
     if (!broken_) broken_ = to_store_error(error);
 }
 
@@ -48,7 +48,7 @@ void Log::break_down_or_stall(const DiskError& error) {
 }
 
 void Log::set_stalled(std::optional<StoreError> why) {
-    const std::lock_guard guard(refusal_mutex_);
+    const mta::MutexLock lock(refusal_mutex_);
     // A full disk has said so already.
     if (why && !stalled_ && !is_full_) notes_.push_back(why->text);
     is_stalled_ = why.has_value();
@@ -56,14 +56,19 @@ void Log::set_stalled(std::optional<StoreError> why) {
 }
 
 std::optional<StoreError> Log::refusal() const {
-    const std::lock_guard guard(refusal_mutex_);
+    const mta::MutexLock lock(refusal_mutex_);
     if (broken_) return broken_;
     if (full_) return full_;
     return stalled_ ? stalled_ : no_space_;
 }
 
+std::optional<StoreError> Log::why_full() const {
+    const mta::MutexLock lock(refusal_mutex_);
+    return full_;
+}
+
 std::vector<std::string> Log::take_notes() {
-    const std::lock_guard guard(refusal_mutex_);
+    const mta::MutexLock lock(refusal_mutex_);
     return std::exchange(notes_, {});
 }
 
@@ -95,7 +100,7 @@ void Log::check_space() {
                            ": new mail is refused for now; remove small files there"};
         }
     }
-    const std::lock_guard guard(refusal_mutex_);
+    const mta::MutexLock lock(refusal_mutex_);
     no_space_ = std::move(refusal);
 }
 

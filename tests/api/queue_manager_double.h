@@ -3,11 +3,9 @@
 // one file of a program only.
 #pragma once
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,6 +13,7 @@
 
 #include "mta/api/shard_call.h"
 #include "mta/base/domain.h"
+#include "mta/base/mutex.h"
 #include "mta/outbound/queue_manager.h"
 
 namespace mta::api {
@@ -247,7 +246,7 @@ public:
     FakeShard& operator=(const FakeShard&) = delete;
     ~FakeShard() {
         {
-            const std::lock_guard lock(mutex_);
+            const MutexLock lock(mutex_);
             is_over_ = true;
         }
         posted_.notify_one();
@@ -256,7 +255,7 @@ public:
     [[nodiscard]] Post post() {
         return [this](Ask ask) {
             {
-                const std::lock_guard lock(mutex_);
+                const MutexLock lock(mutex_);
                 work_.push_back(std::move(ask));
             }
             posted_.notify_one();
@@ -266,7 +265,7 @@ public:
     FakeQueue queue;
     // As if the shard were busy with something else for ever.
     void hang(bool hangs) {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         hangs_ = hangs;
     }
 
@@ -277,9 +276,9 @@ private:
         NoConnector connector;
         QueueManager manager(nullptr, {store, resolver, connector}, {},
                              reinterpret_cast<std::uintptr_t>(&queue));
-        std::unique_lock lock(mutex_);
+        MutexLock lock(mutex_);
         while (true) {
-            posted_.wait(lock, [this] { return is_over_ || (!work_.empty() && !hangs_); });
+            while (!is_over_ && (work_.empty() || hangs_)) posted_.wait(lock);
             if (is_over_) return;
             auto ask = std::move(work_.front());
             work_.pop_front();
@@ -298,11 +297,11 @@ private:
     }
 
     using QueueManager = outbound::QueueManager;
-    std::mutex mutex_;
-    std::condition_variable posted_;
-    std::deque<Ask> work_;
-    bool is_over_ = false;
-    bool hangs_ = false;
+    Mutex mutex_;
+    Condition posted_;
+    std::deque<Ask> work_ GUARDED_BY(mutex_);
+    bool is_over_ GUARDED_BY(mutex_) = false;
+    bool hangs_ GUARDED_BY(mutex_) = false;
     std::thread thread_;
 };
 

@@ -4,13 +4,13 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <mutex>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "mta/base/mutex.h"
 #include "mta/cli/command_io.h"
 #include "mta/cli/remote/api_client.h"
 #include "mta/http/server.h"
@@ -31,7 +31,7 @@ protected:
         std::filesystem::remove_all(folder_);
     }
     // Answers in this order, then, if `repeats_last`, the last for ever; what was asked is in
-    // asked_: "GET /v1/queue limit=100 BODY".
+    // asked(): "GET /v1/queue limit=100 BODY".
     void serve(std::vector<http::Response> answers, bool repeats_last = false) {
         answers_ = std::move(answers);
         auto socket = http::ListeningSocket::open(http::UnixAddress{.path = path_}, "test.socket");
@@ -39,7 +39,7 @@ protected:
         auto server = http::Server::start(
             std::move(*socket),
             [this, repeats_last](const http::Request& request) {
-                const std::lock_guard lock(mutex_);
+                const MutexLock lock(mutex_);
                 auto line = request.method + ' ' + request.path;
                 for (const auto& [key, value] : request.query) line += ' ' + key + '=' + value;
                 asked_.push_back(line + (request.body.empty() ? "" : ' ' + request.body));
@@ -50,12 +50,20 @@ protected:
         ASSERT_TRUE(server) << server.error();
         server_ = std::move(*server);
     }
+    std::vector<std::string> asked() {
+        const MutexLock lock(mutex_);
+        return asked_;
+    }
+    void forget_asked() {
+        const MutexLock lock(mutex_);
+        asked_.clear();
+    }
 
     std::string folder_;
     std::string path_;
-    std::mutex mutex_;
+    Mutex mutex_;
     std::vector<http::Response> answers_;
-    std::vector<std::string> asked_;
+    std::vector<std::string> asked_ GUARDED_BY(mutex_);
     std::unique_ptr<http::Server> server_;
     std::ostringstream out_;
     std::ostringstream err_;

@@ -88,13 +88,13 @@ TEST_F(OperatorCommands, queue_passes_filters_on_and_follows_the_pages) {
                      .limit = 0,
                      .json = true}),
               exit_fine);
-    EXPECT_EQ(asked_.size(), 3u);
-    EXPECT_EQ(asked_[0],
+    EXPECT_EQ(asked().size(), 3u);
+    EXPECT_EQ(asked()[0],
               "GET /v1/queue domain=them.example from=<> host=mx larger=1kB limit=1000 "
               "message_id=<1@us> older=1h reply=a b smaller=2kB state=held to=b+c@them.example "
               "younger=2h");
-    EXPECT_THAT(asked_[1], HasSubstr("/v1/queue cursor=0-1 domain=them.example"));
-    EXPECT_THAT(asked_[2], HasSubstr("/v1/queue cursor=1-0 domain=them.example"));
+    EXPECT_THAT(asked()[1], HasSubstr("/v1/queue cursor=0-1 domain=them.example"));
+    EXPECT_THAT(asked()[2], HasSubstr("/v1/queue cursor=1-0 domain=them.example"));
     EXPECT_EQ(json::parse(out_.str()), json::array({message("000001"), message("000002")}));
 }
 
@@ -103,8 +103,8 @@ TEST_F(OperatorCommands, queue_stops_at_the_limit_and_says_so) {
     last["total"] = {{"messages", 7}};
     serve({page(json::array({message("000001")}), "0-1"), {200, last.dump()}});
     EXPECT_EQ(queue({.filter = {}, .limit = 2}), exit_fine);
-    EXPECT_THAT(asked_, ElementsAre("GET /v1/queue limit=2 sort=age",
-                                    "GET /v1/queue cursor=0-1 limit=1 sort=age"));
+    EXPECT_THAT(asked(), ElementsAre("GET /v1/queue limit=2 sort=age",
+                                     "GET /v1/queue cursor=0-1 limit=1 sort=age"));
     EXPECT_THAT(out_.str(), HasSubstr("2 messages, 4 recipients; 7 in all: --limit 0 shows all"));
 }
 
@@ -113,7 +113,7 @@ TEST_F(OperatorCommands, queue_sorts_the_whole_queue_itself) {
     newer["arrived"] = "2026-11-18T11:00:00.000Z";
     serve({page(json::array({newer}), "0-1"), page(json::array({message("000002")}))});
     EXPECT_EQ(queue({.filter = {}, .limit = 0, .json = true}), exit_fine);
-    EXPECT_THAT(asked_, ElementsAre("GET /v1/queue limit=1000", testing::_));
+    EXPECT_THAT(asked(), ElementsAre("GET /v1/queue limit=1000", testing::_));
     EXPECT_EQ(json::parse(out_.str()), json::array({message("000002"), newer}));
 }
 
@@ -121,7 +121,7 @@ TEST_F(OperatorCommands, queue_is_sorted_as_asked_for) {
     serve({page(json::array())});
     EXPECT_EQ(queue({.filter = {}, .question = {.sort = "size", .reverse = true}, .limit = 0}),
               exit_fine);
-    EXPECT_THAT(asked_, ElementsAre("GET /v1/queue limit=1000 reverse=true sort=size"));
+    EXPECT_THAT(asked(), ElementsAre("GET /v1/queue limit=1000 reverse=true sort=size"));
 }
 
 const json total = {{"messages", 3},
@@ -145,7 +145,7 @@ TEST_F(OperatorCommands, queue_sums_up_in_groups) {
     const QueueOptions options = {.filter = {.domain = "them.example"},
                                   .question = {.by = "reason"}};
     EXPECT_EQ(queue(options), exit_fine);
-    EXPECT_EQ(asked_[0], "GET /v1/queue by=reason domain=them.example limit=100");
+    EXPECT_EQ(asked()[0], "GET /v1/queue by=reason domain=them.example limit=100");
     EXPECT_EQ(out_.str(),
               "MESSAGES  RECIPIENTS  SIZE    OLDEST  NEXT   REASON\n"
               "3         4           3.1 MB  2h ago  in 4m  450 4.7.1 greylisted\n"
@@ -164,7 +164,7 @@ TEST_F(OperatorCommands, queue_sums_up_in_groups) {
 TEST_F(OperatorCommands, queue_says_only_how_much) {
     serve({{200, json{{"total", total}}.dump()}, {200, R"({"total": {"messages": 0}})"}});
     EXPECT_EQ(queue({.filter = {}, .question = {.count = true}}), exit_fine);
-    EXPECT_THAT(asked_[0], HasSubstr("/v1/queue count=true"));
+    EXPECT_THAT(asked()[0], HasSubstr("/v1/queue count=true"));
     EXPECT_EQ(out_.str(),
               "3 messages, 4 recipients, 3.1 MB; the oldest came 2h ago, the next attempt is in "
               "4m.\n");
@@ -246,7 +246,7 @@ TEST_F(OperatorCommands, why_is_told_in_lines_that_fit) {
     io_.columns = 20;
     EXPECT_EQ(run([](const auto& api, auto& io) { return run_why(api, {.what = "a b@c/d"}, io); }),
               exit_fine);
-    EXPECT_THAT(asked_, ElementsAre("GET /v1/why/a b@c/d"));
+    EXPECT_THAT(asked(), ElementsAre("GET /v1/why/a b@c/d"));
     EXPECT_EQ(out_.str(), "Message 00001z.\n  waits for its next\n  attempt\n\n");
     out_.str("");
     EXPECT_EQ(run([](const auto& api, auto& io) {
@@ -274,9 +274,9 @@ TEST_F(OperatorCommands, flush_says_how_much_is_tried) {
     EXPECT_EQ(order({.action = QueueAction::flush}), exit_fine);
     EXPECT_EQ(order({.action = QueueAction::flush, .filter = {.domain = "them.example"}}),
               exit_fine);
-    EXPECT_THAT(asked_, ElementsAre(R"(POST /v1/flush {"all":true,"dry_run":true})",
-                                    R"(POST /v1/flush {"all":true})",
-                                    R"(POST /v1/flush {"domain":"them.example","dry_run":true})"));
+    EXPECT_THAT(asked(), ElementsAre(R"(POST /v1/flush {"all":true,"dry_run":true})",
+                                     R"(POST /v1/flush {"all":true})",
+                                     R"(POST /v1/flush {"domain":"them.example","dry_run":true})"));
     EXPECT_EQ(out_.str(), "3 recipients of 2 messages tried now.\nNothing is waiting there.\n");
 }
 
@@ -284,22 +284,22 @@ TEST_F(OperatorCommands, cancel_asks_first_on_a_terminal) {
     io_.is_terminal = true;
     for (const auto& [answer, is_yes] :
          {std::pair{"y\n", true}, {"yes\n", true}, {"n\n", false}, {"\n", false}, {"", false}}) {
-        asked_.clear();
+        forget_asked();
         out_.str("");
         server_.reset();
         serve({two, two});
         in_.clear();
         in_.str(answer);
         EXPECT_EQ(order(cancel_for_bob), is_yes ? exit_fine : exit_failed) << answer;
-        EXPECT_EQ(asked_.size(), is_yes ? 2u : 1u) << answer;
-        EXPECT_EQ(asked_[0], R"(POST /v1/cancel {"dry_run":true,"to":"bob@them.example"})");
+        EXPECT_EQ(asked().size(), is_yes ? 2u : 1u) << answer;
+        EXPECT_EQ(asked()[0], R"(POST /v1/cancel {"dry_run":true,"to":"bob@them.example"})");
         EXPECT_THAT(out_.str(), HasSubstr("Cancel 3 recipients of 2 messages: mail to "
                                           "bob@them.example?\nThe other recipients"));
         EXPECT_THAT(out_.str(), HasSubstr("nobody is told. [y/N] "));
         EXPECT_THAT(out_.str(), HasSubstr(is_yes ? "3 recipients of 2 messages cancelled.\n"
                                                  : "Nothing was changed.\n"));
         if (is_yes) {
-            EXPECT_EQ(asked_[1], R"(POST /v1/cancel {"to":"bob@them.example"})");
+            EXPECT_EQ(asked()[1], R"(POST /v1/cancel {"to":"bob@them.example"})");
         }
     }
 }
@@ -309,7 +309,7 @@ TEST_F(OperatorCommands, what_cannot_be_undone_wants_a_clear_yes_without_a_termi
     EXPECT_EQ(order(cancel_for_bob), exit_usage);
     EXPECT_THAT(err_.str(), HasSubstr("would cancel 3 recipients of 2 messages; say --yes"));
     EXPECT_EQ(order({.action = QueueAction::bounce, .filter = {.id = "00001z"}}), exit_usage);
-    EXPECT_EQ(asked_.size(), 2u);
+    EXPECT_EQ(asked().size(), 2u);
     auto sure = cancel_for_bob;
     sure.yes = true;
     EXPECT_EQ(order(sure), exit_fine);
@@ -319,7 +319,7 @@ TEST_F(OperatorCommands, what_cannot_be_undone_wants_a_clear_yes_without_a_termi
                      .reason = "He has left.",
                      .yes = true}),
               exit_fine);
-    EXPECT_EQ(asked_.back(), R"(POST /v1/bounce {"id":"00001z","reason":"He has left."})");
+    EXPECT_EQ(asked().back(), R"(POST /v1/bounce {"id":"00001z","reason":"He has left."})");
 }
 
 TEST_F(OperatorCommands, what_can_be_undone_is_asked_about_if_it_is_more_than_one_message) {
@@ -327,17 +327,17 @@ TEST_F(OperatorCommands, what_can_be_undone_is_asked_about_if_it_is_more_than_on
     for (const auto action : {QueueAction::hold, QueueAction::release, QueueAction::flush}) {
         const OrderOptions options = {.action = action, .filter = {.domain = "them.example"}};
         server_.reset();
-        asked_.clear();
+        forget_asked();
         serve({one, one, two, two, two});
         in_.clear();
         in_.str("n\ny\n");
         EXPECT_EQ(order(options), exit_fine) << "one message";
         EXPECT_EQ(order(options), exit_failed) << "two, and no";
         EXPECT_EQ(order(options), exit_fine) << "two, and yes";
-        EXPECT_EQ(asked_.size(), 5u);
+        EXPECT_EQ(asked().size(), 5u);
     }
     server_.reset();
-    asked_.clear();
+    forget_asked();
     io_.is_terminal = false;
     serve({two, two});
     EXPECT_EQ(order({.action = QueueAction::hold, .filter = {.domain = "them.example"}}),
@@ -355,7 +355,7 @@ TEST_F(OperatorCommands, a_dry_run_only_says_what_it_would_be) {
     EXPECT_EQ(order(dry), exit_fine);
     EXPECT_EQ(json::parse(out_.str()),
               (json{{"messages", 2}, {"recipients", 3}, {"dry_run", true}}));
-    EXPECT_EQ(asked_.size(), 2u);
+    EXPECT_EQ(asked().size(), 2u);
 }
 
 TEST_F(OperatorCommands, a_large_order_is_given_part_by_part) {
@@ -365,8 +365,8 @@ TEST_F(OperatorCommands, a_large_order_is_given_part_by_part) {
     auto sure = cancel_for_bob;
     sure.yes = true;
     EXPECT_EQ(order(sure), exit_fine);
-    EXPECT_EQ(asked_.size(), 4u);
-    EXPECT_EQ(asked_[3],
+    EXPECT_EQ(asked().size(), 4u);
+    EXPECT_EQ(asked()[3],
               R"(POST /v1/cancel {"cursor":"0-7-1795003200000","to":"bob@them.example"})");
     EXPECT_EQ(out_.str(), "13 recipients of 11 messages cancelled.\n");
     EXPECT_EQ(order(sure), exit_failed);
@@ -376,8 +376,8 @@ TEST_F(OperatorCommands, a_large_order_is_given_part_by_part) {
 TEST_F(OperatorCommands, what_was_not_touched_is_counted) {
     serve({two, one});
     EXPECT_EQ(order({.action = QueueAction::hold, .filter = {}}), exit_fine);
-    EXPECT_THAT(asked_, ElementsAre(R"(POST /v1/hold {"all":true,"dry_run":true})",
-                                    R"(POST /v1/hold {"all":true})"));
+    EXPECT_THAT(asked(), ElementsAre(R"(POST /v1/hold {"all":true,"dry_run":true})",
+                                     R"(POST /v1/hold {"all":true})"));
     EXPECT_EQ(out_.str(),
               "1 recipient of 1 message held.\n"
               "2 recipients left alone: being delivered right now, or done with meanwhile.\n");

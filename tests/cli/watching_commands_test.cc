@@ -62,8 +62,8 @@ TEST_F(WatchingCommands, trace_shows_time_connection_host_id_and_line) {
               "12:00:01.234 #0-7 mx1.them.example 00001z > EHLO relay\n"
               "12:00:01.234 #0-7 mx1.them.example 00001z * end of the attempt\n");
     EXPECT_THAT(err_.str(), HasSubstr("mail of or to them.example"));
-    EXPECT_EQ(asked_.size(), 3u);
-    EXPECT_THAT(asked_.back(), HasSubstr(R"("end":true)")) << "nobody is left watching";
+    EXPECT_EQ(asked().size(), 3u);
+    EXPECT_THAT(asked().back(), HasSubstr(R"("end":true)")) << "nobody is left watching";
 }
 
 TEST_F(WatchingCommands, trace_ends_after_so_many_attempts) {
@@ -174,7 +174,7 @@ TEST_F(WatchingCommands, top_once_takes_two_looks_for_its_rates) {
            {200, picture(101, "2026-11-18T12:00:01.000Z").dump()}});
     EXPECT_EQ(top(false), exit_fine);
     EXPECT_THAT(out_.str(), HasSubstr("1.0/s messages"));
-    EXPECT_EQ(asked_.size(), 2u);
+    EXPECT_EQ(asked().size(), 2u);
 }
 
 TEST_F(WatchingCommands, top_in_json_is_the_answer_as_it_came) {

@@ -33,10 +33,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string_view>
 #include <thread>
+
+#include "mta/base/mutex.h"
 
 namespace {
 
@@ -86,31 +87,31 @@ public:
     }
     [[nodiscard]] bool write(std::uint64_t offset, std::string_view data) {
         if (offset > bytes_ || data.size() > bytes_ - offset) return false;
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         std::memcpy(content_ + offset, data.data(), data.size());
         append(RecordType::write, offset, data);
         return true;
     }
     void mark(std::string_view line) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         append(RecordType::mark, 0, line);
     }
     // Takes its time, as disks do: what is written meanwhile is not covered by it.
     void flush() {
         {
-            const std::lock_guard guard(mutex_);
+            const mta::MutexLock lock(mutex_);
             append(RecordType::flush_begin, 0, {});
         }
         if (flush_time_.count() > 0) {
             const timespec pause{.tv_sec = 0, .tv_nsec = flush_time_.count() * 1000};
             ::nanosleep(&pause, nullptr);
         }
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         append(RecordType::flush_done, 0, {});
     }
 
 private:
-    void append(RecordType type, std::uint64_t offset, std::string_view data) {
+    void append(RecordType type, std::uint64_t offset, std::string_view data) REQUIRES(mutex_) {
         timespec now{};
         ::clock_gettime(CLOCK_MONOTONIC, &now);
         RecordHead head{.type = type,
@@ -128,8 +129,8 @@ private:
     std::chrono::microseconds flush_time_;
     char* content_ = nullptr;
     std::size_t bytes_ = 0;
-    int log_ = -1;
-    std::mutex mutex_;
+    mta::Mutex mutex_;
+    int log_ GUARDED_BY(mutex_) = -1;
 };
 
 constexpr fuse_ino_t disk_inode = 2;

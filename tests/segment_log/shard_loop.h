@@ -1,15 +1,15 @@
 #pragma once
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include <gtest/gtest.h>
+
+#include "mta/base/mutex.h"
 
 namespace queue::segment_log {
 
@@ -35,7 +35,7 @@ public:
     std::function<void(std::move_only_function<void()>)> post() {
         return [this](std::move_only_function<void()> work) {
             {
-                const std::lock_guard guard(mutex_);
+                const mta::MutexLock lock(mutex_);
                 work_.push_back(std::move(work));
                 ++posts_;
             }
@@ -48,10 +48,10 @@ public:
         while (!condition()) {
             std::move_only_function<void()> next;
             {
-                std::unique_lock lock(mutex_);
+                mta::MutexLock lock(mutex_);
                 // In slices: the condition may become true without a post.
-                if (!ready_.wait_for(lock, std::chrono::milliseconds(20),
-                                     [&] { return !work_.empty(); })) {
+                const auto has_work = [this]() REQUIRES(mutex_) { return !work_.empty(); };
+                if (!ready_.wait_for(lock, std::chrono::milliseconds(20), has_work)) {
                     if (std::chrono::steady_clock::now() > deadline) return false;
                     continue;
                 }
@@ -63,20 +63,20 @@ public:
         return true;
     }
     void run_posted() {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         for (auto& work : work_) work();
         work_.clear();
     }
     std::size_t posts() {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         return posts_;
     }
 
 private:
-    std::mutex mutex_;
-    std::condition_variable ready_;
-    std::deque<std::move_only_function<void()>> work_;
-    std::size_t posts_ = 0;
+    mta::Mutex mutex_;
+    mta::Condition ready_;
+    std::deque<std::move_only_function<void()>> work_ GUARDED_BY(mutex_);
+    std::size_t posts_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace queue::segment_log

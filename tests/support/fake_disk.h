@@ -6,12 +6,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/disk.h"
 
 namespace queue::segment_log {
@@ -41,8 +41,9 @@ public:
     FakeDisk() = default;
 
     [[nodiscard]] std::unique_ptr<FakeDisk> after_power_cut(std::uint64_t seed, Cut cut) const {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         auto disk = std::make_unique<FakeDisk>();
+        const mta::MutexLock new_lock(disk->mutex_);
         std::mt19937_64 rng(seed);
         std::map<const Inode*, std::shared_ptr<Inode>> copies;
         for (const auto& [path, inode] : names_after(rng, cut)) {
@@ -63,85 +64,88 @@ public:
     // ENOSPC). A failing write leaves half of its bytes. ENOMEM leaves syncs alone: a Disk never
     // says of one that it may succeed later.
     void fail_at(std::uint64_t call, int code, bool for_ever = false) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         fail_call_ = call;
         fail_code_ = code;
         fail_for_ever_ = for_ever;
     }
     // Every attempt to rename or remove that file fails.
     void refuse_to_move(std::string path) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         unmovable_ = std::move(path);
     }
     // Calls that need a descriptor (create, open, list, sync_directory) are counted, too: `count`
     // of them from that one on fail with `code` (EMFILE, ENFILE).
     void refuse_descriptors(std::uint64_t first, std::uint64_t count, int code) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         refuse_first_ = first;
         refuse_count_ = count;
         refuse_code_ = code;
     }
     [[nodiscard]] std::uint64_t descriptor_calls() const {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         return descriptor_calls_;
     }
     // A write that would need more than that for all files writes what there is room for, and fails
     // with ENOSPC.
     void set_capacity(std::uint64_t bytes) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         capacity_bytes_ = bytes;
     }
     [[nodiscard]] std::uint64_t used_bytes() const {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         return used_bytes_here();
     }
     [[nodiscard]] std::uint64_t written_bytes() const {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         return written_bytes_;
     }
     // Called before the next read of a file, once, with nothing locked: what another thread might
     // do at that moment.
     void before_next_read(std::function<void()> meanwhile) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         before_read_ = std::move(meanwhile);
     }
     // Every attempt to open that file fails with `code`; no code: it works again.
     void refuse_to_open(std::string path, int code) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         unopenable_ = code == 0 ? std::string() : std::move(path);
         open_code_ = code;
     }
     // From that change on everything fails and changes nothing: the machine is off.
     void cut_power_at(std::uint64_t call) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         off_call_ = call;
     }
     [[nodiscard]] std::uint64_t calls() const {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         return calls_;
     }
     // As before the first start: the first make_directory() makes it.
-    void remove_root() { has_root_ = false; }
+    void remove_root() {
+        const mta::MutexLock lock(mutex_);
+        has_root_ = false;
+    }
     void set_space(DiskSpace space) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         space_ = space;
     }
 
     // What programs see now (not what a power cut would leave).
     [[nodiscard]] std::vector<std::string> files() const {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         std::vector<std::string> paths;
         for (const auto& [path, inode] : seen_) paths.push_back(path);
         return paths;
     }
     [[nodiscard]] std::string content(const std::string& path) const {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         const auto found = seen_.find(path);
         return found == seen_.end() ? std::string() : found->second->seen;
     }
     // Makes or replaces a file, synced: damage, or a spool made by hand.
     void put(const std::string& path, std::string bytes) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         auto& inode = seen_[path];
         if (!inode) inode = std::make_shared<Inode>();
         inode->seen = std::move(bytes);
@@ -150,20 +154,20 @@ public:
         synced_[path] = inode;
     }
     void erase(const std::string& path) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         seen_.erase(path);
         synced_.erase(path);
     }
     [[nodiscard]] int open_files() const { return open_files_; }
     [[nodiscard]] std::vector<Event> events() const {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         return events_;
     }
 
     [[nodiscard]] const std::string& root() const override { return root_; }
 
     DiskResult<std::unique_ptr<DiskFile>> create(const std::string& path) override {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         if (auto taken = take_descriptor("create", path); !taken) return fail(taken);
         if (auto entered = enter("create", path); !entered) return fail(entered);
         if (seen_.contains(path)) return error(EEXIST, "create", path);
@@ -173,7 +177,7 @@ public:
         return std::make_unique<FakeFile>(*this, std::move(inode), path);
     }
     DiskResult<std::unique_ptr<DiskFile>> open(const std::string& path) override {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         if (auto taken = take_descriptor("open", path); !taken) return fail(taken);
         const auto found = seen_.find(path);
         if (found == seen_.end()) return error(ENOENT, "open", path);
@@ -181,7 +185,7 @@ public:
         return std::make_unique<FakeFile>(*this, found->second, path);
     }
     DiskResult<void> rename(const std::string& from, const std::string& to) override {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         if (auto entered = enter("rename", from); !entered) return entered;
         const auto found = seen_.find(from);
         if (found == seen_.end()) return error(ENOENT, "rename", from);
@@ -192,7 +196,7 @@ public:
         return {};
     }
     DiskResult<void> remove(const std::string& path) override {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         if (auto entered = enter("remove", path); !entered) return entered;
         const auto found = seen_.find(path);
         if (found == seen_.end()) return error(ENOENT, "remove", path);
@@ -201,7 +205,7 @@ public:
         return {};
     }
     DiskResult<std::vector<std::string>> list(const std::string& directory) override {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         if (auto taken = take_descriptor("list", directory); !taken) return fail(taken);
         std::vector<std::string> names;
         for (const auto& [path, inode] : seen_) {
@@ -211,13 +215,13 @@ public:
         return names;
     }
     DiskResult<void> make_directory(const std::string& directory) override {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         auto made = enter("make_directory", directory);
         has_root_ = has_root_ || made;
         return made;
     }
     DiskResult<void> sync_directory(const std::string& directory) override {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         if (auto taken = take_descriptor("sync_directory", directory); !taken) return taken;
         if (auto entered = enter("sync_directory", directory); !entered) return entered;
         std::vector<NameChange> left;
@@ -242,7 +246,7 @@ public:
         return {};
     }
     DiskResult<DiskSpace> space() override {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         if (!has_root_) return error(ENOENT, "learn the free space of", "");
         auto space = space_;
         space.free_bytes = std::min(space.free_bytes,
@@ -250,7 +254,7 @@ public:
         return space;
     }
     DiskResult<std::unique_ptr<Lock>> lock(const std::string& path) override {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         if (*locked_) return error(EWOULDBLOCK, "lock", path);
         return std::make_unique<FakeLock>(locked_);
     }
@@ -298,7 +302,7 @@ private:
         ~FakeFile() override { --disk_.open_files_; }
 
         DiskResult<void> write(std::uint64_t offset, std::string_view bytes) override {
-            const std::lock_guard guard(disk_.mutex_);
+            const mta::MutexLock lock(disk_.mutex_);
             const auto end = offset + bytes.size();
             const auto growth = end - std::min<std::uint64_t>(end, inode_->seen.size());
             const bool is_limited = disk_.capacity_bytes_ != UINT64_MAX;
@@ -321,13 +325,13 @@ private:
         }
         DiskResult<std::string> read(std::uint64_t offset, std::size_t length) override {
             if (auto meanwhile = disk_.take_before_read()) meanwhile();
-            const std::lock_guard guard(disk_.mutex_);
+            const mta::MutexLock lock(disk_.mutex_);
             const auto& seen = inode_->seen;
             return offset >= seen.size() ? std::string()
                                          : seen.substr(static_cast<std::size_t>(offset), length);
         }
         DiskResult<void> sync() override {
-            const std::lock_guard guard(disk_.mutex_);
+            const mta::MutexLock lock(disk_.mutex_);
             if (auto entered = disk_.enter("sync", path_); !entered) {
                 // As in the kernel: the pages stay to be read, count as clean, and no later sync
                 // writes them.
@@ -341,13 +345,13 @@ private:
         }
         void start_writing(std::uint64_t, std::uint64_t) override {}
         DiskResult<void> resize(std::uint64_t bytes) override {
-            const std::lock_guard guard(disk_.mutex_);
+            const mta::MutexLock lock(disk_.mutex_);
             if (auto entered = disk_.enter("resize", path_); !entered) return entered;
             disk_.change(*inode_, {true, bytes, {}});
             return {};
         }
         DiskResult<std::uint64_t> size() override {
-            const std::lock_guard guard(disk_.mutex_);
+            const mta::MutexLock lock(disk_.mutex_);
             return inode_->seen.size();
         }
 
@@ -358,7 +362,7 @@ private:
     };
 
     [[nodiscard]] std::function<void()> take_before_read() {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         return std::exchange(before_read_, nullptr);
     }
     static std::string folder_of(const std::string& path) {
@@ -372,21 +376,22 @@ private:
     static std::unexpected<DiskError> fail(DiskResult<void>& result) {
         return std::unexpected(std::move(result).error());
     }
-    [[nodiscard]] bool is_off() const { return calls_ > off_call_; }
+    [[nodiscard]] bool is_off() const REQUIRES(mutex_) { return calls_ > off_call_; }
 
-    DiskResult<void> take_descriptor(const std::string& what, const std::string& path) {
+    DiskResult<void> take_descriptor(const std::string& what, const std::string& path)
+        REQUIRES(mutex_) {
         const auto call = descriptor_calls_++;
         if (call < refuse_first_ || call - refuse_first_ >= refuse_count_) return {};
         return error(refuse_code_, what, path);
     }
-    [[nodiscard]] std::uint64_t used_bytes_here() const {
+    [[nodiscard]] std::uint64_t used_bytes_here() const REQUIRES(mutex_) {
         std::uint64_t bytes = 0;
         for (const auto& [path, inode] : seen_) bytes += inode->seen.size();
         return bytes;
     }
 
     // Counts the call; an error if it is to fail.
-    DiskResult<void> enter(const std::string& what, const std::string& path) {
+    DiskResult<void> enter(const std::string& what, const std::string& path) REQUIRES(mutex_) {
         const auto call = calls_++;
         if ((what == "rename" || what == "remove") && path == unmovable_) {
             return error(EIO, what, path);
@@ -434,7 +439,7 @@ private:
         }
     }
 
-    [[nodiscard]] Names names_after(std::mt19937_64& rng, Cut cut) const {
+    [[nodiscard]] Names names_after(std::mt19937_64& rng, Cut cut) const REQUIRES(mutex_) {
         auto names = synced_;
         auto prefix = rng() % (unsynced_names_.size() + 1);
         for (const auto& change : unsynced_names_) {
@@ -483,28 +488,28 @@ private:
 
     std::string root_ = "/fake/spool";
     std::atomic<int> open_files_ = 0;
-    mutable std::mutex mutex_;
-    Names seen_;
-    Names synced_;
-    std::vector<NameChange> unsynced_names_;
-    std::vector<Event> events_;
-    bool has_root_ = true;
-    DiskSpace space_{1'000'000'000'000, 1'000'000'000'000};
-    std::uint64_t calls_ = 0;
-    std::uint64_t fail_call_ = UINT64_MAX;
-    int fail_code_ = 0;
-    bool fail_for_ever_ = false;
-    std::uint64_t off_call_ = UINT64_MAX;
-    std::string unmovable_;
-    std::function<void()> before_read_;
-    std::uint64_t descriptor_calls_ = 0;
-    std::uint64_t refuse_first_ = UINT64_MAX;
-    std::uint64_t refuse_count_ = 0;
-    int refuse_code_ = 0;
-    std::uint64_t capacity_bytes_ = UINT64_MAX;
-    std::uint64_t written_bytes_ = 0;
-    std::string unopenable_;
-    int open_code_ = 0;
+    mutable mta::Mutex mutex_;
+    Names seen_ GUARDED_BY(mutex_);
+    Names synced_ GUARDED_BY(mutex_);
+    std::vector<NameChange> unsynced_names_ GUARDED_BY(mutex_);
+    std::vector<Event> events_ GUARDED_BY(mutex_);
+    bool has_root_ GUARDED_BY(mutex_) = true;
+    DiskSpace space_ GUARDED_BY(mutex_){1'000'000'000'000, 1'000'000'000'000};
+    std::uint64_t calls_ GUARDED_BY(mutex_) = 0;
+    std::uint64_t fail_call_ GUARDED_BY(mutex_) = UINT64_MAX;
+    int fail_code_ GUARDED_BY(mutex_) = 0;
+    bool fail_for_ever_ GUARDED_BY(mutex_) = false;
+    std::uint64_t off_call_ GUARDED_BY(mutex_) = UINT64_MAX;
+    std::string unmovable_ GUARDED_BY(mutex_);
+    std::function<void()> before_read_ GUARDED_BY(mutex_);
+    std::uint64_t descriptor_calls_ GUARDED_BY(mutex_) = 0;
+    std::uint64_t refuse_first_ GUARDED_BY(mutex_) = UINT64_MAX;
+    std::uint64_t refuse_count_ GUARDED_BY(mutex_) = 0;
+    int refuse_code_ GUARDED_BY(mutex_) = 0;
+    std::uint64_t capacity_bytes_ GUARDED_BY(mutex_) = UINT64_MAX;
+    std::uint64_t written_bytes_ GUARDED_BY(mutex_) = 0;
+    std::string unopenable_ GUARDED_BY(mutex_);
+    int open_code_ GUARDED_BY(mutex_) = 0;
     std::shared_ptr<bool> locked_ = std::make_shared<bool>(false);
 };
 

@@ -17,30 +17,30 @@ constexpr int rest_factor = 20;  // walks take at most a twentieth of the time
 }  // namespace
 
 std::optional<Survey::Result> Survey::fresh(Instant now) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto keep_for = std::max(fresh_at_least, took_ * rest_factor);
     if (latest_ && now - latest_->made < keep_for) return latest_;
     return std::nullopt;
 }
 
 std::optional<Survey::Result> Survey::former() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return latest_;
 }
 
 Outcome<Survey::Result> Survey::get() {
     MTA_TRY(now, call_.now());
     if (auto known = fresh(now)) return std::move(*known);
-    std::unique_lock walk(walking_, std::try_to_lock);
-    if (!walk) {
+    if (!walking_.try_lock()) {
         if (auto known = former()) return std::move(*known);
-        walk.lock();
+        walking_.lock();
     }
+    const MutexLock walking(walking_, std::adopt_lock);
     // Another thread may have made one meanwhile.
     if (auto known = fresh(now)) return std::move(*known);
     MTA_TRY(made, make(now));
     made.made = call_.now().value_or(now);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     took_ = made.made - now;
     latest_ = made;
     return std::move(made);

@@ -1,10 +1,10 @@
 #pragma once
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "mta/api/answer.h"
 #include "mta/api/call.h"
+#include "mta/base/mutex.h"
 #include "mta/outbound/lifecycle/queue_sweep.h"
 
 namespace mta::api {
@@ -37,10 +37,10 @@ private:
     [[nodiscard]] Outcome<outbound::DepthSummary> walk(std::size_t shard) const;
 
     const Call& call_;
-    std::mutex walking_;
-    std::mutex mutex_;  // of the members below
-    std::optional<Result> latest_;
-    Millis took_{};
+    Mutex walking_;  // the thread that walks holds it
+    Mutex mutex_;
+    std::optional<Result> latest_ GUARDED_BY(mutex_);
+    Millis took_ GUARDED_BY(mutex_){};
 };
 
 }  // namespace mta::api

@@ -36,7 +36,7 @@ std::string HintFile::read() {
 void HintFile::keep(std::string bytes) {
     put(bytes, crc32c(bytes));
     {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         next_ = std::move(bytes);
         if (std::exchange(is_writing_, true)) return;
         problem_.clear();
@@ -46,20 +46,20 @@ void HintFile::keep(std::string bytes) {
 }
 
 std::string HintFile::problem() const {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     return is_writing_ ? std::string{} : problem_;
 }
 
 void HintFile::write_all() {
     while (const auto bytes = next_or_end()) {
         const auto written = replace(*bytes);
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         problem_ = written ? std::string{} : written.error().text;
     }
 }
 
 std::optional<std::string> HintFile::next_or_end() {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     is_writing_ = next_.has_value();
     return std::exchange(next_, std::nullopt);
 }

@@ -1,10 +1,10 @@
 #pragma once
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/disk.h"
 
 namespace queue::segment_log {
@@ -36,10 +36,10 @@ private:
 
     Disk& disk_;
     std::thread writer_;
-    mutable std::mutex mutex_;  // of all below
-    std::optional<std::string> next_;
-    bool is_writing_ = false;
-    std::string problem_;
+    mutable mta::Mutex mutex_;
+    std::optional<std::string> next_ GUARDED_BY(mutex_);
+    bool is_writing_ GUARDED_BY(mutex_) = false;
+    std::string problem_ GUARDED_BY(mutex_);
 };
 
 }  // namespace queue::segment_log

@@ -8,7 +8,7 @@ namespace queue::segment_log {
 
 // Opened under the lock, so that two readers of one segment open it once.
 DiskResult<std::shared_ptr<DiskFile>> OpenFiles::get(std::uint64_t number) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     const auto found = std::ranges::find(files_, number, &Entry::number);
     if (found != files_.end()) {
         files_.splice(files_.begin(), files_, found);
@@ -27,7 +27,7 @@ DiskResult<std::shared_ptr<DiskFile>> OpenFiles::get(std::uint64_t number) {
 }
 
 void OpenFiles::close(std::uint64_t number) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     std::erase_if(files_, [number](const Entry& entry) { return entry.number == number; });
 }
 

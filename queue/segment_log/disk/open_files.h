@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <list>
 #include <memory>
-#include <mutex>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/disk.h"
 
 namespace queue::segment_log {
@@ -33,8 +33,8 @@ private:
     };
 
     Disk& disk_;
-    std::mutex mutex_;
-    std::list<Entry> files_;  // the one used last in front
+    mta::Mutex mutex_;
+    std::list<Entry> files_ GUARDED_BY(mutex_);  // the one used last in front
 };
 
 }  // namespace queue::segment_log

@@ -231,7 +231,7 @@ bool DiskError::is_temporary() const {
 // ---- The reserve ----
 
 void DescriptorReserve::fill() {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     if (null_ < 0) null_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     while (null_ >= 0 && held_.size() < held_max) {
         const int fd = ::fcntl(null_, F_DUPFD_CLOEXEC, 0);
@@ -241,7 +241,7 @@ void DescriptorReserve::fill() {
 }
 
 bool DescriptorReserve::give_back() {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     if (held_.empty()) return false;
     ::close(held_.back());
     held_.pop_back();
@@ -250,7 +250,7 @@ bool DescriptorReserve::give_back() {
 
 // It is not closed and opened again: another thread could take the descriptor in between.
 bool DescriptorReserve::take_over(int fd) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     if (null_ < 0 || held_.size() >= held_max) return false;
     if (::dup3(null_, fd, O_CLOEXEC) < 0) return false;
     held_.push_back(fd);
@@ -263,7 +263,7 @@ DescriptorReserve::~DescriptorReserve() {
 }
 
 std::size_t DescriptorReserve::held() const {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     return held_.size();
 }
 

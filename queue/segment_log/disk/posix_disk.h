@@ -2,11 +2,11 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/disk.h"
 
 namespace queue::segment_log {
@@ -32,9 +32,10 @@ public:
     [[nodiscard]] std::size_t held() const;
 
 private:
-    mutable std::mutex mutex_;
-    int null_ = -1;  // what those that are held are copies of; none before fill()
-    std::vector<int> held_;
+    mutable mta::Mutex mutex_;
+    // What those that are held are copies of; none before fill().
+    int null_ GUARDED_BY(mutex_) = -1;
+    std::vector<int> held_ GUARDED_BY(mutex_);
 };
 
 // A folder of a real file system. Files are made with mode 0600, folders with 0700: mail is

@@ -30,7 +30,7 @@ StoreError LogReader::damage(const Location& where, std::string_view bytes) {
     StoreError error{StoreError::Kind::corrupt, "segment " + hex16(where.segment) +
                                                     " of the spool is damaged at byte " +
                                                     std::to_string(where.offset)};
-    const std::lock_guard guard(kept_mutex_);
+    const mta::MutexLock lock(kept_mutex_);
     const auto place = std::pair(where.segment, where.offset);
     if (kept_.contains(place)) return error;
     const auto path = quarantine(disk_, quarantine_name(where.segment, where.offset), bytes);
@@ -48,7 +48,7 @@ StoreError LogReader::damage(const Location& where, std::string_view bytes) {
 }
 
 void LogReader::keep_uncopied(std::uint64_t segment, std::uint64_t bytes) {
-    const std::lock_guard guard(kept_mutex_);
+    const mta::MutexLock lock(kept_mutex_);
     if (!met_places_.insert({segment, 0}).second) return;
     met_.push_back({.segment = segment,
                     .bytes = bytes,
@@ -57,7 +57,7 @@ void LogReader::keep_uncopied(std::uint64_t segment, std::uint64_t bytes) {
 }
 
 std::vector<RecoveryReport::Damage> LogReader::damages() const {
-    const std::lock_guard guard(kept_mutex_);
+    const mta::MutexLock lock(kept_mutex_);
     return met_;
 }
 
@@ -235,7 +235,7 @@ StoreResult<std::string> LogReader::read_pieces(const Layout& layout, std::uint6
 
 std::shared_ptr<const LogReader::Layout> LogReader::known_layout(MessageId id,
                                                                  const Location& enqueue) {
-    const std::lock_guard guard(layouts_mutex_);
+    const mta::MutexLock lock(layouts_mutex_);
     const auto known =
         std::ranges::find(layouts_, id, [](const auto& layout) { return layout->id; });
     if (known == layouts_.end() || (*known)->enqueue != enqueue) return nullptr;
@@ -256,7 +256,7 @@ StoreResult<std::string> LogReader::read_body_at(MessageId id, const Location& e
     const auto layout = std::make_shared<const Layout>(
         Layout{.id = id, .enqueue = enqueue, .chunks = std::move(payload->chunks)});
     {
-        const std::lock_guard guard(layouts_mutex_);
+        const mta::MutexLock lock(layouts_mutex_);
         std::erase_if(layouts_, [id](const auto& other) { return other->id == id; });
         layouts_.push_front(layout);
         if (layouts_.size() > layouts_max) layouts_.pop_back();

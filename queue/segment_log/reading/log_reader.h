@@ -3,13 +3,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/format/payload.h"
 #include "queue/segment_log/segments/index.h"
 #include "queue/segment_log/segments/log_options.h"
@@ -103,12 +103,14 @@ private:
     const Index& index_;
     const Segments& segments_;
     std::atomic<std::uint64_t> damaged_ = 0;
-    mutable std::mutex kept_mutex_;
-    std::set<std::pair<std::uint64_t, std::uint32_t>> kept_;  // segment and offset
-    std::mutex layouts_mutex_;
-    std::deque<std::shared_ptr<const Layout>> layouts_;  // the one read last in front
-    std::set<std::pair<std::uint64_t, std::uint32_t>> met_places_;
-    std::vector<RecoveryReport::Damage> met_;
+    mutable mta::Mutex kept_mutex_;
+    // Segment and offset of what is in quarantine/, and of what was met.
+    std::set<std::pair<std::uint64_t, std::uint32_t>> kept_ GUARDED_BY(kept_mutex_);
+    std::set<std::pair<std::uint64_t, std::uint32_t>> met_places_ GUARDED_BY(kept_mutex_);
+    std::vector<RecoveryReport::Damage> met_ GUARDED_BY(kept_mutex_);
+    mta::Mutex layouts_mutex_;
+    // The one read last is in front.
+    std::deque<std::shared_ptr<const Layout>> layouts_ GUARDED_BY(layouts_mutex_);
 };
 
 }  // namespace queue::segment_log

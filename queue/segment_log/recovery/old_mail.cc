@@ -1,12 +1,12 @@
 #include "queue/segment_log/recovery/old_mail.h"
 
 #include <algorithm>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/digest_file.h"
 #include "queue/segment_log/disk/spool_folder.h"
 
@@ -51,7 +51,7 @@ bool OldMail::read_digests(unsigned threads, const std::atomic<bool>& stop) {
     digests_.resize(survey_.segments.size());
     is_digest_read_.resize(survey_.segments.size());
     std::atomic<std::size_t> next = 0;
-    std::mutex mutex;
+    mta::Mutex mutex;
     std::vector<RecoveryReport::Damage> damages;
     const auto work = [&] {
         RecoveryReport report;
@@ -63,11 +63,11 @@ bool OldMail::read_digests(unsigned threads, const std::atomic<bool>& stop) {
                 is_digest_read_[i] = 1;
                 continue;
             }
-            const std::lock_guard guard(mutex);
+            const mta::MutexLock lock(mutex);
             error_ = std::move(digest).error();
             break;
         }
-        const std::lock_guard guard(mutex);
+        const mta::MutexLock lock(mutex);
         survey_.report.records += report.records;
         damages.insert(damages.end(), report.damages.begin(), report.damages.end());
         survey_.report.notes.insert(survey_.report.notes.end(), report.notes.begin(),

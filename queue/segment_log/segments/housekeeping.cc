@@ -27,12 +27,12 @@ Housekeeping::Housekeeping(Disk& disk, const LogOptions& options, const Uuid& sp
     : disk_(disk), options_(options), spool_(spool), rng_(options.random_seed) {}
 
 void Housekeeping::adopt_free(std::string path) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     free_paths_.push_back(std::move(path));
 }
 
 void Housekeeping::reserve_number(std::uint64_t number) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     number_ = std::max(number_, number);
 }
 
@@ -40,7 +40,7 @@ void Housekeeping::reserve_number(std::uint64_t number) {
 
 DiskResult<Housekeeping::Ready> Housekeeping::take() {
     {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         is_wanted_ = false;
         if (!ready_.empty()) {
             auto ready = std::move(ready_.front());
@@ -52,23 +52,23 @@ DiskResult<Housekeeping::Ready> Housekeeping::take() {
 }
 
 void Housekeeping::want_ready() {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     is_wanted_ = true;
 }
 
 void Housekeeping::retire(std::uint64_t number, std::uint64_t end) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     to_retire_.push_back({number, end});
     std::erase_if(to_digest_, [number](const Closed& closed) { return closed.number == number; });
 }
 
 std::vector<Housekeeping::Retired> Housekeeping::take_retired() {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     return std::exchange(retired_, {});
 }
 
 void Housekeeping::note_closed(std::uint64_t number, std::uint64_t end) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     to_digest_.push_back({number, end});
 }
 
@@ -81,13 +81,13 @@ bool Housekeeping::wants_one() const {
 bool Housekeeping::has_one_too_many() const { return is_room_short_ && !free_paths_.empty(); }
 
 bool Housekeeping::has_work() const {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     return !to_retire_.empty() || wants_one() || has_one_too_many() ||
            to_digest_.size() > digests_left_for_later;
 }
 
 bool Housekeeping::step() {
-    std::unique_lock lock(mutex_);
+    mta::MutexLock lock(mutex_);
     if (!to_retire_.empty()) {
         const auto segment = to_retire_.front();
         to_retire_.pop_front();
@@ -130,7 +130,7 @@ bool Housekeeping::step() {
 void Housekeeping::finish(const std::function<bool()>& has_time) {
     std::deque<Closed> left;
     {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         left.swap(to_digest_);
     }
     for (const auto& segment : left) {
@@ -140,7 +140,7 @@ void Housekeeping::finish(const std::function<bool()>& has_time) {
 }
 
 std::optional<std::string> Housekeeping::take_free_path() {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     if (free_paths_.empty()) return std::nullopt;
     auto path = std::move(free_paths_.back());
     free_paths_.pop_back();
@@ -150,7 +150,7 @@ std::optional<std::string> Housekeeping::take_free_path() {
 DiskResult<Housekeeping::Ready> Housekeeping::make(bool is_filled) {
     std::uint64_t number = 0;
     {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         number = ++number_;
     }
     while (auto path = take_free_path()) {
@@ -182,7 +182,7 @@ DiskResult<Housekeeping::Ready> Housekeeping::make_in(const std::string& path,
                                                       std::uint64_t bytes, std::uint64_t number) {
     Ready ready{.number = number, .generation = {}, .file = std::move(file), .bytes = bytes};
     {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         // With the number in it the generation differs even where the seed does not.
         ready.generation.value = mix(rng_() + number);
     }
@@ -235,7 +235,7 @@ DiskResult<void> Housekeeping::move_away(const Closed& segment) {
     bool is_worth_keeping =
         segment.end >= options_.segment_bytes / 4 * 3 && segment.end <= options_.segment_bytes;
     {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         is_worth_keeping = is_worth_keeping && free_paths_.size() < options_.free_segments_max;
     }
     if (!is_worth_keeping) {
@@ -249,7 +249,7 @@ DiskResult<void> Housekeeping::move_away(const Closed& segment) {
     if (!renamed && !renamed.error().is_not_found()) return renamed;
     if (auto done = sync_folder("seg"); !done) return done;
     if (auto done = sync_folder("free"); !done) return done;
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     free_paths_.push_back(std::move(path));
     return {};
 }
@@ -257,7 +257,7 @@ DiskResult<void> Housekeeping::move_away(const Closed& segment) {
 DiskResult<void> Housekeeping::sync_folder(const char* folder) {
     auto synced = disk_.sync_directory(folder);
     if (!synced && !synced.error().is_temporary()) {
-        const std::lock_guard guard(mutex_);
+        const mta::MutexLock lock(mutex_);
         failure_ = synced.error();
         has_failed_ = true;
     }
@@ -265,7 +265,7 @@ DiskResult<void> Housekeeping::sync_folder(const char* folder) {
 }
 
 std::optional<DiskError> Housekeeping::failure() const {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     return failure_;
 }
 

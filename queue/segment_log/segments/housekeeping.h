@@ -4,13 +4,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "mta/base/mutex.h"
 #include "queue/segment_log/disk/disk.h"
 #include "queue/segment_log/format/segment_header.h"
 #include "queue/segment_log/segments/log_options.h"
@@ -91,8 +91,8 @@ private:
     DiskResult<void> move_away(const Closed& segment);
     DiskResult<void> sync_folder(const char* folder);
     void write_digest(const Closed& segment);
-    [[nodiscard]] bool wants_one() const;         // with mutex_
-    [[nodiscard]] bool has_one_too_many() const;  // in free/; with mutex_
+    [[nodiscard]] bool wants_one() const REQUIRES(mutex_);
+    [[nodiscard]] bool has_one_too_many() const REQUIRES(mutex_);  // in free/
 
     Disk& disk_;
     const LogOptions& options_;
@@ -100,17 +100,18 @@ private:
     std::atomic<bool> is_in_a_hurry_ = false;
     std::atomic<bool> is_room_short_ = false;
 
-    mutable std::mutex mutex_;  // of all below
-    std::mt19937_64 rng_;
-    std::uint64_t number_ = 0;  // the last one given
-    std::vector<std::string> free_paths_;
-    std::deque<Ready> ready_;
-    bool is_wanted_ = false;
-    std::deque<Closed> to_retire_;
-    std::vector<Retired> retired_;
-    std::optional<DiskError> failure_;
     std::atomic<bool> has_failed_ = false;
-    std::deque<Closed> to_digest_;
+
+    mutable mta::Mutex mutex_;
+    std::mt19937_64 rng_ GUARDED_BY(mutex_);
+    std::uint64_t number_ GUARDED_BY(mutex_) = 0;  // the last one given
+    std::vector<std::string> free_paths_ GUARDED_BY(mutex_);
+    std::deque<Ready> ready_ GUARDED_BY(mutex_);
+    bool is_wanted_ GUARDED_BY(mutex_) = false;
+    std::deque<Closed> to_retire_ GUARDED_BY(mutex_);
+    std::vector<Retired> retired_ GUARDED_BY(mutex_);
+    std::optional<DiskError> failure_ GUARDED_BY(mutex_);
+    std::deque<Closed> to_digest_ GUARDED_BY(mutex_);
 };
 
 // Writes a segment's digest from its records. Has no effect if that is not possible.

@@ -22,9 +22,7 @@ std::vector<Location> Index::unpack(const std::vector<Place>& places) {
     return locations;
 }
 
-Index::EntryHandle Index::slot_of(MessageId id) const {
-    return by_id_.find(id, [this](EntryHandle slot) { return entries_[slot].id; });
-}
+Index::EntryHandle Index::slot_of(MessageId id) const { return by_id_.find(id, IdOf{entries_}); }
 
 LiveMessage Index::live_of(const Entry& entry) const {
     LiveMessage live{
@@ -58,20 +56,20 @@ std::uint64_t Index::insert_delta(MessageId id, const Location& delta) {
 }
 
 std::optional<LiveMessage> Index::find(MessageId id) const {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     const auto slot = slot_of(id);
     if (!slot) return std::nullopt;
     return live_of(entries_[slot]);
 }
 
 std::uint64_t Index::home_of(MessageId id) const {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     const auto slot = slot_of(id);
     return slot ? entries_[slot].enqueue.segment : 0;
 }
 
 bool Index::has_state_at(MessageId id, const Location& where) const {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     const auto slot = slot_of(id);
     if (!slot) return false;
     const auto place = pack(where);
@@ -81,20 +79,20 @@ bool Index::has_state_at(MessageId id, const Location& where) const {
 }
 
 std::size_t Index::size() const {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     return entries_.size();
 }
 
 void Index::add(MessageId id, const LiveMessage& message) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     MTA_ASSERT(!slot_of(id));
     const auto slot = entries_.add({.id = id, .enqueue = {}, .state = {}});
-    by_id_.add(id, slot, [this](EntryHandle other) { return entries_[other].id; });
+    by_id_.add(id, slot, IdOf{entries_});
     set(entries_[slot], message);
 }
 
 std::optional<Superseded> Index::set_state(MessageId id, const Location& state) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     const auto slot = slot_of(id);
     if (!slot) return std::nullopt;
     Superseded before{.state = unpack(std::exchange(entries_[slot].state, pack(state))),
@@ -105,13 +103,13 @@ std::optional<Superseded> Index::set_state(MessageId id, const Location& state) 
 }
 
 std::optional<std::uint64_t> Index::add_delta(MessageId id, const Location& delta) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     if (!slot_of(id)) return std::nullopt;
     return insert_delta(id, delta);
 }
 
 std::optional<LiveMessage> Index::replace(MessageId id, const LiveMessage& message) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     const auto slot = slot_of(id);
     if (!slot) return std::nullopt;
     auto before = live_of(entries_[slot]);
@@ -120,11 +118,11 @@ std::optional<LiveMessage> Index::replace(MessageId id, const LiveMessage& messa
 }
 
 std::optional<LiveMessage> Index::remove(MessageId id) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     const auto slot = slot_of(id);
     if (!slot) return std::nullopt;
     auto before = live_of(entries_[slot]);
-    by_id_.remove(id, [this](EntryHandle other) { return entries_[other].id; });
+    by_id_.remove(id, IdOf{entries_});
     entries_.remove(slot);
     deltas_.erase(id);
     bodies_.erase(id);
@@ -133,19 +131,19 @@ std::optional<LiveMessage> Index::remove(MessageId id) {
 }
 
 void Index::add_old_home(MessageId id, std::uint64_t segment) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     auto& homes = old_homes_[id];
     if (std::ranges::find(homes, segment) == homes.end()) homes.push_back(segment);
 }
 
 std::vector<std::uint64_t> Index::old_homes(MessageId id) const {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     const auto found = old_homes_.find(id);
     return found == old_homes_.end() ? std::vector<std::uint64_t>() : found->second;
 }
 
 void Index::forget_old_home(std::uint64_t segment) {
-    const std::lock_guard guard(mutex_);
+    const mta::MutexLock lock(mutex_);
     for (auto at = old_homes_.begin(); at != old_homes_.end();) {
         std::erase(at->second, segment);
         at = at->second.empty() ? old_homes_.erase(at) : std::next(at);

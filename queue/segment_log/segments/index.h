@@ -1,12 +1,12 @@
 #pragma once
 #include <compare>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "mta/base/handle.h"
+#include "mta/base/mutex.h"
 #include "queue/id_index.h"
 #include "queue/message.h"
 #include "queue/segment_log/format/location.h"
@@ -92,17 +92,24 @@ private:
     static Place pack(const Location& where);
     static Location unpack(const Place& place);
     static std::vector<Location> unpack(const std::vector<Place>& places);
-    [[nodiscard]] EntryHandle slot_of(MessageId id) const;
-    [[nodiscard]] LiveMessage live_of(const Entry& entry) const;
-    void set(Entry& entry, const LiveMessage& message);
-    std::uint64_t insert_delta(MessageId id, const Location& delta);
+    // The id of an entry, for IdIndex.
+    struct IdOf {
+        const Slab<Entry>& entries;
+        MessageId operator()(EntryHandle slot) const { return entries[slot].id; }
+    };
+    [[nodiscard]] EntryHandle slot_of(MessageId id) const REQUIRES(mutex_);
+    [[nodiscard]] LiveMessage live_of(const Entry& entry) const REQUIRES(mutex_);
+    void set(Entry& entry, const LiveMessage& message) REQUIRES(mutex_);
+    std::uint64_t insert_delta(MessageId id, const Location& delta) REQUIRES(mutex_);
 
-    mutable std::mutex mutex_;
-    Slab<Entry> entries_;
-    IdIndex<EntryHandle> by_id_;
-    std::unordered_map<MessageId, Deltas> deltas_;                     // of those few that have any
-    std::unordered_map<MessageId, std::vector<SegmentBytes>> bodies_;  // of large messages only
-    std::unordered_map<MessageId, std::vector<std::uint64_t>> old_homes_;
+    mutable mta::Mutex mutex_;
+    Slab<Entry> entries_ GUARDED_BY(mutex_);
+    IdIndex<EntryHandle> by_id_ GUARDED_BY(mutex_);
+    // Few messages have any.
+    std::unordered_map<MessageId, Deltas> deltas_ GUARDED_BY(mutex_);
+    // Of large messages only.
+    std::unordered_map<MessageId, std::vector<SegmentBytes>> bodies_ GUARDED_BY(mutex_);
+    std::unordered_map<MessageId, std::vector<std::uint64_t>> old_homes_ GUARDED_BY(mutex_);
 };
 
 }  // namespace queue::segment_log

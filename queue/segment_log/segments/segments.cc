@@ -39,7 +39,7 @@ void Segments::insert(const Adopted& segment) {
     set_file_bytes(use, std::max(segment.end, segment.file_bytes));
     bytes_ += segment.end;
     ++count_;
-    const std::lock_guard guard(files_mutex_);
+    const mta::MutexLock lock(files_mutex_);
     files_[segment.number] =
         std::make_shared<SegmentFile>(open_files_, segment.number, segment.generation);
 }
@@ -286,7 +286,7 @@ bool Segments::carry(std::uint64_t number, Use& use) {
 
 bool Segments::retire(std::uint64_t number, Use& use) {
     {
-        const std::lock_guard guard(files_mutex_);
+        const mta::MutexLock lock(files_mutex_);
         const auto file = files_.find(number);
         if (file->second.use_count() > 1) {
             is_recycling_due_ = true;  // somebody reads in it: later
@@ -328,7 +328,7 @@ std::uint64_t Segments::note_compacted(std::uint64_t number) {
 }
 
 std::shared_ptr<SegmentFile> Segments::find(std::uint64_t number) const {
-    const std::lock_guard guard(files_mutex_);
+    const mta::MutexLock lock(files_mutex_);
     const auto found = files_.find(number);
     return found == files_.end() ? nullptr : found->second;
 }

@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "mta/base/mutex.h"
 #include "queue/message.h"
 #include "queue/segment_log/disk/disk.h"
 #include "queue/segment_log/disk/open_files.h"
@@ -219,8 +219,8 @@ private:
     std::uint64_t file_bytes_ = 0;  // of all, whether written or only made ready
 
     const std::shared_ptr<OpenFiles> open_files_;
-    mutable std::mutex files_mutex_;
-    std::map<std::uint64_t, std::shared_ptr<SegmentFile>> files_;
+    mutable mta::Mutex files_mutex_;
+    std::map<std::uint64_t, std::shared_ptr<SegmentFile>> files_ GUARDED_BY(files_mutex_);
 
     std::atomic<std::uint64_t> count_ = 0;
     std::atomic<std::uint64_t> bytes_ = 0;
