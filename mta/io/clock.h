@@ -4,21 +4,22 @@
 
 namespace mta::io {
 
-// The only clock of the program, one a loop: Unix time when the process began, and from then on the
-// machine's monotonic time, so it never goes back. When the machine's own clock leaps forward (a
-// machine that booted without a clock and then heard from a time server; a virtual machine that
-// slept), it follows; backward it does not, since dates of queued mail must not come from the
-// future.
+// The only clock of the program, one for each loop: Unix time when the process began, and from then
+// on the machine's monotonic time, so it never goes back. It follows when the machine's own clock
+// leaps forward (a machine that booted without a clock and then reached a time server, or a virtual
+// machine that slept). It does not follow a leap backward, since dates of queued mail must not be
+// in the future.
 class Clock {
 public:
-    // A leap forward of the machine's clock below this is drift, and ignored.
+    // A smaller leap forward of the machine's clock is drift, and ignored.
     static constexpr Millis leap_min{2000};
 
     explicit Clock(Loop& loop);
 
-    // Time at the beginning of the loop's turn; costs nothing.
+    // The time at the beginning of the loop's turn; costs no system call.
     [[nodiscard]] Instant now() const;
-    // Compares with the machine's clock; to be called now and then. How far it leapt, or zero.
+    // Compares with the machine's clock, and returns how far that leapt, or zero. To be called now
+    // and then.
     Millis follow_leap();
     [[nodiscard]] static Instant read_machine_clock();
 

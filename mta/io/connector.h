@@ -11,15 +11,15 @@
 
 namespace mta::io {
 
-// Why there is no stream; for people: "connection refused", "no route to host".
+// Why there is no stream, in words for people: "connection refused", "no route to host".
 struct ConnectError {
     std::string text;
-    // The address to connect from cannot be used: it says nothing about the other side.
+    // The address to connect from cannot be used; the error says nothing about the other side.
     bool is_of_source = false;
 };
 
-// A port: opens a byte stream to an address. One a shard; callbacks as in ByteStream. It has no
-// time limit of its own: who is tired of waiting cancels.
+// A port: opens a byte stream to an address. Each shard has one; callbacks come as in ByteStream.
+// It has no time limit of its own: the caller cancels.
 class Connector {
 public:
     using ConnectId = std::uint64_t;
@@ -31,10 +31,10 @@ public:
     Connector& operator=(const Connector&) = delete;
     virtual ~Connector() = default;
 
-    // `source`: the address to connect from; nothing: the system's choice.
+    // `source` is the address to connect from; if it is empty, the system chooses one.
     virtual ConnectId connect(const Endpoint& remote, const std::optional<IpAddress>& source,
                               OnConnected on_connected) = 0;
-    // on_connected will not be called. Does nothing if it has been.
+    // on_connected will not be called. Does nothing if it has been called.
     virtual void cancel(ConnectId id) = 0;
 };
 

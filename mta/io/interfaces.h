@@ -5,7 +5,7 @@
 
 namespace mta::io {
 
-// The addresses of this machine's interfaces, loopback included. Empty if the system does not say.
+// The addresses of this machine's interfaces, loopback included; empty if the system call fails.
 [[nodiscard]] std::vector<IpAddress> own_addresses();
 
 }  // namespace mta::io

@@ -3,15 +3,15 @@
 
 namespace mta::io {
 
-// Counts the sockets of a loop that nobody owns any more and that stay open for a moment, so that
-// the peer gets our last words and no reset (ByteStream::finish()). Each is a file descriptor, and
-// a crowd of strangers can make as many as there are: beyond `max` a socket is closed at once.
+// Counts the sockets of a loop that have no owner any more and stay open for a moment, so that the
+// peer gets the last reply and no reset (ByteStream::finish()). Each is a file descriptor, and
+// clients can make as many as they like: beyond `max` a socket is closed at once.
 class Lingering {
 public:
     static constexpr std::uint32_t default_max = 256;
 
     void set_max(std::uint32_t max) { max_ = max; }
-    // True: counted until leave().
+    // Returns whether there is room; then the socket counts until leave().
     [[nodiscard]] bool enter() {
         if (count_ >= max_) return false;
         ++count_;
@@ -19,7 +19,7 @@ public:
     }
     void leave() { --count_; }
     // Connections that were never served get half of the places, so that a flood of them leaves
-    // the rest to those whose last words are replies to mail.
+    // the rest to those whose last reply is about mail.
     [[nodiscard]] bool has_room_for_refused() const { return count_ < max_ / 2; }
     [[nodiscard]] std::uint32_t count() const { return count_; }
 

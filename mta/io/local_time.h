@@ -3,12 +3,12 @@
 
 namespace mta::io {
 
-// How far this machine's clock on the wall (its time zone; TZ in the environment, else
-// /etc/localtime) is ahead of UTC at an instant.
+// How far local time (the machine's time zone: TZ in the environment, else /etc/localtime) is ahead
+// of UTC at an instant.
 [[nodiscard]] Millis utc_offset_at(Instant instant);
 
-// The zone may have changed since the process began: to be called when the configuration is read
-// anew.
+// Follows a change of the time zone since the process began. To be called when the configuration is
+// reloaded.
 void reread_time_zone();
 
 }  // namespace mta::io

@@ -20,7 +20,7 @@ Loop::Loop() {
 
 Loop::~Loop() {
     turn_hook_ = {};
-    // What closes itself in its own time (a stream that lingers) still needs turns and their ends.
+    // A stream that lingers closes itself, and needs turns and their ends until then.
     do {
         end_turn();
         uv_run(&loop_, UV_RUN_DEFAULT);

@@ -8,8 +8,8 @@
 
 namespace mta::io {
 
-// One thread's event loop. It must outlive every handle made on it, and those handles' owners must
-// be gone when it is destroyed.
+// One thread's event loop. It must outlive every handle made on it; the owners of those handles must
+// be destroyed before it.
 class Loop {
 public:
     using Work = std::move_only_function<void()>;
@@ -22,22 +22,21 @@ public:
     // Runs until stop() or until nothing is left that could call back.
     void run();
     void stop() { uv_stop(&loop_); }
-    // Runs the callbacks that are ready, without waiting. For tests and for the last breath of a
-    // shutdown.
+    // Runs the callbacks that are ready, without waiting. For tests and for the end of a shutdown.
     void run_ready();
 
     // Runs `work` on this loop before it waits again, after the callback that is running now: for
     // answers that must not come inside a call, for gathering writes, for destroying an object that
-    // is on the stack. Work that adds work is served too, with I/O in between, so that it cannot
+    // is on the stack. Work that is added by work runs too, with I/O in between, so that it cannot
     // starve the loop.
     void at_turn_end(Work work);
-    // Runs at the end of every turn, after all other work. One hook a loop; it must outlive the
-    // loop's last turn.
+    // Runs at the end of every turn, after all other work. Each loop has one hook, which must
+    // outlive the loop's last turn.
     void set_turn_hook(Work hook) { turn_hook_ = std::move(hook); }
 
     [[nodiscard]] Lingering& lingering() { return lingering_; }
     [[nodiscard]] uv_loop_t* raw() { return &loop_; }
-    // Where reads land. Whatever a read callback wants to keep, it copies.
+    // Reads land here. A read callback copies what it wants to keep.
     [[nodiscard]] std::array<char, 64 << 10>& read_buffer() { return read_buffer_; }
 
 private:

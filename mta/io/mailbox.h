@@ -9,7 +9,7 @@ namespace mta::io {
 
 // The only way into a loop from another thread. post() may be called from any thread while the
 // mailbox lives; the work runs on the loop's thread, in the order of posting. Many posts between
-// two turns cost one wake-up. What is still in it at destruction is destroyed unrun.
+// two turns cost one wake-up. Work that is still in it at destruction is destroyed without running.
 class Mailbox {
 public:
     using Work = std::move_only_function<void()>;

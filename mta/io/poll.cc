@@ -9,7 +9,7 @@ namespace mta::io {
 Poll::Poll(Loop& loop, int socket, OnReady on_ready)
     : handle_(make_uv_handle<Handle>(
           [&](Handle* handle) { return uv_poll_init_socket(loop.raw(), handle, socket); })) {
-    MTA_ASSERT(handle_);  // only for what is no socket, or is watched already
+    MTA_ASSERT(handle_);  // fails only for what is no socket, or is watched already
     handle_->on_ready = std::move(on_ready);
     handle_->data = handle_.get();
 }

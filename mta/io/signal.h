@@ -6,7 +6,7 @@
 
 namespace mta::io {
 
-// Calls back on the loop when the process gets the signal. On the main thread's loop only.
+// Calls back on the loop when the process gets the signal. Works on the main thread's loop only.
 class Signal {
 public:
     Signal(Loop& loop, int number, std::move_only_function<void()> on_signal)

@@ -6,7 +6,8 @@
 
 namespace mta::io {
 
-// mta::Endpoint as the system's calls want it, and back. An unknown family becomes 0.0.0.0:0.
+// Converts mta::Endpoint to the form of the system's calls, and back. An unknown family becomes
+// 0.0.0.0:0.
 [[nodiscard]] sockaddr_storage to_sockaddr(const Endpoint& endpoint);
 [[nodiscard]] Endpoint from_sockaddr(const sockaddr_storage& address);
 

@@ -6,7 +6,7 @@
 namespace mta::io {
 namespace {
 
-// libuv reads and writes it until its callback has come, which may be after the connector's end.
+// libuv uses it until its callback has come, which may be after the connector's end.
 struct Request {
     uv_connect_t request{};
     TcpConnector* connector = nullptr;
@@ -19,7 +19,7 @@ struct Request {
 struct TcpConnector::Attempt {
     UvHandle<uv_tcp_t> handle;
     OnConnected on_connected;
-    std::string refused_source;  // the address that the system does not let us use
+    std::string refused_source;  // the address that the system refuses to connect from
 };
 
 TcpConnector::TcpConnector(Loop& loop) : loop_(loop) {}
@@ -50,8 +50,8 @@ int TcpConnector::begin(Attempt& attempt, const Endpoint& remote,
         uv_os_fd_t socket = -1;
         const int yes = 1;
         uv_fileno(reinterpret_cast<uv_handle_t*>(attempt.handle.get()), &socket);
-        // The port is chosen at connect, by the pair of addresses: not 28,000 connections in all,
-        // but to each host.
+        // The system chooses the port at connect, by the pair of addresses: that makes 28,000
+        // connections possible to each host and not only in all.
         setsockopt(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
         const auto from = to_sockaddr({*source, 0});
         status = uv_tcp_bind(attempt.handle.get(), reinterpret_cast<const sockaddr*>(&from), 0);

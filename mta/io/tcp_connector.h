@@ -7,7 +7,7 @@
 
 namespace mta::io {
 
-// Connector over TCP. What is under way at its destruction is dropped.
+// Connector over TCP. Its destruction drops the connections that it is opening.
 class TcpConnector final : public Connector {
 public:
     explicit TcpConnector(Loop& loop);

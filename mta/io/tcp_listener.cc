@@ -11,11 +11,11 @@
 namespace mta::io {
 namespace {
 
-// A refused connection lingers only while few sockets do: in a flood nothing may cost more than a
-// word and a close.
+// A refused connection lingers only while few sockets do: in a flood a connection may cost no more
+// than one write and a close.
 constexpr std::uint32_t lingering_before_refusal_max = 32;
 
-// Of one connection that is gone already, or never came to be: the next one may be whole
+// Whether the error is that of one connection, which is gone already: the next one may be accepted
 // (accept(2)).
 bool is_of_one_connection(int error) {
     switch (error) {
@@ -80,7 +80,7 @@ int TcpListener::listen(const Endpoint& address) {
     return 0;
 }
 
-// What is left over makes the socket readable in the next turn.
+// Connections that are left over make the socket readable in the next turn.
 void TcpListener::accept_some() {
     for (int i = 0; i < accepted_per_turn_max; ++i) {
         sockaddr_storage name{};

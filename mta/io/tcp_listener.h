@@ -14,34 +14,34 @@
 
 namespace mta::io {
 
-// A listening TCP socket. It has its port to itself: with SO_REUSEPORT, which several shards would
+// A listening TCP socket. It does not share its port: with SO_REUSEPORT, which several shards would
 // need, a second relay of the same user would silently take half of the first one's clients. An
 // IPv6 listener takes IPv6 only.
 //
 // In one turn of the loop it accepts a limited number of connections, so that a flood of them
 // leaves time for everything else. When the system has no descriptor or memory for one more, the
-// listener pauses for 100 ms and goes on; the connections wait in the kernel meanwhile. (libuv's
-// own listener closes all that wait then, and may spin.)
+// listener pauses for 100 ms; the connections wait in the kernel meanwhile. (libuv's own listener
+// closes all that wait then, and may spin.)
 class TcpListener {
 public:
     struct Handlers {
         std::move_only_function<void(std::unique_ptr<TcpStream>)> on_connection;
-        // Asked first: the reply that turns the client away; empty: it is served. The
-        // bytes stay valid until the next call. A refused connection costs little, since nothing is
-        // made of it; it lingers while few sockets do, and is closed at once otherwise. Null:
-        // all are welcome.
+        // Called before on_connection: returns the reply that turns the client away, or an empty
+        // one if the client is served. The bytes must stay valid until the next call. A refused
+        // connection costs little, since no stream is made of it; it lingers while few sockets do,
+        // and is closed at once otherwise. If this is null, all clients are served.
         std::move_only_function<std::string_view(const Endpoint& remote)> refusal = nullptr;
-        // It pauses; `reason`: "too many open files".
+        // The listener pauses; `reason` is for people: "too many open files".
         std::move_only_function<void(std::string_view reason)> on_pause = nullptr;
     };
     using OnConnection = std::move_only_function<void(std::unique_ptr<TcpStream>)>;
-    // Connections that the kernel keeps for us, if net.core.somaxconn allows so many. One more is
-    // dropped, and its client tries again after a second and longer.
+    // How many connections wait in the kernel, if net.core.somaxconn allows so many. The kernel
+    // drops one more, and its client tries again after a second or longer.
     static constexpr int backlog_max = 4096;
     static constexpr int accepted_per_turn_max = 128;
     static constexpr Millis pause{100};
 
-    // The error is for people: "address already in use". Callbacks come on the loop until
+    // The error is in words for people: "address already in use". Callbacks come on the loop until
     // destruction.
     [[nodiscard]] static std::expected<std::unique_ptr<TcpListener>, std::string> open(
         Loop& loop, const Endpoint& address, Handlers handlers);
@@ -53,12 +53,12 @@ public:
     TcpListener& operator=(const TcpListener&) = delete;
     ~TcpListener();
 
-    // With the port that the system chose, if 0 was asked for.
+    // With the port that the system chose, if the port was 0.
     [[nodiscard]] Endpoint address() const { return address_; }
 
 private:
     TcpListener(Loop& loop, Handlers handlers);
-    // Zero or an errno.
+    // Returns zero or an errno.
     [[nodiscard]] int listen(const Endpoint& address);
     void accept_some();
     void take(int socket, const Endpoint& remote);

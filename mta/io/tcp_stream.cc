@@ -13,7 +13,8 @@
 
 namespace mta::io {
 
-// Outlives the stream while it lingers: until then its loop's work and its own callbacks share it.
+// The connection itself. It outlives its stream while it lingers; the loop's work and its own
+// callbacks share it.
 class TcpStream::Connection : public std::enable_shared_from_this<Connection> {
 public:
     Connection(Loop& loop, UvHandle<uv_tcp_t> handle, std::optional<Endpoint> remote = {})
@@ -26,8 +27,9 @@ public:
     }
 
     void start(Handlers handlers) {
-        MTA_ASSERT(handle_ && !is_started_);
-        handlers_ = std::move(handlers);
+        if (is_started_) return replace(std::move(handlers));
+        MTA_ASSERT(handle_);
+        handlers_ = std::make_unique<Handlers>(std::move(handlers));
         is_started_ = true;
         resume_reading();
     }
@@ -69,13 +71,13 @@ public:
             });
     }
 
-    // From here on the connection belongs to itself.
+    // From here on the connection owns itself.
     void finish() {
         if (!handle_ || is_finishing_) return;
         is_silent_ = true;
         flush();
         if (!handle_) return;
-        // All is read and all is written: the peer gets our last words and no reset.
+        // All is read and all is written: the peer gets the last reply and no reset.
         if (has_input_ended_ && uv_stream_get_write_queue_size(stream()) == 0) return close();
         if (!loop_.lingering().enter()) return close();
         is_finishing_ = true;
@@ -96,7 +98,7 @@ public:
         resume_reading();
     }
 
-    // A lingering connection goes on: what it has still to send was promised.
+    // A lingering connection goes on, because finish() promised to send the rest.
     void abort() {
         is_silent_ = true;
         if (!is_finishing_) close();
@@ -106,10 +108,10 @@ public:
     [[nodiscard]] Endpoint remote() const { return remote_; }
 
 private:
-    static constexpr std::size_t buffers_max = 64;  // of one system call
+    static constexpr std::size_t buffers_max = 64;  // in one system call
     struct WriteRequest {
         uv_write_t request{};
-        std::vector<std::string> strings;  // what libuv still reads from
+        std::vector<std::string> strings;  // libuv still reads from them
         std::weak_ptr<Connection> owner;
     };
     struct ShutdownRequest {
@@ -129,6 +131,12 @@ private:
         return from_sockaddr(address);
     }
 
+    // One of the old handlers may be running.
+    void replace(Handlers handlers) {
+        auto old = std::exchange(handlers_, std::make_unique<Handlers>(std::move(handlers)));
+        loop_.at_turn_end([old = std::move(old)] {});
+    }
+
     uv_buf_t read_room() {
         auto& buffer = loop_.read_buffer();
         return uv_buf_init(buffer.data(), static_cast<unsigned>(buffer.size()));
@@ -141,17 +149,17 @@ private:
             return;
         }
         if (count > 0) {
-            if (!is_silent_) handlers_.on_read({buffer->base, static_cast<std::size_t>(count)});
+            if (!is_silent_) handlers_->on_read({buffer->base, static_cast<std::size_t>(count)});
             return;
         }
-        if (count == UV_EOF && handlers_.on_input_end) return end_input();
+        if (count == UV_EOF && handlers_->on_input_end) return end_input();
         lost(static_cast<int>(count));
     }
 
     // libuv has stopped reading.
     void end_input() {
         has_input_ended_ = true;
-        if (!is_silent_) handlers_.on_input_end();
+        if (!is_silent_) handlers_->on_input_end();
     }
 
     void flush() {
@@ -172,8 +180,8 @@ private:
         write_later(std::move(strings), skip);
     }
 
-    // Writes as much as the kernel takes. Leaves the place where it stopped; false: the connection
-    // is lost.
+    // Writes as much as the kernel takes, and leaves in `first` and `skip` where it stopped. Returns
+    // false if the connection is lost.
     bool write_now(const std::vector<std::string>& strings, std::size_t& first, std::size_t& skip) {
         while (first < strings.size()) {
             std::array<uv_buf_t, buffers_max> buffers{};
@@ -235,7 +243,8 @@ private:
         // Not inside the caller's write(), nor inside libuv's.
         loop_.at_turn_end([self = shared_from_this()] {
             if (self->is_silent_ || self->backlog_bytes() != 0) return;
-            if (self->handlers_.on_drained) self->handlers_.on_drained();
+            const auto& handlers = self->handlers_;
+            if (handlers && handlers->on_drained) handlers->on_drained();
         });
     }
 
@@ -245,7 +254,8 @@ private:
         std::string reason = status == UV_EOF ? std::string{} : std::string(uv_strerror(status));
         loop_.at_turn_end([self = shared_from_this(), reason = std::move(reason)] {
             if (std::exchange(self->is_silent_, true)) return;
-            if (self->handlers_.on_closed) self->handlers_.on_closed(reason);
+            const auto& handlers = self->handlers_;
+            if (handlers && handlers->on_closed) handlers->on_closed(reason);
         });
     }
 
@@ -268,7 +278,7 @@ private:
     UvHandle<uv_tcp_t> handle_;
     Endpoint local_;
     Endpoint remote_;
-    Handlers handlers_;
+    std::unique_ptr<Handlers> handlers_;  // null before start()
     std::vector<std::string> pending_;
     std::size_t pending_bytes_ = 0;
     bool is_started_ = false;
@@ -276,8 +286,8 @@ private:
     bool had_backlog_ = false;  // on_drained is due when it has left
     bool is_finishing_ = false;
     bool has_input_ended_ = false;
-    bool is_silent_ =
-        false;  // no callback any more; handlers_ stay, since one of them may be running
+    // No callback comes any more; handlers_ stay, since one of them may be running.
+    bool is_silent_ = false;
     std::shared_ptr<Connection> lingering_;
     std::optional<Timer> linger_timer_;
 };

@@ -10,14 +10,14 @@ namespace mta::io {
 // them.
 class TcpStream final : public ByteStream {
 public:
-    // What finish() allows the peer for reading our last words and closing its side, while there
-    // is room (Loop::lingering()); without it the socket is closed at once.
+    // How long finish() gives the peer to read the last reply and close its side, if there is room
+    // (Loop::lingering()); without room the socket is closed at once.
     static constexpr std::uint64_t linger_ms_max = 2000;
 
-    // `handle` is connected. Its loop must outlive the stream, and the linger after finish().
+    // `handle` is connected. Its loop must outlive the stream and the linger after finish().
     TcpStream(Loop& loop, UvHandle<uv_tcp_t> handle);
-    // Of a connected socket that does not block, which it owns from now on. Null: the system has no
-    // room for it, and the socket is closed.
+    // Takes the ownership of a connected socket that does not block. Returns null if the system has
+    // no room for it; the socket is closed then.
     [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int socket,
                                                           const Endpoint& remote);
     TcpStream(const TcpStream&) = delete;

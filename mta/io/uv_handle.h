@@ -6,12 +6,12 @@
 
 namespace mta::io {
 
-// Owns one libuv handle. libuv still writes to a handle until its close callback has run,
-// so the memory is freed there and not in the destructor.
+// Owns one libuv handle. libuv still writes to a handle until its close callback has run, so the
+// memory is freed there and not in the destructor.
 template <class Handle>
 struct UvCloser {
     void operator()(Handle* handle) const {
-        handle->data = nullptr;  // callbacks that come before the close see "nobody is listening"
+        handle->data = nullptr;  // callbacks that come before the close find no owner
         uv_close(reinterpret_cast<uv_handle_t*>(handle),
                  [](uv_handle_t* closed) { delete reinterpret_cast<Handle*>(closed); });
     }
@@ -19,7 +19,7 @@ struct UvCloser {
 template <class Handle>
 using UvHandle = std::unique_ptr<Handle, UvCloser<Handle>>;
 
-// `init` must be the libuv init call; before it succeeds there is nothing to close.
+// `init` must be the libuv init call. If it fails there is nothing to close, and null is returned.
 template <class Handle, class Init>
 [[nodiscard]] UvHandle<Handle> make_uv_handle(Init init) {
     auto raw = std::make_unique<Handle>();

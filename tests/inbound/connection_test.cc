@@ -6,7 +6,7 @@
 
 #include "mta/base/limits.h"
 #include "tests/inbound/fake_store.h"
-#include "tests/inbound/fake_stream.h"
+#include "tests/support/fake_stream.h"
 
 namespace mta::inbound {
 namespace {
@@ -230,7 +230,7 @@ TEST_F(InboundConnection, stops_reading_a_client_that_does_not_read_its_replies)
     say("MAIL FROM:<a@office.example>\r\n");
     EXPECT_TRUE(peer_.is_paused);
     peer_.backlog_bytes = 0;
-    peer_.handlers.on_drained();
+    peer_.drain();
     EXPECT_FALSE(peer_.is_paused);
 }
 

@@ -1,26 +1,32 @@
+// A connection whose far end is in the test's hand.
 #pragma once
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "mta/io/byte_stream.h"
 
-namespace mta::inbound {
+namespace mta {
 
-// The far end of a connection in a test's hand. Outlives the stream that the connection owns.
+// The far end. It outlives the stream that the tested part owns.
 struct FakePeer {
-    std::string heard;  // all that the connection wrote
+    std::string heard;  // all that was written to the stream
     bool is_paused = false;
     bool is_finished = false;
     bool is_gone = false;  // aborted or destroyed
     std::size_t backlog_bytes = 0;
-    io::ByteStream::Handlers handlers;
+    // Those that count are the last; those that were replaced stay, since one of them may be
+    // running.
+    std::vector<std::unique_ptr<io::ByteStream::Handlers>> handlers;
 
     void say(std::string_view bytes) {
-        if (!is_finished && !is_gone) handlers.on_read(bytes);
+        if (!is_finished && !is_gone) handlers.back()->on_read(bytes);
     }
-    void end_input() { handlers.on_input_end(); }
-    void hang_up(std::string_view reason = {}) { handlers.on_closed(reason); }
+    void drain() { handlers.back()->on_drained(); }
+    void end_input() { handlers.back()->on_input_end(); }
+    void hang_up(std::string_view reason = {}) { handlers.back()->on_closed(reason); }
     std::string take_heard() { return std::exchange(heard, {}); }
 };
 
@@ -29,7 +35,9 @@ public:
     FakeStream(FakePeer& peer, Endpoint remote) : peer_(peer), remote_(remote) {}
     ~FakeStream() override { peer_.is_gone = true; }
 
-    void start(Handlers handlers) override { peer_.handlers = std::move(handlers); }
+    void start(Handlers handlers) override {
+        peer_.handlers.push_back(std::make_unique<Handlers>(std::move(handlers)));
+    }
     void write(std::string bytes) override { peer_.heard += bytes; }
     [[nodiscard]] std::size_t backlog_bytes() const override { return peer_.backlog_bytes; }
     void pause_reading() override { peer_.is_paused = true; }
@@ -44,4 +52,4 @@ private:
     Endpoint remote_;
 };
 
-}  // namespace mta::inbound
+}  // namespace mta
