@@ -34,7 +34,9 @@
 namespace {
 
 using namespace queue::segment_log;
+using queue::ByteReader;
 using queue::MessageId;
+using queue::put_at;
 using Files = std::map<std::string, std::string>;
 
 constexpr std::size_t file_bytes_max = 256u << 10;
