@@ -23,7 +23,7 @@ bool is_atom_char(char c) {
            std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
 }
 
-// U+0080 to U+009F are control characters too, in two bytes.
+// U+0080 to U+009F are control characters, too, of two bytes each.
 bool has_c1_control(std::string_view text) {
     for (std::size_t at = text.find('\xc2'); at != text.npos; at = text.find('\xc2', at + 1)) {
         if (at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xa0) return true;
@@ -38,7 +38,7 @@ Checked check_utf8(std::string_view text) {
 
 bool is_control(char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }
 
-// The length of the quoted string at the front, or 0 if it is none.
+// The length of the quoted string at the front, or 0 if there is none.
 std::size_t quoted_size(std::string_view text) {
     for (std::size_t i = 1; i < text.size(); ++i) {
         if (text[i] == '"') return i + 1;
@@ -50,8 +50,8 @@ std::size_t quoted_size(std::string_view text) {
     return 0;
 }
 
-// Dots may stand anywhere in an unquoted local part: RFC 5321 forbids "a..b", real mailboxes have
-// it.
+// Dots may stand anywhere in an unquoted local part: RFC 5321 forbids "a..b", but such mailboxes
+// exist.
 std::expected<std::string_view, AddressError> take_local_part(std::string_view& input) {
     std::size_t size = 0;
     if (input.starts_with('"')) {
@@ -75,7 +75,7 @@ std::optional<std::string> canonical_literal(std::string_view literal) {
     const bool is_v6 = equals_ignoring_case(text.substr(0, tag.size()), tag);
     if (is_v6) text.remove_prefix(tag.size());
     const auto address = IpAddress::parse(text);
-    // An IPv4-mapped address is written with colons and yet is one of IPv4.
+    // An IPv4-mapped address is written with colons, but is an IPv4 address.
     if (!address || is_v6 != (text.find(':') != text.npos)) return std::nullopt;
     return address->to_literal();
 }
@@ -90,11 +90,11 @@ std::expected<std::string, AddressError> canonical_domain(std::string_view domai
     return *std::move(canonical);
 }
 
-// "@a,@b:" in front of a mailbox: checked, and of no other use any more.
+// Checks and skips the source route "@a,@b:" in front of a mailbox.
 Checked take_source_route(std::string_view& input) {
     while (input.starts_with('@')) {
         input.remove_prefix(1);
-        // A literal has colons of its own.
+        // A literal contains colons, too.
         const auto after_literal = input.starts_with('[') ? input.find(']') : 0;
         const auto end = input.find_first_of(",:", after_literal);
         if (end == input.npos) return std::unexpected(AddressError::bad_domain);

@@ -5,7 +5,7 @@
 
 namespace mta::smtp {
 
-// Some byte is >= 0x80. Eight bytes a step: this runs over every body.
+// Whether some byte is >= 0x80. Tests eight bytes a step, because it runs over every body.
 [[nodiscard]] inline bool has_8bit(std::string_view text) {
     std::uint64_t seen = 0;
     while (text.size() >= sizeof seen) {
@@ -18,7 +18,7 @@ namespace mta::smtp {
     return (seen & 0x8080808080808080U) != 0;
 }
 
-// memchr() that answers with a pointer into `text`, null if there is none.
+// Like memchr(): a pointer into `text`, or null if the byte does not occur.
 [[nodiscard]] inline const char* find_byte(std::string_view text, char byte) {
     return text.empty() ? nullptr
                         : static_cast<const char*>(std::memchr(text.data(), byte, text.size()));

@@ -11,7 +11,7 @@
 namespace mta::smtp {
 namespace {
 
-// Nobody has more; a list that grows with the peer's imagination is not kept.
+// No real server has more; without a limit a peer could make the list grow for ever.
 constexpr std::size_t auth_mechanisms_max = 32;
 
 // The next word up to white space (or `separator`), taken off the front of `text`.
@@ -83,7 +83,7 @@ void read_line(std::string_view line, Capabilities& out) {
         {"DELIVERBY", &Capabilities::deliver_by},
     };
     auto rest = line;
-    // "AUTH=LOGIN PLAIN": before RFC 2554 was one.
+    // "AUTH=LOGIN PLAIN": the form before RFC 2554.
     const auto keyword = take_word(rest, '=');
     for (const auto& flag : flags) {
         if (equals_ignoring_case(keyword, flag.keyword)) out.*flag.member = true;

@@ -31,31 +31,31 @@ enum class Verb : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Verb verb);  // "MAIL", "unknown"
 
-// After these a client has to wait for the reply: RFC 2920 section 3.1, RFC 3207 section 4, RFC
-// 4954 section 4.
+// A client has to wait for the reply to such a command: RFC 2920 section 3.1, RFC 3207 section 4,
+// RFC 4954 section 4.
 [[nodiscard]] bool ends_group(Verb verb);
 
 struct HelloArguments {
-    std::string name;  // anything printable, perhaps UTF-8: sanitise it where it is written
+    std::string name;  // printable, perhaps UTF-8; to be sanitised where it is written
     bool operator==(const HelloArguments&) const = default;
 };
 // RFC 2852: "BY=600;R".
 struct ByArgument {
-    std::int32_t seconds = 0;  // from now on; at most nine digits; negative: it is late already
+    std::int32_t seconds = 0;  // from now on; at most nine digits; negative if already late
     ByMode mode = ByMode::notify;
     bool trace = false;
     bool operator==(const ByArgument&) const = default;
 };
 struct MailArguments {
     Address reverse_path;
-    // RFC 1870. More than 64 bits can hold: UINT64_MAX.
+    // RFC 1870. UINT64_MAX if 64 bits cannot hold the number.
     std::optional<std::uint64_t> size;
     BodyType body_type = BodyType::seven_bit;
     bool smtputf8 = false;
     Ret ret = Ret::unspecified;
     std::string envid;
     std::optional<std::int8_t> priority = {};      // RFC 6710
-    std::optional<std::uint32_t> hold_for_s = {};  // RFC 4865: at most one of both
+    std::optional<std::uint32_t> hold_for_s = {};  // RFC 4865: at most one of the two
     std::optional<Instant> hold_until = {};
     std::optional<ByArgument> by = {};
     bool operator==(const MailArguments&) const = default;
@@ -72,14 +72,14 @@ struct BdatArguments {
     bool operator==(const BdatArguments&) const = default;
 };
 
-// RFC 1985: whose mail is wanted.
+// RFC 1985: the domain or queue whose mail is to be sent.
 struct EtrnArguments {
     enum class Kind : std::uint8_t {
         domain,
-        tree,   // "@domain": and everything below it
-        queue,  // "#name": a queue of that name, whatever that is
+        tree,   // "@domain": the domain and all domains below it
+        queue,  // "#name": a queue of that name
     } kind = Kind::domain;
-    std::string node;    // as said, without '@' or '#'
+    std::string node;    // as the client sent it, without '@' or '#'
     std::string domain;  // mta::to_a_labels() of it; empty for a queue
     bool operator==(const EtrnArguments&) const = default;
 };

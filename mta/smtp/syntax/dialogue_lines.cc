@@ -123,7 +123,7 @@ void DialogueLines::on_reply_line(const OnLine& on_line) {
     const bool is_last = reply_.size() < 4 || reply_[3] != '-';
     if (!is_last) return;
     if (is_authenticating_ && !is_challenge) is_authenticating_ = false;
-    // Nothing else is answered with 354.
+    // Only DATA is answered with 354.
     if (data_asked_ == 0 || !reply_.starts_with("354")) return;
     data_asked_ = 0;
     body_ = Body::dotted;

@@ -11,7 +11,7 @@ void BodyEncoder::append(std::string_view piece, std::string& out) {
         out += piece;
         return;
     }
-    // Room for one dot or CR in every 64 bytes; more is rare, and then the string grows.
+    // Room for one dot or CR per 64 bytes. More is rare; the string grows then.
     out.reserve(out.size() + piece.size() + piece.size() / 64 + 8);
     if (has_held_cr_) {
         has_held_cr_ = false;
@@ -26,13 +26,13 @@ void BodyEncoder::append(std::string_view piece, std::string& out) {
     append_lines(piece, out);
 }
 
-// What is right leaves in long runs: `clean` is where the one under way began. `line_feed` is
-// looked for once a line, however many bare CRs there are in it, so that the time stays linear.
+// Bytes that need no change are appended in long runs; `clean` is where the current run began.
+// `line_feed` is searched once a line, however many bare CRs it contains, so the time is linear.
 void BodyEncoder::append_lines(std::string_view piece, std::string& out) {
     const char* at = piece.data();
     const char* const end = at + piece.size();
     const char* clean = at;
-    const char* line_feed = nullptr;  // `end`: there is none any more
+    const char* line_feed = nullptr;  // `end` if there are no more
     while (at != end) {
         if (at_line_start_ && *at == '.' && encoding_ == BodyEncoding::dot_stuffed) {
             out.append(clean, at);

@@ -5,14 +5,14 @@
 
 namespace mta::smtp {
 
-// What a server said to one command (RFC 5321 section 4.2). `code` is 200 to 599. `lines` holds the
-// text behind "250-" and "250 " line by line, at least one, raw: any byte but LF may be in it.
+// A server's reply to one command (RFC 5321 section 4.2). `code` is 200 to 599. `lines` has the
+// text after "250-" and "250 " line by line, at least one, raw: it may contain any byte except LF.
 struct Reply {
     std::uint16_t code = 0;
     std::vector<std::string> lines;
 
-    // 2: done, 3: go on, 4: not now, 5: no. All that counts where a code is not known (section
-    // 4.3.2).
+    // 2: success, 3: continue, 4: temporary failure, 5: permanent failure. It alone counts where a
+    // code is unknown (section 4.3.2).
     [[nodiscard]] unsigned first_digit() const { return code / 100u; }
     bool operator==(const Reply&) const = default;
 };

@@ -70,12 +70,12 @@ std::optional<Reply> ReplyParser::take_cut() {
     return std::exchange(reply_, {});
 }
 
-// One byte more than a line may have: the CR of the longest one.
+// One byte more than a line may have, for the CR of the longest one.
 void ReplyParser::keep(std::string_view piece) {
     partial_ += piece.substr(0, limits::reply_line_bytes_max + 1 - partial_.size());
 }
 
-// True: it was the last one.
+// Returns whether it was the last line.
 std::expected<bool, ReplyError> ReplyParser::add_line(std::string_view line) {
     line = line.substr(0, limits::reply_line_bytes_max + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);

@@ -60,15 +60,15 @@ std::string embedded_point(std::uint32_t point) {
     return "\\x{" + hex + "}";
 }
 
-// HEXPOINT of RFC 6533 section 3, without the control characters that it allows: no leading zero,
-// of ASCII only what could not stand for itself.
+// HEXPOINT of RFC 6533 section 3, without the control characters that it allows: it has no leading
+// zero, and is an ASCII character only if that could not stand for itself.
 bool is_allowed_point(std::string_view digits, std::uint32_t point) {
     if (digits.starts_with('0')) return false;
     if (point < 0x80) return point == ' ' || point == '+' || point == '=' || point == '\\';
-    return point <= 0x10ffff;  // surrogates and C1 controls show in the decoded text
+    return point <= 0x10ffff;  // surrogates and C1 controls are found in the decoded text
 }
 
-// Takes "\x{...}" off the front.
+// Takes "\x{...}" off the front of `text`.
 bool take_embedded(std::string_view& input, std::string& out) {
     constexpr std::string_view opening = "\\x{";
     const auto close = input.find('}');
