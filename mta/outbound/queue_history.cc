@@ -20,7 +20,7 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
                                           RecipientView& view) const {
     auto& blocker = view.blocker;
     if (view.reason == WaitReason::connections_limit) {
-        blocker.busy = deliveries.connections();
+        blocker.busy = attempts.connections();
         blocker.limit = context.settings().delivery.connections_max;
     }
     if (!recipient.bundle) return;
@@ -43,7 +43,7 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     if (view.reason == WaitReason::destination_limit) {
         blocker.busy = site.destination.busy();
         blocker.limit = site.connections_limit(context.now());
-        if (auto waiting = deliveries.waiting_for_host(bundle.site)) {
+        if (auto waiting = attempts.waiting_for_host(bundle.site)) {
             blocker.busy = waiting->connections;
             blocker.limit = waiting->limit;
             blocker.remote = std::move(waiting->host);
@@ -53,12 +53,12 @@ void QueueManager::Impl::describe_blocker(const queue::RecipientEntry& recipient
     } else if (view.reason == WaitReason::connection_rate && site.limits.connection_rate) {
         blocker.rate = to_string(*site.limits.connection_rate);
     } else if (view.reason == WaitReason::delivering) {
-        auto progress = deliveries.progress_of(recipient.bundle);
+        auto progress = attempts.progress_of(recipient.bundle);
         blocker.remote = std::move(progress.remote);
         blocker.looks_up_since = progress.looks_up_since;
         view.until = progress.deadline;
     } else if (view.reason == WaitReason::dns_answer) {
-        blocker.looks_up_since = deliveries.looks_up_since(bundle.site);
+        blocker.looks_up_since = attempts.looks_up_since(bundle.site);
     }
 }
 

@@ -55,18 +55,18 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports world, Hooks hooks, std::ui
            .reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
            .waits_for_outage =
                [this](const auto& recipient) { return waits_for_outage(recipient); }}),
-      deliveries(context,
-                 {.resolver = ports.resolver,
-                  .scheduler = scheduler,
-                  .bundles = bundles,
-                  .sources = sources,
-                  .sites = sites,
-                  .addresses = addresses,
-                  .lines = lines,
-                  .ledger = ledger,
-                  .copies = copies,
-                  .history = history,
-                  .connections = {ports.connector, ports.store, tracing, totals, latencies}}),
+      attempts(context,
+               {.resolver = ports.resolver,
+                .scheduler = scheduler,
+                .bundles = bundles,
+                .sources = sources,
+                .sites = sites,
+                .addresses = addresses,
+                .lines = lines,
+                .ledger = ledger,
+                .copies = copies,
+                .history = history,
+                .connections = {ports.connector, ports.store, tracing, totals, latencies}}),
       delay_notices(
           context, {ports.store, scheduler, ledger, copies},
           {.reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
@@ -114,7 +114,7 @@ void QueueManager::Impl::accept(std::shared_ptr<const queue::Message> message) {
 }
 
 void QueueManager::Impl::forget(queue::MessageHandle message) {
-    deliveries.forget(message);
+    attempts.forget(message);
     for (auto& recipient : scheduler.table().recipients(message)) lines.leave(message, recipient);
     ledger.drop(message);
     context.request_tick();
@@ -144,9 +144,9 @@ void QueueManager::Impl::tick() {
     const auto expected = next_wakeup();
     const bool has_leapt = expected && context.now() > *expected + leap_min;
     if (has_leapt) scheduler.begin_leap();
-    deliveries.tick();
+    attempts.tick();
     sites.tick();
-    for (const auto site : sites.take_closed()) deliveries.pool().close_idle(site);
+    for (const auto site : sites.take_closed()) attempts.pool().close_idle(site);
     router.tick();
     if (has_leapt) follow_leap();
     if (!context.is_draining() && !is_store_stalled) {
@@ -225,8 +225,8 @@ DeliveryError QueueManager::Impl::reason_or_default(const queue::RecipientEntry&
 // Sites that wait because only the last quarter of the connections was left are in no ring: as many
 // of them are called back as there are free connections again.
 void QueueManager::Impl::call_back_crowded() {
-    const auto most = deliveries.crowded_from();
-    const auto now = deliveries.connections();
+    const auto most = attempts.approach().crowded_from();
+    const auto now = attempts.connections();
     for (auto left = most - std::min(most, now); left > 0 && !crowded_out.empty(); --left) {
         const auto site = crowded_out.front();
         crowded_out.pop_front();
@@ -253,26 +253,26 @@ void QueueManager::Impl::dispatch() {
                 sites.pass(handle);
                 continue;
             }
-            if (deliveries.connections() >= context.settings().delivery.connections_max) {
+            if (attempts.connections() >= context.settings().delivery.connections_max) {
                 // Refreshed when a connection that is closed now is gone, or any other.
-                deliveries.pool().make_room(sites.turns_waiting());
+                attempts.pool().make_room(sites.turns_waiting());
                 return;
             }
-            if (deliveries.connections() >= deliveries.connections_max_for(handle)) {
+            if (attempts.connections() >= attempts.approach().connections_max_for(handle)) {
                 sites.pass(handle);
                 if (!std::exchange(site.is_crowded_out, true)) crowded_out.push_back(handle);
                 continue;
             }
         }
         sites.pass(handle);
-        if (lines.make_way(handle)) deliveries.start(handle);
+        if (lines.make_way(handle)) attempts.start(handle);
         sites.refresh(handle);
     }
-    deliveries.pool().make_room(crowded_out.size());
+    attempts.pool().make_room(crowded_out.size());
 }
 
 std::optional<Instant> QueueManager::Impl::next_wakeup() const {
-    auto next = deliveries.next_wakeup();
+    auto next = attempts.next_wakeup();
     const auto consider = [&next](std::optional<Instant> other) {
         if (other && (!next || *other < *next)) next = other;
     };
@@ -299,7 +299,7 @@ void QueueManager::Impl::reload(SettingsPtr settings) {
                                 former->sources != context.settings().sources;
     sites.apply_settings();
     router.apply_settings();
-    deliveries.apply_settings();
+    attempts.apply_settings();
     // A walk over the whole queue: only if there is something new in it.
     if (are_routes_new || former->retry != context.settings().retry)
         scheduler.set_policy(retry_policy(context.settings().retry));
@@ -360,14 +360,14 @@ void QueueManager::set_own_addresses(std::vector<IpAddress> addresses) {
 void QueueManager::drain() {
     if (impl_->context.is_draining()) return;
     impl_->context.drain();
-    impl_->deliveries.drain();
+    impl_->attempts.drain();
     impl_->context.request_tick();
 }
 
-void QueueManager::cut() { impl_->deliveries.cut(); }
+void QueueManager::cut() { impl_->attempts.cut(); }
 
 bool QueueManager::is_idle() const {
-    return impl_->deliveries.count() == 0 && impl_->ledger.is_idle();
+    return impl_->attempts.count() == 0 && impl_->ledger.is_idle();
 }
 
 }  // namespace mta::outbound

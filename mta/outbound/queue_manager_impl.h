@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "mta/base/pending.h"
-#include "mta/outbound/attempt/deliveries.h"
+#include "mta/outbound/attempt/attempts.h"
 #include "mta/outbound/context.h"
 #include "mta/outbound/desk/attempt_history.h"
 #include "mta/outbound/desk/endings.h"
@@ -32,7 +32,7 @@ namespace mta::outbound {
 
 // The parts and how they hang together. A recipient's way through them:
 //
-//   scheduler (due) -> lines (bundle) -> router (site) -> site's line -> deliveries (attempt)
+//   scheduler (due) -> lines (bundle) -> router (site) -> site's line -> attempts
 //   -> ledger (outcome: store, reports) -> scheduler (next due, or done)
 struct QueueManager::Impl {
     class Scan;
@@ -124,7 +124,7 @@ struct QueueManager::Impl {
     Lines lines;
     Router router;
     Ledger ledger;
-    Deliveries deliveries;
+    Attempts attempts;
     DelayNotices delay_notices;
     WakeUps wake_ups;
     // Sites that wait until fewer connections are open (Site::is_crowded_out).

@@ -47,7 +47,7 @@ std::size_t QueueManager::Impl::make_due(queue::MessageHandle message,
 void QueueManager::Impl::probe_now(queue::SiteHandle site, bool opens_hours) {
     for (const auto& address : sites[site].addresses)
         addresses.probe_now(address.endpoint, context.now());
-    deliveries.probe_now(site);
+    attempts.probe_now(site);
     sites.wake(site, opens_hours);
 }
 
@@ -119,7 +119,7 @@ WakeUp QueueManager::wake(const std::string& domain, bool is_tree) {
 std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {
     const auto message = impl_->scheduler.table().find(id);
     if (!message) return 0;
-    impl_->deliveries.put_back_waiting(message);
+    impl_->attempts.put_back_queued(message);
     const auto held = impl_->change_recipients(
         message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
@@ -155,7 +155,7 @@ std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& o
 std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& only) {
     const auto message = impl_->scheduler.table().find(id);
     if (!message) return 0;
-    impl_->deliveries.put_back_waiting(message);
+    impl_->attempts.put_back_queued(message);
     const auto cancelled = impl_->change_recipients(
         message, only,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
@@ -176,7 +176,7 @@ std::size_t QueueManager::Impl::fail_open(queue::MessageHandle message,
                                           const RecipientNumbers& only, const std::string& reason) {
     const DeliveryError error{.status = {5, 3, 0}, .scope = Scope::message, .text = reason};
     std::vector<Outcome> outcomes;
-    deliveries.put_back_waiting(message);
+    attempts.put_back_queued(message);
     change_recipients(
         message, only,
         [&](queue::MessageEntry&, queue::RecipientEntry& recipient, std::uint32_t number) {

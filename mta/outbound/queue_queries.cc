@@ -58,7 +58,7 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
     } else if (recipient.phase == RecipientPhase::held) {
         view.reason = WaitReason::held;
     } else if (recipient.is_delivering) {
-        const auto waiting = deliveries.waiting_for_host(bundles[recipient.bundle].site);
+        const auto waiting = attempts.waiting_for_host(bundles[recipient.bundle].site);
         const bool is_waiting = waiting && waiting->bundle == recipient.bundle;
         view.reason = is_waiting ? WaitReason::destination_limit : WaitReason::delivering;
         if (is_waiting && waiting->until > context.now()) view.until = waiting->until;
@@ -100,7 +100,7 @@ void QueueManager::Impl::describe_wait(const queue::MessageEntry& message,
             case Wait::limit:
                 view.reason =
                     site.is_looking_up ? WaitReason::dns_answer : WaitReason::destination_limit;
-                if (const auto waiting = deliveries.waiting_for_host(bundle.site);
+                if (const auto waiting = attempts.waiting_for_host(bundle.site);
                     waiting && waiting->until > context.now())
                     view.until = waiting->until;
                 return;
@@ -194,8 +194,8 @@ Counters QueueManager::counters() const {
     counters.messages = table.message_count();
     counters.recipients = table.open_count();
     counters.held = table.held_count();
-    counters.delivering = impl_->deliveries.count();
-    counters.connections = impl_->deliveries.pool().total();
+    counters.delivering = impl_->attempts.count();
+    counters.connections = impl_->attempts.pool().total();
     counters.body_bytes_in_memory = impl_->copies.bytes();
     for (const auto handle : impl_->sites.handles()) {
         if (impl_->sites.is_used(handle) && !impl_->sites[handle].destination.health().is_up())
@@ -318,8 +318,8 @@ std::string QueueManager::check() const {
     if (auto wrong = impl_->scheduler.check(); !wrong.empty()) return wrong;
     if (auto wrong = impl_->router.check(); !wrong.empty()) return wrong;
     const bool are_connections_left =
-        impl_->deliveries.connections() < impl_->context.settings().delivery.connections_max;
-    if (auto wrong = impl_->deliveries.check(); !wrong.empty()) return wrong;
+        impl_->attempts.connections() < impl_->context.settings().delivery.connections_max;
+    if (auto wrong = impl_->attempts.check(); !wrong.empty()) return wrong;
     return impl_->sites.check(are_connections_left);
 }
 

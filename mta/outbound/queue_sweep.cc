@@ -100,7 +100,7 @@ DepthSummary QueueManager::summarize(const QueueSweep& sweep, std::size_t count)
     for (const auto& place : std::span(places).subspan(shown))
         summary.others.depth.add(place.depth);
     summary.others_count = places.size() - shown;
-    const std::size_t all_connections = impl_->deliveries.pool().total();
+    const std::size_t all_connections = impl_->attempts.pool().total();
     summary.others.view.connections = all_connections - std::min(all_connections, connections);
     return summary;
 }

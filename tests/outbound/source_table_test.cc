@@ -54,11 +54,11 @@ TEST(SourceTable, a_pool_has_its_members_in_their_order_and_reaches_their_famili
     const SourceTable table(sources);
     ASSERT_EQ(table.members("pool").size(), 2u);
     EXPECT_EQ(table.members("pool")[1]->name, "b");
-    EXPECT_TRUE(table.can_reach("pool", v4));
-    EXPECT_FALSE(table.can_reach("pool", v6));
-    EXPECT_TRUE(table.can_reach("other", v6));
-    EXPECT_TRUE(table.can_reach("", v6)) << "the system chooses";
-    EXPECT_TRUE(table.can_reach("gone after a reload", v4));
+    EXPECT_TRUE(table.families_of("pool").v4);
+    EXPECT_FALSE(table.families_of("pool").v6);
+    EXPECT_TRUE(table.families_of("other").v6);
+    EXPECT_TRUE(table.families_of("").v6) << "the system chooses";
+    EXPECT_TRUE(table.families_of("gone after a reload").v4);
 }
 
 }  // namespace

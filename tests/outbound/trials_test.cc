@@ -1,7 +1,8 @@
 // Destinations that say nothing do not keep connections from those that answer.
+#include "mta/outbound/attempt/trials.h"
+
 #include <gtest/gtest.h>
 
-#include "mta/outbound/attempt/deliveries.h"
 #include "mta/outbound/queue_manager.h"
 #include "tests/outbound/world.h"
 
@@ -114,7 +115,7 @@ TEST(Trials, a_second_session_after_one_without_chunking_is_one_again) {
         };
     }
     // While the first body is under way the second one begins.
-    world.run_for(Deliveries::patience);
+    world.run_for(Trials::first_patience);
     for (int i = 0; i < 60; ++i) {
         world.run_for(1s);
         EXPECT_LE(world.connector.in_use["tarpit"], 1u) << "after " << i << " s";
@@ -142,7 +143,7 @@ TEST(Trials, first_attempts_that_get_no_answer_do_not_delay_another_first_attemp
         world.send({.to = {"bob@them.example"}});
         const auto trials = static_cast<int>(connections / 4);
         const auto rounds = tarpits / (trials - trials / 2) + 1;
-        world.run_for(rounds * Deliveries::patience + 1s);
+        world.run_for(rounds * Trials::first_patience + 1s);
         EXPECT_EQ(server.received.size(), 1u);
         EXPECT_EQ(world.manager().check(), "");
     }
@@ -256,7 +257,7 @@ TEST(Trials, a_silent_host_does_not_keep_others_from_their_probes_for_long) {
         world.run_for(5h);
         ASSERT_EQ(world.count("down mx.them.example"), 1u);
         server.is_refusing = false;
-        world.run_for(queue::mx_probes.interval_max * 11 / 10 + Deliveries::probe_patience + 1s);
+        world.run_for(queue::mx_probes.interval_max * 11 / 10 + Trials::probe_patience + 1s);
         EXPECT_EQ(server.received.size(), 1u);
         EXPECT_EQ(world.manager().check(), "");
     }
@@ -273,7 +274,7 @@ TEST(Trials, a_probe_that_gets_no_answer_does_not_delay_a_first_attempt_for_long
         const auto domain = "new" + std::to_string(i) + ".example";
         const auto& server = world.serve(domain, "192.0.2." + std::to_string(i + 1));
         world.send({.to = {"bob@" + domain}});
-        world.run_for(Deliveries::probe_patience + 1s);
+        world.run_for(Trials::probe_patience + 1s);
         EXPECT_EQ(server.received.size(), 1u) << i;
         world.run_for(67s);
     }

@@ -174,7 +174,7 @@ struct Site {
 // turns at what the relay has in connections (delivery.connections):
 //
 //   - A site that answers may have all of them except the last quarter, which is for sites that
-//     have none yet (Deliveries::connections_max_for()). Otherwise sites that each have many
+//     have none yet (Approach::connections_max_for()). Otherwise sites that each have many
 //     connections, and all hang at once, would occupy every connection.
 //   - To a site that does not (Standing) a connection is a trial, until the host has answered about
 //     a message. An answer to EHLO is not enough: a host may say nothing more at any stage.
@@ -185,9 +185,9 @@ struct Site {
 //     hosts often take long for this answer. It is never broken off, or the message might arrive
 //     twice. All trials together have three quarters of all connections.
 //   - While a site waits for the place of a trial, a first attempt that has had no answer for
-//     Deliveries::patience (in a transaction: no further answer) is broken off, and a probe after
-//     Deliveries::probe_patience. Its site is silent then. One of four probes in a row, and one
-//     that an operator has ordered, has Deliveries::long_probe_patience, unless untried sites wait
+//     Trials::first_patience (in a transaction: no further answer) is broken off, and a probe after
+//     Trials::probe_patience. Its site is silent then. One of four probes in a row, and one
+//     that an operator has ordered, has Trials::long_probe_patience, unless untried sites wait
 //     for the only place that there is: so a host that is slow to answer is found, too.
 //   - A route of the operator's is no trial until it is down: there are few, and they are meant.
 //   - Of four turns three are for those that answer, and of four turns of the others three for

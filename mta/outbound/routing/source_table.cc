@@ -37,11 +37,12 @@ const std::vector<const conf::Source*>& SourceTable::members(std::string_view po
     return found == members_.end() ? none : found->second;
 }
 
-bool SourceTable::can_reach(std::string_view pool, const IpAddress& address) const {
+SourceTable::Families SourceTable::families_of(std::string_view pool) const {
     const auto& all = members(pool);
-    return all.empty() || std::ranges::any_of(all, [&](const conf::Source* source) {
-               return address.is_v6() ? source->v6.has_value() : source->v4.has_value();
-           });
+    if (all.empty()) return {};
+    return {
+        .v4 = std::ranges::any_of(all, [](const auto* source) { return source->v4.has_value(); }),
+        .v6 = std::ranges::any_of(all, [](const auto* source) { return source->v6.has_value(); })};
 }
 
 }  // namespace mta::outbound

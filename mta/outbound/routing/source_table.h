@@ -22,9 +22,13 @@ public:
     // In the order of the file.
     [[nodiscard]] const std::vector<const conf::Source*>& members(std::string_view pool) const;
 
-    // Whether the pool can connect to such an address at all. One that is empty or gone can: the
-    // system chooses.
-    [[nodiscard]] bool can_reach(std::string_view pool, const IpAddress& address) const;
+    // By which families of addresses the pool can connect. For a pool that is empty or gone the
+    // system chooses the address, so it has both.
+    struct Families {
+        bool v4 = true;
+        bool v6 = true;
+    };
+    [[nodiscard]] Families families_of(std::string_view pool) const;
 
 private:
     std::unordered_map<std::string_view, std::string_view> pool_by_sender_;
