@@ -290,13 +290,17 @@ void Scheduler::defer(const MessageEntry& message, RecipientEntry& recipient,
                       const mta::DeliveryError& error, Instant now, std::optional<Millis> hint) {
     count(recipient.attempts);
     recipient.stalls = 0;
-    if (!recipient.is_undecided) recipient.is_tried = true;
+    const bool is_undecided = recipient.is_undecided;
+    if (!is_undecided) recipient.is_tried = true;
     recipient.is_undecided = false;
     recipient.last_attempt_s = seconds_of(now);
     table_.set_error(recipient, error);
     const auto spread = spread_of(message, recipient.attempts);
     auto delay = retry_delay(policy_, recipient.attempts, spread);
     if (hint) delay = hinted_delay(policy_, *hint, delay, spread);
+    // Only the attempt in which it goes alone is missing before it is given up.
+    if (is_undecided && expiry(message, recipient) <= now)
+        delay = std::min(delay, retry_delay(policy_, 1, spread));
     recipient.due = next_due(message, recipient, now, delay);
 }
 

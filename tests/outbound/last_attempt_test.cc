@@ -42,6 +42,22 @@ protected:
     World world;
 };
 
+TEST_F(LastAttempt, of_mailboxes_that_break_the_session_together_is_soon_whatever_the_schedule) {
+    auto& server = world.serve("them.example");
+    server.extensions = {"PIPELINING"};
+    server.reply = always("MAIL", "hang");
+    auto message = std::make_shared<queue::Message>(
+        *world.message({.to = {"a@them.example", "b@them.example"}}));
+    message->arrival = world.agenda.now() - 6 * 24h;
+    world.store.add(message);
+    // So many attempts that the schedule has come to its longest interval.
+    world.manager().load(
+        queue::to_queued({message, std::vector<queue::RecipientState>(2, {.attempts = 20})}));
+    world.run_for(20min);
+    EXPECT_EQ(world.count("expired a@them.example"), 1u);
+    EXPECT_EQ(world.count("expired b@them.example"), 1u);
+}
+
 TEST_F(LastAttempt, after_six_days_off_old_mail_is_delivered) {
     auto& server = world.serve("them.example");
     const auto id = load_old();
