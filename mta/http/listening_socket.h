@@ -31,6 +31,8 @@ public:
                                                                           std::string_view setting);
 
     ListeningSocket(ListeningSocket&& other) noexcept;
+    ListeningSocket(const ListeningSocket&) = delete;
+    ListeningSocket& operator=(const ListeningSocket&) = delete;
     ListeningSocket& operator=(ListeningSocket&& other) = delete;
     ~ListeningSocket();
 

@@ -42,11 +42,10 @@ Outcome<Monitoring::Found> Monitoring::find() {
 http::Response Monitoring::metrics() {
     const auto found = find();
     if (!found) return failure(found.error());
-    return {200,
-            metrics_text({.status = found->status,
-                          .figures = found->figures,
-                          .survey = std::move(found->survey)}),
-            metrics_content_type};
+    return {
+        200,
+        metrics_text({.status = found->status, .figures = found->figures, .survey = found->survey}),
+        metrics_content_type};
 }
 
 http::Response Monitoring::top() {
