@@ -2,9 +2,9 @@
 
 namespace mta {
 
-// Writes one line to stderr and aborts: a programmer's error, in release builds too. What is on
-// disk is intact by design (the log's recovery), so stopping is always better than going on with a
-// broken invariant.
+// Writes one line to stderr and aborts, in release builds too. Only an error of the programmer may
+// reach it. The log's recovery copes with a stop at any moment, so stopping is always better than
+// going on with a broken invariant.
 [[noreturn]] void assertion_failed(const char* condition, const char* file, int line) noexcept;
 
 }  // namespace mta

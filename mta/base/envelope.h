@@ -25,7 +25,7 @@ enum Notify : std::uint8_t {
     notify_delay = 8,
 };
 
-// None of the strings in an envelope ever holds a control character.
+// No string in an envelope has a control character.
 struct Recipient {
     std::string address;  // local-part@domain as the client wrote it (UTF-8 with SMTPUTF8), without
                           // <> or source route
@@ -37,7 +37,7 @@ struct Recipient {
     bool operator==(const Recipient&) const = default;
 };
 
-// DELIVERBY (RFC 2852): by when the sender wants it delivered, and what is to be done otherwise.
+// DELIVERBY (RFC 2852): the time by which the sender wants the delivery, and what to do otherwise.
 enum class ByMode : std::uint8_t {
     none,       // not asked for
     notify,     // "N": the sender is told that it is late, and it is tried further
@@ -54,7 +54,7 @@ struct DeliverBy {
 inline constexpr std::int8_t priority_min = -9;
 inline constexpr std::int8_t priority_max = 9;
 
-// What few senders ask for.
+// Requests that few senders make.
 struct Requests {
     std::int8_t priority = 0;
     Instant release;  // FUTURERELEASE (RFC 4865): not before; Instant{}: at once
@@ -74,7 +74,7 @@ struct Envelope {
     bool operator==(const Envelope&) const = default;
 };
 
-// What was learnt about the body while it came in; decides how it may leave.
+// What reception found out about the body; it decides how the message may be sent.
 struct BodyFacts {
     std::uint64_t size = 0;  // bytes: our Received line, header, empty line, text; CRLF line ends
     std::uint32_t header_bytes =

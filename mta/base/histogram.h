@@ -8,8 +8,8 @@
 
 namespace mta {
 
-// How long something takes, counted by size. One set of bounds fits all: from one turn of the loop
-// to the days that a message may wait. One writer; others get copies.
+// Durations, counted by size. One set of bounds fits all uses: from a turn of the loop to the days
+// that a message may wait. One thread writes; others get copies.
 struct Histogram {
     static constexpr std::array<Millis, 18> bounds = [] {
         using namespace std::chrono_literals;

@@ -9,8 +9,8 @@
 
 namespace mta {
 
-// An IPv4 or IPv6 address. An IPv4-mapped IPv6 address (::ffff:192.0.2.1) becomes the IPv4 address
-// that it is, so that a rule for 192.0.2.0/24 cannot be walked around.
+// An IPv4 or IPv6 address. An IPv4-mapped IPv6 address (::ffff:192.0.2.1) becomes the IPv4 address,
+// so that it cannot evade a rule for 192.0.2.0/24.
 class IpAddress {
 public:
     IpAddress() = default;  // 0.0.0.0
@@ -44,7 +44,7 @@ private:
 class Network {
 public:
     Network() = default;  // 0.0.0.0/32
-    // Nothing if it is no network or if bits are set behind the prefix ("10.0.0.1/8").
+    // Nothing if the text is no network, or has bits behind the prefix ("10.0.0.1/8").
     [[nodiscard]] static std::optional<Network> parse(std::string_view text);
     [[nodiscard]] bool contains(const IpAddress& address) const;
     [[nodiscard]] std::string to_string() const;

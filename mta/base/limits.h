@@ -1,5 +1,6 @@
-// Every limit of the relay that is not a setting: what it counts, and why this number. What happens
-// at a limit is said where it is enforced. Settings with their defaults are in conf/settings.h.
+// Every limit of the relay that is not a setting: what it counts, and why it has this value. The
+// code that enforces a limit says what happens there. Settings and their defaults are in
+// conf/settings.h.
 #pragma once
 #include <chrono>
 #include <cstddef>
@@ -34,8 +35,8 @@ inline constexpr std::uint32_t session_idle_commands_max = 200;
 // Commands of one session in one turn of the event loop: about a millisecond of work. The others
 // wait for the next turn, so that a client that pipelines thousands does not hold up the others.
 inline constexpr std::uint32_t session_commands_of_turn_max = 100;
-// No mistakes of the client's, but not without end either: MAILs that were deferred since the last
-// message that was taken, and recipients beyond what a transaction may have. 421.
+// Commands that are no errors of the client, and yet may not go on for ever: MAILs that were
+// deferred since the last accepted message, and recipients beyond the limit of a transaction. 421.
 inline constexpr std::uint32_t session_deferrals_max = 100;
 inline constexpr std::uint32_t excess_recipients_max = 10'000;
 
@@ -48,36 +49,36 @@ inline constexpr std::size_t reply_bytes_max = 64u << 10;
 // At most this much of one reply is read, in bytes. Beyond it the code seen last is the answer, and
 // the connection is closed.
 inline constexpr std::size_t reply_raw_bytes_max = 8u << 20;
-// Of a remote's words we keep this much on disk for each recipient.
+// The part of a reply that is kept on disk for each recipient.
 inline constexpr std::size_t kept_reply_bytes_max = 200;
 
 // ---- Destinations ----
-// Addresses whose health is remembered, and hosts whose limit is: about 300 bytes each. Beyond it
-// those that were not used for longest are forgotten, as if nothing had ever been wrong with them.
+// Addresses whose health is remembered, and hosts whose limit is: about 300 bytes each. Beyond this
+// the least recently used are forgotten, as if they had never failed.
 inline constexpr std::size_t addresses_remembered_max = 20'000;
 inline constexpr std::size_t hosts_remembered_max = 20'000;
-// Troubles that are kept over a restart, of destinations and addresses.
+// Failing destinations and addresses that are remembered over a restart.
 inline constexpr std::size_t hints_max = 20'000;
 
 // ---- What the answers to "why" remember (in RAM, for each shard) ----
 // Attempts with their hosts and what was said: about a million where servers repeat themselves. A
 // message with no more than a few failed attempts costs some hundred bytes.
 inline constexpr std::size_t attempt_history_bytes_max = 32u << 20;
-// Of one reply. Real ones have some hundred bytes; without this limit one talkative server's words
-// would displace everybody else's history.
+// The part of one reply that is kept. Real replies have some hundred bytes; without this limit the
+// long replies of one server would displace the history of all others.
 inline constexpr std::size_t attempt_words_bytes_max = 4096;
-// In an answer: of one recipient, and all that are gone through for one message.
+// In an answer: attempts shown of one recipient, and attempts looked at for one message.
 inline constexpr std::size_t attempts_shown_max = 200;
 inline constexpr std::size_t attempts_looked_at_max = 20'000;
-// Recipients who were given up: what of, and which report tells the sender.
+// Recipients that were given up, each with the error and the report about it.
 inline constexpr std::size_t endings_max = 10'000;
 inline constexpr std::size_t ending_words_bytes_max = 500;
 
 // ---- Tracing (`posthouse trace`), for each shard ----
-// Who watches at a time, and what is kept for each until it is fetched.
+// Watchers at a time, and what is kept for each until it is fetched.
 inline constexpr std::size_t trace_watchers_max = 8;
 inline constexpr std::size_t trace_bytes_max = 1u << 20;
-// Who has not fetched for so long has gone.
+// A watcher that has not fetched for this long is dropped.
 inline constexpr Millis trace_silence_max{10'000};
 
 // ---- Bodies ----

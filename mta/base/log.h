@@ -12,8 +12,8 @@ namespace mta {
 enum class Level : std::uint8_t { debug, info, warning, error };
 
 // One event on one line: `delivered id=17 host=mx1.them.example code=250 text="2.0.0 ok"`.
-// Event and names are literals of ours; values from outside are quoted and escaped, so a line
-// cannot be forged.
+// The event and the names are literals of ours. Other values are quoted and escaped, so that nobody
+// can forge a line.
 class LogLine {
 public:
     explicit LogLine(std::string_view event) : line_(event) {}
@@ -26,7 +26,7 @@ public:
     LogLine& with(std::string_view name, std::integral auto value) {
         return with_number(name, static_cast<std::int64_t>(value));
     }
-    // Leaves the pair out when the value is empty.
+    // Adds the pair unless the value is empty.
     LogLine& with_if(std::string_view name, std::string_view value) {
         return value.empty() ? *this : with(name, value);
     }
@@ -40,8 +40,8 @@ private:
     std::string line_;
 };
 
-// Where a loop's lines go: they gather here and leave in one write a turn. One Log a thread; it
-// must outlive all that write to it.
+// Gathers the lines of a loop and writes them out once a turn. One Log a thread; it outlives all
+// that write to it.
 class Log {
 public:
     using Output = std::move_only_function<void(std::string_view lines)>;

@@ -8,7 +8,7 @@
 
 namespace mta {
 
-// So many in such a time.
+// A number of events in a time.
 struct Rate {
     std::uint32_t count = 0;
     Millis period{};
@@ -17,10 +17,9 @@ struct Rate {
 
 inline constexpr std::uint32_t rate_count_max = 1'000'000;
 
-// "100/min": a whole number from 1 to rate_count_max, a slash and s, min (or m) or h. Nothing else
-// is a rate.
+// "100/min": a whole number from 1 to rate_count_max, a slash, and s, min (or m) or h.
 [[nodiscard]] std::optional<Rate> parse_rate(std::string_view text);
-// As parse_rate() takes it.
+// The form that parse_rate() reads.
 [[nodiscard]] std::string to_string(const Rate& rate);
 
 }  // namespace mta

@@ -9,13 +9,13 @@
 
 namespace mta {
 
-// The recipients of an envelope that is being made. A mailbox that is named several times is one
-// recipient, so that it gets one copy: the local part decides byte for byte, the domain by its
-// A-labels. The first way of writing it stays.
+// The recipients of an envelope under construction. A mailbox that is named several times is one
+// recipient and gets one copy: local parts are compared byte for byte, domains by their A-labels.
+// The first spelling stays.
 //
-// What was asked for with it is merged. NOTIFY is all that any of them asks for; one without NOTIFY
-// asks for failure and delay, and NEVER counts only if all say so. The first ORCPT counts (RFC 3461
-// has no rule). The cost of add() does not grow with the number of recipients.
+// The requests for one mailbox are merged. NOTIFY is the union of all; a recipient without NOTIFY
+// asks for failure and delay, and NEVER counts only if all ask for it. The first ORCPT counts (RFC
+// 3461 has no rule). The cost of add() does not grow with the number of recipients.
 class RecipientList {
 public:
     struct Added {
@@ -34,7 +34,7 @@ public:
     [[nodiscard]] std::vector<Recipient> take();
 
 private:
-    // Its index; recipients_.size(): it is not there.
+    // The index of the recipient, or recipients_.size() if there is none.
     [[nodiscard]] std::size_t find(const Recipient& recipient) const;
     void index_last();
 

@@ -10,7 +10,7 @@
 
 namespace mta {
 
-// A keyword of an EHLO reply that the client makes use of, and can do without.
+// A keyword of an EHLO reply that the client uses and can do without.
 enum class SmtpKeyword : std::uint8_t {
     pipelining,
     eight_bit_mime,
@@ -33,7 +33,7 @@ inline constexpr std::array<std::string_view, 10> smtp_keyword_names = {
     return smtp_keyword_names[static_cast<std::size_t>(keyword)];
 }
 
-// In any case; nothing: none of them.
+// Ignores case; nothing if the name is none of them.
 [[nodiscard]] inline std::optional<SmtpKeyword> parse_smtp_keyword(std::string_view name) {
     for (std::size_t i = 0; i < smtp_keyword_names.size(); ++i)
         if (equals_ignoring_case(name, smtp_keyword_names[i])) return static_cast<SmtpKeyword>(i);

@@ -4,11 +4,10 @@
 
 namespace mta {
 
-// The only clock. It has no now() on purpose: code is told the time, so a test can be the clock.
+// The only clock. It has no now() on purpose: time is an argument, so that a test can be the clock.
 //
-// Its epoch is Unix time zero, so that an Instant can be written to disk and means the same after a
-// restart; within a process it never goes back (io::Clock keeps that promise, whatever happens to
-// the machine's clock).
+// Its epoch is Unix time zero: an Instant on disk means the same after a restart. Within a process
+// it never goes back; io::Clock ensures that even if the machine's clock does.
 struct LoopClock {
     using duration = std::chrono::milliseconds;
     using rep = duration::rep;

@@ -17,10 +17,10 @@ namespace mta {
 // is finer than a millisecond is cut off; a leap second counts as the one before.
 [[nodiscard]] std::optional<Instant> parse_rfc3339(std::string_view text);
 
-// "2h 5m", "40s", "3d 4h": the two largest units, for people. Below one second: "0s".
+// "2h 5m", "40s", "3d 4h": the two largest units, for people. Less than a second is "0s".
 [[nodiscard]] std::string format_duration(Millis duration);
 
-// "90s", "5m", "4h", "5d", "250ms": a whole number and one unit. Nothing else is a duration.
+// "90s", "5m", "4h", "5d", "250ms": a whole number and one unit.
 [[nodiscard]] std::optional<Millis> parse_duration(std::string_view text);
 
 // "10kB", "50MB", "1GB", "512B" (powers of 1000) or KiB, MiB, GiB (powers of 1024), in bytes.

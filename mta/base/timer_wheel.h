@@ -8,8 +8,8 @@
 
 namespace mta {
 
-// One timer for each small integer (an index into somebody's slab), for millions of them: set(),
-// clear() and a firing cost a constant, whatever the number of timers, and 16 bytes each.
+// One timer for each small integer (an index into a slab), for millions of integers. set(), clear()
+// and a firing take constant time whatever the number of timers; each takes 16 bytes.
 //
 // A hierarchy of wheels: level n has 64 slots of 64^n ms; a timer lies where its time first
 // differs from the present and moves down as the time comes nearer.
@@ -28,7 +28,7 @@ public:
     [[nodiscard]] bool empty() const { return count_ == 0; }
 
     // No timer fires before this. It may be earlier than the first timer (when one has to move to a
-    // finer wheel), never later. Nothing: no timer is set.
+    // finer wheel), never later. Nothing if no timer is set.
     [[nodiscard]] std::optional<Instant> next() const;
 
     // Takes out every timer with a time <= now and appends it to `fired`, earlier ones first within

@@ -4,7 +4,7 @@
 
 namespace mta {
 
-// What came of a request to try a destination's mail now (ETRN).
+// The result of a request to try a destination's mail now (ETRN).
 struct WakeUp {
     enum class Kind : std::uint8_t {
         started,          // `recipients` are tried now
