@@ -176,7 +176,7 @@ std::uint64_t written_bytes() {
 }
 
 void submit(queue::segment_log::Log& log, decltype(queue::segment_log::Operation::what) what) {
-    log.submit({.shard = 0, .ticket = 0, .what = std::move(what)});
+    log.writer().submit({.shard = 0, .ticket = 0, .what = std::move(what)});
 }
 
 // One message of 1 kB comes and is finished while the log must keep this many DONEs, because other
@@ -197,8 +197,8 @@ void LogCommit_ManyDones(benchmark::State& state) {
     const std::atomic<bool> stop = false;
     submit(log, std::move(**log.read_old_mail(1, stop)));
     const auto work = [&] {
-        while (log.has_work()) benchmark::DoNotOptimize(log.commit());
-        while (log.tend()) {
+        while (log.writer().has_work()) benchmark::DoNotOptimize(log.writer().commit());
+        while (log.writer().tend()) {
         }
         while (log.housekeeping().step()) {
         }
@@ -222,11 +222,11 @@ void LogCommit_ManyDones(benchmark::State& state) {
         message.id = id;
         submit(log, queue::segment_log::Enqueue{
                         std::make_shared<const queue::Message>(std::move(message))});
-        benchmark::DoNotOptimize(log.commit());
-        benchmark::DoNotOptimize(log.tend());
+        benchmark::DoNotOptimize(log.writer().commit());
+        benchmark::DoNotOptimize(log.writer().tend());
         submit(log, queue::segment_log::Finish{.id = id, .reports = {}});
-        benchmark::DoNotOptimize(log.commit());
-        benchmark::DoNotOptimize(log.tend());
+        benchmark::DoNotOptimize(log.writer().commit());
+        benchmark::DoNotOptimize(log.writer().tend());
         while (log.housekeeping().has_work() && log.housekeeping().step()) {
         }
     }
@@ -267,7 +267,7 @@ void LogBody_Read(benchmark::State& state) {
     const auto size = message.facts.size;
     submit(log,
            queue::segment_log::Enqueue{std::make_shared<const queue::Message>(std::move(message))});
-    while (log.has_work()) benchmark::DoNotOptimize(log.commit());
+    while (log.writer().has_work()) benchmark::DoNotOptimize(log.writer().commit());
     for (auto _ : state) {
         for (std::uint64_t at = 0; at < size; at += piece_bytes) {
             const auto answer = log.answer(
