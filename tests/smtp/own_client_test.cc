@@ -22,7 +22,7 @@ const std::string refused_message = mail + refused_rcpt + "DATA\r\n" + text + ".
 
 ClientInfo own_client() {
     auto client = ServerWorld::stranger();
-    client.is_own = true;
+    client.rights.is_own = true;
     return client;
 }
 
