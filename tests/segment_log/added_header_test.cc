@@ -26,10 +26,16 @@ MessageId enqueue_small(Spool& spool, const std::string& body) {
     return id;
 }
 
-MessageId enqueue_large(Spool& spool, const std::string& body) {
+// `is_scattered`: its pieces lie far apart.
+MessageId enqueue_large(Spool& spool, const std::string& body, bool is_scattered = false) {
     const auto id = spool.store->allocate_id();
     for (std::size_t at = 0; at < body.size(); at += 10'000) {
         spool.store->append_body(id, body.substr(at, 10'000), nullptr);
+        if (is_scattered) {
+            const auto between = spool.store->allocate_id();
+            spool.store->enqueue(shared_message(between, std::string(40'000, 'x')), nullptr);
+            spool.store->finish(between, {}, nullptr);
+        }
         spool.run();
     }
     const auto message = with_added_header(*large_message(id, body.size()));
@@ -100,7 +106,7 @@ TEST(AddedHeader, moves_with_its_message_when_segments_are_compacted) {
     MessageId small = 0;
     {
         Spool spool(disk, options);
-        large = enqueue_large(spool, body);
+        large = enqueue_large(spool, body, true);
         small = enqueue_small(spool, "a body");
         for (int i = 0; i < 600; ++i) {
             const auto id = spool.store->allocate_id();
@@ -159,11 +165,9 @@ TEST(AddedHeader, that_makes_no_sense_makes_the_record_none) {
     for (std::size_t cut = 0; cut < payload.size(); ++cut)
         EXPECT_FALSE(parse_enqueue(std::string_view(payload).substr(0, cut))) << cut;
     const auto length_at = payload.find(added) - 4;
-    for (const char wrong : {'\0', '\x7f'}) {
-        auto bad = payload;
-        bad[length_at] = wrong;
-        EXPECT_FALSE(parse_enqueue(bad)) << int{wrong};
-    }
+    auto bad = payload;
+    bad[length_at] = '\x7f';
+    EXPECT_FALSE(parse_enqueue(bad)) << "longer than the record";
     message.facts.size = 3;
     payload.clear();
     put_enqueue(payload, message, 0, {});

@@ -547,9 +547,10 @@ TEST(ServerSession, takes_nothing_before_the_banner) {
 TEST(ServerSession, takes_nothing_before_the_answer_to_data) {
     ServerWorld world;
     world.greet();
-    world.session.on_bytes(world.now, mail + rcpt + "DATA\r\n");
-    EXPECT_EQ(codes(world.session.take_output()), "250 2.1.0,250 2.1.5");
+    world.begins_at_once = false;
+    EXPECT_EQ(codes(world.send(mail + rcpt + "DATA\r\n")), "250 2.1.0,250 2.1.5");
     world.session.on_bytes(world.now, "S");
+    world.begin_held();
     world.pump();
     EXPECT_EQ(codes(world.take_said()), "554 5.5.0");
     EXPECT_TRUE(world.ended);
@@ -716,9 +717,11 @@ TEST(ServerSession, leaves_a_complete_message_to_the_driver_when_the_connection_
 TEST(ServerSession, ignores_answers_about_a_message_of_an_ended_session) {
     ServerWorld world;
     world.greet();
-    world.session.on_bytes(world.now, mail + rcpt + "DATA\r\n");
+    world.begins_at_once = false;
+    world.send(mail + rcpt + "DATA\r\n");
     world.session.on_closed(world.now, "");
-    world.pump();  // MessageBegins is answered now
+    world.begin_held();
+    world.pump();
     EXPECT_EQ(world.begun, 1U);
     EXPECT_EQ(world.aborted.size(), 1U);
 }

@@ -109,6 +109,12 @@ public:
         return true;
     }
 
+    // Answers the MessageBegins that was held.
+    void begin_held() {
+        begins_at_once = true;
+        if (auto event = std::exchange(held_begin_, {})) on(*event);
+    }
+
     // Answers to a message that waits for its store (with `stores_at_once` off).
     void store() {
         accepted.push_back(*std::exchange(waiting, {}));
@@ -125,6 +131,7 @@ public:
     bool stores_at_once = true;
     bool takes_body_at_once = true;
     bool answers_at_once = true;
+    bool begins_at_once = true;          // otherwise with begin_held()
     std::optional<ServerReply> no_mail;  // the reply to MAIL
     bool takes_all_recipients = false;
     std::function<ServerReply(const EtrnArguments&)> on_etrn;
@@ -167,6 +174,10 @@ private:
             });
     }
     void on(ServerSession::MessageBegins& event) {
+        if (!begins_at_once) {
+            held_begin_ = std::move(event);
+            return;
+        }
         ++begun;
         envelope_ = std::move(event.envelope);
         if (refuse_begin) {
@@ -190,6 +201,7 @@ private:
     void on(ServerSession::Refused& event) { refused.push_back(std::move(event)); }
     void on(ServerSession::SessionEnded& event) { ended = std::move(event); }
 
+    std::optional<ServerSession::MessageBegins> held_begin_;
     Envelope envelope_;
     std::string said_;
 };
