@@ -77,9 +77,7 @@ Connection::Connection(const Services& services, std::shared_ptr<const SessionCo
 
 void Connection::start() {
     open_stream();
-    if (services_.log.shows(Level::debug)) {
-        services_.log.write(now(), Level::debug, line("connected"));
-    }
+    services_.events.send(now(), events::SessionBegan{ref()});
     session_.on_connected(now());
     pump();
 }
@@ -157,10 +155,8 @@ void Connection::go_on_in_next_turn() {
 
 void Connection::handle(smtp::ServerSession::MessageBegins& begins) {
     if (const auto refusal = services_.store.refusal()) {
-        services_.log.write(now(), Level::warning,
-                            line("not_accepted")
-                                .with("from", begins.envelope.reverse_path)
-                                .with("reason", refusal->text));
+        services_.events.send(
+            now(), events::NotAccepted{ref(), begins.envelope.reverse_path, refusal->text});
         return session_.refuse(now(), reply_to(*refusal));
     }
     incoming_ = Incoming{};
@@ -216,7 +212,7 @@ void Connection::handle(smtp::ServerSession::MessageEnds& ends) {
         message->body = std::move(rest);
     }
     MTA_ASSERT(incoming_->is_streamed || message->is_body_inline());
-    const auto client = incoming_->helo_name + " [" + remote_.address.to_string() + "]";
+    auto client = incoming_->helo_name + " [" + remote_.address.to_string() + "]";
     incoming_.reset();
     is_storing_ = true;
     const std::shared_ptr<const queue::Message> shared = std::move(message);
@@ -228,7 +224,8 @@ void Connection::handle(smtp::ServerSession::MessageEnds& ends) {
                                     services->statistics->stored.add(services->clock.now() - begun);
                                 if (const auto self = weak.lock()) self->on_stored(id, result);
                             });
-    services_.on_message(shared, client);
+    services_.events.send(now(), events::Received{shared, std::move(client)});
+    services_.on_message(shared);
 }
 
 void Connection::on_stored(queue::MessageId id, const queue::StoreResult<void>& result) {
@@ -236,10 +233,7 @@ void Connection::on_stored(queue::MessageId id, const queue::StoreResult<void>& 
     if (result) {
         session_.accepted(now());
     } else {
-        services_.log.write(now(), Level::error,
-                            line("not_stored")
-                                .with("id", queue::format_id(id))
-                                .with("reason", result.error().text));
+        services_.events.send(now(), events::NotStored{ref(), id, result.error().text});
         session_.refuse(now(), reply_to(result.error()));
     }
     pump();
@@ -247,11 +241,9 @@ void Connection::on_stored(queue::MessageId id, const queue::StoreResult<void>& 
 
 void Connection::handle(smtp::ServerSession::MessageAborted& aborted) {
     if (!incoming_) return;
-    services_.log.write(now(), Level::info,
-                        line("aborted")
-                            .with("id", queue::format_id(incoming_->id))
-                            .with("from", incoming_->envelope.reverse_path)
-                            .with("reason", aborted.reason));
+    services_.events.send(now(),
+                          events::Aborted{ref(), incoming_->id, incoming_->envelope.reverse_path,
+                                          std::move(aborted.reason)});
     if (incoming_->is_streamed) services_.store.discard_body(incoming_->id);
     incoming_.reset();
 }
@@ -273,9 +265,8 @@ smtp::ServerSession::OnEtrn Connection::etrn_for_client() {
                 : reply_to(arguments,
                            services_.on_wake(arguments.domain, arguments.kind == Kind::tree));
         if (reply.code < 400) {
-            services_.log.write(
-                now(), Level::info,
-                line("etrn").with("node", arguments.node).with("reply", for_log(reply)));
+            services_.events.send(now(),
+                                  events::MailCalledFor{ref(), arguments.node, for_log(reply)});
         }
         return reply;
     };
@@ -284,22 +275,17 @@ smtp::ServerSession::OnEtrn Connection::etrn_for_client() {
 void Connection::handle(smtp::ServerSession::Refused& refused) {
     if (services_.statistics != nullptr) services_.statistics->count(refusal_of(refused.reply));
     if (refused.is_repetition) return;
-    services_.log.write(now(), Level::info,
-                        line("refused")
-                            .with("command", refused.command)
-                            .with("reply", for_log(refused.reply))
-                            .with_if("cause", std::exchange(refusal_cause_, {})));
+    services_.events.send(
+        now(), events::CommandRefused{ref(), std::move(refused.command), for_log(refused.reply),
+                                      std::exchange(refusal_cause_, {})});
 }
 
 void Connection::handle(smtp::ServerSession::SessionEnded& ended) {
     using enum smtp::ServerSession::EndReason;
     has_ended_ = true;
     const bool is_ordinary = ended.reason == quit || ended.reason == lost;
-    const auto level = is_ordinary ? Level::debug : Level::info;
-    if (!services_.log.shows(level)) return;
-    services_.log.write(
-        now(), level,
-        line("disconnected").with("reason", words_of(ended.reason)).with_if("text", ended.text));
+    services_.events.send(now(), events::SessionEnded{ref(), std::string(words_of(ended.reason)),
+                                                      std::move(ended.text), is_ordinary});
 }
 
 // The timer is not moved at each byte: it fires at the earliest deadline that was ever asked for,
@@ -324,12 +310,6 @@ void Connection::end() {
         const auto self = weak.lock();
         if (self && self->on_ended_) std::exchange(self->on_ended_, {})();
     });
-}
-
-LogLine Connection::line(std::string_view event) const {
-    LogLine line(event);
-    line.with("session", number_).with("client", remote_.address.to_string());
-    return line;
 }
 
 }  // namespace mta::inbound

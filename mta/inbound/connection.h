@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "mta/base/log.h"
 #include "mta/base/wake_up.h"
+#include "mta/events/dispatcher.h"
 #include "mta/inbound/session_config.h"
 #include "mta/inbound/statistics.h"
 #include "mta/io/byte_stream.h"
@@ -23,11 +23,11 @@ struct Services {
     io::Loop& loop;
     const io::Clock& clock;
     queue::Store& store;
-    Log& log;
+    const events::Dispatcher& events;
     // Right after a message was handed to the store: delivery may start, the 250 waits for the
-    // disk. `client` is for the log: "pc.office.example [192.168.0.7]".
-    std::function<void(std::shared_ptr<const queue::Message>, std::string_view client)> on_message;
-    // The store could not keep it, and the client heard so.
+    // disk.
+    std::function<void(std::shared_ptr<const queue::Message>)> on_message;
+    // The store could not keep it, and the client was told so.
     std::function<void(queue::MessageId)> on_lost_message;
     // Mail for a domain, or (`is_tree`) all below it too, is wanted now: ETRN. Null: nobody serves
     // it.
@@ -100,7 +100,7 @@ private:
     void arm_timer();
     void end();
     [[nodiscard]] Instant now() const { return services_.clock.now(); }
-    [[nodiscard]] LogLine line(std::string_view event) const;
+    [[nodiscard]] events::SessionRef ref() const { return {number_, remote_.address}; }
 
     const Services& services_;
     std::shared_ptr<const SessionConfig> config_;

@@ -23,7 +23,8 @@ constexpr Millis pause_line_interval{1000};
 }  // namespace
 
 Server::Server(Services services)
-    : services_(std::move(services)), refusal_log_(services_.loop, services_.clock, services_.log) {
+    : services_(std::move(services)),
+      refusal_log_(services_.loop, services_.clock, services_.events) {
     services_.statistics = &statistics_;
 }
 
@@ -150,10 +151,8 @@ void Server::look_at_the_load() {
     const bool is_stressed = is_stressed_ ? used * 10 >= most * 6 : used * 4 > most * 3;
     if (is_stressed == is_stressed_) return;
     is_stressed_ = is_stressed;
-    services_.log.write(services_.clock.now(), Level::info,
-                        LogLine(is_stressed ? "connections_scarce" : "connections_plenty")
-                            .with("used", used)
-                            .with("max", most));
+    services_.events.send(services_.clock.now(),
+                          events::ConnectionsScarce{is_stressed, used, most});
     for (auto& client : connections_ | std::views::values) {
         client.connection->set_stressed(is_stressed);
     }
@@ -163,10 +162,7 @@ void Server::on_pause(std::string_view reason) {
     const auto now = services_.clock.now();
     if (now < next_pause_line_) return;
     next_pause_line_ = now + pause_line_interval;
-    services_.log.write(now, Level::warning,
-                        LogLine("accepting_paused")
-                            .with("reason", reason)
-                            .with("text", "new clients wait; raise LimitNOFILE= or ulimit -n"));
+    services_.events.send(now, events::AcceptingPaused{std::string(reason)});
 }
 
 void Server::shutdown() {

@@ -164,7 +164,7 @@ std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& on
             return true;
         });
     if (cancelled > 0) {
-        impl_->context.event(Cancelled{id, cancelled});
+        impl_->context.event(events::Cancelled{id, cancelled});
         impl_->ledger.commit(message);
     }
     impl_->context.request_tick();

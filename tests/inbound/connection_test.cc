@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "mta/base/limits.h"
+#include "mta/events/log_sink.h"
 #include "tests/inbound/fake_store.h"
 #include "tests/support/fake_stream.h"
 
@@ -14,6 +15,11 @@ namespace {
 class InboundConnection : public testing::Test {
 protected:
     InboundConnection() {
+        events_.add([this](Instant at, const events::Event& event) {
+            if (const auto* received = std::get_if<events::Received>(&event))
+                clients_.push_back(received->client);
+            log_sink_.write(at, event);
+        });
         conf::Settings settings;
         settings.hostname = "relay.office.example";
         settings.relay.networks = {*Network::parse("192.0.2.0/24")};
@@ -53,6 +59,8 @@ protected:
     io::Clock clock_{loop_};
     std::string logged_;
     Log log_{[this](std::string_view lines) { logged_ += lines; }, true};
+    events::LogSink log_sink_{log_};
+    events::Dispatcher events_;
     FakeStore store_;
     std::vector<std::shared_ptr<const queue::Message>> messages_;
     std::vector<std::string> clients_;
@@ -60,12 +68,8 @@ protected:
     Services services_{.loop = loop_,
                        .clock = clock_,
                        .store = store_,
-                       .log = log_,
-                       .on_message =
-                           [this](auto message, std::string_view client) {
-                               messages_.push_back(message);
-                               clients_.emplace_back(client);
-                           },
+                       .events = events_,
+                       .on_message = [this](auto message) { messages_.push_back(message); },
                        .on_lost_message = [this](auto id) { lost_.push_back(id); }};
     std::shared_ptr<const SessionConfig> config_;
     FakePeer peer_;

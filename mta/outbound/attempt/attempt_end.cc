@@ -277,7 +277,8 @@ void Deliveries::note_host_failure(Delivery& delivery, const DeliveryError& erro
     }
     // The spool's failure is no attempt.
     if (error.scope != Scope::message) ++parts_.sites[delivery.site].failed_attempts;
-    context_.event(HostFailed{delivery.id, parts_.sites[delivery.site].destination.name(), error});
+    context_.event(
+        events::HostFailed{delivery.id, parts_.sites[delivery.site].destination.name(), error});
 }
 
 Deliveries::How Deliveries::how_of(const Delivery& delivery, bool has_failed) {
@@ -430,11 +431,12 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
     using Change = queue::Destination::Change;
     if (change != Change::none || delivery->is_probe()) context_.note_trouble();
     if (change == Change::went_down) {
-        context_.event(DestinationDown{destination.name(), error,
-                                       destination.health().next_probe().value_or(now),
-                                       destination.waiting()});
+        context_.event(events::DestinationDown{destination.name(), error,
+                                               destination.health().next_probe().value_or(now),
+                                               destination.waiting()});
     } else if (change == Change::came_up) {
-        context_.event(DestinationUp{destination.name(), now - *down_since, destination.waiting()});
+        context_.event(
+            events::DestinationUp{destination.name(), now - *down_since, destination.waiting()});
     }
     if (delivery->bundle) {
         const auto message = delivery->message;
@@ -458,7 +460,7 @@ void Deliveries::end(const DeliveryPtr& delivery, How how) {
             parts_.scheduler.rearm(message, delivery->recipients);
         }
         delivery->bundle = {};
-        context_.event(Postponed{delivery->id, destination.name(), error, next_due});
+        context_.event(events::Postponed{delivery->id, destination.name(), error, next_due});
     }
     remove(*delivery);
     parts_.sites.end_wake_if_done(delivery->site);

@@ -61,8 +61,8 @@ Deliveries::DeliveryPtr Deliveries::make(queue::SiteHandle site) {
     all_.push_back(delivery);
     hold_suspects(*delivery);
     if (parts_.sites[site].limits.has_rates()) context_.note_trouble();
-    context_.event(AttemptStarted{delivery->id, parts_.sites[site].destination.name(),
-                                  static_cast<std::uint32_t>(delivery->recipients.size())});
+    context_.event(events::AttemptStarted{delivery->id, parts_.sites[site].destination.name(),
+                                          static_cast<std::uint32_t>(delivery->recipients.size())});
     return delivery;
 }
 

@@ -219,8 +219,8 @@ bool Deliveries::suspend_source(ConnectionHandle connection, const DeliveryError
     if (was_suspended) return true;
     for (const auto& suspension : site.sources.suspensions(now)) {
         if (suspension.source != target.source) continue;
-        context_.event(
-            SourceSuspended{site.destination.name(), target.source, error, suspension.until});
+        context_.event(events::SourceSuspended{site.destination.name(), target.source, error,
+                                               suspension.until});
     }
     pool_.close_idle_from(index, target.source);
     return true;
