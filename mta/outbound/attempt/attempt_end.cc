@@ -3,27 +3,18 @@
 #include <utility>
 
 #include "mta/base/assert.h"
-#include "mta/base/domain.h"
-#include "mta/diagnosis/reply_words.h"
+#include "mta/diagnosis/diagnosis.h"
 #include "mta/outbound/attempt/deliveries.h"
 
 namespace mta::outbound {
 namespace {
-
-// The server has enough recipients in this transaction (RFC 5321 section 4.5.3.1.10); with or
-// without the enhanced code for it.
-bool is_too_many_recipients(const DeliveryError& error) {
-    if (error.reply_code != 452 && error.reply_code != 552) return false;
-    return error.status == EnhancedStatus{4, 5, 3} ||
-           to_lower(error.text).contains("too many recipients");
-}
 
 // After a refusal of our IPv6 address.
 constexpr Millis v4_preferred_for{4 * 3'600'000};
 
 bool is_for_want_of_name(const Result<void>& result) {
     return !result && result.error().scope != Scope::host &&
-           smtp::is_about_reverse_name(result.error());
+           diagnosis::diagnose(result.error()).wants_reverse_name;
 }
 
 bool is_broken_off(const smtp::ClientSession::TransactionEnded& outcome, std::size_t recipient) {
@@ -79,7 +70,7 @@ bool Deliveries::note_answers(Delivery& delivery,
                               const smtp::ClientSession::TransactionEnded& outcome,
                               ConnectionHandle connection) {
     const auto is_refusal = [](const auto& result) {
-        return !result && smtp::is_about_our_address(result.error());
+        return !result && diagnosis::diagnose(result.error()).is_about_our_address;
     };
     const auto& results = outcome.recipients;
     const auto refusal = std::ranges::find_if(results, is_refusal);
@@ -95,7 +86,7 @@ bool Deliveries::note_answers(Delivery& delivery,
         if (!context_.is_draining())
             pool_.note_break(connection, results[outcome.broken_off.front()].error());
     } else if (trouble != results.end() && !is_source_refused) {
-        if (smtp::is_too_many_connections(trouble->error())) {
+        if (diagnosis::diagnose(trouble->error()).is_too_many_connections) {
             pool_.note_too_many(connection);
         } else {
             pool_.note_failure(connection, trouble->error());
@@ -139,7 +130,8 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
         const auto heard = heard_of(error, is_broken);
         delivery.heard = std::max(delivery.heard, heard);
         const bool is_one_too_many = is_some_taken && heard >= Heard::refusal &&
-                                     !error.is_permanent() && is_too_many_recipients(error);
+                                     !error.is_permanent() &&
+                                     diagnosis::diagnose(error).is_too_many_recipients;
         const bool goes_to_v4 = turns_to_v4 && is_for_want_of_name(result);
         const bool goes_to_next_host = heard == Heard::nothing || heard == Heard::refusal ||
                                        (is_broken && !outcome.in_doubt) || goes_to_v4;
@@ -149,7 +141,7 @@ Deliveries::Sorted Deliveries::sort_answers(Delivery& delivery,
                                 {.recipient = number, .at = context_.now(), .error = error});
         }
         if (is_one_too_many || (goes_to_v4 && !can_go_on) ||
-            (is_source_refused && smtp::is_about_our_address(error))) {
+            (is_source_refused && diagnosis::diagnose(error).is_about_our_address)) {
             sorted.again.push_back(number);
         } else if (is_broken && are_some_to_blame) {
             if (std::ranges::find(outcome.suspects, i) != outcome.suspects.end()) {
@@ -332,13 +324,13 @@ void Deliveries::settle_all(const DeliveryPtr& delivery, std::span<const Outcome
 // has lacked it for long enough.
 bool Deliveries::is_lacking_for_good(const Delivery& delivery, std::size_t i) {
     const auto& refusal = *delivery.refusals[i];
-    if (!smtp::is_missing_keyword(refusal)) return false;
+    if (!diagnosis::diagnose(refusal).is_missing_keyword) return false;
     const bool is_believed = parts_.sites[delivery.site].missing.add(refusal, context_.now());
     auto& table = parts_.scheduler.table();
     const auto& recipient =
         table.recipient(table.message(delivery.message), delivery.recipients[i]);
     const auto& former = table.error(recipient);
-    return is_believed && smtp::is_missing_keyword(former) &&
+    return is_believed && diagnosis::diagnose(former).is_missing_keyword &&
            former.status.detail == refusal.status.detail;
 }
 
@@ -367,7 +359,7 @@ void Deliveries::give_up(const DeliveryPtr& delivery) {
     const bool are_all_settled = outcomes.size() == delivery->recipients.size();
     // To be turned away as one too many is no failure.
     const bool has_failed =
-        host_error && !is_hopeless && !smtp::is_too_many_connections(*host_error);
+        host_error && !is_hopeless && !diagnosis::diagnose(*host_error).is_too_many_connections;
     const auto how = how_of(*delivery, has_failed);
     if (are_all_settled) {
         settle_all(delivery, outcomes, how);

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "mta/base/assert.h"
-#include "mta/diagnosis/reply_words.h"
+#include "mta/diagnosis/diagnosis.h"
 
 namespace mta::outbound {
 namespace {
@@ -285,9 +285,10 @@ void Deliveries::on_transaction_end(ConnectionHandle connection,
         start_afresh(delivery, connection);
     } else {
         // A host that lacks a keyword was not asked.
-        const bool was_asked = std::ranges::any_of(
-            ended.outcome.recipients,
-            [](const auto& result) { return result || !smtp::is_missing_keyword(result.error()); });
+        const bool was_asked =
+            std::ranges::any_of(ended.outcome.recipients, [](const auto& result) {
+                return result || !diagnosis::diagnose(result.error()).is_missing_keyword;
+            });
         if (was_asked) ++delivery->sessions;
         judge(delivery, ended.outcome, connection);
     }
@@ -316,14 +317,15 @@ void Deliveries::on_end(ConnectionHandle connection, const std::optional<Deliver
 void Deliveries::on_refused(const DeliveryPtr& delivery, ConnectionHandle connection,
                             const DeliveryError& error) {
     const bool is_of_source = pool_[connection].has_unusable_source();
-    const bool is_refusal_of_source = is_of_source || smtp::is_about_our_address(error);
+    const bool is_refusal_of_source =
+        is_of_source || diagnosis::diagnose(error).is_about_our_address;
     if (is_refusal_of_source && suspend_source(connection, error))
         return put_back(delivery, How::unknown);
     set_unconnected(*delivery, true);
     // What a host that we reached did is more telling than what the DNS said of another one.
     note_host_failure(*delivery, error);
     delivery->host_error = error;
-    if (smtp::is_too_many_connections(error)) {
+    if (diagnosis::diagnose(error).is_too_many_connections) {
         pool_.note_too_many(connection);
         --delivery->addresses_tried;
         std::erase(delivery->asked, pool_[connection].target().endpoint);
