@@ -21,17 +21,9 @@ Deliveries::Deliveries(Context& context, Parts parts)
     : context_(context),
       parts_(parts),
       pool_(context, {parts.sites, parts.addresses, parts.scheduler, parts.connections},
-            {.on_ready = [this](ConnectionHandle connection) { on_ready(connection); },
-             .on_room = [this](ConnectionHandle connection) { on_room(connection); },
-             .on_body_out = [this](ConnectionHandle connection) { send_trial(connection); },
-             .on_silent = [this](ConnectionHandle connection) { on_silent(connection); },
-             .on_transaction_end =
-                 [this](ConnectionHandle connection, const Connection::TransactionEnd& ended) {
-                     on_transaction_end(connection, ended);
-                 },
-             .on_end =
-                 [this](ConnectionHandle connection, const std::optional<DeliveryError>& error) {
-                     on_end(connection, error);
+            {.on_event =
+                 [this](ConnectionHandle connection, ConnectionPool::Event event) {
+                     on_connection_event(connection, event);
                  },
              .on_host_room =
                  [this](const HostLimits::HostPtr& host) {
@@ -133,7 +125,7 @@ void Deliveries::connect(const DeliveryPtr& delivery) {
         walk(delivery);
     } else {
         transact(delivery, kept);
-        pool_[kept].pump();
+        pool_.pump(kept);
     }
 }
 
@@ -158,6 +150,17 @@ std::uint32_t Deliveries::connections_max_for(queue::SiteHandle site) const {
 
 // ---- On a connection ----
 
+void Deliveries::on_connection_event(ConnectionHandle connection, ConnectionPool::Event& event) {
+    if (const auto* const transaction = std::get_if<TransactionEnd>(&event))
+        return on_transaction_end(connection, *transaction);
+    if (const auto* const ended = std::get_if<ConnectionEnded>(&event))
+        return on_end(connection, *ended);
+    if (std::holds_alternative<ConnectionReady>(event)) return on_ready(connection);
+    if (std::holds_alternative<ConnectionRoom>(event)) return on_room(connection);
+    if (std::holds_alternative<BodyOut>(event)) return send_trial(connection);
+    on_silent(connection);
+}
+
 void Deliveries::on_ready(ConnectionHandle connection) {
     context_.request_tick();
     const bool can_start = pool_[connection].can_start();
@@ -169,9 +172,9 @@ void Deliveries::on_ready(ConnectionHandle connection) {
     if (delivery) {
         transact(delivery, connection);
     } else if (work_of(connection).leaving) {
-        pool_[connection].quit();
+        pool_.quit(connection);
     } else if (work_of(connection).active.empty()) {
-        const auto site = pool_.site_of(connection);
+        const auto site = pool_[connection].site();
         const bool can_serve = can_start && !context_.is_draining() &&
                                !pool_.is_used_up(connection) &&
                                !parts_.sites[site].destination.is_closed();
@@ -185,7 +188,7 @@ void Deliveries::on_ready(ConnectionHandle connection) {
 // Another transaction right behind the one that waits for its last reply, if the site has all the
 // connections that it may have: then this is the soonest that the next bundle can leave.
 void Deliveries::on_room(ConnectionHandle connection) {
-    const auto site = pool_.site_of(connection);
+    const auto site = pool_[connection].site();
     auto& destination = parts_.sites[site].destination;
     if (context_.is_draining() || !parts_.lines.make_way(site) ||
         !destination.may_follow(context_.now()))
@@ -232,7 +235,7 @@ void Deliveries::fit_to_limits(Delivery& delivery, const smtp::Capabilities& cap
 }
 
 void Deliveries::transact(const DeliveryPtr& delivery, ConnectionHandle connection) {
-    auto& open = pool_[connection];
+    const auto& open = pool_[connection];
     const auto& capabilities = open.capabilities();
     if (capabilities.recipients_max != 0 || capabilities.recipient_domains_max != 0)
         fit_to_limits(*delivery, capabilities);
@@ -249,7 +252,7 @@ void Deliveries::transact(const DeliveryPtr& delivery, ConnectionHandle connecti
     if (std::ranges::find(delivery->asked, endpoint) == delivery->asked.end())
         delivery->asked.push_back(endpoint);
     work_of(connection).active.push_back(delivery);
-    open.start(delivery->content, delivery->recipients);
+    pool_.start(connection, delivery->content, delivery->recipients);
 }
 
 void Deliveries::on_silent(ConnectionHandle connection) {
@@ -262,8 +265,7 @@ void Deliveries::on_silent(ConnectionHandle connection) {
                                                       context_.now());
 }
 
-void Deliveries::on_transaction_end(ConnectionHandle connection,
-                                    const Connection::TransactionEnd& ended) {
+void Deliveries::on_transaction_end(ConnectionHandle connection, const TransactionEnd& ended) {
     auto& active = work_of(connection).active;
     MTA_ASSERT(!active.empty());
     const auto delivery = active.front();
@@ -293,7 +295,7 @@ void Deliveries::on_transaction_end(ConnectionHandle connection,
     }
 }
 
-void Deliveries::on_end(ConnectionHandle connection, const std::optional<DeliveryError>& error) {
+void Deliveries::on_end(ConnectionHandle connection, const ConnectionEnded& ended) {
     const auto [reserved, opening, leaving, active] = std::exchange(work_of(connection), {});
     MTA_ASSERT(active.empty());
     if (reserved) {
@@ -307,15 +309,15 @@ void Deliveries::on_end(ConnectionHandle connection, const std::optional<Deliver
         end(delivery, How::unknown);
         return;
     }
-    if (opening && error) return on_refused(delivery, connection, *error);
+    if (opening && ended.error)
+        return on_refused(delivery, connection, *ended.error, ended.has_unusable_source);
     set_unconnected(*delivery, true);
     walk(delivery);
 }
 
 // The connection that it had opened came to nothing before the first transaction.
 void Deliveries::on_refused(const DeliveryPtr& delivery, ConnectionHandle connection,
-                            const DeliveryError& error) {
-    const bool is_of_source = pool_[connection].has_unusable_source();
+                            const DeliveryError& error, bool is_of_source) {
     const bool is_refusal_of_source = is_of_source || smtp::is_about_our_address(error);
     if (is_refusal_of_source && suspend_source(connection, error))
         return put_back(delivery, How::unknown);

@@ -101,7 +101,7 @@ public:
         Ledger& ledger;
         MessageCopies& copies;
         AttemptHistory& history;
-        Connection::Parts connections;
+        ConnectionPool::World connections;
     };
     Deliveries(Context& context, Parts parts);
 
@@ -338,14 +338,15 @@ private:
     void put_back(const DeliveryPtr& delivery, How how);
     [[nodiscard]] static Lines::Place place_of(const Delivery& delivery);
 
+    void on_connection_event(ConnectionHandle connection, ConnectionPool::Event& event);
     void on_ready(ConnectionHandle connection);
     void on_room(ConnectionHandle connection);
     void on_silent(ConnectionHandle connection);
-    void on_transaction_end(ConnectionHandle connection, const Connection::TransactionEnd& ended);
-    void on_end(ConnectionHandle connection, const std::optional<DeliveryError>& error);
+    void on_transaction_end(ConnectionHandle connection, const TransactionEnd& ended);
+    void on_end(ConnectionHandle connection, const ConnectionEnded& ended);
     void fit_to_limits(Delivery& delivery, const smtp::Capabilities& capabilities);
     void on_refused(const DeliveryPtr& delivery, ConnectionHandle connection,
-                    const DeliveryError& error);
+                    const DeliveryError& error, bool is_of_source);
     void transact(const DeliveryPtr& delivery, ConnectionHandle connection);
     void start_afresh(const DeliveryPtr& delivery, ConnectionHandle connection);
     // By some host, in this attempt; one that lacks a keyword does that without a session.

@@ -206,7 +206,7 @@ bool Deliveries::suspend_source(ConnectionHandle connection, const DeliveryError
     const auto& target = pool_[connection].target();
     if (target.source.empty()) return false;
     const auto now = context_.now();
-    const auto index = pool_.site_of(connection);
+    const auto index = pool_[connection].site();
     auto& site = parts_.sites[index];
     const bool was_suspended = site.sources.is_suspended(target.source, now);
     if (!site.sources.refuse(parts_.sources.members(site.plan.source),
