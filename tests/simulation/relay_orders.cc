@@ -146,7 +146,9 @@ bool RelayWorld::check_order(Order order, queue::MessageId id, const RecipientVi
             break;
         case Order::cancel:
             is_due = is_free;
-            is_touched = is == nullptr;
+            // A recipient that was given up goes with the last one beside it, when its report is
+            // made.
+            is_touched = was.reason != WaitReason::report && is == nullptr;
             break;
         case Order::bounce:
             is_due = is_free;
