@@ -49,8 +49,8 @@ public:
     // Of the last failure since it was last up. While up: empty.
     [[nodiscard]] const mta::DeliveryError& last_error() const { return last_error_; }
     [[nodiscard]] std::uint32_t failures() const { return failures_; }
-    // Grows with each success: whoever saw an earlier number and fails then knows that others were
-    // served meanwhile.
+    // Grows with each success: a caller that saw an earlier number and fails knows that
+    // others were served meanwhile.
     [[nodiscard]] std::uint64_t successes() const { return successes_; }
 
     // `is_probe`: the failure is a probe's own. Others, of what was under way when it went down,

@@ -9,8 +9,8 @@
 namespace queue {
 
 // Numbers below 2^48 in six bytes, aligned to two: for what is kept millions of times. Both kinds
-// convert to and from what they stand for by themselves, so that whoever reads or writes an entry
-// need not know. NOLINTBEGIN(google-explicit-constructor)
+// convert to and from what they stand for by themselves, so that code that
+// reads or writes an entry need not know. NOLINTBEGIN(google-explicit-constructor)
 
 class Uint48 {
 public:

@@ -366,7 +366,7 @@ bool Scheduler::is_late_notice_due(const MessageEntry& message, const RecipientE
     return at && now >= *at;
 }
 
-// Once. What was late already when it came has been told by whoever had it then.
+// Due once. Mail that was late already when it came was reported by the relay that had it then.
 std::optional<Instant> Scheduler::late_notice(const MessageEntry& message,
                                               const RecipientEntry& recipient) const {
     const auto& by = table_.requests(message).deliver_by;

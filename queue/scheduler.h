@@ -23,7 +23,7 @@ namespace queue {
 // A recipient is in one of these places, and each has a clock or an owner, so nothing can be
 // forgotten:
 //   waiting     (is_waiting) for its due time
-//   in motion   (bundle != nothing) in a line or a delivery; its owner is whoever made the bundle
+//   in motion   (it has a bundle) in a line or a delivery; its owner is the part that made it
 //   reported    (is_reported) given up, the report is being made; its owner is the reporter
 //   held        for an operator
 //   done        not open

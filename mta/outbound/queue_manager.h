@@ -151,7 +151,7 @@ public:
     // ".sub.tree": all domains below it.
     std::size_t flush_domain(const std::string& domain);
     std::size_t flush_message(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
-    // The same for whoever may ask from outside (ETRN): for domains of relay.domains that have a
+    // The same for clients that may ask for it (ETRN): for domains of relay.domains that have a
     // static route, in the background, and as often as one likes. `domain` in the form of
     // mta::to_a_labels(); `is_tree`: all below it too.
     [[nodiscard]] WakeUp wake(const std::string& domain, bool is_tree);

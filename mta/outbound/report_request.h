@@ -36,8 +36,8 @@ struct AlsoDelayed {
 };
 
 // What a report (DSN, RFC 3464) is to say: one for all recipients of a message with which the same
-// kind of thing happened at the same time. NOTIFY and the null sender have been looked at: whoever
-// is listed is to be reported.
+// kind of thing happened at the same time. NOTIFY and the null sender have been looked at: every
+// recipient listed is to be reported.
 struct ReportRequest {
     ReportKind kind = ReportKind::failure;
     const queue::Message& original;  // its body may be empty: `head` counts

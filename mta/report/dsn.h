@@ -22,7 +22,7 @@ struct Reporter {
     std::uint64_t salt = 0;
 };
 
-// Writes the report that tells the original's sender what became of his message: a
+// Writes the report that informs the sender of the original what became of the message: a
 // multipart/report of RFC 3464 in RFC 6522's form: words for people, the fields for machines, and
 // the original or its header. It is 7-bit whatever the original is, so that any host can take it;
 // only the address of a sender whose local part is in UTF-8 needs SMTPUTF8.

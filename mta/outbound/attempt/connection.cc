@@ -203,7 +203,7 @@ void Connection::trace(std::string_view text, TraceLine::Kind kind) {
     if (tap_) tap_->note(context_.now(), text, kind);
 }
 
-// Who wants to see this transaction; with another one under way, whoever watches that, too.
+// The watchers of this transaction; with another one under way, the watchers of that one, too.
 void Connection::retap(const queue::Message& message,
                        const std::vector<std::uint32_t>& recipients) {
     auto watchers = parts_.tracing.match(message, recipients, context_.now());

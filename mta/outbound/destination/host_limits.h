@@ -13,9 +13,9 @@
 namespace mta::outbound {
 
 // How many connections each host may have, by its name, whatever sites lead to it: a limit that
-// follows what the host bears. Whoever finds no room waits in the host's line and is called when
-// there is some, first come, first served: as many as there is room for, and another one for each
-// that does not come.
+// follows what the host bears. An attempt that finds no room waits in the host's line and is called
+// when there is some, first come, first served: as many attempts as there is room for, and another
+// one for each that does not come.
 //
 // A host that says that it has too many connections gets no more than it had then. If it had none
 // of ours, it is closed for a while, at growing intervals.
@@ -40,9 +40,9 @@ public:
 
     HostLimits();
 
-    // Whoever keeps it keeps it from being forgotten.
+    // The host is not forgotten while a caller keeps the pointer.
     [[nodiscard]] HostPtr host(const std::string& name, queue::ConcurrencyPolicy policy);
-    // `own_places`: those that are kept for who asks.
+    // `own_places`: those that are kept for the caller.
     [[nodiscard]] static bool has_room(const Host& host, Instant now,
                                        std::uint32_t own_places = 0) {
         const auto taken = host.connections + host.called - own_places;

@@ -136,7 +136,7 @@ bool DelayNotices::is_to_be_told(const queue::MessageEntry& message,
            (2 * age >= ages.front() || handlers_.waits_for_outage(recipient));
 }
 
-// Whoever is to be told has been. False: nobody was.
+// Marks the recipients of which the notice informs the sender. Returns false if there was none.
 bool DelayNotices::mark(queue::MessageHandle message) {
     auto& table = scheduler_.table();
     const auto& entry = table.message(message);

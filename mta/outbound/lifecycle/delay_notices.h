@@ -17,8 +17,8 @@
 
 namespace mta::outbound {
 
-// Tells senders that their mail is late: each gets one notice that lists all of his messages that
-// wait, and not one for each.
+// Informs senders that their mail is late: each sender gets one notice that lists all of their
+// messages that wait, and not one notice for each message.
 //
 //   note_due() -> gathering, a moment -> a walk over the queue, in slices -> reading what is to be
 //   told -> one report, with the states of all messages that it tells of
@@ -45,9 +45,9 @@ public:
     struct Handlers {
         // Why a recipient has come to nothing so far.
         std::function<DeliveryError(const queue::RecipientEntry&)> reason_of;
-        // What he waits for is down, and so is everything else that waits for it.
+        // What the recipient waits for is down.
         std::function<bool(const queue::RecipientEntry&)> waits_for_outage;
-        // Too early for a notice about him, for a reason that is not the sender's.
+        // It is too early for a notice about the recipient, for a reason that is not the sender's.
         std::function<bool(const queue::MessageEntry&, const queue::RecipientEntry&)> is_too_early;
     };
     struct Parts {

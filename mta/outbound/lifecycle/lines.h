@@ -33,8 +33,8 @@ public:
     void line_up_due(queue::MessageHandle message);
     // The domain's bundles move on to its site's line.
     void on_routed(queue::DomainHandle domain);
-    // One recipient out of its bundle: it is over for him, or he waits again. A bundle that has
-    // become empty is gone.
+    // Takes one recipient out of its bundle: its delivery is over, or it waits again. A bundle that
+    // has become empty is removed.
     void leave(queue::MessageHandle message, queue::RecipientEntry& recipient);
 
     // Of a recipient in a bundle: since that came to its place, an attempt there has failed (of the

@@ -14,7 +14,7 @@
 namespace mta::outbound {
 
 // Servers that were off ask for their mail (ETRN): what waits for a domain of relay.domains with a
-// [[route]] is tried now. Whoever may ask may ask again and again, so it costs next to nothing:
+// [[route]] is tried now. A client may ask again and again, so it costs next to nothing:
 //
 //   - What everything hangs on (the DNS, the destination's probe, its hours) is woken at once, at
 //     the cost of a look into a table, and for one domain or tree once in `again_after`.
