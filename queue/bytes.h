@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "mta/base/assert.h"
 
@@ -84,5 +86,13 @@ private:
     std::string_view rest_;
     bool ok_ = true;
 };
+
+// An enumerator from its number. Fails if the number is above that of `last`.
+template <class Enum>
+[[nodiscard]] Enum take_enum(ByteReader& in, Enum last) {
+    const auto value = in.take<std::underlying_type_t<Enum>>();
+    if (value > std::to_underlying(last)) in.fail();
+    return static_cast<Enum>(value);
+}
 
 }  // namespace queue

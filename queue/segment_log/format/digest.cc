@@ -7,6 +7,7 @@
 #include "queue/bytes.h"
 #include "queue/segment_log/format/crc32c.h"
 #include "queue/segment_log/format/digest_check.h"
+#include "queue/segment_log/format/state_fields.h"
 
 namespace queue::segment_log {
 namespace {
@@ -29,7 +30,8 @@ constexpr std::size_t chunk_bytes = 8 + 4 + 4 + 4;
 constexpr std::size_t at_state_recipients = at_lsn + 8;
 constexpr std::size_t at_state_count = at_state_recipients + 4;
 constexpr std::size_t state_fixed_bytes = at_state_count + 4;
-constexpr std::size_t state_recipient_bytes = 4 + 4 + 2 + 2 + 8 + 8 + 6 + 4 + 4;
+// The recipient's number, its state, the text and the remote of its last error.
+constexpr std::size_t state_recipient_bytes = 4 + state_fields_bytes + 4 + 4;
 constexpr std::size_t done_entry_bytes = entry_fixed_bytes + 8;
 
 std::size_t entry_bytes(std::string_view bytes, std::size_t at) {
@@ -214,17 +216,7 @@ StateEntry Digest::state_at(std::uint32_t at) const {
     entry.states.changes.resize(in.take<std::uint32_t>());
     for (auto& [recipient, state] : entry.states.changes) {
         recipient = in.take<std::uint32_t>();
-        state.phase = static_cast<RecipientPhase>(in.take<std::uint8_t>());
-        set_flags(state, in.take<std::uint8_t>());
-        state.delay_notices = in.take<std::uint8_t>();
-        state.last_error.scope = static_cast<mta::Scope>(in.take<std::uint8_t>());
-        state.attempts = in.take<std::uint16_t>();
-        state.last_error.reply_code = in.take<std::uint16_t>();
-        state.next_due = mta::from_unix_ms(static_cast<std::int64_t>(in.take<std::uint64_t>()));
-        state.last_attempt = mta::from_unix_ms(static_cast<std::int64_t>(in.take<std::uint64_t>()));
-        state.last_error.status.klass = in.take<std::uint16_t>();
-        state.last_error.status.subject = in.take<std::uint16_t>();
-        state.last_error.status.detail = in.take<std::uint16_t>();
+        state = take_state_fields(in);
         state.last_error.text = strings_.at(in.take<std::uint32_t>());
         state.last_error.remote = strings_.at(in.take<std::uint32_t>());
     }
@@ -246,9 +238,8 @@ mta::Instant Digest::due_at(std::uint32_t at) const {
         const auto begin = at + state_fixed_bytes + i * state_recipient_bytes + 4;
         const auto phase = static_cast<RecipientPhase>(get_at<std::uint8_t>(bytes, begin));
         if (phase != RecipientPhase::pending) continue;
-        due = std::min(
-            due,
-            mta::from_unix_ms(static_cast<std::int64_t>(get_at<std::uint64_t>(bytes, begin + 8))));
+        due = std::min(due, mta::from_unix_ms(static_cast<std::int64_t>(
+                                get_at<std::uint64_t>(bytes, begin + at_next_due))));
     }
     return due;
 }
@@ -353,17 +344,7 @@ bool DigestMaker::add_state(const Location& where, const Record& record) {
     put(entries_, static_cast<std::uint32_t>(payload->states.changes.size()));
     for (const auto& [recipient, state] : payload->states.changes) {
         put(entries_, recipient);
-        put(entries_, static_cast<std::uint8_t>(state.phase));
-        put(entries_, flags_of(state));
-        put(entries_, state.delay_notices);
-        put(entries_, static_cast<std::uint8_t>(state.last_error.scope));
-        put(entries_, state.attempts);
-        put(entries_, state.last_error.reply_code);
-        put(entries_, static_cast<std::uint64_t>(mta::to_unix_ms(state.next_due)));
-        put(entries_, static_cast<std::uint64_t>(mta::to_unix_ms(state.last_attempt)));
-        put(entries_, state.last_error.status.klass);
-        put(entries_, state.last_error.status.subject);
-        put(entries_, state.last_error.status.detail);
+        put_state_fields(entries_, state);
         put(entries_, intern(state.last_error.text));
         put(entries_, intern(state.last_error.remote));
     }

@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <utility>
 
-#include "mta/base/outcome.h"
 #include "queue/bytes.h"
 #include "queue/message.h"
 #include "queue/segment_log/format/payload.h"
 #include "queue/segment_log/format/record.h"
+#include "queue/segment_log/format/state_fields.h"
 
 namespace queue::segment_log {
 namespace {
@@ -59,10 +59,7 @@ private:
         const auto recipients = in_.take<std::uint32_t>();
         for (auto left = in_.take<std::uint32_t>(); left > 0 && in_.ok(); --left) {
             require(in_.take<std::uint32_t>() < recipients);
-            require(in_.take<std::uint8_t>() <= std::to_underlying(RecipientPhase::cancelled));
-            in_.take_bytes(2);  // flags, delay notices
-            require(in_.take<std::uint8_t>() <= std::to_underlying(mta::Scope::domain));
-            in_.take_bytes(2 + 2 + 8 + 8 + 3 * 2);
+            [[maybe_unused]] const auto state = take_state_fields(in_);
             string();  // text
             string();  // remote
         }

@@ -5,8 +5,10 @@
 
 #include "mta/base/limits.h"
 #include "queue/bytes.h"
+#include "queue/segment_log/format/instants.h"
 #include "queue/segment_log/format/record.h"
 #include "queue/segment_log/format/segment_header.h"
+#include "queue/segment_log/format/state_fields.h"
 
 namespace queue::segment_log {
 namespace {
@@ -19,7 +21,6 @@ enum EnqueueFlag : std::uint8_t {
     flag_body_inline = 16,
     flag_has_requests = 32,
 };
-enum StateFlag : std::uint8_t { flag_in_doubt = 1, flag_told_late = 2 };
 
 constexpr std::size_t enqueue_fixed_bytes = 8 + 8 + 8 + 4 + 4 + 4 + 4 + 8 + 3 * 2 + 4 + 4;
 constexpr std::size_t recipient_fixed_bytes = 1 + 3 * 2;
@@ -27,7 +28,8 @@ constexpr std::size_t chunk_ref_bytes = 8 + 4 + 4 + 4;
 constexpr std::size_t requests_bytes = 1 + 1 + 8 + 8;
 constexpr std::uint8_t by_mode_bits = 3;
 constexpr std::uint8_t by_trace_bit = 4;
-constexpr std::size_t state_fixed_bytes = 4 + 2 + 2 + 8 + 8 + 3 * 2 + 2 * 2;
+// With the lengths of the text and the remote of the last error.
+constexpr std::size_t state_bytes_min = state_fields_bytes + 2 * 2;
 // "mx1.them.example [2001:db8::1]:25": a name and an address.
 constexpr std::size_t kept_remote_bytes_max = 320;
 
@@ -40,31 +42,6 @@ std::uint8_t flags_of(const Message& message) {
     if (message.is_body_inline()) flags |= flag_body_inline;
     if (!message.envelope.requests.is_empty()) flags |= flag_has_requests;
     return static_cast<std::uint8_t>(flags);
-}
-
-void put_instant(std::string& out, mta::Instant instant) {
-    put(out, static_cast<std::uint64_t>(mta::to_unix_ms(instant)));
-}
-// From 1970 to 10889: so that a lifetime may be added to it.
-constexpr mta::Instant sane_min{};
-constexpr mta::Instant sane_max{mta::Millis{(std::int64_t{1} << 48) - 1}};
-
-bool is_sane(mta::Instant instant) { return instant >= sane_min && instant <= sane_max; }
-
-mta::Instant take_any_instant(ByteReader& in) {
-    return mta::from_unix_ms(static_cast<std::int64_t>(in.take<std::uint64_t>()));
-}
-// Another one becomes the nearest sane one.
-mta::Instant take_instant(ByteReader& in) {
-    return std::clamp(take_any_instant(in), sane_min, sane_max);
-}
-
-// An enumerator from its number, which must be at most `last`.
-template <class Enum>
-Enum take_enum(ByteReader& in, Enum last) {
-    const auto value = in.take<std::uint8_t>();
-    if (value > static_cast<std::uint8_t>(last)) in.fail();
-    return static_cast<Enum>(value);
 }
 
 // Room for `count` things of at least `bytes_min` each, as far as the bytes can hold them.
@@ -110,18 +87,7 @@ bool is_consistent(const EnqueuePayload& enqueue, bool is_inline) {
 }
 
 RecipientState take_state(ByteReader& in) {
-    RecipientState state;
-    state.phase = take_enum(in, RecipientPhase::cancelled);
-    set_flags(state, in.take<std::uint8_t>());
-    state.delay_notices = in.take<std::uint8_t>();
-    state.last_error.scope = take_enum(in, mta::Scope::domain);
-    state.attempts = in.take<std::uint16_t>();
-    state.last_error.reply_code = in.take<std::uint16_t>();
-    state.next_due = take_instant(in);
-    state.last_attempt = take_instant(in);
-    state.last_error.status.klass = in.take<std::uint16_t>();
-    state.last_error.status.subject = in.take<std::uint16_t>();
-    state.last_error.status.detail = in.take<std::uint16_t>();
+    auto state = take_state_fields(in);
     state.last_error.text = in.take_string().substr(0, mta::limits::kept_reply_bytes_max);
     state.last_error.remote = in.take_string().substr(0, kept_remote_bytes_max);
     return state;
@@ -145,18 +111,6 @@ bool has_sane_strings(const Message& message) {
 bool is_id(MessageId id) { return id != 0 && id <= message_id_max; }
 
 }  // namespace
-
-std::uint8_t flags_of(const RecipientState& state) {
-    unsigned flags = 0;
-    if (state.in_doubt) flags |= flag_in_doubt;
-    if (state.told_late) flags |= flag_told_late;
-    return static_cast<std::uint8_t>(flags);
-}
-
-void set_flags(RecipientState& state, std::uint8_t flags) {
-    state.in_doubt = (flags & flag_in_doubt) != 0;
-    state.told_late = (flags & flag_told_late) != 0;
-}
 
 std::string format_requests(const mta::Requests& requests) {
     std::string out;
@@ -295,17 +249,7 @@ void put_state(std::string& out, MessageId id, std::uint64_t home, const StateCh
     put(out, static_cast<std::uint32_t>(states.changes.size()));
     for (const auto& [recipient, state] : states.changes) {
         put(out, recipient);
-        put(out, static_cast<std::uint8_t>(state.phase));
-        put(out, flags_of(state));
-        put(out, state.delay_notices);
-        put(out, static_cast<std::uint8_t>(state.last_error.scope));
-        put(out, state.attempts);
-        put(out, state.last_error.reply_code);
-        put_instant(out, state.next_due);
-        put_instant(out, state.last_attempt);
-        put(out, state.last_error.status.klass);
-        put(out, state.last_error.status.subject);
-        put(out, state.last_error.status.detail);
+        put_state_fields(out, state);
         put_string(
             out,
             std::string_view(state.last_error.text).substr(0, mta::limits::kept_reply_bytes_max));
@@ -322,7 +266,7 @@ std::optional<StatePayload> parse_state(std::string_view payload, std::uint16_t 
     state.home = in.take<std::uint64_t>();
     recipients = in.take<std::uint32_t>();
     const auto count = has_numbers ? in.take<std::uint32_t>() : recipients;
-    reserve_for(changes, count, in, state_fixed_bytes);
+    reserve_for(changes, count, in, state_bytes_min);
     for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
         const auto number = has_numbers ? in.take<std::uint32_t>() : i;
         if (number >= recipients || (i > 0 && number <= changes.back().recipient)) in.fail();
@@ -335,7 +279,7 @@ std::optional<StatePayload> parse_state(std::string_view payload, std::uint16_t 
 std::size_t state_bytes_max(const StateChanges& states) {
     std::size_t bytes = 24;
     for (const auto& [recipient, state] : states.changes) {
-        bytes += 4 + state_fixed_bytes +
+        bytes += 4 + state_bytes_min +
                  std::min(state.last_error.text.size(), mta::limits::kept_reply_bytes_max) +
                  std::min(state.last_error.remote.size(), kept_remote_bytes_max);
     }

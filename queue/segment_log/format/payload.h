@@ -61,10 +61,6 @@ void put_state(std::string& out, MessageId id, std::uint64_t home, const StateCh
 // Never less than what put_state appends.
 [[nodiscard]] std::size_t state_bytes_max(const StateChanges& states);
 
-// The byte of flags in STATE and in digests.
-[[nodiscard]] std::uint8_t flags_of(const RecipientState& state);
-void set_flags(RecipientState& state, std::uint8_t flags);
-
 struct DonePayload {
     MessageId id = 0;
     std::uint64_t home = 0;
