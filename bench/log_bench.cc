@@ -139,15 +139,16 @@ void LogRecovery_Scan(benchmark::State& state) {
             state.SkipWithError(log.error().text.c_str());
             return;
         }
+        auto& writer = (*log)->writer();
         for (auto i = state.range(0); i > 0; --i) {
             auto message = make_message(1000);
             message.id = (*log)->allocate_id();
-            (*log)->submit(
+            writer.submit(
                 {0, 0,
                  queue::segment_log::Enqueue{std::make_shared<const queue::Message>(message)}});
         }
-        while ((*log)->has_work()) benchmark::DoNotOptimize((*log)->commit());
-        (*log)->close();
+        while (writer.has_work()) benchmark::DoNotOptimize(writer.commit());
+        writer.close([] { return true; });
     }
     for (auto _ : state) {
         const auto log = queue::segment_log::Log::open(disk, options);
@@ -176,7 +177,7 @@ std::uint64_t written_bytes() {
 }
 
 void submit(queue::segment_log::Log& log, decltype(queue::segment_log::Operation::what) what) {
-    log.submit({.shard = 0, .ticket = 0, .what = std::move(what)});
+    log.writer().submit({.shard = 0, .ticket = 0, .what = std::move(what)});
 }
 
 // One message of 1 kB comes and is finished while the log must keep this many DONEs, because other
@@ -197,8 +198,8 @@ void LogCommit_ManyDones(benchmark::State& state) {
     const std::atomic<bool> stop = false;
     submit(log, std::move(**log.read_old_mail(1, stop)));
     const auto work = [&] {
-        while (log.has_work()) benchmark::DoNotOptimize(log.commit());
-        while (log.tend()) {
+        while (log.writer().has_work()) benchmark::DoNotOptimize(log.writer().commit());
+        while (log.writer().tend()) {
         }
         while (log.housekeeping().step()) {
         }
@@ -222,11 +223,11 @@ void LogCommit_ManyDones(benchmark::State& state) {
         message.id = id;
         submit(log, queue::segment_log::Enqueue{
                         std::make_shared<const queue::Message>(std::move(message))});
-        benchmark::DoNotOptimize(log.commit());
-        benchmark::DoNotOptimize(log.tend());
+        benchmark::DoNotOptimize(log.writer().commit());
+        benchmark::DoNotOptimize(log.writer().tend());
         submit(log, queue::segment_log::Finish{.id = id, .reports = {}});
-        benchmark::DoNotOptimize(log.commit());
-        benchmark::DoNotOptimize(log.tend());
+        benchmark::DoNotOptimize(log.writer().commit());
+        benchmark::DoNotOptimize(log.writer().tend());
         while (log.housekeeping().has_work() && log.housekeeping().step()) {
         }
     }
@@ -267,7 +268,7 @@ void LogBody_Read(benchmark::State& state) {
     const auto size = message.facts.size;
     submit(log,
            queue::segment_log::Enqueue{std::make_shared<const queue::Message>(std::move(message))});
-    while (log.has_work()) benchmark::DoNotOptimize(log.commit());
+    while (log.writer().has_work()) benchmark::DoNotOptimize(log.writer().commit());
     for (auto _ : state) {
         for (std::uint64_t at = 0; at < size; at += piece_bytes) {
             const auto answer = log.answer(

@@ -89,7 +89,8 @@ LogService::~LogService() {
         if (thread->joinable()) thread->join();
     }
     finish_writing(until);
-    log_->close([&] { return mode_ == Mode::steps || std::chrono::steady_clock::now() < until; });
+    log_->writer().close(
+        [&] { return mode_ == Mode::steps || std::chrono::steady_clock::now() < until; });
 }
 
 // What was asked for. A log that is stalled may have time to come through.
@@ -97,7 +98,7 @@ void LogService::finish_writing(Time until) {
     for (;;) {
         while (write_once()) {
         }
-        if (!log_->is_stalled() || mode_ == Mode::steps) return;
+        if (!is_stalled() || mode_ == Mode::steps) return;
         if (std::chrono::steady_clock::now() >= until) return;
         std::this_thread::sleep_for(stall_interval);
     }
@@ -152,7 +153,7 @@ bool LogService::Requests::wait() {
 
 bool LogService::step() {
     MTA_ASSERT(mode_ == Mode::steps);
-    unsynced_steps_ = log_->has_unsynced() ? unsynced_steps_ + 1 : 0;
+    unsynced_steps_ = log_->writer().has_unsynced() ? unsynced_steps_ + 1 : 0;
     if (unsynced_steps_ > unsynced_steps_max) return sync_once();
     // Tending first: it must not touch what has not been loaded yet.
     return write_once() || tend_once() || log_->housekeeping().step() || find_old_mail() ||
@@ -164,7 +165,8 @@ bool LogService::find_old_mail() {
     auto found = log_->read_old_mail(load_threads, loads_.end);
     if (!found && found.error().kind == StoreError::Kind::no_resources) return false;
     is_old_mail_found_ = true;
-    if (found && *found) log_->submit({.shard = 0, .ticket = 0, .what = std::move(**found)});
+    if (found && *found)
+        log_->writer().submit({.shard = 0, .ticket = 0, .what = std::move(**found)});
     if (!found && on_fatal_) on_fatal_(found.error().text);
     return true;
 }
@@ -176,30 +178,32 @@ bool LogService::write_once() {
         const mta::MutexLock lock(writes_mutex_);
         taken.swap(writes_);
     }
-    for (auto& operation : taken) log_->submit(std::move(operation));
-    if (!log_->has_work()) return false;
-    post_completions(log_->commit());
+    for (auto& operation : taken) log_->writer().submit(std::move(operation));
+    if (!log_->writer().has_work()) return false;
+    post_completions(log_->writer().commit());
     tell();
-    return !log_->is_stalled();
+    return !is_stalled();
 }
 
 void LogService::tell() {
     for (const auto& note : log_->take_notes()) {
         if (on_note_) on_note_(note);
     }
-    if (!log_->is_broken() || std::exchange(fatal_told_, true) || !on_fatal_) return;
-    on_fatal_(log_->refusal()->text);
+    if (!log_->condition().has(LogCondition::Trouble::broken) || std::exchange(fatal_told_, true) ||
+        !on_fatal_)
+        return;
+    on_fatal_(log_->condition().refusal()->text);
 }
 
 bool LogService::tend_once() {
-    const bool has_more = log_->tend();
+    const bool has_more = log_->writer().tend();
     tell();
     return has_more;
 }
 
 bool LogService::sync_once() {
-    if (!log_->has_unsynced()) return false;
-    log_->sync();
+    if (!log_->writer().has_unsynced()) return false;
+    log_->writer().sync();
     tell();
     return true;
 }
@@ -218,8 +222,8 @@ void LogService::run_writer() {
 
 bool LogService::wait_for_work() {
     const auto now = std::chrono::steady_clock::now();
-    Time::duration interval = log_->is_stalled() ? stall_interval : space_check_interval;
-    if (log_->is_full()) interval = full_interval;
+    Time::duration interval = is_stalled() ? stall_interval : space_check_interval;
+    if (log_->condition().has(LogCondition::Trouble::full)) interval = full_interval;
     auto until = now + interval;
     if (sync_by_) until = std::min(until, *sync_by_);
     bool is_idle = false;
@@ -231,7 +235,7 @@ bool LogService::wait_for_work() {
         if (writes_end_ && writes_.empty()) return false;
         is_tending_due_ = false;
     }
-    if (is_idle && !sync_by_ && !log_->is_stalled()) log_->look_for_room();
+    if (is_idle && !sync_by_ && !is_stalled()) log_->writer().look_for_room();
     return true;
 }
 
@@ -247,7 +251,7 @@ void LogService::work_until_idle() {
 }
 
 void LogService::sync_if_late() {
-    if (!log_->has_unsynced()) {
+    if (!log_->writer().has_unsynced()) {
         sync_by_.reset();
         return;
     }

@@ -76,20 +76,19 @@ public:
 
     // Mode::steps: does one batch of writes, or else some tending or housekeeping, or finds the old
     // mail, or does one read, or syncs what is not yet. Returns false if there was nothing to do,
-    // or nothing that can be done now (Log::is_stalled).
+    // or nothing that can be done now (LogCondition::Trouble::stalled).
     bool step();
     // Mode::steps: finds the old mail now.
     bool find_old_mail();
     // Mode::steps: looks at the free space again. Mode::threads does so by itself every few
     // seconds.
     void check_space() {
-        log_->look_for_room();
+        log_->writer().look_for_room();
         tell();
     }
     // LogOptions::free_percent_min and free_bytes_min, from any thread; refusal() follows at once.
     void set_space_floors(std::uint32_t free_percent_min, std::uint64_t free_bytes_min) {
         log_->set_space_floors(free_percent_min, free_bytes_min);
-        log_->check_space();
     }
 
 private:
@@ -132,6 +131,9 @@ private:
     void wake_helper_if_needed();
     void finish_writing(Time until);
     void tell();
+    [[nodiscard]] bool is_stalled() const {
+        return log_->condition().has(LogCondition::Trouble::stalled);
+    }
     void wake_writer();
     void post(std::uint32_t shard, std::move_only_function<void(Inbox&)> work);
     void post_completions(std::vector<Completion> completions);

@@ -21,9 +21,9 @@ LogStore::~LogStore() {
 
 MessageId LogStore::allocate_id() { return service_.log_->allocate_id(); }
 
-std::optional<StoreError> LogStore::refusal() const { return service_.log_->refusal(); }
+std::optional<StoreError> LogStore::refusal() const { return service_.log_->condition().refusal(); }
 
-bool LogStore::is_stalled() const { return service_.log_->is_stalled(); }
+bool LogStore::is_stalled() const { return service_.is_stalled(); }
 
 void LogStore::append_body(MessageId id, std::string chunk, OnDone on_written) {
     MTA_ASSERT(!chunk.empty() && chunk.size() <= mta::limits::body_chunk_bytes_max);

@@ -6,7 +6,8 @@
 #include "queue/segment_log/disk/digest_file.h"
 #include "queue/segment_log/format/digest.h"
 #include "queue/segment_log/log_store.h"
-#include "queue/segment_log/segments/segments.h"
+#include "queue/segment_log/segments/segment_uses.h"
+#include "queue/segment_log/segments/segment_writer.h"
 #include "tests/segment_log/log_world.h"
 
 namespace queue::segment_log {
@@ -146,27 +147,29 @@ TEST(Housekeeping, fills_no_segment_when_the_end_is_near) {
     EXPECT_TRUE(disk.files().empty());
 }
 
-TEST(Segments, are_not_used_again_while_somebody_reads_in_them) {
+TEST(Housekeeping, moves_no_segment_away_in_which_somebody_reads) {
     FakeDisk disk;
     const auto options = small_options();
     Housekeeping housekeeping(disk, options, {});
-    Segments segments(disk, options, housekeeping);
-    ASSERT_TRUE(segments.start_next(Stream::hot, 1));
-    ASSERT_TRUE(segments.append(Stream::hot, std::string(50'000, 'x')));
-    ASSERT_TRUE(segments.start_next(Stream::hot, 2));
-    auto reading = segments.find(1);
+    SegmentFiles files(disk);
+    SegmentUses uses(options, files, housekeeping);
+    SegmentWriter writer(Stream::hot, options, housekeeping, uses);
+    ASSERT_TRUE(writer.start_next(1));
+    ASSERT_TRUE(writer.append(std::string(50'000, 'x')));
+    ASSERT_TRUE(writer.start_next(2));
+    auto reading = files.find(1);
     ASSERT_TRUE(reading);
-    EXPECT_TRUE(segments.recycle().empty());
+    EXPECT_TRUE(uses.recycle().empty());
     while (housekeeping.step()) {
     }
-    EXPECT_TRUE(segments.recycle().empty());
+    EXPECT_TRUE(uses.recycle().empty());
     EXPECT_TRUE(reading->read(0, 10));
     EXPECT_FALSE(disk.content("seg/0000000000000001.log").empty());
     reading.reset();
-    EXPECT_TRUE(segments.recycle().empty()) << "housekeeping has yet to move it";
+    EXPECT_TRUE(uses.recycle().empty()) << "housekeeping has yet to move it";
     while (housekeeping.step()) {
     }
-    EXPECT_EQ(segments.recycle(), std::vector<std::uint64_t>{1});
+    EXPECT_EQ(uses.recycle(), std::vector<std::uint64_t>{1});
     EXPECT_TRUE(disk.content("seg/0000000000000001.log").empty());
 }
 

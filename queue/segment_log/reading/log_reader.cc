@@ -62,7 +62,7 @@ std::vector<RecoveryReport::Damage> LogReader::damages() const {
 }
 
 StoreResult<LogReader::Loaded> LogReader::read_record(const Location& where, RecordType type) {
-    const auto segment = segments_.find(where.segment);
+    const auto segment = files_.find(where.segment);
     if (!segment) return std::unexpected(StoreError{StoreError::Kind::not_found, "recycled"});
     auto bytes = segment->read(where.offset, where.bytes);
     if (!bytes) return std::unexpected(to_store_error(bytes.error()));
@@ -126,7 +126,7 @@ StoreResult<Message> LogReader::read_envelope(MessageId id, const Location& wher
     if (enqueue) return std::move(enqueue->message);
     auto error = std::move(enqueue).error();
     if (error.kind != StoreError::Kind::corrupt) return std::unexpected(std::move(error));
-    const auto segment = segments_.find(where.segment);
+    const auto segment = files_.find(where.segment);
     const auto bytes =
         segment ? segment->read(where.offset, where.bytes) : std::unexpected(DiskError{});
     if (!bytes && bytes.error().is_temporary())

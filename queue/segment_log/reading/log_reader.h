@@ -13,7 +13,7 @@
 #include "queue/segment_log/format/payload.h"
 #include "queue/segment_log/segments/index.h"
 #include "queue/segment_log/segments/log_options.h"
-#include "queue/segment_log/segments/segments.h"
+#include "queue/segment_log/segments/segment_files.h"
 #include "queue/store.h"
 
 namespace queue::segment_log {
@@ -25,8 +25,8 @@ namespace queue::segment_log {
 class LogReader {
 public:
     // All must outlive it.
-    LogReader(Disk& disk, const Index& index, const Segments& segments)
-        : disk_(disk), index_(index), segments_(segments) {}
+    LogReader(Disk& disk, const Index& index, const SegmentFiles& files)
+        : disk_(disk), index_(index), files_(files) {}
 
     // If the newest STATE is damaged, the states are those of new mail: the message is not lost for
     // that, and while the relay runs the states are known without it.
@@ -101,7 +101,7 @@ private:
 
     Disk& disk_;
     const Index& index_;
-    const Segments& segments_;
+    const SegmentFiles& files_;
     std::atomic<std::uint64_t> damaged_ = 0;
     mutable mta::Mutex kept_mutex_;
     // Segment and offset of what is in quarantine/, and of what was met.

@@ -67,7 +67,7 @@ std::vector<Housekeeping::Retired> Housekeeping::take_retired() {
     return std::exchange(retired_, {});
 }
 
-void Housekeeping::note_closed(std::uint64_t number, std::uint64_t end) {
+void Housekeeping::add_closed(std::uint64_t number, std::uint64_t end) {
     const mta::MutexLock lock(mutex_);
     to_digest_.push_back({number, end});
 }

@@ -64,7 +64,7 @@ public:
     [[nodiscard]] bool has_failed() const { return has_failed_; }
     [[nodiscard]] std::optional<DiskError> failure() const;
     // A segment was closed: a digest saves reading it at the next start.
-    void note_closed(std::uint64_t number, std::uint64_t end);
+    void add_closed(std::uint64_t number, std::uint64_t end);
 
     // ---- the helper ----
     [[nodiscard]] bool has_work() const;

@@ -74,13 +74,13 @@ Batch::Certainty Batch::certainty_of(const Operation& operation) {
     return std::visit(of, operation.what);
 }
 
-Batch::Batch(const Parts& parts, Stream stream, std::uint64_t first_lsn)
-    : segments_(parts.segments),
+Batch::Batch(const Parts& parts, std::uint64_t first_lsn)
+    : writer_(parts.writer),
+      uses_(parts.uses),
       index_(parts.index),
       uploads_(parts.uploads),
-      stream_(stream),
-      segment_(segments_.current(stream)),
-      offset_(segments_.end(stream)),
+      segment_(writer_.number()),
+      offset_(writer_.end()),
       first_lsn_(first_lsn),
       next_lsn_(first_lsn + 1) {
     [[maybe_unused]] const auto lead = begin_record(bytes_);
@@ -111,7 +111,7 @@ bool Batch::add(const Operation& operation) {
 }
 
 Location Batch::end(std::size_t begin, RecordType type) {
-    end_record(bytes_, begin, segments_.generation(stream_), type, next_lsn_++);
+    end_record(bytes_, begin, writer_.generation(), type, next_lsn_++);
     ++count_;
     return {.segment = segment_,
             .offset = static_cast<std::uint32_t>(offset_ + begin),
@@ -156,7 +156,7 @@ void Batch::append_body(const AppendBody& body) {
         upload.bodies.push_back({.segment = segment_, .bytes = 0});
     }
     upload.bodies.back().bytes += where.bytes;
-    segments_.add_live(segment_, where.bytes);
+    uses_.add_live(segment_, where.bytes);
 }
 
 void Batch::discard_body(MessageId id) {
@@ -166,7 +166,7 @@ void Batch::discard_body(MessageId id) {
 
 void Batch::discard(const Upload& upload) {
     for (const auto& body : upload.bodies) {
-        segments_.drop_live(body.segment, body.bytes);
+        uses_.drop_live(body.segment, body.bytes);
         discarded_bytes_ += body.bytes;
     }
 }
@@ -209,7 +209,7 @@ ChunkRef Batch::copy_chunk(MessageId id, std::uint32_t index, std::string_view c
     const auto at = begin_record(bytes_);
     put_body(bytes_, id, index, chunk);
     const auto where = end(at, RecordType::body);
-    segments_.add_live(segment_, where.bytes);
+    uses_.add_live(segment_, where.bytes);
     return {.segment = where.segment,
             .offset = where.offset,
             .length = static_cast<std::uint32_t>(chunk.size()),
@@ -253,8 +253,8 @@ void Batch::complete(std::uint64_t durable_lsn, std::uint64_t id_ceiling) {
     put_batch(lead, {.count = count_,
                      .durable_lsn = durable_lsn,
                      .id_ceiling = id_ceiling,
-                     .origin = segments_.origin(stream_)});
-    end_record(lead, at, segments_.generation(stream_), RecordType::batch, first_lsn_);
+                     .origin = writer_.origin()});
+    end_record(lead, at, writer_.generation(), RecordType::batch, first_lsn_);
     bytes_.replace(0, lead.size(), lead);
 }
 

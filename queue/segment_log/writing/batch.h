@@ -10,7 +10,8 @@
 #include "queue/segment_log/format/payload.h"
 #include "queue/segment_log/format/record.h"
 #include "queue/segment_log/segments/index.h"
-#include "queue/segment_log/segments/segments.h"
+#include "queue/segment_log/segments/segment_uses.h"
+#include "queue/segment_log/segments/segment_writer.h"
 #include "queue/segment_log/writing/operation.h"
 #include "queue/segment_log/writing/upload.h"
 
@@ -50,7 +51,7 @@ public:
                                                  std::size_t pieces_before);
     // The lead: a BATCH record.
     static constexpr std::uint64_t lead_bytes = record_header_bytes + batch_bytes;
-    static constexpr std::uint64_t carried_bytes = Segments::carried_bytes;
+    static constexpr std::uint64_t carried_bytes = SegmentUses::carried_bytes;
     [[nodiscard]] static std::uint32_t record_count(const Operation& operation);
 
     // Whether what it writes must be certain, and when.
@@ -61,14 +62,15 @@ public:
     };
     [[nodiscard]] static Certainty certainty_of(const Operation& operation);
 
-    // All must outlive the batch. `segments` and `uploads` are told at once of body pieces, which
-    // nobody else can see.
+    // All must outlive the batch. Pieces of bodies are counted in `uses` and `uploads` at once:
+    // nothing else refers to them yet.
     struct Parts {
-        Segments& segments;
+        const SegmentWriter& writer;
+        SegmentUses& uses;
         const Index& index;
         Uploads& uploads;
     };
-    Batch(const Parts& parts, Stream stream, std::uint64_t first_lsn);
+    Batch(const Parts& parts, std::uint64_t first_lsn);
 
     // Returns false if the message does not exist (any more); its reports are written all the same.
     [[nodiscard]] bool add(const Operation& operation);
@@ -109,10 +111,10 @@ private:
     void put_done_record(const DoneMark& mark, bool is_carried);
     Location end(std::size_t begin, RecordType type);
 
-    Segments& segments_;
+    const SegmentWriter& writer_;
+    SegmentUses& uses_;
     const Index& index_;
     Uploads& uploads_;
-    const Stream stream_;
     const std::uint64_t segment_;
     const std::uint64_t offset_;  // of bytes_ in the segment
     const std::uint64_t first_lsn_;

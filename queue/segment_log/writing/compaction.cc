@@ -31,19 +31,19 @@ MessageId id_of(std::string_view payload) {
 bool Compaction::choose(std::uint64_t scarce_room) {
     if (victim_) return true;
     if (!std::exchange(is_look_due_, false)) return false;
-    victim_ = segments_.choose_victim(scarce_room);
+    victim_ = uses_.choose_victim(scarce_room);
     if (victim_ && victim_->live_bytes > credit_bytes_) victim_.reset();
     if (!victim_) return false;
     paid_bytes_ = victim_->live_bytes;
     credit_bytes_ -= paid_bytes_;
-    file_ = segments_.find(victim_->number);
+    file_ = files_.find(victim_->number);
     at_ = segment_header_bytes;
     window_at_ = 0;
     return true;
 }
 
 void Compaction::end_victim() {
-    ended_ = {.segment = victim_->number, .bytes = segments_.note_compacted(victim_->number)};
+    ended_ = {.segment = victim_->number, .bytes = uses_.mark_compacted(victim_->number)};
     leave_victim();
 }
 
@@ -219,9 +219,8 @@ void Compaction::fill(Batch& batch) {
 void Compaction::start_moving(MessageId id) {
     auto enqueue = reader_.read_enqueue(id);
     if (!enqueue) return give_up(id, enqueue.error());
-    const bool has_all_pieces = std::ranges::all_of(enqueue->chunks, [this](const ChunkRef& chunk) {
-        return segments_.contains(chunk.segment);
-    });
+    const bool has_all_pieces = std::ranges::all_of(
+        enqueue->chunks, [this](const ChunkRef& chunk) { return uses_.contains(chunk.segment); });
     if (!has_all_pieces) {
         unmovable_.insert(id);
         return;
@@ -273,13 +272,13 @@ void Compaction::fill_moving(Batch& batch) {
     }
     if (moving.next < chunks.size()) return;
     // From now on they are the message's.
-    for (const auto& piece : moving.written) segments_.drop_live(piece.segment, piece.bytes);
+    for (const auto& piece : moving.written) uses_.drop_live(piece.segment, piece.bytes);
     batch.copy_message(moving.message.enqueue, moving.message.states, bodies_of_moved());
     moving_.reset();
 }
 
 void Compaction::stop_moving() {
-    for (const auto& piece : moving_->written) segments_.drop_live(piece.segment, piece.bytes);
+    for (const auto& piece : moving_->written) uses_.drop_live(piece.segment, piece.bytes);
     moving_.reset();
 }
 

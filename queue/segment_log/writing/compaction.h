@@ -11,7 +11,8 @@
 #include "queue/segment_log/format/payload.h"
 #include "queue/segment_log/reading/log_reader.h"
 #include "queue/segment_log/segments/index.h"
-#include "queue/segment_log/segments/segments.h"
+#include "queue/segment_log/segments/segment_files.h"
+#include "queue/segment_log/segments/segment_uses.h"
 #include "queue/segment_log/writing/batch.h"
 
 namespace queue::segment_log {
@@ -30,8 +31,8 @@ namespace queue::segment_log {
 class Compaction {
 public:
     // All must outlive it.
-    Compaction(Segments& segments, const Index& index, LogReader& reader)
-        : segments_(segments), index_(index), reader_(reader) {}
+    Compaction(SegmentUses& uses, const SegmentFiles& files, const Index& index, LogReader& reader)
+        : uses_(uses), files_(files), index_(index), reader_(reader) {}
 
     // So many bytes have died otherwise than by being copied. Copying is paid with that, so that it
     // ends, however the segments are filled, and never writes more than a few times what dies.
@@ -46,7 +47,7 @@ public:
     void look_again() { is_look_due_ = true; }
     // Reads on, and gathers what must be copied: the room that it takes. Nothing: nothing to copy
     // in this turn; is_due() says whether to come again. `scarce_room`: as of
-    // Segments::choose_victim().
+    // SegmentUses::choose_victim().
     [[nodiscard]] std::optional<std::uint64_t> begin_turn(std::uint64_t scarce_room);
     // After a turn that came to the end of a segment: its live bytes that were not copied.
     [[nodiscard]] std::optional<SegmentBytes> take_ended() {
@@ -99,7 +100,8 @@ private:
     void stop_moving();
     [[nodiscard]] std::vector<SegmentBytes> bodies_of_moved() const;
 
-    Segments& segments_;
+    SegmentUses& uses_;
+    const SegmentFiles& files_;
     const Index& index_;
     LogReader& reader_;
     bool is_look_due_ = true;
@@ -109,7 +111,7 @@ private:
     std::unordered_set<MessageId> to_merge_;
     std::unordered_set<MessageId> unmergeable_;  // one of their STATEs is damaged
 
-    std::optional<Segments::Victim> victim_;
+    std::optional<SegmentUses::Victim> victim_;
     std::shared_ptr<SegmentFile> file_;
     std::uint64_t at_ = 0;
     std::string window_;  // of the victim, from window_at_ on
