@@ -63,7 +63,8 @@ Shard::~Shard() { close(); }
 // Clients first: they speak to everything else.
 void Shard::close() {
     loop_.set_turn_hook({});
-    alive_.reset();
+    due_tick_.reset();
+    is_tick_due_ = true;  // there is nothing left for which a tick could be requested
     server_.reset();
     queue_manager_.reset();
     store_.reset();
@@ -150,9 +151,7 @@ void Shard::stop_if_drained() {
 
 void Shard::request_tick() {
     if (std::exchange(is_tick_due_, true)) return;
-    loop_.at_turn_end([this, alive = std::weak_ptr(alive_)] {
-        if (!alive.expired()) tick();
-    });
+    loop_.at_turn_end(due_tick_.guard([this] { tick(); }));
 }
 
 void Shard::tick() {

@@ -12,6 +12,7 @@
 #include "dns/cares_driver.h"
 #include "dns/hosts_file.h"
 #include "mta/base/log.h"
+#include "mta/base/pending.h"
 #include "mta/daemon/idle_memory.h"
 #include "mta/inbound/server.h"
 #include "mta/io/clock.h"
@@ -109,8 +110,7 @@ private:
     bool is_loaded_ = false;
     bool is_tick_due_ = false;
     bool is_draining_ = false;
-    std::shared_ptr<char> alive_ =
-        std::make_shared<char>();  // work for the turn's end holds it weakly
+    Pending due_tick_;
 };
 
 }  // namespace mta::daemon
