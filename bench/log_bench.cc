@@ -150,8 +150,10 @@ void LogRecovery_Scan(benchmark::State& state) {
         while (writer.has_work()) benchmark::DoNotOptimize(writer.commit());
         writer.close([] { return true; });
     }
+    const std::atomic<bool> stop = false;
     for (auto _ : state) {
         const auto log = queue::segment_log::Log::open(disk, options);
+        if (log) benchmark::DoNotOptimize((*log)->read_old_mail(1, stop));
         if (!log || (*log)->report().messages != static_cast<std::uint64_t>(state.range(0))) {
             state.SkipWithError("messages are missing");
         }
