@@ -7,12 +7,12 @@
 
 #include "mta/base/mutex.h"
 #include "mta/base/time.h"
-#include "mta/outbound/queue_manager.h"
+#include "mta/outbound/desk/operator_desk.h"
 
 namespace mta::api {
 
 // What a shard offers to operators.
-using Desk = outbound::QueueManager;
+using Desk = outbound::OperatorDesk;
 
 // Work for a shard's thread: it gets the shard's desk and the time there.
 using Ask = std::move_only_function<void(Desk&, Instant)>;

@@ -117,8 +117,9 @@ std::expected<void, Daemon::Problems> Daemon::start() {
 std::expected<void, Daemon::Problems> Daemon::open_desk() {
     auto& shard = main_shard();
     const auto post = [&shard](api::Ask ask) {
-        shard.post(
-            [&shard, ask = std::move(ask)]() mutable { ask(shard.queue_manager(), shard.now()); });
+        shard.post([&shard, ask = std::move(ask)]() mutable {
+            ask(shard.queue_manager().desk(), shard.now());
+        });
     };
     api_ = std::make_unique<api::Api>(
         api::Api::Relay{.shards = {post},

@@ -1,6 +1,7 @@
 #include "mta/outbound/queue_manager.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "mta/base/assert.h"
@@ -50,11 +51,12 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports world, Hooks hooks, std::ui
            .on_damaged =
                [this](queue::MessageHandle message, const auto& content,
                       const std::string& reason) {
-                   fail_open(message, content, std::nullopt, reason);
+                   desk.orders().fail_open(message, content, std::nullopt, reason);
                },
-           .reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
+           .reason_of =
+               [this](const auto& recipient) { return whereabouts.reason_or_default(recipient); },
            .waits_for_outage =
-               [this](const auto& recipient) { return waits_for_outage(recipient); }}),
+               [this](const auto& recipient) { return whereabouts.waits_for_outage(recipient); }}),
       attempts(context,
                {.resolver = ports.resolver,
                 .scheduler = scheduler,
@@ -69,17 +71,38 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports world, Hooks hooks, std::ui
                 .connections = {ports.connector, ports.store, tracing, totals, latencies}}),
       delay_notices(
           context, {ports.store, scheduler, ledger, copies},
-          {.reason_of = [this](const auto& recipient) { return reason_or_default(recipient); },
+          {.reason_of =
+               [this](const auto& recipient) { return whereabouts.reason_or_default(recipient); },
            .waits_for_outage =
-               [this](const auto& recipient) { return waits_for_outage(recipient); },
+               [this](const auto& recipient) { return whereabouts.waits_for_outage(recipient); },
            .is_too_early =
                [this](const auto& message, const auto& recipient) {
                    return hours_notice_not_before(message, recipient) > context.now();
                }}),
-      wake_ups(context, scheduler.table(), router,
-               {.wake = [this](queue::DomainHandle domain) { wake_domain(domain, true); },
-                .make_due = [this](queue::MessageHandle message,
-                                   const auto& domains) { make_due(message, &domains); }}) {
+      desk({.context = context,
+            .store = ports.store,
+            .scheduler = scheduler,
+            .bundles = bundles,
+            .sites = sites,
+            .addresses = addresses,
+            .copies = copies,
+            .lines = lines,
+            .router = router,
+            .ledger = ledger,
+            .attempts = attempts,
+            .history = history,
+            .ended = endings,
+            .tracing = tracing,
+            .totals = totals,
+            .times = latencies,
+            .whereabouts = whereabouts},
+           started),
+      wake_ups(
+          context, scheduler.table(), router,
+          {.wake = [this](queue::DomainHandle domain) { desk.orders().wake_domain(domain, true); },
+           .make_due = [this](
+                           queue::MessageHandle message,
+                           const auto& domains) { desk.orders().make_due(message, &domains); }}) {
     lines.set_router(router);
     scheduler.set_has_failed([this](const auto& recipient) { return lines.has_failed(recipient); });
     scheduler.set_notice_not_before([this](const auto& message, const auto& recipient) {
@@ -91,15 +114,10 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports world, Hooks hooks, std::ui
 // Mail that has not been tried, only because its hours have not come, is not late.
 Instant QueueManager::Impl::hours_notice_not_before(const queue::MessageEntry& message,
                                                     const queue::RecipientEntry& recipient) const {
-    const auto* const site = site_of(message, recipient);
+    const auto* const site = whereabouts.site_of(message, recipient);
     if (site == nullptr || recipient.attempts > 0 || recipient.stalls > 0) return Instant::min();
     if (!site->hours.are_limited() || !site->destination.health().is_up()) return Instant::min();
     return site->hours.no_notice_until(scheduler.life_begin(message)).value_or(Instant::min());
-}
-
-bool QueueManager::Impl::waits_for_outage(const queue::RecipientEntry& recipient) const {
-    const auto* const health = health_of(recipient);
-    return health != nullptr && !health->is_up();
 }
 
 // ---- Mail comes in ----
@@ -205,7 +223,7 @@ void QueueManager::Impl::expire(queue::MessageHandle message) {
     for (std::uint32_t number = 0; number < recipients.size(); ++number) {
         auto& recipient = recipients[number];
         if (!scheduler.has_expired(entry, recipient, context.now())) continue;
-        errors[number] = reason_or_default(recipient);
+        errors[number] = whereabouts.reason_or_default(recipient);
         lines.leave(message, recipient);
         outcomes.push_back({number, Outcome::Kind::expired, &errors[number]});
     }
@@ -214,12 +232,6 @@ void QueueManager::Impl::expire(queue::MessageHandle message) {
     } else {
         ledger.settle(message, copies.get(message), {}, outcomes);
     }
-}
-
-DeliveryError QueueManager::Impl::reason_or_default(const queue::RecipientEntry& recipient) const {
-    static const DeliveryError untried{
-        .status = {4, 4, 7}, .scope = Scope::message, .text = "it could not be delivered so far"};
-    return reason_of(recipient).value_or(untried);
 }
 
 // Sites that wait because only the last quarter of the connections was left are in no ring: as many
@@ -368,6 +380,106 @@ void QueueManager::cut() { impl_->attempts.cut(); }
 
 bool QueueManager::is_idle() const {
     return impl_->attempts.count() == 0 && impl_->ledger.is_idle();
+}
+
+std::string QueueManager::check() const {
+    if (impl_->context.is_draining()) return {};
+    if (auto wrong = impl_->scheduler.check(); !wrong.empty()) return wrong;
+    if (auto wrong = impl_->router.check(); !wrong.empty()) return wrong;
+    const bool are_connections_left =
+        impl_->attempts.connections() < impl_->context.settings().delivery.connections_max;
+    if (auto wrong = impl_->attempts.check(); !wrong.empty()) return wrong;
+    return impl_->sites.check(are_connections_left);
+}
+
+// ---- The operators' side ----
+
+OperatorDesk& QueueManager::desk() { return impl_->desk; }
+
+Counters QueueManager::counters() const { return impl_->desk.counters(); }
+
+Latencies QueueManager::latencies() const { return impl_->latencies; }
+
+std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const ScanRange& range,
+                                             const OnHit& on_hit) const {
+    return impl_->desk.scan(filter, range, on_hit);
+}
+
+std::optional<MessageView> QueueManager::find(queue::MessageId id) const {
+    return impl_->desk.find(id);
+}
+
+void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
+    impl_->desk.describe(id, std::move(on_described));
+}
+
+std::vector<DestinationView> QueueManager::destinations(const std::string& name) const {
+    const auto& destinations = impl_->desk.destinations();
+    return name.empty() ? destinations.busy(std::numeric_limits<std::size_t>::max()).views
+                        : destinations.named(name);
+}
+
+DestinationList QueueManager::busy_destinations(std::size_t limit) const {
+    return impl_->desk.busy_destinations(limit);
+}
+
+DestinationList QueueManager::destinations_in_trouble(std::size_t limit) const {
+    return impl_->desk.destinations_in_trouble(limit);
+}
+
+std::optional<DomainView> QueueManager::domain(const std::string& domain) const {
+    return impl_->desk.domain(domain);
+}
+
+void QueueManager::sweep(QueueSweep& sweep, std::size_t messages_max) const {
+    impl_->desk.sweep(sweep, messages_max);
+}
+
+DepthSummary QueueManager::summarize(const QueueSweep& sweep, std::size_t count) const {
+    return impl_->desk.summarize(sweep, count);
+}
+
+std::vector<EndingView> QueueManager::endings(const Endings::Query& query,
+                                              std::size_t limit) const {
+    return impl_->desk.endings(query, limit);
+}
+
+std::expected<Tracing::Fetched, std::string> QueueManager::trace(const std::string& watcher,
+                                                                 const std::string& what) {
+    return impl_->desk.trace(watcher, what);
+}
+
+void QueueManager::end_trace(const std::string& watcher) { impl_->desk.end_trace(watcher); }
+
+std::size_t QueueManager::flush() { return impl_->desk.orders().flush_all(); }
+
+std::size_t QueueManager::flush_domain(const std::string& domain) {
+    return impl_->desk.orders().flush_domain(domain);
+}
+
+std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumbers& only) {
+    return impl_->desk.flush(id, only);
+}
+
+WakeUp QueueManager::wake(const std::string& domain, bool is_tree) {
+    return impl_->wake_ups.ask(domain, is_tree);
+}
+
+std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {
+    return impl_->desk.hold(id, only);
+}
+
+std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& only) {
+    return impl_->desk.release(id, only);
+}
+
+std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& only) {
+    return impl_->desk.cancel(id, only);
+}
+
+std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason,
+                                 const RecipientNumbers& only) {
+    return impl_->desk.bounce(id, reason, only);
 }
 
 }  // namespace mta::outbound

@@ -12,10 +12,11 @@
 #include "mta/base/wake_up.h"
 #include "mta/outbound/desk/endings.h"
 #include "mta/outbound/desk/message_filter.h"
+#include "mta/outbound/desk/operator_desk.h"
+#include "mta/outbound/desk/queue_sweep.h"
 #include "mta/outbound/desk/queue_view.h"
 #include "mta/outbound/desk/tracing.h"
 #include "mta/outbound/destination/hint.h"
-#include "mta/outbound/lifecycle/queue_sweep.h"
 #include "mta/outbound/ports.h"
 #include "queue/message.h"
 #include "queue/store.h"
@@ -163,6 +164,9 @@ public:
     std::size_t cancel(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
     std::size_t bounce(queue::MessageId id, const std::string& reason,
                        const RecipientNumbers& only = std::nullopt);
+
+    // What operators ask and order, as a port.
+    [[nodiscard]] OperatorDesk& desk();
 
 private:
     struct Impl;

@@ -9,8 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "mta/outbound/lifecycle/queue_sweep.h"
-#include "tests/api/queue_manager_double.h"
+#include "tests/api/fake_shard.h"
 
 namespace mta::api {
 namespace {
@@ -61,12 +60,12 @@ protected:
         message->id = id;
         message->envelope.reverse_path = sender;
         message->message_id = '<' + std::to_string(id) + "@office.example>";
-        shards_[shard]->queue.messages[id] = {.id = id,
-                                              .arrived = now - 2h,
-                                              .size_bytes = 4711,
-                                              .sender = sender,
-                                              .message = message,
-                                              .recipients = std::move(recipients)};
+        shards_[shard]->desk.messages[id] = {.id = id,
+                                             .arrived = now - 2h,
+                                             .size_bytes = 4711,
+                                             .sender = sender,
+                                             .message = message,
+                                             .recipients = std::move(recipients)};
     }
     json ask(std::uint32_t status, const std::string& path,
              std::map<std::string, std::string> query = {}) {
@@ -159,7 +158,7 @@ TEST_F(ApiTest, a_long_queue_comes_in_pages_without_gap_or_repetition) {
         add(id % 2, id, "ann@office.example", {waiting("bob@them.example")});
     }
     for (const auto& shard : shards_) {
-        for (const auto& [id, message] : shard->queue.messages) all.push_back(queue::format_id(id));
+        for (const auto& [id, message] : shard->desk.messages) all.push_back(queue::format_id(id));
     }
     EXPECT_EQ(ids({{"limit", "64"}}), all);
     EXPECT_EQ(ids({}), all);
@@ -172,7 +171,7 @@ TEST_F(ApiTest, a_page_is_bounded_by_recipients_too) {
     for (const auto size : sizes) {
         std::vector<outbound::RecipientView> recipients(size, waiting("bob@them.example"));
         recipients[0] = waiting("carl@there.example");
-        add(0, shards_[0]->queue.messages.size() + 1, "", std::move(recipients));
+        add(0, shards_[0]->desk.messages.size() + 1, "", std::move(recipients));
     }
     const std::vector<std::string> all = {"000001", "000002", "000003"};
     const std::map<std::string, std::string> questions[] = {
@@ -212,7 +211,7 @@ TEST_F(ApiTest, nonsense_is_answered_with_a_sentence) {
     order(400, "/v1/hold", {{"older", ""}});
     check(400, api_.handle({"POST", "/v1/cancel", {}, "{"}));
     check(405, api_.handle({"DELETE", "/v1/queue", {}, ""}));
-    EXPECT_TRUE(shards_[0]->queue.orders.empty());
+    EXPECT_TRUE(shards_[0]->desk.orders.empty());
 }
 
 TEST_F(ApiTest, a_relay_whose_status_cannot_be_had_is_busy_and_perhaps_still_loading) {
@@ -271,9 +270,9 @@ TEST_F(ApiTest, a_shard_that_is_gone_drops_the_work) {
 }
 
 TEST_F(ApiTest, status_adds_up_the_shards_and_shows_trouble) {
-    shards_[0]->queue.counters.messages = 2;
-    shards_[1]->queue.counters.messages = 3;
-    shards_[1]->queue.destinations = {
+    shards_[0]->desk.figures.messages = 2;
+    shards_[1]->desk.figures.messages = 3;
+    shards_[1]->desk.destinations = {
         {.name = "mx.up.example"},
         {.name = "mx.them.example",
          .waiting = 7,
@@ -304,12 +303,12 @@ TEST_F(ApiTest, status_adds_up_the_shards_and_shows_trouble) {
 TEST_F(ApiTest, of_very_many_destinations_the_first_ones_are_shown_and_all_are_counted) {
     for (std::size_t i = 0; i < 700; ++i) {
         for (auto& shard : shards_) {
-            shard->queue.destinations.push_back({.name = "mx" + std::to_string(i) + ".example",
-                                                 .waiting = 700 - i,
-                                                 .down_since = now - 1h});
+            shard->desk.destinations.push_back({.name = "mx" + std::to_string(i) + ".example",
+                                                .waiting = 700 - i,
+                                                .down_since = now - 1h});
         }
     }
-    shards_[1]->queue.destinations[0].down_since = now - 2h;
+    shards_[1]->desk.destinations[0].down_since = now - 2h;
     const auto status = ask(200, "/v1/status");
     EXPECT_EQ(status["destinations_in_trouble"].size(), 100u);
     EXPECT_EQ(status["destinations_in_trouble_count"], 1400);
@@ -329,11 +328,11 @@ TEST_F(ApiTest, flush_means_everything_or_what_is_selected) {
     add(1, 3, "ann@office.example", {waiting("carl@there.example", ViewState::held)});
     EXPECT_EQ(order(200, "/v1/flush", {{"domain", "Them.Example"}}),
               (json{{"messages", 2}, {"recipients", 2}}));
-    EXPECT_THAT(shards_[0]->queue.orders, ElementsAre("flush 000001 #0"));
-    EXPECT_THAT(shards_[1]->queue.orders, ElementsAre("flush 000002 #1"));
+    EXPECT_THAT(shards_[0]->desk.orders, ElementsAre("flush 000001 #0"));
+    EXPECT_THAT(shards_[1]->desk.orders, ElementsAre("flush 000002 #1"));
     check(200, api_.handle({"POST", "/v1/flush", {}, ""}));
-    EXPECT_THAT(shards_[0]->queue.orders, ElementsAre("flush 000001 #0", "flush 000001 #0"));
-    EXPECT_THAT(shards_[1]->queue.orders, ElementsAre("flush 000002 #1", "flush 000002 #0 #1"));
+    EXPECT_THAT(shards_[0]->desk.orders, ElementsAre("flush 000001 #0", "flush 000001 #0"));
+    EXPECT_THAT(shards_[1]->desk.orders, ElementsAre("flush 000002 #1", "flush 000002 #0 #1"));
 }
 
 TEST_F(ApiTest, orders_reach_the_messages_that_match_and_no_others) {
@@ -343,21 +342,21 @@ TEST_F(ApiTest, orders_reach_the_messages_that_match_and_no_others) {
     add(1, 4, "", {waiting("bill@them.example")});
     const json only_asking = {{"domain", "them.example"}, {"dry_run", true}};
     EXPECT_EQ(order(200, "/v1/cancel", only_asking), (json{{"messages", 3}, {"recipients", 4}}));
-    EXPECT_TRUE(shards_[0]->queue.orders.empty());
+    EXPECT_TRUE(shards_[0]->desk.orders.empty());
     EXPECT_TRUE(orders_done_.empty()) << "it was only a question";
     // By hash: what the disk does not confirm is left alone.
     EXPECT_EQ(order(200, "/v1/cancel", {{"to", "bob@them.example"}}),
               (json{{"messages", 2}, {"recipients", 2}}));
-    EXPECT_THAT(shards_[0]->queue.orders, ElementsAre("cancel 000001 #0"));
-    EXPECT_THAT(shards_[1]->queue.orders, ElementsAre("cancel 000003 #0"));
-    EXPECT_GE(shards_[0]->queue.barriers, 1) << "only what is on disk is answered";
+    EXPECT_THAT(shards_[0]->desk.orders, ElementsAre("cancel 000001 #0"));
+    EXPECT_THAT(shards_[1]->desk.orders, ElementsAre("cancel 000003 #0"));
+    EXPECT_GE(shards_[0]->desk.barriers, 1) << "only what is on disk is answered";
     ASSERT_EQ(orders_done_.size(), 1u);
     EXPECT_EQ(orders_done_[0].what, "cancel to=bob@them.example");
     EXPECT_EQ(orders_done_[0].messages, 2u);
     EXPECT_EQ(orders_done_[0].recipients, 2u);
     EXPECT_EQ(order(200, "/v1/hold", {{"id", "000002"}})["messages"], 1);
     EXPECT_EQ(order(200, "/v1/cancel", {{"id", "000009"}})["messages"], 0);
-    shards_[0]->queue.durable =
+    shards_[0]->desk.durable =
         std::unexpected(queue::StoreError{queue::StoreError::Kind::broken, "input/output error"});
     EXPECT_EQ(order(503, "/v1/cancel", {{"to", "bob@them.example"}})["error"],
               "it was ordered, but it is not certain on disk: input/output error");
@@ -400,7 +399,7 @@ TEST_F(ApiTest, an_order_is_about_the_recipients_that_were_selected) {
             EXPECT_EQ(order(200, "/v1/cancel", asking)["recipients"], recipients) << asking;
         }
         EXPECT_EQ(order(200, "/v1/cancel", row.body)["recipients"], recipients);
-        EXPECT_EQ(shards_[0]->queue.orders.back(), row.order);
+        EXPECT_EQ(shards_[0]->desk.orders.back(), row.order);
     }
 }
 
@@ -416,12 +415,12 @@ TEST_F(ApiTest, each_order_touches_what_it_can_change) {
         {"cancel", {"cancel 000001 #0", "cancel 000002 #0", "cancel 000003 #0"}},
     };
     for (const auto& [name, orders] : rows) {
-        shards_[0]->queue.orders.clear();
+        shards_[0]->desk.orders.clear();
         const auto path = std::string("/v1/") + name;
         const auto count = orders.size();
         EXPECT_EQ(order(200, path, {{"all", true}, {"dry_run", true}})["messages"], count);
         EXPECT_EQ(order(200, path, {{"all", true}})["messages"], count);
-        EXPECT_EQ(shards_[0]->queue.orders, orders);
+        EXPECT_EQ(shards_[0]->desk.orders, orders);
     }
     // What its sender wanted later is let go by a release, and not by a flush.
     auto later = waiting("bob@them.example");
@@ -430,17 +429,17 @@ TEST_F(ApiTest, each_order_touches_what_it_can_change) {
     EXPECT_EQ(order(200, "/v1/flush", {{"id", "000009"}})["messages"], 0);
     EXPECT_EQ(order(200, "/v1/release", {{"id", "000009"}})["messages"], 1);
     EXPECT_EQ(order(200, "/v1/hold", {{"id", "000009"}})["messages"], 1);
-    shards_[0]->queue.orders.clear();
+    shards_[0]->desk.orders.clear();
     EXPECT_EQ(order(200, "/v1/bounce", {{"id", "000001"}, {"reason", "He has left."}})["messages"],
               1);
-    EXPECT_THAT(shards_[0]->queue.orders, ElementsAre("bounce \"He has left.\" 000001 #0"));
+    EXPECT_THAT(shards_[0]->desk.orders, ElementsAre("bounce \"He has left.\" 000001 #0"));
 }
 
 TEST_F(ApiTest, a_large_order_goes_in_steps_and_is_answered_in_parts) {
     for (queue::MessageId id = 1; id <= 5150; ++id) add(0, id, "", {waiting("bob@them.example")});
     // What comes in after the beginning is not meant.
     add(0, 9999, "", {waiting("bob@them.example")});
-    shards_[0]->queue.messages[9999].arrived = now;
+    shards_[0]->desk.messages[9999].arrived = now;
     json body = {{"all", true}};
     const auto first = order(200, "/v1/bounce", body);
     EXPECT_EQ(first["messages"], 5000);
@@ -448,16 +447,16 @@ TEST_F(ApiTest, a_large_order_goes_in_steps_and_is_answered_in_parts) {
     const auto rest = order(200, "/v1/bounce", body);
     EXPECT_EQ(rest["messages"], 150);
     EXPECT_FALSE(rest.contains("next"));
-    EXPECT_GE(shards_[0]->queue.barriers, 50) << "what waits for the disk stays little";
-    auto& orders = shards_[0]->queue.orders;
+    EXPECT_GE(shards_[0]->desk.barriers, 50) << "what waits for the disk stays little";
+    auto& orders = shards_[0]->desk.orders;
     EXPECT_EQ(orders.size(), 5150u);
     EXPECT_EQ(std::set(orders.begin(), orders.end()).size(), 5150u);
 }
 
 TEST_F(ApiTest, an_order_that_takes_long_is_answered_in_parts) {
     for (queue::MessageId id = 1; id <= 9; ++id) add(0, id, "", {waiting("bob@them.example")});
-    shards_[0]->queue.scan_max = 1;
-    shards_[0]->queue.turn_time = 1s;
+    shards_[0]->desk.scan_max = 1;
+    shards_[0]->desk.turn_time = 1s;
     json body = {{"all", true}};
     std::uint64_t messages = 0;
     int parts = 0;
@@ -470,7 +469,7 @@ TEST_F(ApiTest, an_order_that_takes_long_is_answered_in_parts) {
     }
     EXPECT_GT(parts, 1);
     EXPECT_EQ(messages, 9u);
-    auto& orders = shards_[0]->queue.orders;
+    auto& orders = shards_[0]->desk.orders;
     EXPECT_EQ(std::set(orders.begin(), orders.end()).size(), 9u);
 }
 
@@ -527,7 +526,7 @@ TEST_F(ApiTest, a_sorted_list_says_how_much_there_is) {
 
 TEST_F(ApiTest, questions_are_answered_in_steps) {
     for (queue::MessageId id = 1; id <= 9; ++id) add(0, id, "", {waiting("b@them.example")});
-    shards_[0]->queue.scan_max = 2;
+    shards_[0]->desk.scan_max = 2;
     EXPECT_EQ(ask(200, "/v1/queue", {{"count", "true"}})["total"]["messages"], 9);
     EXPECT_EQ(ask(200, "/v1/queue", {{"by", "domain"}})["groups"][0]["messages"], 9);
     EXPECT_EQ(ids({}).size(), 9u);
@@ -586,7 +585,7 @@ TEST_F(ApiTest, why_finds_a_message_id_with_and_without_brackets) {
 
 TEST_F(ApiTest, why_tells_about_a_domain_with_its_destination) {
     add(0, 1, "ann@office.example", {waiting("bob@them.example")});
-    auto& domain = shards_[0]->queue.domains["them.example"];
+    auto& domain = shards_[0]->desk.domains["them.example"];
     domain.domain = "them.example";
     domain.destination = "mx.them.example";
     domain.recipients = 1;
@@ -629,7 +628,7 @@ TEST_F(ApiTest, why_of_the_unknown_points_at_the_log) {
 
 TEST_F(ApiTest, an_envelope_that_cannot_be_read_does_not_hide_the_message) {
     add(0, 63, "ann@office.example", {waiting("bob@them.example")});
-    auto& unreadable = shards_[0]->queue.unreadable;
+    auto& unreadable = shards_[0]->desk.unreadable;
     unreadable = queue::StoreError{.kind = queue::StoreError::Kind::broken, .text = "EIO"};
     EXPECT_THAT(ask(200, "/v1/why/00001z")["lines"][0], HasSubstr("cannot be read from the spool"));
     EXPECT_EQ(ask(200, "/v1/queue")["messages"][0]["recipients"][0]["address"], "@them.example");
@@ -661,7 +660,7 @@ TEST_F(ApiTest, why_has_the_history_in_json) {
 }
 
 TEST_F(ApiTest, why_tells_who_was_given_up_and_where_the_report_is) {
-    shards_[1]->queue.endings.push_back({.id = 63,
+    shards_[1]->desk.given_up.push_back({.id = 63,
                                          .address = "bob@nowhere.example",
                                          .at = now - 3min,
                                          .error = {.status = {5, 1, 2}, .text = "no such domain"},
@@ -681,7 +680,7 @@ TEST_F(ApiTest, why_tells_who_was_given_up_and_where_the_report_is) {
 }
 
 TEST_F(ApiTest, why_does_not_take_other_peoples_endings_for_an_answer) {
-    shards_[1]->queue.endings.push_back({.id = 63, .address = "bob@nowhere.example", .at = now});
+    shards_[1]->desk.given_up.push_back({.id = 63, .address = "bob@nowhere.example", .at = now});
     for (const auto* what : {"<4711@office.example>", "<>", "000000"}) {
         const auto answer = ask(200, std::string("/v1/why/") + what);
         EXPECT_EQ(answer["found"], false) << what;
@@ -708,12 +707,12 @@ outbound::DestinationDepth deep(const std::string& name, std::size_t recipients)
 }
 
 TEST_F(ApiTest, metrics_have_destinations_of_all_shards) {
-    shards_[0]->queue.depths.destinations = {deep("mx.them.example", 7)};
-    shards_[1]->queue.depths.destinations = {deep("mx.others.example", 9)};
-    shards_[0]->queue.depths.others = deep("", 4);
-    shards_[0]->queue.depths.others_count = 2;
-    shards_[1]->queue.depths.others = deep("", 5);
-    shards_[1]->queue.depths.others_count = 3;
+    shards_[0]->desk.depths.destinations = {deep("mx.them.example", 7)};
+    shards_[1]->desk.depths.destinations = {deep("mx.others.example", 9)};
+    shards_[0]->desk.depths.others = deep("", 4);
+    shards_[0]->desk.depths.others_count = 2;
+    shards_[1]->desk.depths.others = deep("", 5);
+    shards_[1]->desk.depths.others_count = 3;
     status_.now = now;
     const auto response = api_.handle({"GET", "/metrics", {}, ""});
     EXPECT_EQ(response.status, 200u);
@@ -728,18 +727,18 @@ TEST_F(ApiTest, metrics_have_destinations_of_all_shards) {
           "posthouse_other_destinations 5\n"}) {
         EXPECT_THAT(response.body, HasSubstr(line));
     }
-    EXPECT_EQ(shards_[0]->queue.sweeps, 3) << "in steps";
+    EXPECT_EQ(shards_[0]->desk.sweeps, 3) << "in steps";
 }
 
 TEST_F(ApiTest, a_survey_is_not_made_anew_for_each_question) {
     ask(200, "/v1/top");
     ask(200, "/v1/top");
     EXPECT_EQ(api_.handle({"GET", "/metrics", {}, ""}).status, 200u);
-    EXPECT_EQ(shards_[0]->queue.sweeps, 3);
+    EXPECT_EQ(shards_[0]->desk.sweeps, 3);
 }
 
 TEST_F(ApiTest, a_survey_is_kept_for_a_second_and_for_twenty_times_as_long_as_it_took) {
-    auto& first = shards_[0]->queue;
+    auto& first = shards_[0]->desk;
     ask(200, "/v1/top");
     first.now += 999ms;
     ask(200, "/v1/top");
@@ -757,9 +756,9 @@ TEST_F(ApiTest, a_survey_is_kept_for_a_second_and_for_twenty_times_as_long_as_it
 }
 
 TEST_F(ApiTest, top_has_what_a_screen_needs) {
-    shards_[0]->queue.depths.destinations = {deep("mx.them.example", 7)};
-    shards_[0]->queue.counters.accepted_total = 11;
-    shards_[1]->queue.counters.accepted_total = 31;
+    shards_[0]->desk.depths.destinations = {deep("mx.them.example", 7)};
+    shards_[0]->desk.figures.accepted_total = 11;
+    shards_[1]->desk.figures.accepted_total = 31;
     const auto answer = ask(200, "/v1/top");
     EXPECT_EQ(answer["queue"]["accepted_total"], 42);
     EXPECT_EQ(answer["destinations"][0]["name"], "mx.them.example");
@@ -777,13 +776,13 @@ TEST_F(ApiTest, monitoring_does_not_wait_for_ever) {
 }
 
 TEST_F(ApiTest, trace_brings_the_lines_of_all_shards_in_order) {
-    shards_[0]->queue.trace_lines = {{.kind = outbound::TraceLine::Kind::sent,
-                                      .at = now + 2s,
-                                      .connection = 7,
-                                      .remote = "mx [192.0.2.1]:25",
-                                      .id = 63,
-                                      .text = "QUIT"}};
-    shards_[1]->queue.trace_lines = {
+    shards_[0]->desk.trace_lines = {{.kind = outbound::TraceLine::Kind::sent,
+                                     .at = now + 2s,
+                                     .connection = 7,
+                                     .remote = "mx [192.0.2.1]:25",
+                                     .id = 63,
+                                     .text = "QUIT"}};
+    shards_[1]->desk.trace_lines = {
         {.kind = outbound::TraceLine::Kind::end, .at = now + 1s, .text = "end"}};
     const auto answer = order(200, "/v1/trace", {{"watch", "me"}, {"what", "THEM.example"}});
     ASSERT_EQ(answer["lines"].size(), 2u);
@@ -797,7 +796,7 @@ TEST_F(ApiTest, trace_brings_the_lines_of_all_shards_in_order) {
     EXPECT_EQ(answer["dropped"], 2);
     order(200, "/v1/trace", {{"watch", "me"}, {"end", true}});
     for (const auto& shard : shards_)
-        EXPECT_THAT(shard->queue.orders, ElementsAre("trace me them.example", "end me"));
+        EXPECT_THAT(shard->desk.orders, ElementsAre("trace me them.example", "end me"));
 }
 
 TEST_F(ApiTest, a_trace_that_makes_no_sense_is_refused) {
@@ -809,7 +808,7 @@ TEST_F(ApiTest, a_trace_that_makes_no_sense_is_refused) {
         order(400, "/v1/trace", body);
     }
     ask(405, "/v1/trace");
-    shards_[1]->queue.is_watched_enough = true;
+    shards_[1]->desk.has_too_many_watchers = true;
     EXPECT_THAT(order(429, "/v1/trace", {{"watch", "me"}, {"what", "a@b.example"}})["error"],
                 HasSubstr("8 traces"));
 }

@@ -73,10 +73,19 @@ const std::map<std::string, Names> arrows = {
 
 // Folders that count as the folder above them.
 const Names rooms = {
-    "mta/outbound/routing", "mta/outbound/destination", "mta/outbound/lifecycle",
-    "mta/outbound/attempt", "mta/outbound/desk",        "mta/cli/remote",
-    "mta/cli/spool",        "mta/cli/terminal",         "mta/api/queue",
-    "mta/api/why",          "mta/api/orders",           "mta/api/monitoring",
+    "mta/outbound/routing",
+    "mta/outbound/destination",
+    "mta/outbound/lifecycle",
+    "mta/outbound/attempt",
+    "mta/outbound/desk",
+    "mta/outbound/operators",
+    "mta/cli/remote",
+    "mta/cli/spool",
+    "mta/cli/terminal",
+    "mta/api/queue",
+    "mta/api/why",
+    "mta/api/orders",
+    "mta/api/monitoring",
 };
 
 // Libraries, and the only folders that may see them. A name that ends in '/' is a folder of
@@ -217,6 +226,7 @@ const std::map<std::string, Names> outbound_arrows = {
     {"routing", {"destination"}},
     {"lifecycle", {"destination", "desk", "routing"}},
     {"attempt", {"destination", "desk", "routing", "lifecycle"}},
+    {"operators", {"destination", "desk", "routing", "lifecycle", "attempt"}},
 };
 
 // Headers of mta/outbound itself that every room may include. The others are the queue manager's.

@@ -1,4 +1,4 @@
-#include "mta/outbound/lifecycle/queue_sweep.h"
+#include "mta/outbound/desk/queue_sweep.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -5,7 +5,7 @@
 #include "mta/api/answer.h"
 #include "mta/api/call.h"
 #include "mta/base/mutex.h"
-#include "mta/outbound/lifecycle/queue_sweep.h"
+#include "mta/outbound/desk/queue_sweep.h"
 
 namespace mta::api {
 

@@ -38,7 +38,7 @@ constexpr std::array<OrderKind, 5> kinds = {{
     {"/v1/release", is_stopped, [](const OrderValues&) -> Act { return &Desk::release; }},
     {.path = "/v1/flush",
      .concerns = is_to_be_tried,
-     .make = [](const OrderValues&) -> Act { return &Desk::flush_message; },
+     .make = [](const OrderValues&) -> Act { return &Desk::flush; },
      .is_all_by_itself = true},
     {"/v1/cancel", is_at_rest, [](const OrderValues&) -> Act { return &Desk::cancel; }},
     {.path = "/v1/bounce",

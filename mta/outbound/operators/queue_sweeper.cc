@@ -1,13 +1,10 @@
-#include "mta/outbound/lifecycle/queue_sweep.h"
+#include "mta/outbound/operators/queue_sweeper.h"
 
 #include <algorithm>
 #include <span>
 #include <unordered_map>
 #include <utility>
 #include <variant>
-
-#include "mta/outbound/queue_manager.h"
-#include "mta/outbound/queue_manager_impl.h"
 
 namespace mta::outbound {
 namespace {
@@ -47,8 +44,8 @@ std::size_t sort_out(std::vector<Place>& places, std::size_t count) {
 
 }  // namespace
 
-void QueueManager::sweep(QueueSweep& sweep, std::size_t messages_max) const {
-    const auto& table = impl_->scheduler.table();
+void QueueSweeper::sweep(QueueSweep& sweep, std::size_t messages_max) const {
+    const auto& table = parts_.table;
     sweep.domains.resize(table.domain_index_end());
     for (std::size_t looked = 0; sweep.next < table.message_index_end(); ++sweep.next, ++looked) {
         if (looked == messages_max) return;
@@ -66,16 +63,16 @@ void QueueManager::sweep(QueueSweep& sweep, std::size_t messages_max) const {
     sweep.is_done = true;
 }
 
-DepthSummary QueueManager::summarize(const QueueSweep& sweep, std::size_t count) const {
-    const auto& table = impl_->scheduler.table();
-    const auto& sites = impl_->sites;
+DepthSummary QueueSweeper::summarize(const QueueSweep& sweep, std::size_t count) const {
+    const auto& table = parts_.table;
+    const auto& sites = parts_.sites;
     std::vector<Place> places;
     std::unordered_map<queue::SiteHandle, std::size_t> place_of_site;
     for (const auto domain : table.domains()) {
         if (domain.index() >= sweep.domains.size()) break;
         const auto& depth = sweep.domains[domain.index()];
         if (depth.recipients == 0 || table.domain(domain).name.empty()) continue;
-        const auto site = impl_->router.view(domain).site;
+        const auto site = parts_.router.view(domain).site;
         if (!site || !sites.is_used(site)) {
             places.push_back({.what = domain, .depth = depth});
             continue;
@@ -90,7 +87,7 @@ DepthSummary QueueManager::summarize(const QueueSweep& sweep, std::size_t count)
     for (const auto& place : std::span(places).first(shown)) {
         DestinationDepth destination{.depth = place.depth};
         if (const auto* const site = std::get_if<queue::SiteHandle>(&place.what)) {
-            destination.view = impl_->site_view_of(*site);
+            destination.view = parts_.destinations.view_of(*site);
         } else {
             destination.view.name = table.domain(std::get<queue::DomainHandle>(place.what)).name;
         }
@@ -100,7 +97,7 @@ DepthSummary QueueManager::summarize(const QueueSweep& sweep, std::size_t count)
     for (const auto& place : std::span(places).subspan(shown))
         summary.others.depth.add(place.depth);
     summary.others_count = places.size() - shown;
-    const std::size_t all_connections = impl_->attempts.pool().total();
+    const std::size_t all_connections = parts_.attempts.pool().total();
     summary.others.view.connections = all_connections - std::min(all_connections, connections);
     return summary;
 }

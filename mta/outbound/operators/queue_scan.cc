@@ -1,4 +1,5 @@
-// Questions about many messages: a walk over what is in memory.
+#include "mta/outbound/operators/queue_scan.h"
+
 #include <algorithm>
 #include <array>
 #include <unordered_map>
@@ -6,9 +7,7 @@
 #include <vector>
 
 #include "mta/base/domain.h"
-#include "mta/outbound/desk/message_filter.h"
-#include "mta/outbound/queue_manager.h"
-#include "mta/outbound/queue_manager_impl.h"
+#include "mta/outbound/operators/message_queries.h"
 
 namespace mta::outbound {
 namespace {
@@ -20,14 +19,6 @@ std::string domain_of(std::string_view address) {
     const auto domain = address.substr(at + 1);
     if (domain.starts_with('[')) return to_lower(domain);
     return to_a_labels(domain).value_or(to_lower(domain));
-}
-
-bool is_same_recipient(std::string_view wanted, const RecipientView& recipient) {
-    const auto local = [](std::string_view address) {
-        return address.substr(0, address.rfind('@'));
-    };
-    return equals_ignoring_case(local(wanted), local(recipient.address)) &&
-           domain_of(wanted) == recipient.domain;
 }
 
 // What was found out about something that many recipients share. Good during one turn, in which
@@ -68,23 +59,14 @@ struct AddressKey {
 
 }  // namespace
 
-bool is_confirmed_by(const MessageFilter& filter, const MessageView& message,
-                     const RecipientView& recipient) {
-    if (!message.message) return false;
-    const auto& content = *message.message;
-    const auto message_id = queue::bare_message_id(content.message_id);
-    if (!filter.message_id.empty() && message_id != filter.message_id) return false;
-    if (!filter.recipient.empty() && !is_same_recipient(filter.recipient, recipient)) return false;
-    return filter.mention.empty() || message_id == filter.mention ||
-           equals_ignoring_case(content.envelope.reverse_path, filter.mention) ||
-           is_same_recipient(filter.mention, recipient);
-}
-
-class QueueManager::Impl::Scan {
+// Compares messages with one filter.
+class QueueScan::Matcher {
 public:
-    Scan(const Impl& impl, const MessageFilter& filter)
-        : impl_(impl),
-          table_(impl.scheduler.table()),
+    Matcher(const queue::Scheduler& scheduler, const Whereabouts& whereabouts,
+            const MessageFilter& filter)
+        : scheduler_(scheduler),
+          whereabouts_(whereabouts),
+          table_(scheduler.table()),
           filter_(filter),
           recipient_(table_, filter.recipient),
           mention_(table_, filter.mention),
@@ -98,13 +80,13 @@ public:
         domain_ = table_.find_domain(filter.domain);
     }
 
-    // Nobody here can match.
+    // Whether no message can match.
     [[nodiscard]] bool is_hopeless() const {
         const bool is_one_domain = !filter_.domain.empty() && !filter_.domain.starts_with('.');
         return (is_one_domain && !domain_) || (!filter_.recipient.empty() && !recipient_.domain);
     }
 
-    // False: enough.
+    // Returns false if on_hit() wants no more.
     bool look_at(queue::MessageHandle message, bool with_details, const OnHit& on_hit) {
         const auto& entry = table_.message(message);
         if (entry.id == 0 || !matches(entry)) return true;
@@ -167,29 +149,29 @@ private:
     }
     [[nodiscard]] bool is_at_host(const queue::MessageEntry& entry,
                                   const queue::RecipientEntry& recipient) {
-        const auto* const site = impl_.site_of(entry, recipient);
+        const auto* const site = whereabouts_.site_of(entry, recipient);
         if (site != nullptr &&
             hosts_.of(site, [&] { return contains_ignoring_case(site->plan.name, host_); })) {
             return true;
         }
-        const auto* const reason = impl_.reason_identity(recipient);
+        const auto* const reason = whereabouts_.reason_identity(recipient);
         return reason != nullptr && remotes_.of(reason, [&] {
-            return contains_ignoring_case(impl_.reason_of(recipient)->remote, host_);
+            return contains_ignoring_case(whereabouts_.reason_of(recipient)->remote, host_);
         });
     }
     [[nodiscard]] bool was_told(const queue::RecipientEntry& recipient) {
-        const auto* const reason = impl_.reason_identity(recipient);
+        const auto* const reason = whereabouts_.reason_identity(recipient);
         return reason != nullptr && replies_.of(reason, [&] {
-            return contains_ignoring_case(reply_of(*impl_.reason_of(recipient)), reply_);
+            return contains_ignoring_case(reply_of(*whereabouts_.reason_of(recipient)), reply_);
         });
     }
 
     // What many share is put together once.
     [[nodiscard]] const DeliveryError* reason_of(const queue::RecipientEntry& recipient) {
-        const auto* const identity = impl_.reason_identity(recipient);
+        const auto* const identity = whereabouts_.reason_identity(recipient);
         if (identity == nullptr) return nullptr;
         const auto [known, is_new] = reasons_.try_emplace(identity);
-        if (is_new) known->second = *impl_.reason_of(recipient);
+        if (is_new) known->second = *whereabouts_.reason_of(recipient);
         return &known->second;
     }
 
@@ -198,25 +180,26 @@ private:
         RecipientHit hit{.attempts = recipient.attempts,
                          .state = state_of(recipient),
                          .error = reason_of(recipient),
-                         .error_identity = impl_.reason_identity(recipient),
+                         .error_identity = whereabouts_.reason_identity(recipient),
                          .domain = {},
                          .destination = {},
                          .next_attempt = std::nullopt,
-                         .is_for_later = impl_.scheduler.waits_for_release(entry, recipient)};
+                         .is_for_later = scheduler_.waits_for_release(entry, recipient)};
         if (!with_details) return hit;
         hit.domain = table_.domain(recipient.domain).name;
-        if (const auto* const site = impl_.site_of(entry, recipient))
+        if (const auto* const site = whereabouts_.site_of(entry, recipient))
             hit.destination = site->plan.name;
         if (recipient.is_waiting()) {
             hit.next_attempt = recipient.due;
-        } else if (const auto* const health = impl_.health_of(recipient);
+        } else if (const auto* const health = whereabouts_.health_of(recipient);
                    health != nullptr && !health->is_up()) {
             hit.next_attempt = health->next_probe();
         }
         return hit;
     }
 
-    const Impl& impl_;
+    const queue::Scheduler& scheduler_;
+    const Whereabouts& whereabouts_;
     const queue::MessageTable& table_;
     const MessageFilter& filter_;
     AddressKey recipient_;
@@ -237,20 +220,20 @@ private:
     std::unordered_map<const void*, DeliveryError> reasons_;  // by identity
 };
 
-std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const ScanRange& range,
-                                             const OnHit& on_hit) const {
-    const auto& table = impl_->scheduler.table();
-    Impl::Scan scan(*impl_, filter);
-    if (scan.is_hopeless()) return std::nullopt;
+std::optional<ScanCursor> QueueScan::scan(const MessageFilter& filter, const ScanRange& range,
+                                          const OnHit& on_hit) const {
+    const auto& table = scheduler_.table();
+    Matcher matcher(scheduler_, whereabouts_, filter);
+    if (matcher.is_hopeless()) return std::nullopt;
     if (filter.id) {
         if (const auto message = table.find(*filter.id))
-            scan.look_at(message, range.with_details, on_hit);
+            matcher.look_at(message, range.with_details, on_hit);
         return std::nullopt;
     }
     auto cursor = range.from;
     for (std::size_t looked = 0; cursor < table.message_index_end(); ++cursor, ++looked) {
         if (looked == range.messages_max) return cursor;
-        if (!scan.look_at(queue::MessageHandle(cursor), range.with_details, on_hit))
+        if (!matcher.look_at(queue::MessageHandle(cursor), range.with_details, on_hit))
             return cursor + 1;
     }
     return std::nullopt;
