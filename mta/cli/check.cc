@@ -23,7 +23,7 @@ std::string as_json(const std::vector<conf::Problem>& problems,
     }
     const nlohmann::json answer = {
         {"fine", problems.empty()}, {"problems", listed}, {"advice", advice}};
-    // File names need not be UTF-8.
+    // A file name may be no UTF-8.
     return answer.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
 }
 

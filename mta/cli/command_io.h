@@ -8,15 +8,16 @@
 
 namespace mta::cli {
 
-// What a command reads and writes, so that a test can be the terminal. The streams outlive it.
+// The streams of a command and the terminal behind them, so that a test can take their place. The
+// streams outlive it.
 struct CommandIo {
     std::ostream& out;
     std::ostream& err;
     std::istream& in;
     mta::Instant now;
-    bool is_terminal = false;     // `in` and `out` are one: questions may be asked
+    bool is_terminal = false;     // of `in` and `out`: the command may ask questions
     bool shows_progress = false;  // `err` is a terminal
-    std::uint32_t columns = 80;   // of the terminal; 0: do not shorten lines (a file, a pipe)
+    std::uint32_t columns = 80;   // of the terminal; 0: a file or a pipe, lines are not shortened
 };
 
 }  // namespace mta::cli

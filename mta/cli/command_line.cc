@@ -41,7 +41,7 @@ bool is_id(std::string_view text) {
 
 using Checked = std::expected<std::string, std::string>;
 
-// Also an address literal: "[192.0.2.9]", "[IPv6:2001:db8::1]".
+// A domain or an address literal: "[192.0.2.9]", "[IPv6:2001:db8::1]".
 Checked check_domain(std::string_view text) {
     constexpr std::string_view v6_tag = "ipv6:";
     if (text.starts_with('[') && text.ends_with(']')) {
@@ -81,7 +81,7 @@ Checked check_address(std::string_view text) {
     return std::unexpected("\"" + std::string(text) + "\" is no mail address");
 }
 
-// Of all senders there, with an '@' in front; or an address.
+// An address, or a domain with an '@' in front, which means all senders of the domain.
 Checked check_sender(std::string_view text) {
     if (!text.starts_with('@')) return check_address(text);
     auto domain = check_domain(text.substr(1));
@@ -96,7 +96,7 @@ Checked check_id(std::string_view text) {
                            "00x41r");
 }
 
-// One, and not all that are below it.
+// A single domain, not a subtree.
 Checked check_single_domain(std::string_view text) {
     if (!text.starts_with('.')) return check_domain(text);
     return std::unexpected("\"" + std::string(text) +
@@ -115,7 +115,7 @@ Checked check_subject(std::string_view text) {
     return is_domain ? check_single_domain(text) : check_id(text);
 }
 
-// Replaces what was typed by its normal form.
+// Replaces a value by its normal form.
 std::optional<std::string> normalize(std::string& text, Checked (*check)(std::string_view)) {
     if (text.empty()) return std::nullopt;
     auto checked = check(text);
@@ -126,7 +126,7 @@ std::optional<std::string> normalize(std::string& text, Checked (*check)(std::st
 
 // ---- The commands ----------------------------------------------------------------------------
 
-// The invocation, and the one word that selects mail before it is known what it is.
+// The invocation, and the word that selects mail, as long as its form has not been looked at.
 struct Typed {
     Invocation invocation;
     std::optional<std::string> word;
@@ -161,7 +161,7 @@ CLI::Option* add_word(CLI::App& command, Typed& typed) {
         ->type_name("ID|ADDRESS|DOMAIN|MESSAGE-ID");
 }
 
-// An empty variable in somebody's script must not select everything.
+// An empty variable of a script must not select everything.
 CLI::Option* add_text(CLI::App& command, const char* name, std::string& value, const char* what) {
     return command.add_option(name, value, what)->check([](const std::string& text) {
         return std::string(text.empty() ? "\"\" selects no mail" : "");
@@ -181,7 +181,7 @@ void add_envelope_options(CLI::App& command, Filter& filter) {
         ->type_name("STATE");
 }
 
-// The word and the options that select mail in the queue; all that is given must hold.
+// The word and the options that select mail in the queue. Mail must match all of them.
 void add_filter(CLI::App& command, Typed& typed) {
     auto& filter = typed.invocation.filter;
     add_word(command, typed);
@@ -307,7 +307,7 @@ void add_commands(CLI::App& app, Typed& typed) {
                       typed);
 }
 
-// Where the word belongs, by its form.
+// Assigns the word to a part of the filter, by its form.
 std::string& place_of(const std::string& word, Invocation& invocation) {
     const auto command = invocation.command;
     if (command == Command::why || command == Command::trace) return invocation.subject;
@@ -317,7 +317,7 @@ std::string& place_of(const std::string& word, Invocation& invocation) {
     if (word.find('@') != word.npos)
         return word.starts_with('@') ? filter.domain : filter.recipient;
     const bool has_digit = word.find_first_of("0123456789") != word.npos;
-    // Of a local network, such as "flush exchange".
+    // A name of the local network, such as in "flush exchange".
     const bool is_plain_name = invocation.command == Command::flush && !has_digit;
     const bool is_domain = word.starts_with('[') || word.find('.') != word.npos;
     return is_plain_name || is_domain ? filter.domain : filter.id;
@@ -330,7 +330,7 @@ bool is_order(Command command) {
 
 std::optional<std::string> take_word(Typed& typed) {
     if (!typed.word) return std::nullopt;
-    // An empty variable in somebody's script must not select everything.
+    // An empty variable of a script must not select everything.
     if (typed.word->empty()) return "\"\" selects no mail";
     auto& place = place_of(*typed.word, typed.invocation);
     if (!place.empty()) {
@@ -386,8 +386,8 @@ bool is_command(const CLI::App& app, const std::string& word) {
                                [&](const CLI::App* command) { return command->check_name(word); });
 }
 
-// CLI11 says nothing about what an unknown word was meant to be, so the command's word is looked at
-// before it.
+// CLI11 makes no suggestion for an unknown word, so the word of the command is checked before CLI11
+// reads it.
 std::optional<EarlyExit> check_command_word(const CLI::App& app,
                                             std::span<const char* const> arguments) {
     const std::string name = std::filesystem::path(arguments[0]).filename();

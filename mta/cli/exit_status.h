@@ -2,7 +2,7 @@
 
 namespace mta::cli {
 
-// Exit statuses of every command.
+// The exit statuses of all commands.
 inline constexpr int exit_fine = 0;
 inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 2;

@@ -22,7 +22,7 @@
 namespace mta::cli {
 namespace {
 
-// 0: not a terminal.
+// 0 if stdout is no terminal.
 std::uint32_t terminal_columns() {
     winsize size{};
     if (isatty(STDOUT_FILENO) == 0) return 0;

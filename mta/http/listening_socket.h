@@ -8,7 +8,7 @@
 
 namespace mta::http {
 
-// A Unix socket in the file system. Its mode and group decide who may connect.
+// A Unix socket in the file system. Its mode and group decide which users may connect.
 struct UnixAddress {
     std::string path;
     std::uint32_t mode = 0660;  // as of chmod(2)

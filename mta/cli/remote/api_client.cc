@@ -130,4 +130,9 @@ ApiClient::Answer ApiClient::exchange(const std::string& path, const std::string
     return answer_of(http_status, answer);
 }
 
+int fail(CommandIo& io, const ApiError& error) {
+    io.err << "posthouse: " << error.text << '\n';
+    return exit_failed;
+}
+
 }  // namespace mta::cli

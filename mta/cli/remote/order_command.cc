@@ -4,7 +4,8 @@
 #include <string>
 
 #include "mta/base/printable.h"
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
+#include "mta/cli/remote/filter_json.h"
 #include "mta/cli/terminal/table.h"
 
 namespace mta::cli {
@@ -63,7 +64,7 @@ int say_nothing_found(const OrderOptions& options, CommandIo& io) {
     return exit_failed;
 }
 
-// Whether to go on, after having asked if need be. Otherwise `status` is set.
+// Asks the user if that is necessary. Returns whether to go on; if not, `status` is set.
 bool is_confirmed(const OrderOptions& options, const Counts& found, CommandIo& io, int& status) {
     const auto words = words_for(options.action);
     const bool is_for_good = *words.warning != '\0';
@@ -90,7 +91,7 @@ bool is_confirmed(const OrderOptions& options, const Counts& found, CommandIo& i
     return false;
 }
 
-// A large order is answered in parts.
+// The relay answers a large order in parts.
 std::expected<Counts, ApiError> give(const ApiClient& api, const Words& words, json body,
                                      const Counts& found, CommandIo& io) {
     Counts done;

@@ -7,27 +7,28 @@
 
 namespace mta::cli {
 
-// Commands that change what becomes of queued mail.
+// The orders that change queued mail.
 enum class QueueAction : std::uint8_t {
-    cancel,   // drops it; nobody is told
-    bounce,   // gives it up; the senders get a report
-    hold,     // keeps it and does not try
-    release,  // ends a hold, and tries at once
+    cancel,   // removes it without a report
+    bounce,   // gives it up with a report to the senders
+    hold,     // keeps it without trying
+    release,  // ends a hold and tries at once
     flush,    // tries at once
 };
 
 struct OrderOptions {
     QueueAction action = QueueAction::cancel;
-    Filter filter;       // all empty: everything in the queue
-    std::string reason;  // bounce; empty: the relay's default
+    Filter filter;       // an empty one means everything in the queue
+    std::string reason;  // of a bounce; empty: the relay's default
     bool yes = false;    // do not ask
     bool dry_run = false;
     bool json = false;
 };
 
-// `posthouse cancel|bounce|hold|release|flush FILTER`: says how many messages and recipients it is
-// about and asks first on a terminal; cancel and bounce always, and elsewhere they want --yes (2);
-// the others if it is more than one message. Nothing found: says so, 1 (flush: 0).
+// Runs `posthouse cancel|bounce|hold|release|flush FILTER`. On a terminal it says how many messages
+// and recipients the order is about and asks for a confirmation: always for cancel and bounce, for
+// the others if there is more than one message. Without a terminal, cancel and bounce need --yes
+// (exit status 2). If no message matches, it says so and the exit status is 1 (of flush 0).
 [[nodiscard]] int run_order(const ApiClient& api, const OrderOptions& options, CommandIo& io);
 
 }  // namespace mta::cli

@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "mta/base/time_format.h"
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
+#include "mta/cli/remote/filter_json.h"
 #include "mta/cli/terminal/table.h"
 
 namespace mta::cli {
@@ -35,7 +36,7 @@ bool is_sorted_by_relay(const QueueOptions& options) {
 
 std::expected<Messages, ApiError> fetch(const ApiClient& api, const QueueOptions& options) {
     auto query = parameters_of(options);
-    // The first ones of a long queue are the relay's to find; all of it is sorted here.
+    // The relay finds the first messages of a long queue; a whole queue is sorted here.
     if (is_sorted_by_relay(options)) {
         query.emplace_back("sort", options.question.sort.empty() ? "age" : options.question.sort);
         if (options.question.reverse) query.emplace_back("reverse", "true");
@@ -73,7 +74,7 @@ std::string sender_of(const json& message) {
     return sender.empty() ? "<>" : sender;
 }
 
-// Rows of one message: the first has it all, the others only their recipient.
+// The rows of one message. The first one has everything, the others have only their recipient.
 void add_rows(Table& table, const json& message, Instant now) {
     std::string id = text_of(message, "id");
     std::string arrived = relative(text_of(message, "arrived"), now);
@@ -88,7 +89,7 @@ void add_rows(Table& table, const json& message, Instant now) {
     }
 }
 
-// Soon after a start, an answer may not be whole.
+// Soon after the start of the relay an answer may be incomplete.
 void note_loading(const json& loading, std::ostream& out) {
     if (loading.is_null()) return;
     const auto& total = member_of(loading, "of");

@@ -7,7 +7,7 @@
 
 #include "mta/base/printable.h"
 #include "mta/base/time_format.h"
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
 #include "mta/cli/terminal/table.h"
 
 namespace mta::cli {
@@ -58,7 +58,7 @@ std::string spool_words(const json& spool) {
     return out;
 }
 
-// Empty: there is none.
+// Empty if there is none.
 std::string quarantine_words(const json& spool) {
     const auto& kept = list_of(spool, "quarantine");
     if (kept.empty()) return {};

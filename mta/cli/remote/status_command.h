@@ -4,9 +4,9 @@
 
 namespace mta::cli {
 
-// `posthouse status`: version, uptime, what is queued, the spool, destinations in trouble,
-// listeners, configuration. Exits with 1 if the relay is not running or refuses new mail, so that a
-// monitoring script needs no more than this.
+// Runs `posthouse status`: version, uptime, queue, spool, destinations in trouble, listeners,
+// configuration. The exit status is 1 if the relay does not run or refuses new mail, which is all
+// that a monitoring script needs.
 [[nodiscard]] int run_status(const ApiClient& api, bool json, CommandIo& io);
 
 }  // namespace mta::cli

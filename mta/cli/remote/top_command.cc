@@ -9,7 +9,7 @@
 
 #include "mta/base/printable.h"
 #include "mta/base/time_format.h"
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
 #include "mta/cli/terminal/screen.h"
 #include "mta/cli/terminal/table.h"
 
@@ -21,7 +21,7 @@ using nlohmann::json;
 constexpr Millis refresh{1000};
 constexpr char control_c = 3;
 
-// Of two answers some time apart: how much the counter grew each second.
+// By how much the counter grew each second between two answers.
 std::string rate_of(const json& now, const json& before, const char* counter) {
     const auto from = parse_rfc3339(text_of(member_of(before, "status"), "now"));
     const auto to = parse_rfc3339(text_of(member_of(now, "status"), "now"));
@@ -128,7 +128,7 @@ int show_once(const ApiClient& api, const TopOptions& options, CommandIo& io) {
     return exit_fine;
 }
 
-// Until the user has seen enough, or no answer comes.
+// Shows pictures until the user ends the command or an answer fails.
 std::optional<ApiError> show_on_screen(const ApiClient& api, const TopOptions& options,
                                        json before) {
     Screen screen;

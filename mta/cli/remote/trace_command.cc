@@ -5,7 +5,7 @@
 #include <string>
 
 #include "mta/base/printable.h"
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
 #include "mta/cli/terminal/table.h"
 
 namespace mta::cli {
@@ -15,7 +15,7 @@ using nlohmann::json;
 
 constexpr Millis pause{200};
 
-// "12:04:05.678", of an RFC 3339 time.
+// "12:04:05.678" of a time by RFC 3339.
 std::string clock_of(const std::string& rfc3339) {
     return rfc3339.size() >= 23 ? rfc3339.substr(11, 12) : rfc3339;
 }
@@ -30,7 +30,7 @@ void show(const json& line, std::set<std::string>& known, std::ostream& out) {
     const auto beginning = clock_of(text_of(line, "at")) + " #" + connection + ' ' +
                            printable(name_of(host)) + ' ' + text_of(line, "id");
     const bool is_note = kind == "note" || kind == "end";
-    // Where it goes to, once, in full.
+    // The full name of the host, once.
     if (known.insert(connection).second)
         out << printable(beginning) << " * " << printable(host) << '\n';
     out << printable(beginning)
@@ -79,7 +79,7 @@ int run_trace(const ApiClient& api, const TraceOptions& options, CommandIo& io) 
     }
     auto order = order_of(options);
     order["end"] = true;
-    // It is forgotten by itself, too.
+    // If this fails, the relay forgets the watcher after a while.
     static_cast<void>(api.post("/v1/trace", order));
     return exit_fine;
 }

@@ -10,15 +10,15 @@ namespace mta::cli {
 
 struct TraceOptions {
     std::string what;               // an address or a domain
-    std::string watch;              // the watcher's name, of no other's
-    std::uint32_t attempts = 0;     // then it ends; 0: go on
-    std::optional<Millis> timeout;  // nothing: go on
-    bool json = false;              // an object a line
-    // Waits so long; false: the user wants it to end.
+    std::string watch;              // the name of this watcher, which no other one has
+    std::uint32_t attempts = 0;     // after which it ends; 0: no end
+    std::optional<Millis> timeout;  // after which it ends; empty: no end
+    bool json = false;              // one object a line
+    // Waits for this time. Returns false if the user wants to end the command.
     std::function<bool(Millis)> wait;
 };
 
-// Shows the SMTP dialogue of the coming attempts.
+// Runs `posthouse trace`: shows the SMTP dialogue of the coming attempts.
 [[nodiscard]] int run_trace(const ApiClient& api, const TraceOptions& options, CommandIo& io);
 
 }  // namespace mta::cli

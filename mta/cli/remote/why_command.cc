@@ -1,6 +1,6 @@
 #include "mta/cli/remote/why_command.h"
 
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
 #include "mta/cli/terminal/table.h"
 
 namespace mta::cli {

@@ -5,10 +5,10 @@
 
 namespace mta::cli {
 
-// A new file for private things (mode 0600) that goes away again unless it is kept.
+// A new file with mode 0600, which is removed again unless it is kept.
 class FileWriter {
 public:
-    // Fails if the name is taken: nothing is ever overwritten. Errors are sentences.
+    // Fails if the name is taken, so that no file is overwritten. An error is a sentence.
     static std::expected<FileWriter, std::string> create(const std::string& path);
     FileWriter(FileWriter&& other) noexcept;
     FileWriter& operator=(FileWriter&&) = delete;
@@ -27,7 +27,8 @@ private:
     bool is_kept_ = false;
 };
 
-// Everything written below `folder`'s file system is on the medium.
+// Waits until everything that was written to the file system of `folder` is on the medium. Returns
+// whether it is.
 [[nodiscard]] bool sync_file_system(const std::string& folder);
 
 }  // namespace mta::cli

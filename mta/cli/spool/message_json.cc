@@ -9,7 +9,7 @@
 #include "mta/base/limits.h"
 #include "mta/base/recipient_list.h"
 #include "mta/base/time_format.h"
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
 #include "mta/cli/terminal/table.h"
 #include "mta/smtp/syntax/address.h"
 #include "mta/smtp/syntax/xtext.h"
@@ -104,14 +104,14 @@ void add_requests(json& out, const queue::Requests& requests) {
         {"time", format_rfc3339(by.at)}, {"mode", name_in(by_modes, by.mode)}, {"trace", by.trace}};
 }
 
-// ---- Reading: the first complaint counts ------------------------------------------------------
+// ---- Reading: the first mistake is reported ------------------------------------------------------
 
 class Reader {
 public:
     explicit Reader(Instant now) : now_(now) {}
 
     std::expected<ReadMessage, std::string> read(const json& object) {
-        // What comes from the future was written by a wrong clock.
+        // A time in the future was written by a wrong clock.
         out_.arrival = std::min(time(object, "arrived").value_or(now_), now_);
         read_sender(object);
         read_about(object);
@@ -168,7 +168,7 @@ private:
         complain("\"" + std::string(member) + "\" must be one of " + names);
     }
 
-    // Without brackets; as the envelope has it.
+    // Without brackets, as in the envelope.
     std::optional<smtp::Address> address(const std::string& text, const char* what) {
         auto parsed = smtp::parse_mailbox(text);
         if (!parsed) {
@@ -256,7 +256,7 @@ private:
             ++out_.recipients_done;
             return;
         }
-        // Of a mailbox that is named again the first state counts.
+        // If a mailbox is named twice, the first state counts.
         if (!recipients_.add(std::move(recipient)).is_new) return;
         RecipientState fresh;
         fresh.next_due = std::max(now_, out_.envelope.requests.release);

@@ -1,6 +1,6 @@
 #include "mta/base/printable.h"
 #include "mta/base/time_format.h"
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
 #include "mta/cli/spool/message_json.h"
 #include "mta/cli/spool/spool_command.h"
 #include "mta/cli/spool/spool_reading.h"
@@ -59,7 +59,7 @@ void write_envelope(const SpoolMessage& found, CommandIo& io) {
     }
 }
 
-// What has changed from one STATE to the next.
+// The changes from one STATE record to the next.
 void write_state(const SpoolEvent& event, std::vector<std::optional<queue::RecipientState>>& before,
                  const SpoolMessage& found, CommandIo& io) {
     const auto& recipients = found.message->envelope.recipients;

@@ -9,16 +9,16 @@
 
 namespace mta::cli {
 
-// `posthouse spool ls|cat|verify|export|import`: work on the spool's files. All but import only
-// read, and do so beside a running relay too. Returns the exit status.
+// `posthouse spool ls|cat|verify|export|import` work on the files of the spool. All but import only
+// read, and may run beside a relay. Each function returns the exit status.
 
-// On the folder `path`. `settings`: how import writes.
+// Runs the command of `invocation` on the folder `path`. Import writes as `settings` say.
 int run_spool(const std::string& path, const conf::Settings& settings, const Invocation& invocation,
               CommandIo& io);
 
-// ---- Each of them, on any disk ----
+// ---- Each command, on any disk ----
 
-// True: end at the next good moment.
+// Returns true if the command is to end at the next good moment.
 using IsInterrupted = std::function<bool()>;
 
 int run_spool_ls(queue::segment_log::Disk& disk, const Invocation& invocation, CommandIo& io);

@@ -14,7 +14,7 @@ namespace {
 using queue::segment_log::SpoolMessage;
 using queue::segment_log::SpoolView;
 
-// The .eml first: without its .json beside it, nobody takes it for whole.
+// Writes the .eml file first: without a .json file beside it, it counts as incomplete.
 std::expected<void, std::string> write_pair(SpoolView& view, const SpoolMessage& found,
                                             const std::string& stem,
                                             const IsInterrupted& is_interrupted) {
@@ -39,7 +39,7 @@ std::expected<void, std::string> write_pair(SpoolView& view, const SpoolMessage&
     return {};
 }
 
-// What was asked for, or all that is queued.
+// The messages that were asked for, or all that are queued.
 std::vector<queue::MessageId> wanted(const SpoolView& view, const SpoolRequest& request,
                                      std::size_t& failed, CommandIo& io) {
     if (request.ids.empty()) return view.messages();

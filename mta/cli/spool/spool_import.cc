@@ -22,11 +22,12 @@ using Complaint = std::optional<std::string>;  // a sentence; nothing: all is we
 
 constexpr std::size_t read_bytes = 64U << 10;
 constexpr std::uint64_t json_bytes_max = 64U << 20;
-// One sync for so many: the more, the faster, and the more comes again if the power goes.
+// The messages of one sync. With more of them the import is faster, but a power failure repeats
+// more.
 constexpr std::size_t group_messages_max = 200;
 constexpr std::uint64_t group_bytes_max = 4U << 20;
 
-// The store with its answers awaited, on one thread.
+// The store, used by one thread that waits for each answer.
 class SyncedStore {
 public:
     explicit SyncedStore(queue::segment_log::LogService& service)
@@ -34,7 +35,7 @@ public:
           store_(service.make_store([this](auto work) { posted_.push_back(std::move(work)); })) {}
 
     [[nodiscard]] queue::Store& store() { return *store_; }
-    // Until all that was asked for has its answer.
+    // Runs the store until every request has its answer.
     void settle() {
         do {
             for (auto& work : std::exchange(posted_, {})) work();
@@ -53,7 +54,7 @@ public:
         : spool_(spool), request_(request), io_(io) {}
 
     void take(const std::string& stem);
-    // What was taken is on disk, and its files are renamed.
+    // Waits until the messages are on disk, and renames their files.
     void finish_group();
     void refuse(const std::string& name, const std::string& why) {
         ++refused_;
@@ -117,7 +118,7 @@ void Importer::take(const std::string& stem) {
         if (!request_.keep) rename(stem);
         return;
     }
-    // More recipients than a message can have make several messages of it.
+    // If there are more recipients than a message can have, several messages are made.
     const auto count = read->envelope.recipients.size();
     for (std::size_t first = 0; first < count; first += queue::recipients_max) {
         const auto size = std::min(count - first, queue::recipients_max);
@@ -174,7 +175,7 @@ void Importer::finish_group() {
     group_bytes_ = 0;
 }
 
-// The .json first: without it nobody takes the .eml for a message to import.
+// Renames the .json file first: without it, the .eml file is no message to import.
 void Importer::rename(const std::string& stem) {
     for (const auto* ending : {".json", ".eml"}) {
         std::error_code error;
@@ -192,7 +193,7 @@ void Importer::rename(const std::string& stem) {
 Complaint Importer::read_body(const std::string& path, queue::Message& message) {
     std::ifstream file(path, std::ios::binary);
     if (!file) return "it cannot be read";
-    // With no CR in it, it was made where lines end with LF alone.
+    // A file without any CR comes from a system on which lines end with LF alone.
     bool has_cr = false;
     std::string piece(read_bytes, '\0');
     while (!has_cr &&
@@ -257,7 +258,7 @@ Complaint Importer::give_to_store(queue::MessageId id, std::string& body) {
     return written ? written->error().text : "the spool gave no answer";
 }
 
-// The names without their endings, in order, of those that are whole; the others are refused.
+// The names of complete pairs without their endings, sorted. Files without a partner are refused.
 std::vector<std::string> find_pairs(const std::string& folder, Importer& importer,
                                     std::error_code& error) {
     std::set<std::string> eml;

@@ -4,10 +4,11 @@
 
 namespace mta::cli {
 
-// Queues each pair of .eml and .json in the folder under a new id. What is queued is on disk,
-// synced, before its files are renamed to .imported, so a second run takes nothing twice, and one
-// that was cut off loses nothing. (Cut off by force between the two, it takes those few again.)
-// What cannot be taken is told with its name and left as it is; the rest goes on.
+// Queues each pair of .eml and .json files in the folder as a message with a new id. The files are
+// renamed to .imported after the message is on disk and synced, so that a second run takes no
+// message twice and an interrupted run loses none. (A run that is killed between the two steps
+// takes those few messages again.) Files that cannot be taken are named on `err` and left as they
+// are; the others are taken.
 int run_spool_import(queue::segment_log::Disk& disk, const queue::segment_log::LogOptions& options,
                      const SpoolRequest& request, const IsInterrupted& is_interrupted,
                      CommandIo& io);

@@ -2,7 +2,7 @@
 
 #include "mta/base/domain.h"
 #include "mta/base/time_format.h"
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
 #include "mta/cli/spool/message_json.h"
 #include "mta/cli/spool/spool_command.h"
 #include "mta/cli/spool/spool_reading.h"
@@ -18,7 +18,7 @@ bool is_in_domain(const std::string& domain, const std::string& wanted) {
                                    : domain == wanted;
 }
 
-// `wanted`: an address, "<>", or "@DOMAIN", which is everybody there.
+// `wanted` is an address, "<>", or "@DOMAIN", which means all addresses of the domain.
 bool is_from(const std::string& reverse_path, const std::string& wanted) {
     if (!wanted.starts_with('@'))
         return equals_ignoring_case(reverse_path, wanted == "<>" ? "" : wanted);
@@ -28,7 +28,8 @@ bool is_from(const std::string& reverse_path, const std::string& wanted) {
     return to_a_labels(domain).value_or(to_lower(domain)) == std::string_view(wanted).substr(1);
 }
 
-// As of `posthouse queue`: all that is given must hold, the recipient's parts for one recipient.
+// As in `posthouse queue`: a message must match all parts, and one recipient all parts about
+// recipients.
 bool matches(const Filter& filter, const SpoolMessage& found) {
     const auto& message = *found.message;
     if (!filter.id.empty() && queue::format_id(message.id) != filter.id) return false;
@@ -77,7 +78,7 @@ int run_spool_ls(queue::segment_log::Disk& disk, const Invocation& invocation, C
     int status = exit_fine;
     for (const auto id : view->messages(invocation.spool.all)) {
         const auto found = view->read(id);
-        // A running relay has finished with it meanwhile.
+        // A running relay has finished the message meanwhile.
         if (!found && found.error().kind == queue::StoreError::Kind::not_found) continue;
         if (!found) {
             status = fail(io, "message " + queue::format_id(id) + ": " + found.error().text);

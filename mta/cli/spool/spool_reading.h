@@ -1,4 +1,4 @@
-// What the reading spool commands share.
+// What the spool commands that read have in common.
 #pragma once
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -9,23 +9,23 @@
 
 namespace mta::cli {
 
-// Says why on `err`; the exit status.
+// Writes the text to `err`. Returns the exit status.
 int fail(CommandIo& io, const std::string& text);
 
-// Opens with a progress bar. Null: it has said why.
+// Reads the spool, with a progress bar. Null if that failed; the reason is on `err` then.
 std::unique_ptr<queue::segment_log::SpoolView> open_view(
     queue::segment_log::Disk& disk, CommandIo& io, queue::MessageId history_of = 0,
     const std::function<bool()>& is_interrupted = {});
 
-// What was put into quarantine/ and is read by no command. Empty: nothing.
+// A sentence about the files in quarantine/, which no command reads. Empty if there are none.
 [[nodiscard]] std::string quarantine_words(queue::segment_log::Disk& disk);
 
-// What the reading met that is not as it should be, and what was set aside earlier; nothing if all
-// is well. The exit status: exit_failed if the reading met damage.
+// Writes to `err` which damage was met while the spool was read, and what was put into quarantine
+// earlier. Returns the exit status: exit_failed if there was damage.
 int warn_of_problems(queue::segment_log::Disk& disk, const queue::segment_log::SpoolView& view,
                      CommandIo& io);
 
-// "451 4.7.1 greylisted" or the words alone, with the host: for people.
+// An error for people: "451 4.7.1 greylisted" or only its words, with the host.
 [[nodiscard]] std::string describe(const DeliveryError& error);
 
 }  // namespace mta::cli

@@ -1,5 +1,5 @@
 #include "mta/base/printable.h"
-#include "mta/cli/remote/answer.h"
+#include "mta/cli/json_members.h"
 #include "mta/cli/spool/spool_command.h"
 #include "mta/cli/spool/spool_reading.h"
 #include "mta/cli/terminal/progress.h"
@@ -11,7 +11,7 @@ namespace {
 using queue::segment_log::SpoolProblem;
 using queue::segment_log::SpoolView;
 
-// Messages that cannot be read, or whose bodies are not what they were.
+// The messages that cannot be read or whose bodies have changed.
 std::vector<SpoolProblem> check_messages(SpoolView& view, std::size_t& messages, CommandIo& io) {
     std::vector<SpoolProblem> problems;
     const auto ids = view.messages();
@@ -28,7 +28,7 @@ std::vector<SpoolProblem> check_messages(SpoolView& view, std::size_t& messages,
                 ++messages;
                 break;
             }
-            // It may have moved while it was read.
+            // The message may have moved while it was read.
             if (attempt == 0) continue;
             problems.push_back(
                 {"", 0, 0, "message " + queue::format_id(ids[i]) + ": " + read.error().text});

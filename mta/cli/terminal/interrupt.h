@@ -5,8 +5,8 @@
 
 namespace mta::cli {
 
-// From its making to its end SIGINT (Ctrl-C), SIGTERM and SIGHUP do not end the process: the
-// command asks whether one has come, and ends tidily. Make it before any thread.
+// As long as it lives, SIGINT (Ctrl-C), SIGTERM and SIGHUP do not end the process: the command asks
+// whether one of them has come, and ends tidily. It must be made before any thread is started.
 class Interrupt {
 public:
     Interrupt();
@@ -14,12 +14,12 @@ public:
     Interrupt& operator=(const Interrupt&) = delete;
     ~Interrupt();
 
-    // Once true, always true.
+    // Whether a signal has come; from then on always true.
     [[nodiscard]] bool is_requested();
-    // Waits so long for one; false: it came.
+    // Waits for a signal, at most `patience`. Returns false if one has come.
     [[nodiscard]] bool wait(Millis patience);
-    // For poll(): readable when one has come that neither of the above has told of. -1: there are
-    // no descriptors left.
+    // A descriptor for poll() that is readable when a signal has come that the two functions
+    // above have not reported yet. -1 if the process has no descriptor left.
     [[nodiscard]] int descriptor() const { return descriptor_; }
 
 private:

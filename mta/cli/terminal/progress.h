@@ -7,11 +7,11 @@
 
 namespace mta::cli {
 
-// "reading the spool [#####     ]  51%" on a line of its own that is drawn over and over, and
-// wiped in the end. On no terminal it says nothing.
+// A progress bar, "reading the spool [#####     ]  51%", on a line of its own that is drawn again
+// and again and is removed in the end. Without a terminal it writes nothing.
 class Progress {
 public:
-    // `out` outlives it. `what`: a few words.
+    // `out` outlives it. `what` is a few words.
     Progress(std::ostream& out, bool is_terminal, std::string_view what)
         : out_(out), is_terminal_(is_terminal), what_(what) {}
     Progress(const Progress&) = delete;
@@ -20,7 +20,7 @@ public:
 
     // Cheap: draws only when the percentage has changed.
     void show(std::uint64_t done, std::uint64_t total);
-    // Before anything else is written to the terminal.
+    // Removes the bar. To be called before anything else is written to the terminal.
     void clear();
 
 private:

@@ -9,8 +9,8 @@
 
 namespace mta::cli {
 
-// The terminal while a command has it for itself: a screen of its own, and keys that come without
-// the Enter key. The end restores what was there.
+// The terminal while a command uses all of it: a screen of its own, and keys that arrive without the
+// Enter key. The destructor restores the former state.
 class Screen {
 public:
     Screen();
@@ -23,11 +23,10 @@ public:
         std::uint32_t columns = 80;
     };
     [[nodiscard]] static Size size();
-    // In place of what was shown before. Lines beyond the screen's are left out.
+    // Replaces what is shown. Lines that do not fit are left out.
     void show(std::string_view text);
-    // Waits for a key, but no longer than that, nor when `interrupt`, a descriptor, becomes
-    // readable (negative: there is none). Nothing: none came, or the terminal has gone (then
-    // has_gone()).
+    // Waits for a key, at most `patience`, and only until the descriptor `interrupt` becomes
+    // readable (-1: there is none). Empty if no key came, or if the terminal has gone (has_gone()).
     [[nodiscard]] std::optional<char> key(Millis patience, int interrupt);
     [[nodiscard]] bool has_gone() const { return has_gone_; }
 

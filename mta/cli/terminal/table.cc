@@ -14,7 +14,7 @@ constexpr std::size_t last_column_min = 12;
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
-// Characters, as far as a table needs to know: every code point is one wide.
+// The width of a text. Every code point counts as one column.
 std::size_t width_of(std::string_view text) {
     return static_cast<std::size_t>(
         std::ranges::count_if(text, [](char c) { return !is_continuation(c); }));
