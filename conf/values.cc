@@ -6,6 +6,7 @@
 
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
+#include "mta/base/mail_address.h"
 
 namespace conf {
 namespace {
@@ -173,12 +174,11 @@ Parsed<std::uint32_t> parse_socket_mode(std::string_view text) {
 }
 
 Parsed<std::string> parse_mail_address(std::string_view text) {
-    const auto at = text.rfind('@');
-    const auto local_part = text.substr(0, at);
+    const auto [local_part, domain_part] = mta::split_address(text);
     const bool plain =
         !local_part.empty() && local_part.size() <= mta::limits::local_part_bytes_max &&
         mta::is_ascii(local_part) && local_part.find_first_of(" \"(),:;<>@[\\]") == local_part.npos;
-    auto domain = at == text.npos ? std::nullopt : mta::to_a_labels(text.substr(at + 1));
+    const auto domain = mta::to_a_labels(domain_part);
     if (!plain || !domain) {
         return wrong("must be a plain mail address, such as \"postmaster@office.example\"");
     }

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "mta/base/mail_address.h"
+
 namespace queue {
 namespace {
 constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -47,7 +49,7 @@ std::optional<MessageId> parse_id(std::string_view text) {
 
 std::uint32_t hash_of_address(std::string_view address, std::string_view domain) {
     Hash hash;
-    for (const char c : address.substr(0, address.rfind('@'))) hash.add(lower(c));
+    for (const char c : mta::split_address(address).local_part) hash.add(lower(c));
     hash.add('@');
     hash.add(domain);
     return hash.value();

@@ -3,18 +3,18 @@
 #include <algorithm>
 
 #include "mta/base/assert.h"
+#include "mta/base/mail_address.h"
 
 namespace queue {
 
 std::string sender_group_name(std::string_view reverse_path) {
-    const auto at = reverse_path.rfind('@');
-    if (at == std::string_view::npos) return std::string(reverse_path);
-    const auto local = reverse_path.substr(0, at);
+    if (!reverse_path.contains('@')) return std::string(reverse_path);
+    const auto local = mta::split_address(reverse_path).local_part;
     const auto plus = local.find('+');
     const auto hyphen = local.contains('=') ? local.find('-') : std::string_view::npos;
     const auto end = std::min(plus, hyphen);
     if (end == std::string_view::npos || end == 0) return std::string(reverse_path);
-    return std::string(local.substr(0, end)) + std::string(reverse_path.substr(at));
+    return std::string(local.substr(0, end)) + std::string(reverse_path.substr(local.size()));
 }
 
 SenderHandle SenderTable::add(std::string_view reverse_path) {

@@ -4,6 +4,8 @@
 #include <functional>
 #include <utility>
 
+#include "mta/base/mail_address.h"
+
 namespace mta {
 namespace {
 
@@ -11,8 +13,7 @@ namespace {
 constexpr std::size_t unindexed_max = 8;
 
 std::string_view local_part(const Recipient& recipient) {
-    const std::string_view address = recipient.address;
-    return address.substr(0, address.rfind('@'));
+    return split_address(recipient.address).local_part;
 }
 
 bool is_same_mailbox(const Recipient& a, const Recipient& b) {

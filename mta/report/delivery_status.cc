@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "mta/base/ascii_address.h"
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
+#include "mta/base/mail_address.h"
 #include "mta/base/time_format.h"
 #include "mta/smtp/syntax/xtext.h"
 

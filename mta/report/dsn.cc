@@ -5,10 +5,10 @@
 #include <charconv>
 #include <span>
 
-#include "mta/base/ascii_address.h"
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
+#include "mta/base/mail_address.h"
 #include "mta/base/time_format.h"
 #include "mta/report/delivery_status.h"
 #include "mta/report/dsn_text.h"
@@ -42,8 +42,7 @@ struct Sender {
 // SMTPUTF8 anyway.
 std::optional<Sender> answerable_sender(const std::string& reverse_path) {
     if (!smtp::parse_mailbox(reverse_path)) return std::nullopt;
-    const auto at = reverse_path.rfind('@');
-    const auto domain = std::string_view(reverse_path).substr(at + 1);
+    const auto domain = split_address(reverse_path).domain;
     if (domain.starts_with('[')) return Sender{reverse_path, std::string(domain)};
     const auto a_labels = to_a_labels(domain);
     if (!a_labels) return std::nullopt;

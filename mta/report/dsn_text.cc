@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mta/base/domain.h"
+#include "mta/base/mail_address.h"
 #include "mta/base/time_format.h"
 #include "mta/report/delivery_status.h"
 #include "mta/report/explanation.h"
@@ -45,9 +46,9 @@ std::string readable_subject(std::string_view subject) {
 
 // As its author wrote it, not as the DNS knows it: "büro.example", not "xn--bro-hoa.example".
 std::string domain_of(const queue::Recipient& recipient) {
-    const auto at = recipient.address.rfind('@');
-    if (at == recipient.address.npos) return "the recipient";
-    return to_one_line(std::string_view(recipient.address).substr(at + 1), Charset::utf8);
+    const auto domain = split_address(recipient.address).domain;
+    if (domain.empty()) return "the recipient";
+    return to_one_line(domain, Charset::utf8);
 }
 
 // Our own words, or a host's name, in one line.

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "mta/base/domain.h"
+#include "mta/base/mail_address.h"
 #include "mta/base/time_format.h"
 #include "mta/cli/json_members.h"
 #include "mta/cli/spool/message_json.h"
@@ -22,10 +23,8 @@ bool is_in_domain(const std::string& domain, const std::string& wanted) {
 bool is_from(const std::string& reverse_path, const std::string& wanted) {
     if (!wanted.starts_with('@'))
         return equals_ignoring_case(reverse_path, wanted == "<>" ? "" : wanted);
-    const auto at = reverse_path.rfind('@');
-    if (at == reverse_path.npos) return false;
-    const auto domain = reverse_path.substr(at + 1);
-    return to_a_labels(domain).value_or(to_lower(domain)) == std::string_view(wanted).substr(1);
+    const auto domain = domain_of_address(reverse_path);
+    return !domain.empty() && domain == std::string_view(wanted).substr(1);
 }
 
 // As in `posthouse queue`: a message must match all parts, and one recipient all parts about

@@ -2,22 +2,13 @@
 
 #include <algorithm>
 #include <ranges>
-#include <string_view>
 #include <utility>
 
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
+#include "mta/base/mail_address.h"
 
 namespace mta::outbound {
-namespace {
-
-std::string_view domain_of(std::string_view address) {
-    const auto at = address.rfind('@');
-    return at == address.npos ? std::string_view{} : address.substr(at + 1);
-}
-
-}  // namespace
-
 void Endings::add(EndingView ending) {
     if (ending.error.text.size() > limits::ending_words_bytes_max)
         ending.error.text.resize(limits::ending_words_bytes_max);
@@ -33,7 +24,7 @@ std::vector<EndingView> Endings::find(const Query& query, std::size_t limit) con
         if (found.size() == limit) break;
         if (query.id != 0 && ending.id != query.id) continue;
         if (!address.empty() && to_lower(ending.address) != address) continue;
-        if (!domain.empty() && to_lower(domain_of(ending.address)) != domain) continue;
+        if (!domain.empty() && to_lower(split_address(ending.address).domain) != domain) continue;
         found.push_back(ending);
     }
     std::ranges::reverse(found);

@@ -1,25 +1,15 @@
 #include "mta/outbound/desk/message_filter.h"
 
 #include "mta/base/domain.h"
+#include "mta/base/mail_address.h"
 
 namespace mta::outbound {
 namespace {
 
-// The domain of an address, as recipients have it; empty if it has none.
-std::string domain_of(std::string_view address) {
-    const auto at = address.rfind('@');
-    if (at == address.npos) return {};
-    const auto domain = address.substr(at + 1);
-    if (domain.starts_with('[')) return to_lower(domain);
-    return to_a_labels(domain).value_or(to_lower(domain));
-}
-
 bool is_same_recipient(std::string_view wanted, const RecipientView& recipient) {
-    const auto local = [](std::string_view address) {
-        return address.substr(0, address.rfind('@'));
-    };
-    return equals_ignoring_case(local(wanted), local(recipient.address)) &&
-           domain_of(wanted) == recipient.domain;
+    return equals_ignoring_case(split_address(wanted).local_part,
+                                split_address(recipient.address).local_part) &&
+           domain_of_address(wanted) == recipient.domain;
 }
 
 }  // namespace

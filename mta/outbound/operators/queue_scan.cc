@@ -7,19 +7,11 @@
 #include <vector>
 
 #include "mta/base/domain.h"
+#include "mta/base/mail_address.h"
 #include "mta/outbound/operators/message_queries.h"
 
 namespace mta::outbound {
 namespace {
-
-// The domain of an address, as recipients have it; empty if it has none.
-std::string domain_of(std::string_view address) {
-    const auto at = address.rfind('@');
-    if (at == address.npos) return {};
-    const auto domain = address.substr(at + 1);
-    if (domain.starts_with('[')) return to_lower(domain);
-    return to_a_labels(domain).value_or(to_lower(domain));
-}
 
 // What was found out about something that many recipients share. Good during one turn, in which
 // nothing moves; forgets what was asked about longest ago, so it stays small.
@@ -48,7 +40,7 @@ struct AddressKey {
     queue::DomainHandle domain;  // empty: no mail is queued for it
 
     AddressKey(const queue::MessageTable& table, std::string_view address) {
-        const auto name = domain_of(address);
+        const auto name = domain_of_address(address);
         hash = queue::hash_of_address(address, name);
         domain = table.find_domain(name);
     }
@@ -123,8 +115,8 @@ private:
     [[nodiscard]] bool is_sender(std::string_view sender) const {
         const auto& wanted = *filter_.sender;
         if (!wanted.starts_with('@')) return equals_ignoring_case(sender, wanted);
-        const auto at = sender.rfind('@');
-        return at != sender.npos && equals_ignoring_case(sender.substr(at), wanted);
+        return sender.contains('@') && equals_ignoring_case(split_address(sender).domain,
+                                                            std::string_view(wanted).substr(1));
     }
     // True also if it does not matter: then every recipient is meant.
     [[nodiscard]] bool mentions(const queue::MessageEntry& entry) const {

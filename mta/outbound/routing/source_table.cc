@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mta/base/domain.h"
+#include "mta/base/mail_address.h"
 
 namespace mta::outbound {
 
@@ -15,10 +16,8 @@ SourceTable::SourceTable(const std::vector<conf::Source>& sources) {
 
 std::string_view SourceTable::pool_of_sender(std::string_view reverse_path) const {
     if (pool_by_sender_.empty()) return {};
-    const auto at = reverse_path.rfind('@');
-    if (at != std::string_view::npos) {
-        const auto spelt = reverse_path.substr(at + 1);
-        const auto domain = to_a_labels(spelt).value_or(to_lower(spelt));
+    if (reverse_path.contains('@')) {
+        const auto domain = domain_of_address(reverse_path);
         if (const auto exact = pool_by_sender_.find(domain); exact != pool_by_sender_.end())
             return exact->second;
         for (auto dot = domain.find('.'); dot != std::string::npos;

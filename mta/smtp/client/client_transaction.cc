@@ -7,10 +7,10 @@
 #include <cstddef>
 #include <utility>
 
-#include "mta/base/ascii_address.h"
 #include "mta/base/assert.h"
 #include "mta/base/domain.h"
 #include "mta/base/limits.h"
+#include "mta/base/mail_address.h"
 #include "mta/base/time_format.h"
 
 namespace mta::smtp {

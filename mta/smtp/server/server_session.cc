@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "mta/base/ascii_address.h"
 #include "mta/base/assert.h"
 #include "mta/base/limits.h"
+#include "mta/base/mail_address.h"
 #include "mta/smtp/server/trace.h"
 
 namespace mta::smtp {
