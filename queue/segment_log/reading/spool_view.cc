@@ -1,19 +1,17 @@
 #include "queue/segment_log/reading/spool_view.h"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "queue/bytes.h"
 #include "queue/segment_log/disk/spool_folder.h"
 #include "queue/segment_log/format/crc32c.h"
-#include "queue/segment_log/format/segment_scan.h"
 
 namespace queue::segment_log {
 namespace {
 
-// How often a running relay may pull a segment away from under us before we are content with what
-// we have: each time only what is new has to be read.
+// How often a running relay may take a segment away before the view is content with what it has
+// read: each time only what is new has to be read.
 constexpr int looks_max = 100;
 // A read beside a write may see a part of it; when the write is over, the next one sees it all.
 constexpr int rereads_max = 3;
@@ -45,63 +43,7 @@ DiskResult<std::string> read_whole(DiskFile& file, bool& has_bad_blocks) {
     return bytes;
 }
 
-// What the segment's first record says of it; nothing: it has none yet, or that is damaged.
-std::optional<SegmentOrigin> origin_of(DiskFile& file, Generation generation) {
-    const auto bytes = file.read(segment_header_bytes, record_header_bytes + batch_bytes);
-    const auto record = bytes ? parse_record(*bytes, generation) : std::nullopt;
-    if (!record || record->type != RecordType::batch) return std::nullopt;
-    const auto batch = parse_batch(record->payload);
-    if (!batch) return std::nullopt;
-    return batch->origin;
-}
-
 }  // namespace
-
-// What seg/ holds at one moment.
-struct SpoolView::Listing {
-    std::map<std::uint64_t, SegmentHeader> headers;
-    std::map<std::uint64_t, std::uint64_t> ends;     // as the successor tells
-    std::map<std::uint64_t, SegmentOrigin> origins;  // of those with a record
-    std::map<std::uint64_t, std::uint64_t> sizes;
-    std::vector<SpoolProblem> problems;
-    std::vector<std::string> notes;
-    bool has_missed = false;  // a name that was gone when it was opened
-
-    void note_origin(std::uint64_t number, const std::optional<SegmentOrigin>& origin) {
-        if (origin) origins[number] = *origin;
-    }
-    void settle_ends() {
-        for (const auto& [number, origin] : origins) {
-            const auto previous = origins.find(origin.previous);
-            const bool is_named = previous != origins.end() ? is_before(previous->second, origin)
-                                                            : origin.previous < number;
-            if (origin.previous != 0 && is_named) ends[origin.previous] = origin.previous_end;
-        }
-    }
-    // The first lsn of the next segment of its stream; 0: there is none, or nobody knows.
-    [[nodiscard]] std::uint64_t later_lsn(std::uint64_t number) const {
-        const auto own = origins.find(number);
-        if (own == origins.end()) return 0;
-        std::uint64_t lsn = 0;
-        for (const auto& [other, origin] : origins)
-            if (is_before(own->second, origin) && (lsn == 0 || origin.first_lsn < lsn))
-                lsn = origin.first_lsn;
-        return lsn;
-    }
-};
-
-// One segment's content.
-struct SpoolView::Scanned {
-    struct Known {
-        MessageId id = 0;
-        Place place;
-        RecordType type = RecordType::enqueue;
-        bool has_all = false;  // recipients: of a STATE
-    };
-    Segment segment;
-    std::vector<Known> records;
-    std::vector<SpoolEvent> history;
-};
 
 SpoolView::~SpoolView() = default;
 
@@ -126,11 +68,11 @@ StoreResult<void> SpoolView::look() {
     bool has_changed = true;
     bool was_missed = false;  // a segment went before it was read
     for (int round = 0; has_changed && round < looks_max; ++round) {
-        const auto listing = list();
+        const auto listing = SpoolListing::read(disk_, version_);
         if (!listing) return std::unexpected(listing.error());
         const bool has_vanished = forget_vanished(*listing) || was_missed;
-        has_changed = was_missed = listing->has_missed;
-        for (const auto& [number, header] : listing->headers) {
+        has_changed = was_missed = listing->has_missed();
+        for (const auto& [number, header] : listing->headers()) {
             const auto known = segments_.find(number);
             const bool is_read = known != segments_.end();
             if (is_read && !(has_vanished && known->second.is_open)) continue;
@@ -151,75 +93,12 @@ StoreResult<void> SpoolView::look() {
     return {};
 }
 
-StoreResult<SpoolView::Listing> SpoolView::list() {
-    Listing listing;
-    const auto names = disk_.list("seg");
-    if (!names) return std::unexpected(to_store_error(names.error()));
-    for (const auto& name : *names) {
-        const auto number = parse_segment_file_name(name);
-        if (!number) {
-            if (!name.ends_with(".idx"))
-                listing.notes.push_back("seg/" + name + " is none of ours");
-            continue;
-        }
-        auto file = disk_.open(segment_path(*number));
-        if (!file && file.error().is_not_found()) {  // recycled just now
-            listing.has_missed = true;
-            continue;
-        }
-        if (!file) {
-            listing.problems.push_back({segment_path(*number), 0, 0, file.error().text});
-            continue;
-        }
-        const auto bytes = (*file)->read(0, segment_header_bytes);
-        const auto found = bytes ? find_header(*bytes, *number) : std::nullopt;
-        const auto size = (*file)->size().value_or(0);
-        if (found && found->header.version > format_version) {
-            return std::unexpected(newer_version_error(disk_, found->header.version));
-        }
-        if (!found || found->header.number != *number) {
-            listing.problems.push_back(
-                {segment_path(*number), 0, size,
-                 found ? "the segment " + hex16(found->header.number) + " by a wrong name"
-                       : "the segment's header is unreadable, so nothing in it can be read"});
-            continue;
-        }
-        if (found->is_mended)
-            listing.problems.push_back(
-                {segment_path(*number), 0, segment_header_bytes, mended_header_words});
-        listing.headers[*number] = found->header;
-        listing.sizes[*number] = size;
-        listing.note_origin(*number, origin_of(**file, found->header.generation));
-    }
-    set_strangers_aside(listing);
-    listing.settle_ends();
-    return listing;
-}
-
-// As a start would.
-void SpoolView::set_strangers_aside(Listing& listing) const {
-    const auto values = std::views::values(listing.headers);
-    const std::vector<SegmentHeader> headers(values.begin(), values.end());
-    const auto own = own_spool(version_, headers);
-    for (const auto& header : headers) {
-        if (header.spool == own) continue;
-        listing.problems.push_back({segment_path(header.number), 0, listing.sizes[header.number],
-                                    stranger_words(header.spool) + "; this one's uuid is " +
-                                        format_uuid(own.value_or(Uuid{})) +
-                                        ": nothing in it is shown",
-                                    true});
-        listing.headers.erase(header.number);
-        listing.sizes.erase(header.number);
-        listing.origins.erase(header.number);
-    }
-}
-
-// True: something that was read is not there any more.
-bool SpoolView::forget_vanished(const Listing& listing) {
+// Returns true if something that was read is not there any more.
+bool SpoolView::forget_vanished(const SpoolListing& listing) {
     std::set<std::uint64_t> vanished;
     for (const auto& [number, segment] : segments_) {
-        const auto now = listing.headers.find(number);
-        if (now == listing.headers.end() || now->second.generation != segment.header.generation) {
+        const auto now = listing.headers().find(number);
+        if (now == listing.headers().end() || now->second.generation != segment.header.generation) {
             vanished.insert(number);
         }
     }
@@ -234,10 +113,13 @@ bool SpoolView::forget_vanished(const Listing& listing) {
     return true;
 }
 
-// False: it has vanished while it was read.
-StoreResult<bool> SpoolView::scan(std::uint64_t number, const Listing& listing) {
-    const auto& header = listing.headers.at(number);
-    std::optional<Scanned> scanned;
+// Returns false if the segment has vanished while it was read.
+StoreResult<bool> SpoolView::scan(std::uint64_t number, const SpoolListing& listing) {
+    const SpoolScanRequest request{.header = listing.headers().at(number),
+                                   .end = listing.end_of(number),
+                                   .later_lsn = listing.later_lsn(number),
+                                   .history_of = options_.history_of};
+    SpoolScan scan;
     for (int attempt = 0; attempt <= rereads_max; ++attempt) {
         auto file = disk_.open(segment_path(number));
         if (!file && file.error().is_not_found()) return false;
@@ -248,98 +130,26 @@ StoreResult<bool> SpoolView::scan(std::uint64_t number, const Listing& listing) 
         // A segment gets the header of its next life before anything else of it.
         const auto again = (*file)->read(0, segment_header_bytes);
         const auto now = again ? find_header(*again, number) : std::nullopt;
-        if (!now || now->header.generation != header.generation) return false;
-        scanned = scan_bytes(*bytes, header, listing);
-        if (has_bad_blocks)
-            scanned->segment.notes.push_back(segment_path(number) + " has unreadable blocks");
-        if (scanned->segment.problems.empty()) break;
+        if (!now || now->header.generation != request.header.generation) return false;
+        scan = scan_for_view(*bytes, request);
+        if (has_bad_blocks) scan.notes.push_back(segment_path(number) + " has unreadable blocks");
+        if (scan.problems.empty()) break;
     }
-    take(*scanned);
+    take(request, std::move(scan));
     return true;
 }
 
-SpoolView::Scanned SpoolView::scan_bytes(const std::string& bytes, const SegmentHeader& header,
-                                         const Listing& listing) const {
-    Scanned scanned{.segment = {.header = header}, .records = {}, .history = {}};
-    auto& segment = scanned.segment;
-    const auto known_end = listing.ends.find(header.number);
-    const auto on_record = [&](std::uint64_t offset, const Record& record) {
-        take_record(scanned, offset, record);
-    };
-    const auto path = segment_path(header.number);
-    // What has a successor was cut at its end before; the others may still be written to.
-    const auto end_known = known_end == listing.ends.end() ? 0 : known_end->second;
-    const auto later_lsn = end_known == 0 ? listing.later_lsn(header.number) : 0;
-    const auto scan = scan_segment(bytes, header, end_known, on_record, later_lsn);
-    segment.end = scan.end;
-    segment.records = scan.records;
-    segment.is_open = end_known == 0;
-    for (const auto& hole : scan.damages) {
-        segment.problems.push_back({path, hole.offset, hole.bytes,
-                                    hole.offset < bytes.size()
-                                        ? "records that do not match their checksum"
-                                        : "the file ends before its records do"});
-    }
-    if (scan.is_torn) {
-        segment.notes.push_back(path + ": the last write, from byte " + std::to_string(scan.end) +
-                                " on, is not whole: it is under way, or was when the relay was cut "
-                                "off; no 250 was sent");
-    }
-    return scanned;
-}
-
-void SpoolView::take_record(Scanned& scanned, std::uint64_t offset, const Record& record) const {
-    const auto number = scanned.segment.header.number;
-    const Place place{number, offset, record.lsn};
-    std::optional<MessageId> id;
-    StateChanges states;
-    bool is_sound = !record.is_too_new();
-    if (is_sound && record.type == RecordType::enqueue) {
-        const auto enqueue = parse_enqueue(record.payload);
-        if (enqueue) id = enqueue->message.id;
-        if (enqueue && enqueue->chunks.empty() &&
-            crc32c(enqueue->message.body) != enqueue->body_crc) {
-            scanned.segment.problems.push_back(
-                {segment_path(number), offset, record.bytes(),
-                 "the body of message " + format_id(*id) + " does not match its checksum"});
-        }
-        is_sound = enqueue.has_value();
-    } else if (is_sound && record.type == RecordType::state) {
-        auto state = parse_state(record.payload, record.version);
-        if (state) {
-            id = state->id;
-            states = std::move(state->states);
-        }
-        is_sound = state.has_value();
-    } else if (is_sound && record.type == RecordType::done) {
-        const auto done = parse_done(record.payload);
-        if (done) id = done->id;
-        is_sound = done.has_value();
-    } else if (is_sound) {
-        is_sound = record.type == RecordType::body ? parse_body(record.payload).has_value()
-                                                   : parse_batch(record.payload).has_value();
-    }
-    if (!is_sound) {
-        scanned.segment.notes.push_back(segment_path(number) + " has a record at byte " +
-                                        std::to_string(offset) +
-                                        " of a kind that this version does not know");
-    }
-    if (!id) return;
-    scanned.records.push_back({*id, place, record.type, states.are_whole()});
-    if (*id != options_.history_of) return;
-    scanned.history.push_back(
-        {record.lsn, record.type, segment_path(number), offset, std::move(states)});
-}
-
 // May come again for the same segment, with more.
-void SpoolView::take(const Scanned& scanned) {
-    for (const auto& [id, place, type, has_all] : scanned.records) {
+void SpoolView::take(const SpoolScanRequest& request, SpoolScan scan) {
+    const auto number = request.header.number;
+    for (const auto& [id, offset, lsn, type, is_whole] : scan.found) {
+        const Place place{number, offset, lsn};
         auto& entry = entries_[id];
         if (type == RecordType::done) entry.is_done = true;
         if (type == RecordType::enqueue && place.lsn >= entry.enqueue.lsn) entry.enqueue = place;
         if (type != RecordType::state || place.lsn < entry.state.lsn) continue;
         auto& deltas = entry.deltas;
-        if (has_all) {
+        if (is_whole) {
             entry.state = place;
             deltas.erase(deltas.begin(),
                          std::ranges::upper_bound(deltas, place.lsn, {}, &Place::lsn));
@@ -348,29 +158,34 @@ void SpoolView::take(const Scanned& scanned) {
         const auto at = std::ranges::lower_bound(deltas, place.lsn, {}, &Place::lsn);
         if (at == deltas.end() || at->lsn != place.lsn) deltas.insert(at, place);
     }
-    for (const auto& event : scanned.history) {
+    for (const auto& event : scan.history) {
         if (std::ranges::find(history_, event.lsn, &SpoolEvent::lsn) == history_.end()) {
             history_.push_back(event);
         }
     }
     std::ranges::sort(history_, {}, &SpoolEvent::lsn);
-    segments_[scanned.segment.header.number] = scanned.segment;
+    // A segment that has a successor was cut at its end before; the others may still grow.
+    segments_[number] = {.header = request.header,
+                         .records = scan.records,
+                         .is_open = request.end == 0,
+                         .problems = std::move(scan.problems),
+                         .notes = std::move(scan.notes)};
 }
 
-bool SpoolView::report_progress(const Listing& listing) {
+bool SpoolView::report_progress(const SpoolListing& listing) {
     if (!options_.on_progress) return true;
     std::uint64_t total = 0;
     std::uint64_t done = 0;
-    for (const auto& [number, size] : listing.sizes) {
+    for (const auto& [number, size] : listing.sizes()) {
         total += size;
         if (segments_.contains(number)) done += size;
     }
     return options_.on_progress(done, total);
 }
 
-void SpoolView::gather_findings(const Listing& listing) {
-    problems_ = listing.problems;
-    notes_ = listing.notes;
+void SpoolView::gather_findings(const SpoolListing& listing) {
+    problems_ = listing.problems();
+    notes_ = listing.notes();
     for (const auto& [number, segment] : segments_) {
         std::ranges::copy(segment.problems, std::back_inserter(problems_));
         std::ranges::copy(segment.notes, std::back_inserter(notes_));

@@ -14,18 +14,11 @@
 #include "queue/segment_log/disk/spool_folder.h"
 #include "queue/segment_log/format/payload.h"
 #include "queue/segment_log/format/segment_header.h"
+#include "queue/segment_log/reading/spool_listing.h"
+#include "queue/segment_log/reading/spool_scan.h"
 #include "queue/store.h"
 
 namespace queue::segment_log {
-
-// Bytes that are not what they should be.
-struct SpoolProblem {
-    std::string path;  // relative to the spool's folder
-    std::uint64_t offset = 0;
-    std::uint64_t bytes = 0;
-    std::string what;
-    bool is_stranger = false;  // a segment of another spool
-};
 
 // A message with all that the spool knows of it.
 struct SpoolMessage {
@@ -34,15 +27,6 @@ struct SpoolMessage {
     bool is_done = false;                    // finished; only its records are still there
     std::uint32_t body_crc = 0;
     std::vector<ChunkRef> chunks;
-};
-
-// A record about a message, in the order of writing.
-struct SpoolEvent {
-    std::uint64_t lsn = 0;
-    RecordType type = RecordType::enqueue;
-    std::string path;
-    std::uint64_t offset = 0;
-    StateChanges states;  // of a STATE
 };
 
 // A spool as it lies on disk, for readers only: nothing is written, cut, renamed or locked. So it
@@ -105,27 +89,19 @@ private:
     };
     struct Segment {
         SegmentHeader header;
-        std::uint64_t end = 0;
         std::uint64_t records = 0;
         bool is_open = false;  // there may be more by now
         std::vector<SpoolProblem> problems;
         std::vector<std::string> notes;
     };
-    struct Scanned;
-    struct Listing;
 
     SpoolView(Disk& disk, Options options) : disk_(disk), options_(std::move(options)) {}
     StoreResult<void> look();
-    StoreResult<Listing> list();
-    void set_strangers_aside(Listing& listing) const;
-    bool forget_vanished(const Listing& listing);
-    StoreResult<bool> scan(std::uint64_t number, const Listing& listing);
-    Scanned scan_bytes(const std::string& bytes, const SegmentHeader& header,
-                       const Listing& listing) const;
-    void take(const Scanned& scanned);
-    void take_record(Scanned& scanned, std::uint64_t offset, const Record& record) const;
-    bool report_progress(const Listing& listing);
-    void gather_findings(const Listing& listing);
+    bool forget_vanished(const SpoolListing& listing);
+    StoreResult<bool> scan(std::uint64_t number, const SpoolListing& listing);
+    void take(const SpoolScanRequest& request, SpoolScan scan);
+    bool report_progress(const SpoolListing& listing);
+    void gather_findings(const SpoolListing& listing);
     struct Loaded {
         std::string payload;
         std::uint16_t version = 0;
