@@ -111,31 +111,8 @@ std::uint64_t LogWriter::carried_bytes() const {
     return uses_.dones_to_carry().size() * SegmentUses::carried_bytes;
 }
 
-std::optional<LogWriter::Writing> LogWriter::take_writing() {
-    Writing writing{.operations = {}, .bytes = Batch::lead_bytes, .completions = {}, .batch = {}};
-    const auto carried = carried_bytes();
-    // A batch also keeps within a segment, so that a segment is as large as it was meant to be.
-    const auto bytes_max =
-        std::min(options_.batch_bytes_max, options_.segment_bytes - segment_header_bytes);
-    std::uint32_t records = 0;
-    std::size_t pieces = 0;
-    while (!pending_.empty()) {
-        const auto& next = pending_.front();
-        const auto more = Batch::bytes_max(next, uploads_, pieces);
-        records += Batch::record_count(next);
-        const bool is_too_large = writing.bytes + carried + more > bytes_max;
-        if (!writing.operations.empty() && (is_too_large || records > options_.batch_records_max))
-            break;
-        writing.bytes += more;
-        if (std::holds_alternative<AppendBody>(next.what)) ++pieces;
-        writing.operations.push_back(pending_.take_front());
-    }
-    if (writing.operations.empty()) return std::nullopt;
-    return writing;
-}
-
 bool LogWriter::prepare() {
-    if (!writing_) writing_ = take_writing();
+    if (!writing_) writing_ = gather(pending_, uploads_, options_, carried_bytes());
     if (!writing_) return false;
     if (writing_->batch) return true;
     if (auto place = find_place(); !place) {
@@ -244,13 +221,6 @@ DiskResult<void> LogWriter::make_room(Stream stream, std::uint64_t bytes) {
     return started && is_short ? writer.reserve(bytes) : started;
 }
 
-bool LogWriter::writes_mail() const {
-    return std::ranges::any_of(writing_->operations, [](const Operation& operation) {
-        return std::holds_alternative<Enqueue>(operation.what) ||
-               std::holds_alternative<AppendBody>(operation.what);
-    });
-}
-
 DiskError LogWriter::room_is_kept() const {
     return {ENOSPC, "what is left on " + disk_.root() +
                         " is kept for the outcomes of queued mail: " +
@@ -262,7 +232,7 @@ DiskError LogWriter::room_is_kept() const {
 DiskResult<void> LogWriter::find_place() {
     const auto look = [this]() -> DiskResult<void> {
         const auto bytes = writing_->bytes + carried_bytes();
-        if (space_.is_short() && writes_mail()) {
+        if (space_.is_short() && writing_->has_mail()) {
             space_.look();
             if (!space_.has_room_for_mail(bytes)) return std::unexpected(room_is_kept());
         }
@@ -271,9 +241,7 @@ DiskResult<void> LogWriter::find_place() {
     auto room = look();
     if (room || !is_lack_of_room(room.error())) return room;
     begin_full(room.error());
-    writing_->bytes = Batch::lead_bytes;
-    for (const auto& operation : writing_->operations)
-        writing_->bytes += Batch::bytes_max(operation, uploads_, 0);
+    writing_->measure(uploads_);
     return look();
 }
 

@@ -17,6 +17,7 @@
 #include "queue/segment_log/writing/batch_effects.h"
 #include "queue/segment_log/writing/compaction.h"
 #include "queue/segment_log/writing/free_space.h"
+#include "queue/segment_log/writing/gathered.h"
 #include "queue/segment_log/writing/log_condition.h"
 #include "queue/segment_log/writing/operation.h"
 #include "queue/segment_log/writing/pending.h"
@@ -93,20 +94,11 @@ public:
 
 private:
     using Trouble = LogCondition::Trouble;
-    // What is being written: once it has its place, the batch that is made of it.
-    struct Writing {
-        std::vector<Operation> operations;
-        std::uint64_t bytes = 0;  // the room that they may need
-        std::vector<Completion> completions;
-        std::unique_ptr<Batch> batch;
-    };
 
     [[nodiscard]] Batch make_batch(Stream stream);
     void adopt_old_mail(const AdoptOldMail& old);
     // ---- a commit ----
     std::vector<Completion> commit_batch();
-    // Takes from the front of the queue as much as one batch holds.
-    [[nodiscard]] std::optional<Writing> take_writing();
     // Returns false if there is nothing to write, or no place for it.
     bool prepare();
     DiskResult<void> find_place();
@@ -118,7 +110,6 @@ private:
     std::vector<Completion> fail_everything();
     // ---- a full disk ----
     [[nodiscard]] bool is_full() const { return condition_.has(Trouble::full); }
-    [[nodiscard]] bool writes_mail() const;
     [[nodiscard]] DiskError room_is_kept() const;
     [[nodiscard]] bool is_lack_of_room(const DiskError& error) const;
     void begin_full(const DiskError& error);
@@ -153,8 +144,9 @@ private:
     Uploads uploads_;
     Pending pending_;
     RefusedMail refused_;
-    std::optional<Writing> writing_;  // as long as it cannot be written
-    std::uint64_t room_wanted_ = 0;   // a full disk must have so much before mail is accepted again
+    // What is being written, as long as it cannot be written.
+    std::optional<Gathered> writing_;
+    std::uint64_t room_wanted_ = 0;  // a full disk must have so much before mail is accepted again
     bool is_closed_ = false;
 
     std::uint64_t commits_ = 0;
