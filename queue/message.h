@@ -39,22 +39,30 @@ using mta::Recipient;
 using mta::Requests;
 using mta::Ret;
 
-// An accepted message. Immutable once made, and the one thing that shards may share
-// (std::shared_ptr<const Message>). `body` holds the whole body, un-stuffed, if it has at most
-// mta::limits::body_inline_bytes_max bytes; otherwise it is empty and the store has the body:
-// Store::read_body().
+// An accepted message. A message is immutable once it is made, and the one thing that shards may
+// share (std::shared_ptr<const Message>).
+//
+// What is delivered, the content, is `added_header` followed by the body. `body` holds the whole
+// body, un-stuffed, if it has at most mta::limits::body_inline_bytes_max bytes; otherwise it is
+// empty and the store has the body: Store::read_body().
 struct Message {
     MessageId id = 0;
     mta::Instant arrival;
     Envelope envelope;
-    BodyFacts facts;
+    BodyFacts facts;  // of the content
+    // Complete header fields with their CRLFs, at most mta::limits::header_bytes_max bytes, that go
+    // in front of the body although they became known when part of it was stored. Mostly empty.
+    std::string added_header;
     std::string body;
     std::string message_id;  // the Message-ID header field's value, for the log and `why`; at most
                              // 255 bytes
     // Only for reports that we made ourselves (DSNs): what they are about. Zero otherwise.
     MessageId about = 0;
 
-    [[nodiscard]] bool is_body_inline() const { return body.size() == facts.size; }
+    [[nodiscard]] std::uint64_t body_bytes() const { return facts.size - added_header.size(); }
+    [[nodiscard]] bool is_body_inline() const { return body.size() == body_bytes(); }
+    // Of a message whose body is inline.
+    [[nodiscard]] std::string inline_content() const { return added_header + body; }
 };
 
 // What has become of one recipient, kept on disk beside the message.
@@ -125,7 +133,7 @@ struct QueuedRecipient {
 struct QueuedMessage {
     MessageId id = 0;
     mta::Instant arrival;
-    std::uint64_t size = 0;  // of the body, header section included
+    std::uint64_t size = 0;  // of the content
     std::string sender;      // reverse-path; empty: the null sender
     Requests requests = {};
     std::uint32_t message_id_hash = 0;  // hash_of_message_id()

@@ -93,8 +93,8 @@ public:
 
     // The message with its current states and, if it is inline, its body.
     virtual void read(MessageId id, OnMessage on_read) = 0;
-    // Bytes [offset, offset + length) of a body, fewer at its end; length <=
-    // limits::body_chunk_bytes_max.
+    // Bytes [offset, offset + length) of the content (the added header, then the body), fewer at
+    // its end; length <= limits::body_chunk_bytes_max.
     virtual void read_body(MessageId id, std::uint64_t offset, std::uint32_t length,
                            OnBytes on_read) = 0;
 

@@ -42,7 +42,7 @@ void LogStore::enqueue(std::shared_ptr<const Message> message, OnDone on_durable
     MTA_ASSERT(message->id != 0);
     const auto upload = uploads_.extract(message->id);
     if (!message->is_body_inline()) {
-        MTA_ASSERT(!upload.empty() && upload.mapped() == message->facts.size);
+        MTA_ASSERT(!upload.empty() && upload.mapped() == message->body_bytes());
     }
     const auto ticket = inbox_->expect_write(message->id, std::move(on_durable), {});
     service_.submit({shard_, ticket, Enqueue{std::move(message)}});

@@ -62,6 +62,29 @@ TEST(Connection, a_spool_error_in_a_body_is_not_the_hosts_answer) {
     EXPECT_EQ(server.open, 0u);
 }
 
+TEST(Connection, sends_the_added_header_in_front_of_the_body_and_counts_it) {
+    World world;
+    auto& server = world.serve("them.example");
+    server.extensions = {"SIZE 50000000"};
+    const std::string added = "X-Added: yes\r\n";
+    const std::string small = "Subject: small\r\n\r\nsmall\r\n";
+    const std::string large = "Subject: large\r\n\r\n" + std::string(300'000, 'x') + "\r\n";
+    world.send({.body = small, .added_header = added});
+    world.run_for(1min);
+    world.send({.body = large, .is_large = true, .added_header = added});
+    world.run_for(1min);
+    ASSERT_EQ(server.received.size(), 2u);
+    EXPECT_EQ(server.received[0].body, added + small);
+    EXPECT_TRUE(server.received[1].body == added + large);
+    const auto sizes = [&](const std::string& content) {
+        return std::ranges::count_if(server.commands, [&](const std::string& command) {
+            return command.contains("SIZE=" + std::to_string(content.size()));
+        });
+    };
+    EXPECT_EQ(sizes(added + small), 1);
+    EXPECT_EQ(sizes(added + large), 1);
+}
+
 TEST(Connection, a_body_that_has_shrunk_ends_its_message_with_a_report) {
     World world;
     auto& server = world.serve("them.example");

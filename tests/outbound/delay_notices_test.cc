@@ -219,6 +219,17 @@ TEST(DelayNotices, a_large_message_is_told_of_with_its_header) {
     EXPECT_EQ(world.reports[0].head.size(), report_head_bytes);
 }
 
+TEST(DelayNotices, a_notice_has_the_added_header_in_front_of_the_body) {
+    World world;
+    world.serve("office.example", "192.0.2.9");
+    world.serve("them.example").is_refusing = true;
+    Mail mail{.added_header = "X-Added: yes\r\n"};
+    world.send(mail);
+    world.run_for(4h + 2min);
+    ASSERT_EQ(world.reports.size(), 1u);
+    EXPECT_EQ(world.reports[0].head, mail.added_header + mail.body);
+}
+
 TEST(DelayNotices, a_long_queue_is_walked_through_in_slices) {
     World world;
     world.settings.retry.delay_notices = {1min};

@@ -108,6 +108,19 @@ TEST(Ledger, the_head_of_a_large_body_is_read_first_and_the_failure_waits_for_it
     EXPECT_EQ(world.store.calls.at(1), "finish 1 +" + std::to_string(id + 1));
 }
 
+TEST(Ledger, a_report_has_the_added_header_in_front_of_what_it_returns) {
+    const std::string added = "X-Added: yes\r\n";
+    for (const bool is_large : {false, true}) {
+        World world;
+        world.serve("them.example").reply = always("RCPT", "550 5.1.1 no");
+        Mail mail{.is_large = is_large, .added_header = added};
+        world.send(mail);
+        world.run_for(5s);
+        ASSERT_EQ(world.reports.size(), 1u);
+        EXPECT_EQ(world.reports[0].head, added + mail.body);
+    }
+}
+
 TEST(Ledger, an_unreadable_head_does_not_stop_the_report) {
     World world;
     world.serve("them.example").reply = always("RCPT", "550 5.1.1 no");

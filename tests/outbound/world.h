@@ -123,7 +123,8 @@ public:
                     return done(std::unexpected(
                         queue::StoreError{queue::StoreError::Kind::corrupt, "checksum"}));
                 }
-                done(found->second.body.substr(offset, length));
+                const auto content = found->second.message->added_header + found->second.body;
+                done(content.substr(offset, length));
             });
     }
     void when_durable(OnDone on_durable) override {
@@ -505,6 +506,7 @@ struct Mail {
     std::string body = "Subject: hello\r\n\r\nhello\r\n";
     std::uint8_t notify = queue::notify_unspecified;
     bool is_large = false;  // the body is in the store only
+    std::string added_header = {};
     queue::Requests requests = {};
 };
 
@@ -580,8 +582,10 @@ public:
             const auto domain = address.substr(address.rfind('@') + 1);
             made->envelope.recipients.push_back({address, domain, mail.notify, {}});
         }
-        made->facts.size = mail.body.size();
-        made->facts.header_bytes = static_cast<std::uint32_t>(mail.body.find("\r\n\r\n") + 2);
+        made->added_header = mail.added_header;
+        made->facts.size = mail.added_header.size() + mail.body.size();
+        made->facts.header_bytes =
+            static_cast<std::uint32_t>(mail.added_header.size() + mail.body.find("\r\n\r\n") + 2);
         made->facts.line_bytes_max = 80;
         if (mail.is_large) {
             store.append_body(made->id, mail.body, [](auto) {});

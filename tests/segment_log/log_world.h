@@ -94,6 +94,7 @@ inline void expect_equal(const Message& a, const Message& b) {
     EXPECT_EQ(a.arrival, b.arrival);
     EXPECT_EQ(a.envelope, b.envelope);
     EXPECT_EQ(a.facts, b.facts);
+    EXPECT_EQ(a.added_header, b.added_header);
     EXPECT_EQ(a.body, b.body);
     EXPECT_EQ(a.message_id, b.message_id);
     EXPECT_EQ(a.about, b.about);

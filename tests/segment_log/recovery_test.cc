@@ -460,13 +460,13 @@ TEST(Spool, a_second_one_on_the_same_folder_is_refused) {
 TEST(Spool, of_a_newer_format_is_refused_and_left_alone) {
     const SmallSpool small;
     auto version = small.disk->content("VERSION");
-    EXPECT_TRUE(version.starts_with("posthouse spool 2\nuuid ")) << version;
-    version.replace(16, 1, "3");
+    EXPECT_TRUE(version.starts_with("posthouse spool 3\nuuid ")) << version;
+    version.replace(16, 1, "4");
     small.disk->put("VERSION", version);
     const auto before = small.disk->content(first_segment);
     const Spool spool(*small.disk);
     ASSERT_TRUE(spool.error);
-    EXPECT_NE(spool.error->text.find("has format 3"), std::string::npos) << spool.error->text;
+    EXPECT_NE(spool.error->text.find("has format 4"), std::string::npos) << spool.error->text;
     EXPECT_EQ(small.disk->content(first_segment), before);
     EXPECT_EQ(in_folder(*small.disk, "seg").size(), 1u);
 }
@@ -474,12 +474,12 @@ TEST(Spool, of_a_newer_format_is_refused_and_left_alone) {
 TEST(Spool, with_a_segment_of_a_newer_format_is_refused) {
     const SmallSpool small;
     auto header = *parse_header(small.disk->content(first_segment));
-    header.version = 3;
+    header.version = 4;
     header.number = 9;
     small.disk->put("seg/0000000000000009.log", format_header(header));
     const Spool spool(*small.disk);
     ASSERT_TRUE(spool.error);
-    EXPECT_NE(spool.error->text.find("has format 3"), std::string::npos) << spool.error->text;
+    EXPECT_NE(spool.error->text.find("has format 4"), std::string::npos) << spool.error->text;
     EXPECT_EQ(in_folder(*small.disk, "quarantine").size(), 0u);
 }
 

@@ -234,20 +234,26 @@ std::string bytes_of(const std::string& path) {
     return bytes;
 }
 
-// Written by a posthouse that knew no other format.
-TEST(FormatOne, is_read_and_becomes_format_two) {
-    FakeDisk disk;
+// A spool as an older posthouse left it.
+void put_old_spool(FakeDisk& disk, int format, const std::string& uuid) {
     ASSERT_TRUE(disk.make_directory("seg"));
+    const auto number = std::to_string(format);
+    disk.put("VERSION", "posthouse spool " + number + "\n" + uuid);
+    disk.put("seg/0000000000000001.log",
+             bytes_of("tests/segment_log/data/format_" + number + ".hex"));
+}
+
+TEST(FormatOne, is_read_and_becomes_format_three) {
+    FakeDisk disk;
     const std::string uuid = "uuid 3dc0ab85-fb53-447e-b562-e17293d423ba\n";
-    disk.put("VERSION", "posthouse spool 1\n" + uuid);
-    disk.put("seg/0000000000000001.log", bytes_of("tests/segment_log/data/format_1.hex"));
+    put_old_spool(disk, 1, uuid);
     for (int start = 0; start < 4; ++start) {
         SCOPED_TRACE(start);
         if (start == 3) erase_digests(disk);
         Spool spool(disk);
         ASSERT_FALSE(spool.error) << spool.error->text;
         EXPECT_TRUE(spool.service->report().damages.empty());
-        EXPECT_EQ(disk.content("VERSION"), "posthouse spool 2\n" + uuid);
+        EXPECT_EQ(disk.content("VERSION"), "posthouse spool 3\n" + uuid);
         const auto messages = spool.load();
         ASSERT_EQ(messages.size(), 2u);
         EXPECT_EQ(messages.at(1).states, untried(*messages.at(1).message));
@@ -260,6 +266,29 @@ TEST(FormatOne, is_read_and_becomes_format_two) {
                   start < 2 ? mta::from_unix_ms(1'795'003'200'000) : make_states(7)[0].next_due);
         EXPECT_EQ(states[2].phase, RecipientPhase::held);
         if (start == 1) spool.store->update(2, change_of(3, 1, 7), {});
+        spool.run();
+    }
+}
+
+TEST(FormatTwo, is_read_and_becomes_format_three) {
+    FakeDisk disk;
+    const std::string uuid = "uuid 01020304-0506-0708-090a-0b0c0d0e0f10\n";
+    put_old_spool(disk, 2, uuid);
+    for (int start = 0; start < 3; ++start) {
+        SCOPED_TRACE(start);
+        if (start == 2) erase_digests(disk);
+        Spool spool(disk);
+        ASSERT_FALSE(spool.error) << spool.error->text;
+        EXPECT_TRUE(spool.service->report().damages.empty());
+        EXPECT_EQ(disk.content("VERSION"), "posthouse spool 3\n" + uuid);
+        const auto messages = spool.load();
+        ASSERT_EQ(messages.size(), 1u);
+        const auto& [message, states] = messages.at(1);
+        EXPECT_EQ(message->envelope.recipients.at(0).address, "bob@them.example");
+        EXPECT_EQ(message->added_header, "");
+        EXPECT_EQ(spool.read(1)->message->body, "Subject: hi\r\n\r\nHi!\r\n");
+        ASSERT_EQ(states.size(), 1u);
+        EXPECT_EQ(states[0].last_error.text, "later");
         spool.run();
     }
 }

@@ -50,7 +50,7 @@ smtp::Transaction transaction_for(const queue::Message& message,
             transaction.envelope.recipients.push_back(envelope.recipients[number]);
     }
     transaction.facts = message.facts;
-    if (message.is_body_inline()) transaction.body = message.body;
+    if (message.is_body_inline() && message.added_header.empty()) transaction.body = message.body;
     return transaction;
 }
 
@@ -123,6 +123,10 @@ void Connection::start(std::shared_ptr<const queue::Message> message,
     if (tap_ || parts_.tracing.is_watched()) retap(*message, recipients);
     Body body{.message = std::move(message), .begun = context_.now()};
     auto transaction = transaction_for(*body.message, recipients);
+    if (body.message->is_body_inline() && !transaction.body) {
+        body.content = std::make_unique<const std::string>(body.message->inline_content());
+        transaction.body = *body.content;
+    }
     body.is_complete = transaction.body.has_value();
     body.number = session_.start(context_.now(), std::move(transaction));
     bodies_.push_back(std::move(body));

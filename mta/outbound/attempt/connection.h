@@ -124,6 +124,8 @@ private:
         smtp::TransactionNumber number = 0;
         std::shared_ptr<const queue::Message> message;
         Instant begun;
+        // Added header and body together, where both are in memory; otherwise null.
+        std::unique_ptr<const std::string> content;
         std::uint64_t next_byte = 0;  // to be read from the store
         bool is_reading = false;
         bool is_complete = false;  // handed to the session as a whole

@@ -189,7 +189,10 @@ void DelayNotices::read(const JobPtr& job, std::size_t number) {
 
 void DelayNotices::read_head(const JobPtr& job, std::size_t number) {
     auto& item = job->items[number];
-    if (item.message->is_body_inline()) return on_read(job);
+    if (item.message->is_body_inline()) {
+        if (!item.message->added_header.empty()) item.head = item.message->inline_content();
+        return on_read(job);
+    }
     store_.read_body(item.id, 0, number == 0 ? report_head_bytes : listed_head_bytes,
                      reads_.guard([this, job, number](queue::StoreResult<std::string> head) {
                          if (head) job->items[number].head = std::move(*head);
@@ -231,7 +234,7 @@ void DelayNotices::finish(Job& job) {
     });
     if (job.items.empty()) return;
     const auto head_of = [](const Item& item) -> std::string_view {
-        return item.message->is_body_inline() ? item.message->body : item.head;
+        return item.head.empty() ? item.message->body : item.head;
     };
     const auto& first = job.items.front();
     std::vector<AlsoDelayed> also;

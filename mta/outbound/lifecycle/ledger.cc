@@ -314,7 +314,7 @@ void Ledger::begin(queue::MessageHandle message, Job job) {
     ++jobs_;
     if (job.content && job.content->is_body_inline()) {
         const auto content = job.content;
-        finish(std::move(job), content->body);
+        finish(std::move(job), content->inline_content());
         return;
     }
     commit(message, changed_of(job), {});
@@ -336,7 +336,7 @@ void Ledger::read_content(Job job) {
                            job.content = *read;
                            if (job.content->is_body_inline()) {
                                const auto content = job.content;
-                               finish(std::move(job), content->body);
+                               finish(std::move(job), content->inline_content());
                            } else {
                                read_head(std::move(job));
                            }

@@ -12,7 +12,8 @@ constexpr std::uint32_t many_recipients = 100;
 
 // Envelope, entry and heap overhead beside the body, roughly.
 std::uint64_t bytes_of(const queue::Message& message) {
-    std::uint64_t bytes = sizeof(queue::Message) + message.body.size() + 256;
+    std::uint64_t bytes =
+        sizeof(queue::Message) + message.added_header.size() + message.body.size() + 256;
     for (const auto& recipient : message.envelope.recipients) {
         bytes += sizeof(recipient) + recipient.address.size() + recipient.domain.size() +
                  recipient.orcpt.size() + 32;

@@ -20,6 +20,7 @@ enum EnqueueFlag : std::uint8_t {
     flag_has_leading_dots = 8,
     flag_body_inline = 16,
     flag_has_requests = 32,
+    flag_has_added_header = 64,
 };
 
 constexpr std::size_t enqueue_fixed_bytes = 8 + 8 + 8 + 4 + 4 + 4 + 4 + 8 + 3 * 2 + 4 + 4;
@@ -41,6 +42,7 @@ std::uint8_t flags_of(const Message& message) {
     if (message.facts.has_leading_dots) flags |= flag_has_leading_dots;
     if (message.is_body_inline()) flags |= flag_body_inline;
     if (!message.envelope.requests.is_empty()) flags |= flag_has_requests;
+    if (!message.added_header.empty()) flags |= flag_has_added_header;
     return static_cast<std::uint8_t>(flags);
 }
 
@@ -79,11 +81,16 @@ void take_chunks(ByteReader& in, std::vector<ChunkRef>& chunks) {
 
 // The bytes that are described must be those that are there. An empty body is never in chunks.
 bool is_consistent(const EnqueuePayload& enqueue, bool is_inline) {
-    const auto size = enqueue.message.facts.size;
-    if (is_inline) return enqueue.chunks.empty() && enqueue.message.body.size() == size;
+    const auto& message = enqueue.message;
+    if (message.added_header.size() > mta::limits::header_bytes_max ||
+        message.added_header.size() > message.facts.size) {
+        return false;
+    }
+    const auto size = message.body_bytes();
+    if (is_inline) return enqueue.chunks.empty() && message.body.size() == size;
     std::uint64_t sum = 0;
     for (const auto& chunk : enqueue.chunks) sum += chunk.length;
-    return size > 0 && sum == size && enqueue.message.body.empty();
+    return size > 0 && sum == size && message.body.empty();
 }
 
 RecipientState take_state(ByteReader& in) {
@@ -175,6 +182,11 @@ void put_enqueue(std::string& out, const Message& message, std::uint32_t body_cr
     }
     if (!message.envelope.requests.is_empty())
         put_string(out, format_requests(message.envelope.requests));
+    if (!message.added_header.empty()) {
+        MTA_ASSERT(message.added_header.size() <= mta::limits::header_bytes_max);
+        put(out, static_cast<std::uint32_t>(message.added_header.size()));
+        out += message.added_header;
+    }
     out += message.body;
 }
 
@@ -207,6 +219,8 @@ std::optional<EnqueuePayload> parse_enqueue(std::string_view payload) {
         if (!requests) return std::nullopt;
         message.envelope.requests = *requests;
     }
+    if ((flags & flag_has_added_header) != 0)
+        message.added_header = in.take_bytes(in.take<std::uint32_t>());
     if (!in.ok() || !is_id(message.id) || !has_sane_strings(message)) return std::nullopt;
     message.body = in.take_bytes(in.left());
     if (!is_consistent(enqueue, (flags & flag_body_inline) != 0)) return std::nullopt;
@@ -216,7 +230,8 @@ std::optional<EnqueuePayload> parse_enqueue(std::string_view payload) {
 std::size_t enqueue_bytes_max(const Message& message, std::size_t chunk_count) {
     std::size_t bytes = enqueue_fixed_bytes + message.envelope.reverse_path.size() +
                         message.envelope.envid.size() + message.message_id.size() +
-                        message.body.size() + chunk_count * chunk_ref_bytes + 2 + requests_bytes;
+                        message.body.size() + chunk_count * chunk_ref_bytes + 2 + requests_bytes +
+                        4 + message.added_header.size();
     for (const auto& recipient : message.envelope.recipients) {
         bytes += recipient_fixed_bytes + recipient.address.size() + recipient.domain.size() +
                  recipient.orcpt.size();

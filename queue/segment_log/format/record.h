@@ -26,7 +26,7 @@ enum class RecordType : std::uint8_t { enqueue = 1, body = 2, state = 3, done = 
 
 // The version that is written. Older ones are read.
 [[nodiscard]] constexpr std::uint16_t record_version(RecordType type) {
-    return type == RecordType::state ? 2 : 1;
+    return type == RecordType::state || type == RecordType::enqueue ? 2 : 1;
 }
 
 // A segment's random number. Never zero in its upper half, so that zeros are no record.

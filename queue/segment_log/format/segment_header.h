@@ -11,7 +11,7 @@
 namespace queue::segment_log {
 
 inline constexpr std::size_t segment_header_bytes = 4096;
-inline constexpr std::uint16_t format_version = 2;
+inline constexpr std::uint16_t format_version = 3;
 // From 1. A file with another number in its name is none of the log's.
 inline constexpr std::uint64_t segment_number_max = 0xffffffff;
 

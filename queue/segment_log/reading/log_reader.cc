@@ -218,7 +218,9 @@ StoreResult<std::string> LogReader::read_chunk(MessageId id, const ChunkRef& chu
 StoreResult<std::string> LogReader::read_pieces(const Layout& layout, std::uint64_t offset,
                                                 std::uint32_t length) {
     std::string bytes;
-    std::uint64_t chunk_begin = 0;
+    if (offset < layout.added_header.size())
+        bytes = layout.added_header.substr(static_cast<std::size_t>(offset), length);
+    std::uint64_t chunk_begin = layout.added_header.size();
     for (const auto& chunk : layout.chunks) {
         const auto begin = std::exchange(chunk_begin, chunk_begin + chunk.length);
         if (chunk_begin <= offset) continue;
@@ -249,12 +251,15 @@ StoreResult<std::string> LogReader::read_body_at(MessageId id, const Location& e
     auto payload = read_enqueue_at(id, enqueue);
     if (!payload) return std::unexpected(std::move(payload).error());
     if (payload->chunks.empty()) {
-        const auto& body = payload->message.body;
-        return offset >= body.size() ? std::string()
-                                     : body.substr(static_cast<std::size_t>(offset), length);
+        const auto content = payload->message.inline_content();
+        return offset >= content.size() ? std::string()
+                                        : content.substr(static_cast<std::size_t>(offset), length);
     }
     const auto layout = std::make_shared<const Layout>(
-        Layout{.id = id, .enqueue = enqueue, .chunks = std::move(payload->chunks)});
+        Layout{.id = id,
+               .enqueue = enqueue,
+               .added_header = std::move(payload->message.added_header),
+               .chunks = std::move(payload->chunks)});
     {
         const mta::MutexLock lock(layouts_mutex_);
         std::erase_if(layouts_, [id](const auto& other) { return other->id == id; });

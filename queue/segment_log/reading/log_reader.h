@@ -68,6 +68,7 @@ private:
     struct Layout {
         MessageId id = 0;
         Location enqueue;
+        std::string added_header;
         std::vector<ChunkRef> chunks;
     };
 

@@ -305,12 +305,11 @@ StoreResult<std::string> SpoolView::read_chunk(MessageId id, const ChunkRef& chu
 }
 
 StoreResult<void> SpoolView::read_body(const SpoolMessage& message, const OnBytes& on_bytes) {
-    if (message.chunks.empty()) {
-        if (!message.message->body.empty() && !on_bytes(message.message->body)) {
-            return failure(StoreError::Kind::broken, "interrupted");
-        }
-        return {};
+    const auto pass = [&](std::string_view bytes) { return bytes.empty() || on_bytes(bytes); };
+    if (!pass(message.message->added_header) || !pass(message.message->body)) {
+        return failure(StoreError::Kind::broken, "interrupted");
     }
+    if (message.chunks.empty()) return {};
     std::uint32_t crc = 0;
     std::uint64_t bytes = 0;
     for (const auto& chunk : message.chunks) {
@@ -325,7 +324,7 @@ StoreResult<void> SpoolView::read_body(const SpoolMessage& message, const OnByte
         bytes += piece->size();
         if (!on_bytes(*piece)) return failure(StoreError::Kind::broken, "interrupted");
     }
-    if (crc != message.body_crc || bytes != message.message->facts.size) {
+    if (crc != message.body_crc || bytes != message.message->body_bytes()) {
         return failure(StoreError::Kind::corrupt,
                        "the body as a whole does not match its checksum");
     }

@@ -62,8 +62,8 @@ public:
     [[nodiscard]] std::vector<MessageId> messages(bool with_done = false) const;
     // not_found: there is no such message, or the running relay has finished with it meanwhile.
     [[nodiscard]] StoreResult<SpoolMessage> read(MessageId id);
-    // Hands over the whole body in pieces, each checked, and stops if `on_bytes` returns false.
-    // After the last piece the body's own checksum is checked.
+    // Hands over the content (the added header, then the body) in pieces, each checked; stops if
+    // `on_bytes` returns false. After the last piece the body's own checksum is checked.
     [[nodiscard]] StoreResult<void> read_body(const SpoolMessage& message, const OnBytes& on_bytes);
 
     [[nodiscard]] const std::vector<SpoolEvent>& history() const { return history_; }

@@ -131,7 +131,7 @@ void Batch::enqueue(const Message& message) {
         discard(upload);
         upload = {.crc = crc32c(message.body)};
     } else {
-        MTA_ASSERT(upload.size == message.facts.size);
+        MTA_ASSERT(upload.size == message.body_bytes());
     }
     const auto at = begin_record(bytes_);
     put_enqueue(bytes_, message, upload.crc, upload.chunks);
