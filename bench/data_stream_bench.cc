@@ -53,11 +53,14 @@ BENCHMARK(DataStream_Chunk)->ArgName("bytes")->Arg(4096)->Arg(1'000'000);
 void ServerSession_Message(benchmark::State& state) {
     const auto text = message(static_cast<std::size_t>(state.range(0))) + ".\r\n";
     const ServerOptions options{.hostname = "relay.us.example", .postmaster = {}};
-    ServerSession session(options, {}, [](const Address&) { return std::nullopt; });
+    ServerSession session(options, {});
     const mta::Instant now{};
     const auto pump = [&] {
         while (auto event = session.poll_event()) {
-            if (std::holds_alternative<ServerSession::MessageBegins>(*event)) {
+            if (std::holds_alternative<ServerSession::MailAsked>(*event) ||
+                std::holds_alternative<ServerSession::RecipientAsked>(*event)) {
+                session.decide(now, ClientRights{});
+            } else if (std::holds_alternative<ServerSession::MessageBegins>(*event)) {
                 session.begin(now, "00001z");
             } else if (std::holds_alternative<ServerSession::MessageEnds>(*event)) {
                 benchmark::DoNotOptimize(session.take_body(now));

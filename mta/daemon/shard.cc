@@ -94,16 +94,17 @@ void Shard::open_store(const MakeStore& make_store) {
     server_ = std::make_unique<inbound::Server>(inbound::Services{
         .loop = loop_,
         .clock = clock_,
-        .store = *store_,
         .log = log_,
-        .on_message =
-            [this](auto message, std::string_view client) {
-                delivery_log_.write_received(now(), *message, client);
-                queue_manager_->accept(std::move(message));
-            },
-        .on_lost_message = [this](auto id) { queue_manager_->forget(id); },
-        .on_wake = [this](const std::string& domain,
-                          bool is_tree) { return queue_manager_->wake(domain, is_tree); }});
+        .intake = {.store = *store_,
+                   .on_message =
+                       [this](auto message, std::string_view source) {
+                           delivery_log_.write_received(now(), *message, source);
+                           queue_manager_->accept(std::move(message));
+                       },
+                   .on_lost_message = [this](auto id) { queue_manager_->forget(id); }},
+        .on_wake = [this](const std::string& domain, bool is_tree) {
+            return queue_manager_->wake(domain, is_tree);
+        }});
 }
 
 void Shard::load(std::function<void(std::size_t messages)> on_loaded) {

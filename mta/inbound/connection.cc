@@ -10,27 +10,6 @@
 namespace mta::inbound {
 namespace {
 
-smtp::ServerSession::RecipientCheck recipient_check(std::shared_ptr<const SessionConfig> config,
-                                                    const IpAddress& client) {
-    const bool may_relay = config->policy.may_relay_anywhere(client);
-    return [config = std::move(config), may_relay,
-            client](const smtp::Address& address) -> std::optional<smtp::ServerReply> {
-        if (may_relay) return std::nullopt;
-        const bool is_ours = config->policy.is_relay_domain(address.canonical_domain);
-        if (is_ours && !address.has_routing_local_part()) return std::nullopt;
-        return smtp::ServerReply{.code = 550,
-                                 .status = {5, 7, 1},
-                                 .text = "Relaying to <" + address.text() +
-                                         "> is not allowed for " + client.to_string()};
-    };
-}
-
-smtp::ClientInfo client_info(const SessionConfig& config, const Endpoint& remote) {
-    return {.remote = remote,
-            .is_own = config.policy.may_relay_anywhere(remote.address),
-            .may_prioritise = config.policy.may_prioritise(remote.address)};
-}
-
 std::string_view words_of(smtp::ServerSession::EndReason reason) {
     using enum smtp::ServerSession::EndReason;
     switch (reason) {
@@ -65,10 +44,8 @@ Connection::Connection(const Services& services, std::shared_ptr<const SessionCo
       remote_(stream_->remote()),
       number_(number),
       on_ended_(std::move(on_ended)),
-      session_(
-          config_->options, client_info(*config_, remote_),
-          recipient_check(config_, remote_.address), [this] { return mail_refusal(); },
-          etrn_for_client()),
+      session_(config_->options, {.remote = remote_, .rights = rights()}),
+      reception_(services.intake, [this] { pump(); }),
       timer_(services.loop, [this] {
           timer_at_.reset();
           session_.on_deadline(now());
@@ -118,17 +95,16 @@ void Connection::open_stream() {
                         }});
 }
 
-// After anything that may have moved the session: takes out all that it has to say.
+// Called after anything that may have produced events: handles all of them, writes the output.
 void Connection::pump() {
     if (has_ended_ || is_pumping_) return;
     is_pumping_ = true;
     do {
-        while (auto event = session_.poll_event()) {
-            std::visit([this](auto& what) { handle(what); }, *event);
+        while (take_event()) {
         }
         if (incoming_) stream_body();
-        // Taking the body lets held input move on, so there may be news.
-    } while (!has_ended_ && session_.has_event());
+        // Taking the body lets held input move on, so there may be new events.
+    } while (!has_ended_ && (session_.has_event() || reception_.has_event()));
     is_pumping_ = false;
 
     auto output = session_.take_output();
@@ -155,94 +131,115 @@ void Connection::go_on_in_next_turn() {
     });
 }
 
+bool Connection::take_event() {
+    if (auto event = session_.poll_event()) {
+        std::visit([this](auto& what) { handle(what); }, *event);
+        return true;
+    }
+    if (auto event = reception_.poll_event()) {
+        std::visit([this](auto& what) { handle(what); }, *event);
+        return true;
+    }
+    return false;
+}
+
+// ---- Decisions ----
+
+// The rights as they are now; the policy is asked anew at each decision.
+smtp::ClientRights Connection::rights() const {
+    auto rights = config_->policy.rights_of(identity());
+    if (!services_.on_wake) rights.may_wake = false;
+    return rights;
+}
+
+void Connection::handle(smtp::ServerSession::MailAsked& /*asked*/) { reception_.check(); }
+
+void Connection::handle(intake::Reception::Checked& checked) {
+    if (!checked.refusal) return session_.decide(now(), rights());
+    refusal_cause_ = checked.refusal->text;
+    session_.decide(now(), std::unexpected(reply_to(*checked.refusal)));
+}
+
+void Connection::handle(smtp::ServerSession::RecipientAsked& asked) {
+    if (auto refusal = config_->policy.refusal_of(identity(), asked.recipient)) {
+        return session_.decide(now(), std::unexpected(std::move(*refusal)));
+    }
+    session_.decide(now(), rights());
+}
+
+void Connection::handle(smtp::ServerSession::EtrnAsked& asked) {
+    const auto reply = reply_to_etrn(asked.arguments);
+    if (reply.code < 400) {
+        services_.log.write(
+            now(), Level::info,
+            line("etrn").with("node", asked.arguments.node).with("reply", for_log(reply)));
+    }
+    session_.decide(now(), std::unexpected(reply));
+}
+
+smtp::ServerReply Connection::reply_to_etrn(const smtp::EtrnArguments& arguments) {
+    using Kind = smtp::EtrnArguments::Kind;
+    if (!rights().may_wake) return smtp::etrn_not_available();
+    if (arguments.kind == Kind::queue) return no_such_queue(arguments);
+    return reply_to(arguments, services_.on_wake(arguments.domain, arguments.kind == Kind::tree));
+}
+
+// ---- A message ----
+
 void Connection::handle(smtp::ServerSession::MessageBegins& begins) {
-    if (const auto refusal = services_.store.refusal()) {
+    incoming_ = Incoming{.reverse_path = begins.envelope.reverse_path,
+                         .helo_name = std::move(begins.helo_name)};
+    reception_.begin({.arrival = now(), .envelope = std::move(begins.envelope)});
+}
+
+void Connection::handle(intake::Reception::Begun& begun) {
+    if (!incoming_) return;
+    incoming_->id = begun.id;
+    session_.begin(now(), queue::format_id(begun.id));
+}
+
+void Connection::handle(intake::Reception::Refused& refused) {
+    if (!incoming_) return;
+    if (incoming_->id == 0) {
         services_.log.write(now(), Level::warning,
                             line("not_accepted")
-                                .with("from", begins.envelope.reverse_path)
-                                .with("reason", refusal->text));
-        return session_.refuse(now(), reply_to(*refusal));
+                                .with("from", incoming_->reverse_path)
+                                .with("reason", refused.error.text));
     }
-    incoming_ = Incoming{};
-    incoming_->id = services_.store.allocate_id();
-    incoming_->arrival = now();
-    incoming_->envelope = std::move(begins.envelope);
-    incoming_->helo_name = std::move(begins.helo_name);
-    session_.begin(now(), queue::format_id(incoming_->id));
+    incoming_.reset();
+    session_.refuse(now(), reply_to(refused.error));
 }
 
 // A body that is too large to be inline goes to the store piece by piece, one at a time.
 void Connection::stream_body() {
-    MTA_ASSERT(incoming_);
-    while (!incoming_->is_append_pending && session_.body_bytes() > limits::body_inline_bytes_max) {
-        append(session_.take_body(now()));
+    while (!incoming_->is_piece_pending && session_.body_bytes() > limits::body_inline_bytes_max) {
+        incoming_->is_piece_pending = true;
+        reception_.add(session_.take_body(now()));
     }
 }
 
-void Connection::append(std::string bytes) {
-    MTA_ASSERT(incoming_);
-    incoming_->is_streamed = true;
-    incoming_->is_append_pending = true;
-    const auto id = incoming_->id;
-    std::string_view rest = bytes;
-    while (rest.size() > limits::body_chunk_bytes_max) {
-        services_.store.append_body(id, std::string(rest.substr(0, limits::body_chunk_bytes_max)),
-                                    [](auto) {});
-        rest.remove_prefix(limits::body_chunk_bytes_max);
-    }
-    if (rest.size() != bytes.size()) bytes.erase(0, bytes.size() - rest.size());
-    services_.store.append_body(
-        id, std::move(bytes), [weak = weak_from_this(), id](queue::StoreResult<void> result) {
-            const auto self = weak.lock();
-            if (!self || !self->incoming_ || self->incoming_->id != id) return;
-            self->incoming_->is_append_pending = false;
-            if (!result) self->session_.refuse(self->now(), reply_to(result.error()));
-            self->pump();
-        });
+void Connection::handle(intake::Reception::PieceWritten& /*written*/) {
+    if (incoming_) incoming_->is_piece_pending = false;
 }
 
 void Connection::handle(smtp::ServerSession::MessageEnds& ends) {
     MTA_ASSERT(incoming_);
-    auto message = std::make_shared<queue::Message>();
-    message->id = incoming_->id;
-    message->arrival = incoming_->arrival;
-    message->envelope = std::move(incoming_->envelope);
-    message->facts = ends.facts;
-    message->message_id = std::move(ends.message_id);
-    auto rest = session_.take_body(now());
-    if (incoming_->is_streamed || rest.size() > limits::body_inline_bytes_max) {
-        if (!rest.empty()) append(std::move(rest));
-    } else {
-        message->body = std::move(rest);
-    }
-    MTA_ASSERT(incoming_->is_streamed || message->is_body_inline());
-    const auto client = incoming_->helo_name + " [" + remote_.address.to_string() + "]";
+    if (session_.body_bytes() > 0) reception_.add(session_.take_body(now()));
+    const auto ended = std::move(*incoming_);
     incoming_.reset();
-    is_storing_ = true;
-    const std::shared_ptr<const queue::Message> shared = std::move(message);
-    services_.store.enqueue(shared,
-                            [weak = weak_from_this(), services = &services_, id = shared->id,
-                             begun = now()](queue::StoreResult<void> result) {
-                                if (!result) services->on_lost_message(id);
-                                if (result && services->statistics != nullptr)
-                                    services->statistics->stored.add(services->clock.now() - begun);
-                                if (const auto self = weak.lock()) self->on_stored(id, result);
-                            });
-    services_.on_message(shared, client);
+    reception_.end(now(), {.facts = ends.facts,
+                           .message_id = std::move(ends.message_id),
+                           .added_header = {},
+                           .source = ended.helo_name + " [" + remote_.address.to_string() + "]"});
 }
 
-void Connection::on_stored(queue::MessageId id, const queue::StoreResult<void>& result) {
-    is_storing_ = false;
-    if (result) {
-        session_.accepted(now());
-    } else {
-        services_.log.write(now(), Level::error,
-                            line("not_stored")
-                                .with("id", queue::format_id(id))
-                                .with("reason", result.error().text));
-        session_.refuse(now(), reply_to(result.error()));
-    }
-    pump();
+void Connection::handle(intake::Reception::Stored& /*stored*/) { session_.accepted(now()); }
+
+void Connection::handle(intake::Reception::Lost& lost) {
+    services_.log.write(
+        now(), Level::error,
+        line("not_stored").with("id", queue::format_id(lost.id)).with("reason", lost.error.text));
+    session_.refuse(now(), reply_to(lost.error));
 }
 
 void Connection::handle(smtp::ServerSession::MessageAborted& aborted) {
@@ -250,35 +247,10 @@ void Connection::handle(smtp::ServerSession::MessageAborted& aborted) {
     services_.log.write(now(), Level::info,
                         line("aborted")
                             .with("id", queue::format_id(incoming_->id))
-                            .with("from", incoming_->envelope.reverse_path)
+                            .with("from", incoming_->reverse_path)
                             .with("reason", aborted.reason));
-    if (incoming_->is_streamed) services_.store.discard_body(incoming_->id);
+    reception_.abort();
     incoming_.reset();
-}
-
-std::optional<smtp::ServerReply> Connection::mail_refusal() {
-    const auto refusal = services_.store.refusal();
-    if (!refusal) return std::nullopt;
-    refusal_cause_ = refusal->text;
-    return reply_to(*refusal);
-}
-
-smtp::ServerSession::OnEtrn Connection::etrn_for_client() {
-    if (!services_.on_wake || !config_->policy.may_wake(remote_.address)) return nullptr;
-    return [this](const smtp::EtrnArguments& arguments) {
-        using Kind = smtp::EtrnArguments::Kind;
-        const auto reply =
-            arguments.kind == Kind::queue
-                ? no_such_queue(arguments)
-                : reply_to(arguments,
-                           services_.on_wake(arguments.domain, arguments.kind == Kind::tree));
-        if (reply.code < 400) {
-            services_.log.write(
-                now(), Level::info,
-                line("etrn").with("node", arguments.node).with("reply", for_log(reply)));
-        }
-        return reply;
-    };
 }
 
 void Connection::handle(smtp::ServerSession::Refused& refused) {
@@ -302,8 +274,8 @@ void Connection::handle(smtp::ServerSession::SessionEnded& ended) {
         line("disconnected").with("reason", words_of(ended.reason)).with_if("text", ended.text));
 }
 
-// The timer is not moved at each byte: it fires at the earliest deadline that was ever asked for,
-// and the session looks whether that still holds.
+// The timer is not moved with each byte: it fires at the earliest deadline that was ever set, and
+// the session checks whether it still holds.
 void Connection::arm_timer() {
     const auto deadline = session_.deadline();
     if (!deadline) {
@@ -316,7 +288,8 @@ void Connection::arm_timer() {
     timer_.set(*deadline - now());
 }
 
-// Not within a call from the stream, the timer or the store: they are still on the stack.
+// The owner is called at the end of the turn: the stream, the timer or the store may be on the
+// stack.
 void Connection::end() {
     timer_.clear();
     stream_->finish();

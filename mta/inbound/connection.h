@@ -9,12 +9,12 @@
 #include "mta/base/wake_up.h"
 #include "mta/inbound/session_config.h"
 #include "mta/inbound/statistics.h"
+#include "mta/intake/reception.h"
 #include "mta/io/byte_stream.h"
 #include "mta/io/clock.h"
 #include "mta/io/timer.h"
 #include "mta/smtp/server/server_session.h"
 #include "queue/message.h"
-#include "queue/store.h"
 
 namespace mta::inbound {
 
@@ -22,35 +22,38 @@ namespace mta::inbound {
 struct Services {
     io::Loop& loop;
     const io::Clock& clock;
-    queue::Store& store;
     Log& log;
-    // Right after a message was handed to the store: delivery may start, the 250 waits for the
-    // disk. `client` is for the log: "pc.office.example [192.168.0.7]".
-    std::function<void(std::shared_ptr<const queue::Message>, std::string_view client)> on_message;
-    // The store could not keep it, and the client heard so.
-    std::function<void(queue::MessageId)> on_lost_message;
-    // Mail for a domain, or (`is_tree`) all below it too, is wanted now: ETRN. Null: nobody serves
-    // it.
+    intake::Services intake;
+    // Mail for a domain, or (`is_tree`) for all below it too, is wanted now: ETRN. Null: ETRN is
+    // not offered.
     std::function<WakeUp(const std::string& domain, bool is_tree)> on_wake = nullptr;
     Statistics* statistics = nullptr;  // counted there, if anywhere
 };
 
-// One client. Moves bytes between its stream and its smtp::ServerSession, and messages from there
-// into the store:
+// One client. Moves bytes between its stream and its smtp::ServerSession, and messages between the
+// session and an intake::Reception:
 //
-//   MessageBegins -> id from the store (452 while it refuses) -> body inline, or in pieces into the
-//   store while it arrives -> MessageEnds -> Store::enqueue -> durable -> 250
+//   session                                     reception
+//   MailAsked      -> check()       -> Checked      -> decide()
+//   RecipientAsked -> the access policy             -> decide()
+//   MessageBegins  -> begin()       -> Begun        -> begin(), or refuse() (452 while there is no
+//                                                      room)
+//   the body       -> add()         -> PieceWritten -> the next piece is taken
+//   MessageEnds    -> add(), end()  -> Stored       -> accepted() (250), or refuse()
+//   MessageAborted -> abort()
+//
+// The session and the reception never see each other; each answers with events.
 //
 // The number of bytes in memory is bounded whatever the client sends: the session holds at most a
-// chunk, the store has at most one chunk of ours under way, and then the stream is not read. A
-// session that rests, because its client pipelines very many commands, goes on in the next turn of
-// the loop.
+// chunk, the store has at most one chunk of this client under way, and then the stream is not read.
+// A session that rests, because its client pipelines very many commands, goes on in the next turn
+// of the loop.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     using OnEnded = std::move_only_function<void()>;
 
-    // `on_ended` is called once, not from within a call into the connection: the owner may drop it
-    // then.
+    // `on_ended` is called once, never from within a call into the connection. The owner may
+    // destroy the connection then.
     Connection(const Services& services, std::shared_ptr<const SessionConfig> config,
                std::unique_ptr<io::ByteStream> stream, std::uint64_t number, OnEnded on_ended);
     Connection(const Connection&) = delete;
@@ -59,43 +62,50 @@ public:
 
     // First.
     void start();
-    // 421 at the next safe point: a message past its final dot gets its answer first.
+    // Ends with 421 at the next safe point: a message past its final dot gets its reply first.
     void shutdown();
 
-    // Connections are getting scarce, or no longer: ServerSession::set_stressed().
+    // Whether connections are scarce: ServerSession::set_stressed().
     void set_stressed(bool is_stressed);
-    // Since when the client has nothing to do here; nothing: it has a transaction.
+    // Since when the client has nothing to do here. Without a value it has a transaction.
     [[nodiscard]] std::optional<Instant> idle_since() const { return session_.idle_since(); }
-    // 421, for the sake of another client. Only while idle_since().
+    // Ends with 421, to make room for another client. Only while idle_since() has a value.
     void make_room();
 
     [[nodiscard]] const Endpoint& remote() const { return remote_; }
-    // A message has been handed to the store and its client waits for the answer.
-    [[nodiscard]] bool is_storing() const { return is_storing_; }
+    // A message has been handed to the store, and the client waits for the reply.
+    [[nodiscard]] bool is_storing() const { return reception_.is_storing(); }
 
 private:
-    // A message that is coming in.
+    // A message that is coming in, from MessageBegins on.
     struct Incoming {
-        queue::MessageId id = 0;
-        Instant arrival;
-        Envelope envelope;
+        queue::MessageId id = 0;  // from Begun on
+        std::string reverse_path;
         std::string helo_name;
-        bool is_streamed = false;        // some of its body is in the store already
-        bool is_append_pending = false;  // the store has a piece that it has not written yet
+        bool is_piece_pending = false;  // the store has a piece that it has not written yet
     };
 
     void open_stream();
     void pump();
-    [[nodiscard]] std::optional<smtp::ServerReply> mail_refusal();
-    [[nodiscard]] smtp::ServerSession::OnEtrn etrn_for_client();
+    [[nodiscard]] bool take_event();
+    void handle(smtp::ServerSession::MailAsked& asked);
+    void handle(smtp::ServerSession::RecipientAsked& asked);
+    void handle(smtp::ServerSession::EtrnAsked& asked);
     void handle(smtp::ServerSession::MessageBegins& begins);
     void handle(smtp::ServerSession::MessageEnds& ends);
     void handle(smtp::ServerSession::MessageAborted& aborted);
     void handle(smtp::ServerSession::Refused& refused);
     void handle(smtp::ServerSession::SessionEnded& ended);
+    void handle(intake::Reception::Checked& checked);
+    void handle(intake::Reception::Begun& begun);
+    void handle(intake::Reception::Refused& refused);
+    void handle(intake::Reception::PieceWritten& written);
+    void handle(intake::Reception::Stored& stored);
+    void handle(intake::Reception::Lost& lost);
     void stream_body();
-    void append(std::string bytes);
-    void on_stored(queue::MessageId id, const queue::StoreResult<void>& result);
+    [[nodiscard]] ClientIdentity identity() const { return {.address = remote_.address}; }
+    [[nodiscard]] smtp::ClientRights rights() const;
+    [[nodiscard]] smtp::ServerReply reply_to_etrn(const smtp::EtrnArguments& arguments);
     void go_on_in_next_turn();
     void arm_timer();
     void end();
@@ -108,14 +118,14 @@ private:
     Endpoint remote_;
     std::uint64_t number_;
     OnEnded on_ended_;
-    std::string refusal_cause_;  // for the log: the client hears less
+    std::string refusal_cause_;  // for the log; the reply says less
     smtp::ServerSession session_;
+    intake::Reception reception_;
     io::Timer timer_;
     std::optional<Instant> timer_at_;
     std::optional<Incoming> incoming_;
-    bool is_storing_ = false;
     bool is_reading_ = true;
-    bool will_go_on_ = false;  // in the next turn
+    bool will_go_on_ = false;  // go_on() is due in the next turn
     bool is_pumping_ = false;
     bool has_ended_ = false;
 };

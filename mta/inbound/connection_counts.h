@@ -6,8 +6,9 @@
 
 namespace mta::inbound {
 
-// Open connections, in all, by address and by network (/24, IPv6 /48). IPv6 strangers count by /64:
-// one customer has a whole network of addresses. Our own clients may be a whole office in one /64.
+// Counts open connections: all of them, by address, and by network (/24, IPv6 /48). For strangers
+// with IPv6 a /64 counts as one address, since one customer has that many. Our own clients count by
+// address, since a whole office may share a /64.
 class ConnectionCounts {
 public:
     enum class Verdict : std::uint8_t {
@@ -18,13 +19,13 @@ public:
     };
     struct Limits {
         std::uint32_t connections_max = 0;
-        std::uint32_t per_address_max = 0;  // 0: no such limit for this client
-        std::uint32_t per_network_max = 0;  // 0: this client is not counted in its network
+        std::uint32_t per_address_max = 0;  // 0: this client has no such limit
+        std::uint32_t per_network_max = 0;  // 0: this client does not count in its network
         bool is_own = false;
     };
 
     [[nodiscard]] Verdict verdict(const IpAddress& client, const Limits& limits) const;
-    // The connection is counted until leave() with the same limits.
+    // The connection counts until leave() is called with the same limits.
     void enter(const IpAddress& client, const Limits& limits);
     void leave(const IpAddress& client, const Limits& limits);
     [[nodiscard]] std::uint32_t total() const { return total_; }

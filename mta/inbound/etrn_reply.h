@@ -5,10 +5,10 @@
 
 namespace mta::inbound {
 
-// What a client hears that asked for a domain's mail (RFC 1985 section 5.3). Of a number of
-// messages each counts as often as it has recipients there.
+// The reply to a client that asked for a domain's mail (RFC 1985 section 5.3). In the number of
+// messages, each message counts once for each recipient in the domain.
 [[nodiscard]] smtp::ServerReply reply_to(const smtp::EtrnArguments& asked, const WakeUp& wake_up);
-// "ETRN #name".
+// The reply to "ETRN #name".
 [[nodiscard]] smtp::ServerReply no_such_queue(const smtp::EtrnArguments& asked);
 
 }  // namespace mta::inbound

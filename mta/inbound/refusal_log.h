@@ -10,13 +10,13 @@
 
 namespace mta::inbound {
 
-// Logs the connections that were refused before they began: at most one line a second, with counts,
-// however many there are.
+// Logs connections that were refused before they began. However many there are, it writes at most
+// one line a second, with counts.
 class RefusalLog {
 public:
     enum class Cause : std::uint8_t { too_many, from_address, from_network };
 
-    // All must outlive it.
+    // All must outlive the log.
     RefusalLog(io::Loop& loop, const io::Clock& clock, Log& log);
 
     void add(Cause cause, const IpAddress& client);

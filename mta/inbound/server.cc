@@ -8,15 +8,9 @@
 namespace mta::inbound {
 namespace {
 
-// So that strangers cannot lock those out who may relay: a part of all connections is kept for
-// them, and no network of strangers gets more than another part.
-constexpr std::uint32_t own_share = 10;
-constexpr std::uint32_t network_share = 2;
-// And so that one of those cannot lock out the others.
-constexpr std::uint32_t own_address_share = 2;
-// A client that has been idle for less may be about to speak.
+// A client that has been idle for less may be about to send a command.
 constexpr Millis idle_min{1000};
-// A search that found no idle client is not repeated for each connection of a crowd.
+// A search that found no idle client is not repeated for each new connection.
 constexpr Millis search_interval{100};
 constexpr Millis pause_line_interval{1000};
 
@@ -25,6 +19,9 @@ constexpr Millis pause_line_interval{1000};
 Server::Server(Services services)
     : services_(std::move(services)), refusal_log_(services_.loop, services_.clock, services_.log) {
     services_.statistics = &statistics_;
+    services_.intake.on_stored = [this](Instant ended) {
+        statistics_.stored.add(services_.clock.now() - ended);
+    };
 }
 
 Server::~Server() = default;
@@ -50,6 +47,7 @@ std::expected<void, std::vector<std::string>> Server::configure(
                settings->listeners.end();
     });
     listeners_.merge(opened);
+    admission_.configure(settings->inbound);
     config_ = std::make_shared<const SessionConfig>(std::move(settings));
     look_at_the_load();
     return {};
@@ -66,12 +64,10 @@ void Server::on_connection(std::unique_ptr<io::ByteStream> stream) {
     const auto number = ++last_number_;
     ++statistics_.connections;
     const auto address = stream->remote().address;
-    const auto limits = limits_for(address);
-    counts_.enter(address, limits);
+    const auto ticket = admission_.enter(address, is_own(address));
     const auto connection = std::make_shared<Connection>(
         services_, config_, std::move(stream), number, [this, number] { forget(number); });
-    connections_.emplace(number,
-                         Client{.connection = connection, .address = address, .limits = limits});
+    connections_.emplace(number, Client{.connection = connection, .ticket = ticket});
     if (is_stressed_) connection->set_stressed(true);
     connection->start();
     look_at_the_load();
@@ -79,7 +75,7 @@ void Server::on_connection(std::unique_ptr<io::ByteStream> stream) {
 
 void Server::release(Client& client) {
     if (!std::exchange(client.is_counted, false)) return;
-    counts_.leave(client.address, client.limits);
+    admission_.leave(client.ticket);
 }
 
 void Server::forget(std::uint64_t number) {
@@ -89,44 +85,35 @@ void Server::forget(std::uint64_t number) {
     look_at_the_load();
 }
 
-ConnectionCounts::Limits Server::limits_for(const IpAddress& client) const {
-    const auto& inbound = config_->settings->inbound;
-    const auto most = inbound.connections_max;
-    if (config_->policy.may_relay_anywhere(client)) {
-        return {.connections_max = most,
-                .per_address_max = std::max(most / own_address_share, 1u),
-                .is_own = true};
-    }
-    return {.connections_max = most - most / own_share,
-            .per_address_max = inbound.connections_per_address_max,
-            .per_network_max = std::max(most / network_share, 1u)};
+bool Server::is_own(const IpAddress& client) const {
+    return config_->policy.may_relay_anywhere({.address = client});
 }
 
 std::string_view Server::refusal_for(const IpAddress& client) {
-    const auto limits = limits_for(client);
-    const auto verdict = counts_.verdict(client, limits);
-    if (verdict == ConnectionCounts::Verdict::welcome) return {};
-    const bool is_full = verdict == ConnectionCounts::Verdict::too_many;
-    if (is_full && limits.is_own && make_room()) return {};
+    using Verdict = Admission::Verdict;
+    const bool is_own_client = is_own(client);
+    const auto verdict = admission_.verdict(client, is_own_client);
+    if (verdict == Verdict::welcome) return {};
+    const bool is_full = verdict == Verdict::too_many;
+    if (is_full && is_own_client && make_room()) return {};
     ++statistics_.connections;
     statistics_.count(is_full ? Refusal::too_many_connections : Refusal::too_many_from_address);
-    refusal_log_.add(is_full ? RefusalLog::Cause::too_many
-                     : verdict == ConnectionCounts::Verdict::too_many_from_address
-                         ? RefusalLog::Cause::from_address
-                         : RefusalLog::Cause::from_network,
+    refusal_log_.add(is_full                                     ? RefusalLog::Cause::too_many
+                     : verdict == Verdict::too_many_from_address ? RefusalLog::Cause::from_address
+                                                                 : RefusalLog::Cause::from_network,
                      client);
-    refusal_words_ = is_full ? "421 4.3.2 Too many connections, please try again later\r\n"
-                             : "421 4.7.0 Too many connections from " + client.to_string() +
-                                   ", please close some\r\n";
-    return refusal_words_;
+    refusal_text_ = is_full ? "421 4.3.2 Too many connections, please try again later\r\n"
+                            : "421 4.7.0 Too many connections from " + client.to_string() +
+                                  ", please close some\r\n";
+    return refusal_text_;
 }
 
-// Shows the client out that has been idle for longest. Its place is free at once.
+// Closes the session that has been idle longest. Its place is free at once.
 bool Server::make_room() {
     const auto now = services_.clock.now();
     if (now < next_search_) return false;
     Client* longest = nullptr;
-    // Of several in the same millisecond the first one to come.
+    // Of several with the same time, the one that connected first.
     std::pair earliest(now - idle_min, std::numeric_limits<std::uint64_t>::max());
     for (auto& [number, client] : connections_) {
         const auto since = client.connection->idle_since();
@@ -143,17 +130,15 @@ bool Server::make_room() {
     return true;
 }
 
-// With some distance between the two, so that it does not change with each connection.
+// Passes a change of the load on to the connections and the log.
 void Server::look_at_the_load() {
-    const std::uint64_t used = counts_.total();
-    const std::uint64_t most = config_->settings->inbound.connections_max;
-    const bool is_stressed = is_stressed_ ? used * 10 >= most * 6 : used * 4 > most * 3;
+    const bool is_stressed = admission_.is_scarce();
     if (is_stressed == is_stressed_) return;
     is_stressed_ = is_stressed;
     services_.log.write(services_.clock.now(), Level::info,
                         LogLine(is_stressed ? "connections_scarce" : "connections_plenty")
-                            .with("used", used)
-                            .with("max", most));
+                            .with("used", admission_.connections())
+                            .with("max", config_->settings->inbound.connections_max));
     for (auto& client : connections_ | std::views::values) {
         client.connection->set_stressed(is_stressed);
     }
@@ -171,7 +156,7 @@ void Server::on_pause(std::string_view reason) {
 
 void Server::shutdown() {
     listeners_.clear();
-    // A connection may end, but leaves the map only at the end of the turn.
+    // A connection may end here, but leaves the map only at the end of the turn.
     for (const auto& client : connections_ | std::views::values) client.connection->shutdown();
 }
 

@@ -17,7 +17,7 @@ SessionConfig::SessionConfig(std::shared_ptr<const conf::Settings> from)
     options.data_timeout = inbound.data_timeout;
     options.data_rate_bytes_min = inbound.data_rate_bytes_min;
     options.future_release_max = inbound.future_release_max;
-    // A second begun counts: what is announced is not less than what is meant.
+    // Rounded up, so that the announced limit is not below the configured one.
     options.deliver_by_min_s = static_cast<std::uint32_t>(
         std::chrono::ceil<std::chrono::seconds>(inbound.deliver_by_min).count());
     options.extensions.mt_priority = true;

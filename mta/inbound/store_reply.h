@@ -4,8 +4,8 @@
 
 namespace mta::inbound {
 
-// What a client hears when the store cannot take its message: always 4xx, it is to come again. No
-// word about our disks: the cause is in the log and in `posthouse status`.
+// The reply to a client whose message the store cannot take: always 4xx, so that the client tries
+// again. It does not mention the cause, which is in the log and in `posthouse status`.
 [[nodiscard]] smtp::ServerReply reply_to(const queue::StoreError& error);
 
 }  // namespace mta::inbound

@@ -1,6 +1,6 @@
 // The bytes of a client, in turns that are separated by 0x1e (a turn ends when the client waits for
-// replies). Properties: the session does the same wherever a turn is cut; it sends only replies; an
-// accepted message is clean.
+// replies). Properties: the session does the same wherever a turn is cut, and whether questions are
+// answered at once or later; it sends only replies; an accepted message is clean.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -14,6 +14,13 @@ using namespace mta;
 using namespace mta::smtp;
 using test::ServerWorld;
 
+// With the answers to questions that came later, too.
+void pump(ServerWorld& world) {
+    do {
+        world.pump();
+    } while (world.answer());
+}
+
 void play(ServerWorld& world, std::string_view turns, std::size_t step, std::string& said) {
     said += world.connect();
     while (!turns.empty()) {
@@ -22,11 +29,11 @@ void play(ServerWorld& world, std::string_view turns, std::size_t step, std::str
         for (std::size_t at = 0; at < turn.size(); at += step) {
             world.session.on_bytes(world.now, turn.substr(at, step));
         }
-        world.pump();
+        pump(world);
         said += world.take_said();
     }
     world.session.on_input_end(world.now);
-    world.pump();
+    pump(world);
     said += world.take_said();
     MTA_ASSERT(world.ended.has_value());
 }
@@ -43,8 +50,8 @@ ServerOptions options() {
 }
 ClientInfo own_client() {
     auto client = ServerWorld::stranger();
-    client.is_own = true;
-    client.may_prioritise = true;
+    client.rights.is_own = true;
+    client.rights.may_prioritise = true;
     return client;
 }
 
@@ -91,6 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ServerWorld cut(options(), own_client());
     std::string whole_said;
     std::string cut_said;
+    cut.answers_at_once = data[0] % 2 == 0;
     play(whole, turns, turns.size() + 1, whole_said);
     play(cut, turns, std::size_t{data[0]} % 50 + 1, cut_said);
 

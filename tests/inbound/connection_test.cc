@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "mta/base/limits.h"
-#include "tests/inbound/fake_store.h"
+#include "tests/support/fake_store.h"
 #include "tests/support/fake_stream.h"
 
 namespace mta::inbound {
@@ -35,7 +35,7 @@ protected:
             });
         connection_->start();
     }
-    // Says it and gives back what it heard.
+    // Sends it and returns what the connection wrote.
     std::string say(std::string_view bytes) {
         peer_.say(bytes);
         return peer_.take_heard();
@@ -59,14 +59,14 @@ protected:
     std::vector<queue::MessageId> lost_;
     Services services_{.loop = loop_,
                        .clock = clock_,
-                       .store = store_,
                        .log = log_,
-                       .on_message =
-                           [this](auto message, std::string_view client) {
-                               messages_.push_back(message);
-                               clients_.emplace_back(client);
-                           },
-                       .on_lost_message = [this](auto id) { lost_.push_back(id); }};
+                       .intake = {.store = store_,
+                                  .on_message =
+                                      [this](auto message, std::string_view client) {
+                                          messages_.push_back(message);
+                                          clients_.emplace_back(client);
+                                      },
+                                  .on_lost_message = [this](auto id) { lost_.push_back(id); }}};
     std::shared_ptr<const SessionConfig> config_;
     FakePeer peer_;
     std::shared_ptr<Connection> connection_;
@@ -181,7 +181,7 @@ TEST_F(InboundConnection, forgets_what_it_streamed_when_the_client_goes_in_the_m
     EXPECT_EQ(store_.discarded, std::vector<queue::MessageId>{1});
     EXPECT_TRUE(messages_.empty());
     EXPECT_EQ(ended_, 1);
-    store_.write_all();  // the late answer finds nobody
+    store_.write_all();  // the late answer has no receiver
 }
 
 TEST_F(InboundConnection, keeps_a_whole_message_whose_client_went_before_the_250) {

@@ -10,10 +10,11 @@
 #include <gtest/gtest.h>
 
 #include "mta/io/socket_address.h"
-#include "tests/inbound/fake_store.h"
+#include "tests/support/fake_store.h"
 
 namespace mta::inbound {
 namespace {
+
 using namespace std::chrono_literals;
 
 // A client on an address of this machine: 127.0.0.0/24 is our own, 127.0.1.0/24 are strangers.
@@ -81,12 +82,7 @@ protected:
     std::string logged_;
     Log log_{[this](std::string_view lines) { logged_ += lines; }, true};
     FakeStore store_;
-    Server server_{{.loop = loop_,
-                    .clock = clock_,
-                    .store = store_,
-                    .log = log_,
-                    .on_message = [](auto, std::string_view) {},
-                    .on_lost_message = [](auto) {}}};
+    Server server_{{.loop = loop_, .clock = clock_, .log = log_, .intake = {.store = store_}}};
 };
 
 TEST_F(InboundServer, gives_half_of_all_to_one_address_of_ours) {

@@ -13,7 +13,7 @@ const Extensions all_extensions{.starttls = true,
                                 .future_release = true,
                                 .deliver_by = true};
 
-// "ok", or what the client hears: "501 5.5.4".
+// "ok", or the codes of the reply: "501 5.5.4".
 std::string outcome(std::string_view line, const Extensions& extensions = {}, bool utf8 = false) {
     const auto command = parse_command(line, extensions, utf8);
     if (command) return "ok";

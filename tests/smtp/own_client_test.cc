@@ -22,7 +22,7 @@ const std::string refused_message = mail + refused_rcpt + "DATA\r\n" + text + ".
 
 ClientInfo own_client() {
     auto client = ServerWorld::stranger();
-    client.is_own = true;
+    client.rights.is_own = true;
     return client;
 }
 
@@ -77,9 +77,10 @@ TEST(OwnClient, need_not_wait_for_any_reply) {
 TEST(OwnClient, has_its_text_taken_only_after_data_was_accepted) {
     OwnWorld world;
     world.greet();
-    world.session.on_bytes(world.now, mail + rcpt + "DATA\r\n" + text);
-    EXPECT_EQ(codes(world.session.take_output()), "250,250");
+    world.begins_at_once = false;
+    EXPECT_EQ(codes(world.send(mail + rcpt + "DATA\r\n" + text)), "250,250");
     world.session.on_bytes(world.now, ".\r\nQUIT\r\n");
+    world.begin_held();
     world.pump();
     EXPECT_EQ(codes(world.take_said()), "354,250,221");
     ASSERT_EQ(world.accepted.size(), 1U);

@@ -1,4 +1,4 @@
-// What few senders ask for with MAIL: who may, within which limits, and what comes of it.
+// Requests with MAIL beyond delivery: which clients may make them, their limits, their effect.
 #include <gtest/gtest.h>
 
 #include "mta/base/time_format.h"
@@ -23,8 +23,8 @@ ServerOptions options() {
 
 ClientInfo own_client() {
     auto client = ServerWorld::stranger();
-    client.is_own = true;
-    client.may_prioritise = true;
+    client.rights.is_own = true;
+    client.rights.may_prioritise = true;
     return client;
 }
 
@@ -32,7 +32,7 @@ bool offers(std::string_view ehlo_reply, std::string_view line) {
     return ehlo_reply.contains("-" + std::string(line) + "\r\n");
 }
 
-// The first line of what a command hears, without its text: "250 2.1.0".
+// The first line of the reply to a command, without its text: "250 2.1.0".
 std::string code(std::string_view said) { return std::string(said.substr(0, 9)); }
 
 struct Sent {
@@ -65,8 +65,8 @@ TEST(ServerRequests, are_offered_to_those_whose_wish_counts) {
     for (const auto& [is_own, may_prioritise] :
          {Row{false, false}, Row{true, false}, Row{false, true}, Row{true, true}}) {
         auto client = ServerWorld::stranger();
-        client.is_own = is_own;
-        client.may_prioritise = may_prioritise;
+        client.rights.is_own = is_own;
+        client.rights.may_prioritise = may_prioritise;
         ServerWorld world(options(), client);
         world.connect();
         const auto reply = world.send("EHLO client.example\r\n");
@@ -151,7 +151,7 @@ TEST(ServerRequests, to_hold_or_give_back_are_unknown_from_others) {
     }
 }
 
-// RFC 6710 section 4.1: taken all the same, and told with the 250.
+// RFC 6710 section 4.1: the message is taken all the same, and the 250 says so.
 TEST(ServerRequests, a_priority_without_the_right_to_it_is_lowered_and_not_refused) {
     for (const bool by_bytes : {false, true}) {
         ServerWorld high(options());

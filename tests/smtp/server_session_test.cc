@@ -321,30 +321,21 @@ TEST(ServerSession, does_not_tell_recipients_of_each_other) {
 }
 
 TEST(ServerSession, needs_no_smtputf8_itself_for_a_domain_in_u_labels) {
-    const auto options = ServerWorld::default_options();
-    const auto now = from_unix_ms(1'795'320'306'000);
-    ServerSession session(options, ServerWorld::stranger(),
-                          [](const Address&) { return std::optional<ServerReply>(); });
-    session.on_connected(now);
+    ServerWorld world;
+    world.takes_all_recipients = true;
+    world.connect();
     for (const auto& sent : {ehlo, "MAIL FROM:<ada@them.example> SMTPUTF8\r\n"s,
                              "RCPT TO:<bad@\xc3\xbc.example>\r\nDATA\r\n"s}) {
-        static_cast<void>(session.take_output());
-        session.on_bytes(now, sent);
+        world.send(sent);
     }
-    const auto begins = session.poll_event();
-    ASSERT_TRUE(begins);
-    EXPECT_EQ(std::get<ServerSession::MessageBegins>(*begins).envelope.recipients[0].address,
-              "bad@\xc3\xbc.example")
+    world.send(text + ".\r\n");
+    ASSERT_EQ(world.accepted.size(), 1U);
+    const auto& message = world.accepted[0];
+    EXPECT_EQ(message.envelope.recipients[0].address, "bad@\xc3\xbc.example")
         << "as it was written";
-    session.begin(now, "00001z");
-    static_cast<void>(session.take_output());
-    session.on_bytes(now, text + ".\r\n");
-    const auto ends = session.poll_event();
-    ASSERT_TRUE(ends);
-    EXPECT_FALSE(std::get<ServerSession::MessageEnds>(*ends).facts.header_has_8bit);
-    EXPECT_FALSE(std::get<ServerSession::MessageEnds>(*ends).facts.has_8bit);
-    const auto body = session.take_body(now);
-    EXPECT_TRUE(body.contains("\tfor <bad@xn--tda.example>;\r\n")) << body;
+    EXPECT_FALSE(message.facts.header_has_8bit);
+    EXPECT_FALSE(message.facts.has_8bit);
+    EXPECT_TRUE(message.body.contains("\tfor <bad@xn--tda.example>;\r\n")) << message.body;
 }
 
 TEST(ServerSession, takes_a_recipient_that_is_named_several_times_once) {
@@ -383,7 +374,7 @@ TEST(ServerSession, counts_a_recipient_once_towards_the_limit_but_not_for_ever) 
     EXPECT_EQ(codes(said), "421 4.7.0");
 }
 
-// The client that half-closes has said all that it wants to say, and wants to hear the answers.
+// A client that half-closes has sent everything and waits for the replies.
 TEST(ServerSession, works_through_what_it_has_when_the_input_ends) {
     for (const bool quits : {true, false}) {
         ServerWorld world;
@@ -556,9 +547,10 @@ TEST(ServerSession, takes_nothing_before_the_banner) {
 TEST(ServerSession, takes_nothing_before_the_answer_to_data) {
     ServerWorld world;
     world.greet();
-    world.session.on_bytes(world.now, mail + rcpt + "DATA\r\n");
-    EXPECT_EQ(codes(world.session.take_output()), "250 2.1.0,250 2.1.5");
+    world.begins_at_once = false;
+    EXPECT_EQ(codes(world.send(mail + rcpt + "DATA\r\n")), "250 2.1.0,250 2.1.5");
     world.session.on_bytes(world.now, "S");
+    world.begin_held();
     world.pump();
     EXPECT_EQ(codes(world.take_said()), "554 5.5.0");
     EXPECT_TRUE(world.ended);
@@ -584,7 +576,7 @@ TEST(ServerSession, answers_a_line_that_ends_with_lf_alone_at_once) {
              {"\n"s, "EHLO client.example\n"s, "EHLO a\rb\n"s, std::string(5000, 'x') + "\n"}) {
             for (const bool by_bytes : {false, true}) {
                 auto client = ServerWorld::stranger();
-                client.is_own = is_own;
+                client.rights.is_own = is_own;
                 ServerWorld world(ServerWorld::default_options(), client);
                 world.connect();
                 const auto said = by_bytes ? world.send_by_bytes(line) : world.send(line + mail);
@@ -666,7 +658,7 @@ TEST(ServerSession, may_refuse_a_message_on_its_way) {
     EXPECT_EQ(world.accepted.size(), 0U);
 }
 
-// A large message passes in pieces, and waits for who takes them.
+// A large message passes in pieces and waits until they are taken.
 TEST(ServerSession, never_gathers_more_than_a_chunk) {
     for (const bool by_bdat : {false, true}) {
         ServerWorld world;
@@ -725,9 +717,11 @@ TEST(ServerSession, leaves_a_complete_message_to_the_driver_when_the_connection_
 TEST(ServerSession, ignores_answers_about_a_message_of_an_ended_session) {
     ServerWorld world;
     world.greet();
-    world.session.on_bytes(world.now, mail + rcpt + "DATA\r\n");
+    world.begins_at_once = false;
+    world.send(mail + rcpt + "DATA\r\n");
     world.session.on_closed(world.now, "");
-    world.pump();  // MessageBegins is answered now
+    world.begin_held();
+    world.pump();
     EXPECT_EQ(world.begun, 1U);
     EXPECT_EQ(world.aborted.size(), 1U);
 }
@@ -881,26 +875,16 @@ TEST(ServerSession, tells_the_log_what_was_refused) {
 // Whole and one byte at a time.
 TEST(ServerSession, offers_etrn_to_those_who_may_and_outside_of_a_transaction) {
     for (const bool by_bytes : {false, true}) {
-        const auto options = ServerWorld::default_options();
-        std::vector<std::string> asked;
-        ServerSession session(options, {.remote = {*IpAddress::parse("192.0.2.7"), 4000}},
-                              ServerWorld::check, nullptr,
-                              [&asked](const EtrnArguments& arguments) -> ServerReply {
-                                  asked.push_back(arguments.domain);
-                                  if (arguments.domain == "us.example")
-                                      return {253, {2, 0, 0}, "OK"};
-                                  return {459, {4, 7, 1}, "not allowed"};
-                              });
-        const auto now = from_unix_ms(1'795'320'306'000);
-        session.on_connected(now);
-        (void)session.take_output();
+        auto client = ServerWorld::stranger();
+        client.rights.may_wake = true;
+        ServerWorld world(ServerWorld::default_options(), client);
+        world.on_etrn = [](const EtrnArguments& arguments) -> ServerReply {
+            if (arguments.domain == "us.example") return {253, {2, 0, 0}, "OK"};
+            return {459, {4, 7, 1}, "not allowed"};
+        };
+        world.connect();
         const auto say = [&](std::string_view line) {
-            std::string said;
-            for (std::size_t i = 0; i < line.size(); i += by_bytes ? 1 : line.size()) {
-                session.on_bytes(now, line.substr(i, by_bytes ? 1 : line.size()));
-                said += session.take_output();
-            }
-            return said;
+            return by_bytes ? world.send_by_bytes(line) : world.send(line);
         };
         EXPECT_TRUE(say("ETRN us.example\r\n").starts_with("503 5.5.1 "));
         EXPECT_NE(say("EHLO client.example\r\n").find("250-ETRN\r\n"), std::string::npos);
@@ -911,10 +895,12 @@ TEST(ServerSession, offers_etrn_to_those_who_may_and_outside_of_a_transaction) {
         EXPECT_TRUE(say("ETRN us.example\r\n").starts_with("503 5.5.1 "));
         say("RSET\r\n");
         EXPECT_EQ(say("ETRN us.example\r\n"), "253 2.0.0 OK\r\n");
-        EXPECT_EQ(asked, (std::vector<std::string>{"us.example", "them.example", "us.example"}));
+        EXPECT_EQ(world.asked, (std::vector<std::string>{"ETRN us.example", "ETRN them.example",
+                                                         "MAIL <>", "ETRN us.example"}));
         std::string said;
-        for (int i = 0; i < 1000 && !session.has_ended(); ++i) said = say("ETRN us.example\r\n");
-        EXPECT_TRUE(session.has_ended()) << "nobody stays for that alone";
+        for (int i = 0; i < 1000 && !world.session.has_ended(); ++i)
+            said = say("ETRN us.example\r\n");
+        EXPECT_TRUE(world.session.has_ended()) << "nobody stays for that alone";
         EXPECT_NE(said.find("421 4.7.0 "), std::string::npos) << said;
     }
 }

@@ -1,4 +1,5 @@
 // A driver for ServerSession with a store that is an array: what mta/inbound does, in a few lines.
+// Questions are answered at once, or, without `answers_at_once`, by answer().
 #pragma once
 #include <functional>
 #include <optional>
@@ -36,18 +37,16 @@ public:
     static ServerOptions default_options() {
         return {.hostname = "relay.us.example", .postmaster = {}};
     }
-    // Anyone may send to us.example, nobody elsewhere.
+    // Every client may send to us.example, and only there.
     static std::optional<ServerReply> check(const Address& address) {
         if (address.canonical_domain == "us.example") return std::nullopt;
         return ServerReply{550, {5, 7, 1}, "relaying denied"};
     }
 
-    std::optional<ServerReply> no_mail;  // what MAIL hears
     static ClientInfo stranger() { return {.remote = {*IpAddress::parse("192.0.2.7"), 4000}}; }
     explicit ServerWorld(ServerOptions server_options = default_options(),
                          ClientInfo client = stranger())
-        : options(std::move(server_options)),
-          session(options, client, check, [this] { return no_mail; }) {}
+        : options(std::move(server_options)), rights(client.rights), session(options, client) {}
 
     ServerWorld(const ServerWorld&) = delete;
     ServerWorld& operator=(const ServerWorld&) = delete;
@@ -97,10 +96,24 @@ public:
         while (auto event = session.poll_event()) {
             std::visit([this](auto& known) { on(known); }, *event);
         }
-        // The output is left alone for who wants to see what comes of early input.
+        // The output is left alone in tests of early input.
         if (takes_output) said_ += session.take_output();
     }
     std::string take_said() { return std::exchange(said_, {}); }
+
+    // Answers the question that is open. Without one: false.
+    bool answer() {
+        if (!question) return false;
+        auto answer_to = std::exchange(question, nullptr);
+        answer_to();
+        return true;
+    }
+
+    // Answers the MessageBegins that was held.
+    void begin_held() {
+        begins_at_once = true;
+        if (auto event = std::exchange(held_begin_, {})) on(*event);
+    }
 
     // Answers to a message that waits for its store (with `stores_at_once` off).
     void store() {
@@ -110,15 +123,23 @@ public:
     }
 
     ServerOptions options;
+    ClientRights rights;  // by now
     ServerSession session;
     Instant now = from_unix_ms(1'795'320'306'000);
     bool takes_output = true;
     bool goes_on_at_once = true;  // when the session rests
     bool stores_at_once = true;
     bool takes_body_at_once = true;
+    bool answers_at_once = true;
+    bool begins_at_once = true;          // otherwise with begin_held()
+    std::optional<ServerReply> no_mail;  // the reply to MAIL
+    bool takes_all_recipients = false;
+    std::function<ServerReply(const EtrnArguments&)> on_etrn;
     std::optional<ServerReply> refuse_begin;
     std::optional<ServerReply> refuse_store;
 
+    std::function<void()> question;  // gives the answer to what is being asked
+    std::vector<std::string> asked;  // "MAIL <a@b>", "RCPT <c@d>", "ETRN d"
     std::optional<Accepted> waiting;
     std::vector<Accepted> accepted;
     std::vector<ServerSession::Refused> refused;
@@ -127,7 +148,36 @@ public:
     std::optional<ServerSession::SessionEnded> ended;
 
 private:
+    void ask(std::string what, std::function<ServerSession::Verdict()> verdict) {
+        asked.push_back(std::move(what));
+        question = [this, verdict = std::move(verdict)] { session.decide(now, verdict()); };
+        if (answers_at_once) answer();
+    }
+    void on(ServerSession::MailAsked& event) {
+        ask("MAIL <" + event.reverse_path + '>', [this]() -> ServerSession::Verdict {
+            if (no_mail) return std::unexpected(*no_mail);
+            return rights;
+        });
+    }
+    void on(ServerSession::RecipientAsked& event) {
+        ask("RCPT <" + event.recipient.text() + '>',
+            [this, recipient = event.recipient]() -> ServerSession::Verdict {
+                if (takes_all_recipients) return rights;
+                if (auto refusal = check(recipient)) return std::unexpected(*refusal);
+                return rights;
+            });
+    }
+    void on(ServerSession::EtrnAsked& event) {
+        ask("ETRN " + event.arguments.domain,
+            [this, arguments = event.arguments]() -> ServerSession::Verdict {
+                return std::unexpected(on_etrn(arguments));
+            });
+    }
     void on(ServerSession::MessageBegins& event) {
+        if (!begins_at_once) {
+            held_begin_ = std::move(event);
+            return;
+        }
         ++begun;
         envelope_ = std::move(event.envelope);
         if (refuse_begin) {
@@ -151,6 +201,7 @@ private:
     void on(ServerSession::Refused& event) { refused.push_back(std::move(event)); }
     void on(ServerSession::SessionEnded& event) { ended = std::move(event); }
 
+    std::optional<ServerSession::MessageBegins> held_begin_;
     Envelope envelope_;
     std::string said_;
 };

@@ -11,6 +11,7 @@
 #include "mta/cli/spool/spool_reading.h"
 #include "mta/cli/terminal/progress.h"
 #include "mta/cli/terminal/table.h"
+#include "mta/intake/reception.h"
 #include "mta/smtp/server/data_stream.h"
 #include "queue/segment_log/log_service.h"
 
@@ -18,7 +19,8 @@ namespace mta::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Complaint = std::optional<std::string>;  // a sentence; nothing: all is well
+using Complaint = std::optional<std::string>;  // a sentence; without a value all is well
+using intake::Reception;
 
 constexpr std::size_t read_bytes = 64U << 10;
 constexpr std::uint64_t json_bytes_max = 64U << 20;
@@ -51,7 +53,7 @@ private:
 class Importer {
 public:
     Importer(SyncedStore& spool, const SpoolRequest& request, CommandIo& io)
-        : spool_(spool), request_(request), io_(io) {}
+        : spool_(spool), request_(request), io_(io), services_{.store = spool.store()} {}
 
     void take(const std::string& stem);
     // Waits until the messages are on disk, and renames their files.
@@ -67,27 +69,26 @@ public:
     [[nodiscard]] std::size_t finished() const { return finished_; }
 
 private:
-    struct Pending {
+    struct Part {
         std::string stem;
-        queue::MessageId id = 0;
         bool is_last = true;  // of its file's parts
-        std::optional<queue::StoreResult<void>> result;
+        std::unique_ptr<Reception> reception;
     };
 
     Complaint take_part(const std::string& stem, const ReadMessage& read, std::size_t first,
                         std::size_t count, bool is_last);
-    Complaint read_body(const std::string& path, queue::Message& message);
-    Complaint pass_body(std::ifstream& file, bool adds_cr, queue::Message& message);
-    Complaint give_to_store(queue::MessageId id, std::string& body);
+    Complaint read_body(const std::string& path, Reception& reception);
+    Complaint pass_body(std::ifstream& file, bool adds_cr, Reception& reception);
+    Complaint give(Reception& reception, std::string piece);
     void rename(const std::string& stem);
 
     SyncedStore& spool_;
     const SpoolRequest& request_;
     CommandIo& io_;
-    std::vector<std::unique_ptr<Pending>> group_;
+    intake::Services services_;
+    std::vector<Part> group_;
     std::uint64_t group_bytes_ = 0;
-    bool has_pieces_ = false;  // of the message under way, in the store
-    bool is_broken_ = false;   // no more is taken
+    bool is_broken_ = false;  // no more is taken
     bool has_rename_failed_ = false;
     std::size_t imported_ = 0;
     std::size_t refused_ = 0;
@@ -135,23 +136,19 @@ Complaint Importer::take_part(const std::string& stem, const ReadMessage& read, 
         const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
         return std::vector(begin, begin + static_cast<std::ptrdiff_t>(count));
     };
-    auto message = std::make_shared<queue::Message>();
-    message->id = spool_.store().allocate_id();
-    message->arrival = read.arrival;
-    message->about = read.about;
-    message->envelope = read.envelope;
-    message->envelope.recipients = part_of(read.envelope.recipients);
-    has_pieces_ = false;
-    if (const auto complaint = read_body(stem + ".eml", *message)) {
-        if (has_pieces_) spool_.store().discard_body(message->id);
+    auto reception = std::make_unique<Reception>(services_, [] {});
+    auto envelope = read.envelope;
+    envelope.recipients = part_of(read.envelope.recipients);
+    reception->begin({.arrival = read.arrival,
+                      .envelope = std::move(envelope),
+                      .about = read.about,
+                      .needs_room = false});
+    const auto id = std::get<Reception::Begun>(*reception->poll_event()).id;
+    if (const auto complaint = read_body(stem + ".eml", *reception)) {
+        reception->abort();
         return complaint;
     }
-    const auto id = message->id;
-    group_bytes_ += message->body.size();
-    group_.push_back(std::make_unique<Pending>(Pending{stem, id, is_last, std::nullopt}));
-    spool_.store().enqueue(std::move(message), [pending = group_.back().get()](auto result) {
-        pending->result = std::move(result);
-    });
+    group_.push_back({stem, is_last, std::move(reception)});
     if (read.has_states) spool_.store().update(id, part_of(read.states), {});
     return std::nullopt;
 }
@@ -159,17 +156,19 @@ Complaint Importer::take_part(const std::string& stem, const ReadMessage& read, 
 void Importer::finish_group() {
     spool_.settle();
     std::string failed;  // the last file of which a part failed; parts of a file are neighbours
-    for (const auto& pending : group_) {
-        if (pending->result && *pending->result) {
+    for (const auto& part : group_) {
+        const auto event = part.reception->poll_event();
+        if (event && std::holds_alternative<Reception::Stored>(*event)) {
             ++imported_;
-            const bool is_whole = pending->is_last && pending->stem != failed;
-            if (!request_.keep && is_whole && !has_rename_failed_) rename(pending->stem);
+            const bool is_whole = part.is_last && part.stem != failed;
+            if (!request_.keep && is_whole && !has_rename_failed_) rename(part.stem);
             continue;
         }
         is_broken_ = true;
-        failed = pending->stem;
-        refuse(leaf(pending->stem + ".eml"),
-               pending->result ? pending->result->error().text : "the spool gave no answer");
+        failed = part.stem;
+        const auto* lost = event ? std::get_if<Reception::Lost>(&*event) : nullptr;
+        refuse(leaf(part.stem + ".eml"),
+               lost != nullptr ? lost->error.text : "the spool gave no answer");
     }
     group_.clear();
     group_bytes_ = 0;
@@ -190,7 +189,7 @@ void Importer::rename(const std::string& stem) {
     }
 }
 
-Complaint Importer::read_body(const std::string& path, queue::Message& message) {
+Complaint Importer::read_body(const std::string& path, Reception& reception) {
     std::ifstream file(path, std::ios::binary);
     if (!file) return "it cannot be read";
     // A file without any CR comes from a system on which lines end with LF alone.
@@ -204,10 +203,10 @@ Complaint Importer::read_body(const std::string& path, queue::Message& message) 
     }
     file.clear();
     file.seekg(0);
-    return pass_body(file, !has_cr, message);
+    return pass_body(file, !has_cr, reception);
 }
 
-Complaint Importer::pass_body(std::ifstream& file, bool adds_cr, queue::Message& message) {
+Complaint Importer::pass_body(std::ifstream& file, bool adds_cr, Reception& reception) {
     std::string body;
     smtp::DataStream stream({.message_bytes_max = UINT64_MAX, .received_hops_max = UINT32_MAX}, {},
                             body);
@@ -226,36 +225,39 @@ Complaint Importer::pass_body(std::ifstream& file, bool adds_cr, queue::Message&
         stream.feed_chunk(bytes, body);
         if (stream.problem()) break;
         while (body.size() > limits::body_chunk_bytes_max) {
-            if (auto complaint = give_to_store(message.id, body)) return complaint;
+            auto chunk = body.substr(0, limits::body_chunk_bytes_max);
+            body.erase(0, chunk.size());
+            if (auto complaint = give(reception, std::move(chunk))) return complaint;
         }
     }
     if (!file.eof() && !stream.problem()) return "it cannot be read to its end";
     if (!stream.problem()) stream.finish_chunks(body);
     if (stream.problem()) return "it has: " + std::string(smtp::describe(*stream.problem()));
-    message.facts = stream.facts();
-    message.message_id = stream.message_id();
-    if (message.facts.size == 0) return "it is empty";
-    if (!has_pieces_ && body.size() <= limits::body_inline_bytes_max) {
-        message.body = std::move(body);
-        return std::nullopt;
+    const auto facts = stream.facts();
+    if (facts.size == 0) return "it is empty";
+    const bool is_inline = facts.size <= limits::body_inline_bytes_max;
+    if (is_inline) group_bytes_ += body.size();
+    if (is_inline) {
+        reception.add(std::move(body));
+    } else if (auto complaint = give(reception, std::move(body))) {
+        return complaint;
     }
-    while (!body.empty()) {
-        if (auto complaint = give_to_store(message.id, body)) return complaint;
-    }
+    reception.end(
+        io_.now,
+        {.facts = facts, .message_id = stream.message_id(), .added_header = {}, .source = {}});
     return std::nullopt;
 }
 
-Complaint Importer::give_to_store(queue::MessageId id, std::string& body) {
-    auto chunk = body.substr(0, limits::body_chunk_bytes_max);
-    body.erase(0, chunk.size());
-    has_pieces_ = true;
-    std::optional<queue::StoreResult<void>> written;
-    spool_.store().append_body(id, std::move(chunk),
-                               [&](auto result) { written = std::move(result); });
+// A piece of a body that is too large to wait in memory.
+Complaint Importer::give(Reception& reception, std::string piece) {
+    if (piece.empty()) return std::nullopt;
+    reception.add(std::move(piece));
     spool_.settle();
-    if (written && *written) return std::nullopt;
+    const auto event = reception.poll_event();
+    if (event && std::holds_alternative<Reception::PieceWritten>(*event)) return std::nullopt;
     is_broken_ = true;
-    return written ? written->error().text : "the spool gave no answer";
+    const auto* refused = event ? std::get_if<Reception::Refused>(&*event) : nullptr;
+    return refused != nullptr ? refused->error.text : "the spool gave no answer";
 }
 
 // The names of complete pairs without their endings, sorted. Files without a partner are refused.

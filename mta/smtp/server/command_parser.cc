@@ -14,7 +14,7 @@
 namespace mta::smtp {
 namespace {
 
-// What is wrong, if something is.
+// The error; without a value there is none.
 using Problem = std::optional<ServerReply>;
 
 ServerReply syntax_error(std::string text) { return {501, {5, 5, 4}, std::move(text)}; }
@@ -33,7 +33,7 @@ bool is_alnum(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-// Digits only, at most 20 (RFC 1870, RFC 3030); UINT64_MAX if that is more than 64 bits hold.
+// At most 20 digits and nothing else (RFC 1870, RFC 3030); UINT64_MAX if 64 bits cannot hold it.
 std::optional<std::uint64_t> parse_size(std::string_view text) {
     constexpr std::size_t digits_max = 20;
     if (text.empty() || text.size() > digits_max ||
@@ -45,7 +45,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
     return error == std::errc{} ? size : std::numeric_limits<std::uint64_t>::max();
 }
 
-// One esmtp-param of RFC 5321 section 4.1.2. Without '=': no value.
+// One esmtp-param of RFC 5321 section 4.1.2. Without '=' it has no value.
 struct Parameter {
     std::string_view keyword;
     std::optional<std::string_view> value;
@@ -58,12 +58,12 @@ struct Parameter {
     }
 };
 
-// The parameters one after the other; each keyword once.
+// Iterates over the parameters. A keyword may occur once.
 class ParameterReader {
 public:
     explicit ParameterReader(std::string_view input) : input_(input) {}
 
-    // Nothing: that was all.
+    // Without a value there are no more.
     std::expected<std::optional<Parameter>, ServerReply> next() {
         if (input_.empty()) return std::nullopt;
         if (input_.front() != ' ') {
@@ -85,7 +85,7 @@ public:
                     syntax_error("parameter given twice: " + std::string(seen_.at(i))));
             }
         }
-        // More than there are keywords: one of them is unknown, and the caller says so.
+        // There are more than known keywords: one is unknown, and the caller reports it.
         if (seen_count_ < seen_.size()) seen_.at(seen_count_++) = parameter.keyword;
         return parameter;
     }
@@ -128,7 +128,7 @@ Problem read_ret(MailArguments& mail, const Parameter& parameter) {
     return {};
 }
 
-// RFC 6710 section 3: -9 to 9, and in no other way.
+// RFC 6710 section 3: -9 to 9, in exactly that notation.
 Problem read_priority(MailArguments& mail, const Parameter& parameter) {
     const auto text = parameter.value.value_or("");
     const bool is_negative = text.starts_with('-');
@@ -152,7 +152,7 @@ std::optional<std::int32_t> parse_seconds(std::string_view text) {
     return seconds;
 }
 
-// RFC 4865 section 4: one of both.
+// RFC 4865 section 4: either HOLDFOR or HOLDUNTIL.
 Problem read_hold(MailArguments& mail, const Parameter& parameter) {
     if (mail.hold_for_s || mail.hold_until) {
         return syntax_error("use HOLDFOR or HOLDUNTIL, not both");
@@ -212,7 +212,7 @@ Problem read_mail_parameter(MailArguments& mail, const Parameter& parameter,
         return {};
     }
     if (parameter.is("AUTH") && extensions.auth) {
-        // Nobody is trusted to speak for another (RFC 4954 section 5): checked and forgotten.
+        // No client is trusted to name another identity (RFC 4954 section 5): checked, not used.
         const bool is_valid =
             parameter.has("<>") || (parameter.value && decode_xtext(*parameter.value));
         return is_valid ? Problem{} : syntax_error("AUTH must be <> or xtext");

@@ -117,9 +117,9 @@ void DataStream::take_cr(std::string_view& input, std::string& out) {
     state_ = State::line_start;
 }
 
-// The ordinary path: a run of whole lines is looked at line by line and passed on in one piece. It
-// ends with the input, before a dot at the start of a line (`stops_at_dot`), and behind a CR whose
-// LF is not there (yet).
+// The common case: a run of whole lines is checked line by line and passed on in one piece. The run
+// ends with the input, before a dot at the start of a line (`stops_at_dot`), and behind a CR that
+// is not followed by LF, at least not yet.
 void DataStream::take_text(std::string_view& input, std::string& out, bool stops_at_dot) {
     const char* const end = input.data() + input.size();
     const char* line = input.data();

@@ -54,7 +54,7 @@ void HeaderScan::feed(std::string_view piece, bool ends_line) {
     if (ends_line && state_ != State::ended) end_line();
 }
 
-// Stops at the first byte that is no part of a name; after_name decides about that.
+// Stops at the first byte that is not part of a name; the state after_name decides what it is.
 std::size_t HeaderScan::read_name(std::string_view piece) {
     const auto* const end = std::ranges::find_if_not(piece, is_name_char);
     const auto size = static_cast<std::size_t>(end - piece.begin());
@@ -95,7 +95,7 @@ void HeaderScan::add_to_message_id(std::string_view piece) {
 }
 
 void HeaderScan::end_line() {
-    MTA_ASSERT(state_ == State::value);  // no name goes on over the CR LF that has come
+    MTA_ASSERT(state_ == State::value);  // a name cannot continue beyond the CR LF
     if (in_message_id_) message_id_.erase(message_id_.find_last_not_of(' ') + 1);
     bytes_ += line_bytes_;
     has_8bit_ = has_8bit_ || line_has_8bit_;

@@ -37,6 +37,10 @@ void append_reply(std::string& out, const ServerReply& reply) {
     }
 }
 
+ServerReply out_of_order(std::string_view text) { return {503, {5, 5, 1}, std::string(text)}; }
+
+ServerReply etrn_not_available() { return {502, {5, 5, 1}, "ETRN is not available here"}; }
+
 std::string to_string(const ServerReply& reply) {
     std::string out;
     append_reply(out, reply);

@@ -11,35 +11,28 @@
 namespace mta::smtp {
 namespace {
 
-// Beyond it the driver should pause reading; while a message is stored, pipelined commands gather
+// Beyond it the driver should pause reading. While a question is open, pipelined commands gather
 // here, so that a stream need not be paused and resumed for each message.
 constexpr std::size_t held_bytes_max = 64U << 10;
-constexpr std::size_t logged_bytes_max = 200;
 
 }  // namespace
 
-ServerSession::ServerSession(const ServerOptions& options, ClientInfo client, RecipientCheck check,
-                             MailCheck mail_check, OnEtrn on_etrn)
+ServerSession::ServerSession(const ServerOptions& options, ClientInfo client)
     : options_(options),
       client_(client),
-      extensions_(options.extensions),
-      check_(std::move(check)),
-      mail_check_(std::move(mail_check)),
-      on_etrn_(std::move(on_etrn)) {
+      extensions_(extensions_for(options, client.rights)),
+      early_(client.rights.is_own),
+      clock_(options) {
     MTA_ASSERT(!options_.hostname.empty());
-    MTA_ASSERT(check_ != nullptr);
-    early_ = client_.is_own ? Early::allowed : Early::refused;
-    extensions_.future_release = extensions_.future_release && client_.is_own;
-    extensions_.deliver_by = extensions_.deliver_by && client_.is_own;
 }
 
 // ---- The driver's calls ----
 
 void ServerSession::on_connected(Instant now) {
     MTA_ASSERT(state_ == State::idle);
-    end_silence(now);
+    clock_.end_silence(now);
     enter_command(now);
-    if (held_.empty() || early_ != Early::refused)
+    if (held_.empty() || early_.verdict() != EarlyInput::Verdict::refused)
         say(220, {}, options_.hostname + " ESMTP Posthouse");
     process_held(now);
 }
@@ -71,9 +64,14 @@ void ServerSession::on_closed(Instant /*now*/, std::string_view reason) {
     if (state_ != State::ended) end(EndReason::lost, reason);
 }
 
+void ServerSession::on_deadline(Instant now) {
+    if (const auto what = clock_.expire(now))
+        end_with(closing({4, 4, 2}, *what), EndReason::timed_out, *what);
+}
+
 void ServerSession::shutdown(Instant /*now*/) {
     if (state_ == State::ended) return;
-    if (state_ == State::awaiting_store) {
+    if (state_ == State::storing) {
         is_shutting_down_ = true;
         return;
     }
@@ -81,48 +79,72 @@ void ServerSession::shutdown(Instant /*now*/) {
              EndReason::shut_down, {});
 }
 
+std::optional<Instant> ServerSession::idle_since() const {
+    if (state_ != State::command || incoming_ || chunk_) return std::nullopt;
+    return clock_.silent_since();
+}
+
+void ServerSession::make_room(Instant /*now*/) {
+    MTA_ASSERT(idle_since());
+    end_with({421,
+              {4, 3, 2},
+              options_.hostname + " needs this idle connection for another client, please connect "
+                                  "again when there is mail"},
+             EndReason::made_room, {});
+}
+
+void ServerSession::decide(Instant now, const Verdict& verdict) {
+    if (state_ == State::ended) return;
+    MTA_ASSERT(state_ == State::deciding);
+    clock_.resume(now);
+    enter_command(now);
+    if (verdict && *verdict != client_.rights) {
+        client_.rights = *verdict;
+        extensions_ = extensions_for(options_, client_.rights);
+    }
+    auto question = std::exchange(question_, {});
+    std::visit([&](auto& asked) { conclude(now, std::move(asked), verdict); }, question);
+    process_held(now);
+}
+
 void ServerSession::begin(Instant now, std::string queue_id) {
     if (state_ == State::ended) return;
-    MTA_ASSERT(state_ == State::awaiting_begin);
-    auto& current = transaction();
+    MTA_ASSERT(state_ == State::beginning);
+    auto& current = incoming();
     current.queue_id = std::move(queue_id);
     const auto trace = format_received({.helo_name = helo_name_,
                                         .remote = client_.remote.address,
                                         .hostname = options_.hostname,
                                         .is_extended = is_extended_,
-                                        .is_smtputf8 = current.smtputf8,
+                                        .is_smtputf8 = current.envelope.is_smtputf8(),
                                         .is_tls = client_.is_tls,
                                         .is_authenticated = client_.is_authenticated,
                                         .queue_id = current.queue_id,
-                                        .only_recipient = current.only_recipient,
-                                        .priority = current.priority,
+                                        .only_recipient = current.envelope.only_recipient(),
+                                        .priority = current.envelope.priority(),
                                         .now = now});
-    const auto expected_bytes =
-        std::min<std::uint64_t>(current.declared_size.value_or(0), limits::body_inline_bytes_max);
-    body_.clear();
-    body_.reserve(trace.size() + expected_bytes);
-    current.stream.emplace(DataLimits{options_.message_bytes_max, options_.received_hops_max},
-                           trace, body_);
+    current.body.emplace(data_limits(options_), trace,
+                         current.envelope.declared_size().value_or(0));
     if (chunk_) {
         enter_chunk(now);
     } else {
         say(354, {}, "end the message with a line that has only a dot");
         state_ = State::data;
-        start_data_clock(now);
+        clock_.await_data(now);
     }
     process_held(now);
 }
 
 void ServerSession::accepted(Instant now) {
     if (state_ == State::ended) return;
-    MTA_ASSERT(state_ == State::awaiting_store);
+    MTA_ASSERT(state_ == State::storing);
     errors_ = 0;
     idle_commands_ = 0;
     deferrals_ = 0;
-    const auto& current = transaction();
-    if (current.is_priority_lowered) {
+    const auto& current = incoming();
+    if (current.envelope.is_priority_lowered()) {
         say(250, {2, 3, 6},
-            std::to_string(current.priority) + " is the new priority, queued as " +
+            std::to_string(current.envelope.priority()) + " is the new priority, queued as " +
                 current.queue_id);
     } else {
         say(250, {2, 0, 0}, "queued as " + current.queue_id);
@@ -131,41 +153,45 @@ void ServerSession::accepted(Instant now) {
 }
 
 void ServerSession::refuse(Instant now, ServerReply reply) {
-    // It has been aborted meanwhile.
-    if (state_ == State::ended || !transaction_ || !transaction().has_begun) return;
-    if (state_ == State::awaiting_store) {
+    // The message may have been aborted meanwhile.
+    if (state_ == State::ended || !incoming_ || incoming_->phase == Phase::envelope) return;
+    if (state_ == State::storing) {
         say_refused("message", reply);
         return leave_store(now);
     }
-    if (!transaction().is_announced) return;
-    transaction().is_announced = false;
-    if (state_ == State::awaiting_begin) {
+    if (incoming_->phase != Phase::announced) return;
+    incoming_->phase = Phase::settled;
+    if (state_ == State::beginning) {
         if (chunk_) {
-            chunk().refusal = std::move(reply);
+            chunk_->refusal = std::move(reply);
             enter_chunk(now);
         } else {
-            transaction_.reset();
+            incoming_.reset();
             enter_command(now);
             say_refused("DATA", reply);
             expect_refused_text(reply);
         }
     } else {
         const bool was_full = is_body_full();
-        transaction().refusal = std::move(reply);
-        drop_body_if_refused();
-        if (was_full) start_data_clock(now);
+        body().refuse(std::move(reply));
+        if (was_full) clock_.await_data(now);
     }
     process_held(now);
 }
 
+std::size_t ServerSession::body_bytes() const {
+    return incoming_ && incoming_->body ? incoming_->body->bytes() : 0;
+}
+
 std::string ServerSession::take_body(Instant now) {
+    if (!incoming_ || !incoming_->body) return {};
     const bool was_full = is_body_full();
-    auto body = std::exchange(body_, {});
+    auto bytes = body().take();
     if (was_full) {
-        start_data_clock(now);
+        clock_.await_data(now);
         process_held(now);
     }
-    return body;
+    return bytes;
 }
 
 std::optional<ServerSession::Event> ServerSession::poll_event() {
@@ -176,8 +202,10 @@ std::optional<ServerSession::Event> ServerSession::poll_event() {
 }
 
 std::string ServerSession::take_output() {
-    // DATA's reply is still to come while begin() is awaited.
-    if (state_ != State::idle && state_ != State::awaiting_begin) early_ = Early::no;
+    // The reply to the command is still to come while a question about it is open.
+    const bool has_replied =
+        state_ != State::idle && state_ != State::deciding && state_ != State::beginning;
+    if (has_replied) early_.end_reply();
     return std::exchange(output_, {});
 }
 
@@ -217,21 +245,24 @@ void ServerSession::end_if_input_has() {
             return end_with(reply_to_unfinished(), EndReason::lost, "the message has no end");
         case State::idle:
         case State::resting:
-        case State::awaiting_begin:
-        case State::awaiting_store:
+        case State::deciding:
+        case State::beginning:
+        case State::storing:
         case State::ended: return;
     }
 }
 
 ServerReply ServerSession::reply_to_unfinished() const {
     if (state_ == State::data) {
-        if (const auto& problem = transaction_->stream->problem()) return reply_to(*problem);
+        if (const auto& problem = incoming_->body->problem()) return reply_to(*problem);
     }
-    return {421, {4, 4, 2}, options_.hostname + " closes the connection: the message has no end"};
+    return closing({4, 4, 2}, "the message has no end");
 }
 
 bool ServerSession::step(Instant now, std::string_view& input) {
-    if (early_ != Early::no && !take_early(now, input)) return false;
+    // The reply to the command comes first, whatever follows it.
+    if (state_ == State::deciding) return false;
+    if (early_.verdict() != EarlyInput::Verdict::in_time && !take_early(now, input)) return false;
     switch (state_) {
         case State::command: return step_command(now, input);
         case State::data: return step_data(now, input);
@@ -239,166 +270,130 @@ bool ServerSession::step(Instant now, std::string_view& input) {
         case State::refused_text: return step_refused_text(now, input);
         case State::idle:
         case State::resting:
-        case State::awaiting_begin:
-        case State::awaiting_store:
+        case State::deciding:
+        case State::beginning:
+        case State::storing:
         case State::ended: return false;
     }
     std::unreachable();
 }
 
-bool ServerSession::step_data(Instant now, std::string_view& input) {
-    if (is_body_full()) {
-        deadline_.reset();
+bool ServerSession::step_command(Instant now, std::string_view& input) {
+    if (commands_of_turn_ == limits::session_commands_of_turn_max) {
+        state_ = State::resting;
+        clock_.stop();
         return false;
     }
-    auto piece = input.substr(0, limits::body_chunk_bytes_max - body_.size());
-    const auto offered = piece.size();
-    const bool has_ended = stream().feed_dotted(piece, body_);
-    const auto taken = offered - piece.size();
-    input.remove_prefix(taken);
-    on_data_bytes(now, taken);
-    drop_body_if_refused();
+    const auto line = lines_.take(input);
+    if (!line) return false;
+    if (line->end == LineGatherer::End::bare_lf) {
+        say_refused(line->text,
+                    {500, {5, 5, 2}, "a line that ends with LF alone; lines must end with CR LF"});
+        end(EndReason::violation, "a line that ends with LF alone");
+        return false;
+    }
+    on_line(now, line->text, line->is_too_long);
+    return true;
+}
+
+bool ServerSession::step_data(Instant now, std::string_view& input) {
+    if (is_body_full()) {
+        clock_.stop();
+        return false;
+    }
+    const auto offered = input.size();
+    const bool has_ended = body().feed_dotted(input);
+    clock_.count_data(now, offered - input.size());
+    abort_if_refused();
     if (has_ended) finish_message(now, "DATA");
     return true;
 }
 
 bool ServerSession::step_chunk(Instant now, std::string_view& input) {
+    std::size_t taken = 0;
     if (chunk().refusal) {
-        const auto taken = std::min<std::uint64_t>(chunk().left, input.size());
+        taken = static_cast<std::size_t>(std::min<std::uint64_t>(chunk().left, input.size()));
         input.remove_prefix(taken);
-        chunk().left -= taken;
-        on_data_bytes(now, taken);
+    } else if (is_body_full()) {
+        clock_.stop();
+        return false;
     } else {
-        if (is_body_full()) {
-            deadline_.reset();
-            return false;
-        }
-        const auto room = limits::body_chunk_bytes_max - body_.size();
-        const auto piece = input.substr(0, std::min<std::uint64_t>(chunk().left, room));
-        stream().feed_chunk(piece, body_);
-        input.remove_prefix(piece.size());
-        chunk().left -= piece.size();
-        on_data_bytes(now, piece.size());
-        drop_body_if_refused();
+        taken = body().feed_chunk(input, chunk().left);
+        abort_if_refused();
     }
+    chunk().left -= taken;
+    clock_.count_data(now, taken);
     if (chunk().left == 0) finish_chunk(now);
     return true;
 }
 
-// ---- A message ----
-
-ServerSession::Transaction& ServerSession::transaction() {
-    MTA_ASSERT(transaction_.has_value());
-    return *transaction_;
-}
-
-DataStream& ServerSession::stream() {
-    auto& stream = transaction().stream;
-    MTA_ASSERT(stream.has_value());
-    return *stream;
-}
-
-ServerSession::Chunk& ServerSession::chunk() {
-    MTA_ASSERT(chunk_.has_value());
-    return *chunk_;
-}
-
-void ServerSession::announce() {
-    transaction().has_begun = true;
-    transaction().is_announced = true;
-    auto& recipients = transaction().envelope.recipients;
-    recipients = transaction().recipients.take();
-    // A domain is no reason for a header that needs SMTPUTF8 at every host from here on.
-    if (recipients.size() == 1) {
-        transaction().only_recipient = in_ascii_if_possible(recipients.front().address);
+// False: no more can be processed.
+bool ServerSession::take_early(Instant now, std::string_view input) {
+    if (state_ == State::idle || state_ == State::resting || state_ == State::ended) return false;
+    if (early_.verdict() == EarlyInput::Verdict::refused) {
+        end_for_input(input, {554, {5, 5, 0}, "protocol error: input before our reply"},
+                      "input before our reply");
+        return false;
     }
-    events_.emplace_back(
-        MessageBegins{std::move(transaction().envelope), transaction().declared_size, helo_name_});
-    transaction().envelope = {};
-    deadline_.reset();
+    early_.set_seen();
+    if (refused_text_ && state_ == State::command) enter_refused_text(now);
+    return true;
 }
 
-void ServerSession::enter_chunk(Instant now) {
-    state_ = State::chunk;
-    start_data_clock(now);
-    if (chunk().left == 0) finish_chunk(now);
+// ---- The text of a message that was refused at DATA ----
+
+void ServerSession::refuse_data(std::string_view line, const ServerReply& reply) {
+    refuse_command(line, reply);
+    expect_refused_text(reply);
 }
 
-// All bytes of the chunk have come.
-void ServerSession::finish_chunk(Instant now) {
-    const Chunk done = std::move(chunk());
-    chunk_.reset();
-    if (done.bytes > 0 && transaction_) end_silence(now);
+void ServerSession::expect_refused_text(const ServerReply& reply) {
+    if (state_ == State::command && client_.rights.is_own)
+        refused_text_.emplace(reply, data_limits(options_));
+}
+
+// False: the line is a command to obey.
+bool ServerSession::is_of_refused_text(Instant now, Verb verb, std::string_view line) {
+    switch (RefusedText::kind_of(verb, line, early_.is_seen())) {
+        case RefusedText::Line::command: refused_text_.reset(); return false;
+        case RefusedText::Line::text:
+            enter_refused_text(now);
+            if (line == ".") finish_refused_text(now);
+            return true;
+        case RefusedText::Line::unclear:
+            end_for_input(line, closing({4, 7, 0}, "this may be the text behind a refused DATA"),
+                          "perhaps the text behind a refused DATA");
+            return true;
+    }
+    std::unreachable();
+}
+
+void ServerSession::enter_refused_text(Instant now) {
+    reset_transaction("refused");
+    state_ = State::refused_text;
+    refused_text_->begin();
+    clock_.await_data(now);
+}
+
+bool ServerSession::step_refused_text(Instant now, std::string_view& input) {
+    const auto offered = input.size();
+    const auto skipped = refused_text_->skip(input);
+    clock_.count_data(now, offered - input.size());
+    switch (skipped) {
+        case RefusedText::Skipped::some: break;
+        case RefusedText::Skipped::all: finish_refused_text(now); break;
+        case RefusedText::Skipped::too_much:
+            end_with(closing({4, 7, 0}, "too much text after a refused DATA"),
+                     EndReason::too_many_errors, {});
+            break;
+    }
+    return true;
+}
+
+void ServerSession::finish_refused_text(Instant now) {
+    append_reply(output_, refused_text_->reply());
+    refused_text_.reset();
     enter_command(now);
-    std::optional<ServerReply> refusal = done.refusal;
-    if (!refusal) {
-        if (done.is_last) stream().finish_chunks(body_);
-        drop_body_if_refused();
-        if (done.is_last) return finish_message(now, "BDAT");
-        if (const auto problem = stream().problem()) refusal = reply_to(*problem);
-        if (transaction().refusal) refusal = transaction().refusal;
-    }
-    if (!refusal) {
-        const ServerReply reply{250, {2, 0, 0}, std::to_string(done.bytes) + " bytes received"};
-        return done.bytes > 0 ? append_reply(output_, reply) : on_idle_command(reply);
-    }
-    if (transaction_) {
-        transaction().chunk_failed = true;
-        if (done.is_last) reset_transaction("refused");
-    }
-    refuse_command("BDAT", *refusal);
-}
-
-// The real end has come.
-void ServerSession::finish_message(Instant now, std::string_view command) {
-    end_silence(now);
-    std::optional<ServerReply> refusal = transaction().refusal;
-    const auto problem = stream().problem();
-    if (!refusal && problem) refusal = reply_to(*problem);
-    if (refusal) {
-        transaction_.reset();
-        enter_command(now);
-        return refuse_command(command, *refusal);
-    }
-    transaction().is_announced = false;
-    events_.emplace_back(MessageEnds{stream().facts(), stream().message_id()});
-    state_ = State::awaiting_store;
-    deadline_.reset();
-}
-
-// The message has its answer, in a turn of its own.
-void ServerSession::leave_store(Instant now) {
-    commands_of_turn_ = 0;
-    transaction_.reset();
-    end_silence(now);
-    has_mail_ended_silence_ = false;
-    enter_command(now);
-    if (is_shutting_down_) return shutdown(now);
-    process_held(now);
-}
-
-// From here on the body only passes by.
-void ServerSession::drop_body_if_refused() {
-    const auto& problem = stream().problem();
-    if (!problem && !transaction().refusal) return;
-    body_.clear();
-    if (transaction().is_announced) abort_message(problem ? describe(*problem) : "refused");
-}
-
-void ServerSession::abort_message(std::string_view reason) {
-    transaction().is_announced = false;
-    events_.emplace_back(MessageAborted{std::string(reason)});
-    body_ = {};
-}
-
-void ServerSession::reset_transaction(std::string_view reason) {
-    if (transaction_ && transaction_->is_announced) abort_message(reason);
-    transaction_.reset();
-}
-
-bool ServerSession::is_body_full() const {
-    return (state_ == State::data || state_ == State::chunk) &&
-           body_.size() >= limits::body_chunk_bytes_max;
 }
 
 // ---- Answers and ends ----
@@ -414,17 +409,20 @@ void ServerSession::say_refused(std::string_view line, const ServerReply& reply,
     append_reply(output_, reply);
 }
 
-// Counted: who only makes mistakes has to go.
+// The client's mistake: too many of them end the session.
 void ServerSession::refuse_command(std::string_view line, const ServerReply& reply) {
     if (++errors_ < limits::session_errors_max) return say_refused(line, reply);
     events_.emplace_back(Refused{std::string(line.substr(0, logged_bytes_max)), reply});
-    end_with({421, {4, 7, 0}, options_.hostname + " closes the connection: too many errors"},
-             EndReason::too_many_errors, {});
+    end_with(closing({4, 7, 0}, "too many errors"), EndReason::too_many_errors, {});
 }
 
 void ServerSession::enter_command(Instant now) {
     state_ = State::command;
-    deadline_ = std::min(now + command_timeout(), end_of_silence());
+    clock_.await_command(now);
+}
+
+ServerReply ServerSession::closing(EnhancedStatus status, std::string_view why) const {
+    return {421, status, options_.hostname + " closes the connection: " + std::string(why)};
 }
 
 void ServerSession::end_for_input(std::string_view input, const ServerReply& reply,
@@ -439,9 +437,9 @@ void ServerSession::end_with(const ServerReply& reply, EndReason reason, std::st
 }
 
 void ServerSession::end(EndReason reason, std::string_view text) {
-    if (transaction_ && transaction_->is_announced) abort_message(text);
+    if (incoming_ && incoming_->phase == Phase::announced) abort_message(text);
     state_ = State::ended;
-    deadline_.reset();
+    clock_.stop();
     events_.emplace_back(SessionEnded{reason, std::string(text)});
 }
 

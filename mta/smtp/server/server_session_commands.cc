@@ -1,34 +1,38 @@
-// What each command does to the transaction, and what the client hears.
-#include <algorithm>
-#include <chrono>
+// What each command does to the transaction, and how the client gets its message through.
 #include <utility>
 
-#include "mta/base/domain.h"
+#include "mta/base/assert.h"
 #include "mta/base/limits.h"
-#include "mta/base/time_format.h"
+#include "mta/smtp/server/mail_requests.h"
 #include "mta/smtp/server/server_session.h"
 
 namespace mta::smtp {
-namespace {
-
-ServerReply out_of_order(std::string_view text) { return {503, {5, 5, 1}, std::string(text)}; }
-
-std::int64_t seconds_in(Millis duration) {
-    return std::chrono::floor<std::chrono::seconds>(duration).count();
+void ServerSession::on_line(Instant now, std::string_view line, bool is_too_long) {
+    ++commands_of_turn_;
+    const Verb verb = verb_of(line);
+    if (refused_text_ && is_of_refused_text(now, verb, line)) return;
+    early_.begin_reply(verb, client_.rights.is_own, is_extended_, !helo_name_.empty());
+    const bool is_utf8 = incoming_ && incoming_->envelope.is_smtputf8();
+    auto command = is_too_long ? std::unexpected(ServerReply{500, {5, 5, 2}, "line too long"})
+                               : parse_command(line, extensions_, is_utf8);
+    if (command) return on_command(now, std::move(*command), line);
+    if (verb == Verb::data) return refuse_data(line, command.error());
+    if (verb != Verb::bdat) return refuse_command(line, command.error());
+    // How many bytes are to be skipped is unknown: nothing that follows can be understood.
+    say_refused(line, command.error());
+    end(EndReason::violation, "a BDAT that cannot be read");
 }
 
-}  // namespace
-
-void ServerSession::on_command(Instant now, const Command& command, std::string_view line) {
+void ServerSession::on_command(Instant now, Command command, std::string_view line) {
     enter_command(now);
+    auto& arguments = command.arguments;
     switch (command.verb) {
         case Verb::ehlo:
-        case Verb::helo:
-            return on_hello(now, command.verb, std::get<HelloArguments>(command.arguments));
-        case Verb::mail: return on_mail(now, std::get<MailArguments>(command.arguments), line);
-        case Verb::rcpt: return on_rcpt(std::get<RcptArguments>(command.arguments), line);
+        case Verb::helo: return on_hello(now, command.verb, std::get<HelloArguments>(arguments));
+        case Verb::mail: return on_mail(now, std::get<MailArguments>(std::move(arguments)), line);
+        case Verb::rcpt: return on_rcpt(now, std::get<RcptArguments>(std::move(arguments)), line);
         case Verb::data: return on_data(line);
-        case Verb::bdat: return on_bdat(now, std::get<BdatArguments>(command.arguments));
+        case Verb::bdat: return on_bdat(now, std::get<BdatArguments>(arguments));
         case Verb::rset:
             reset_transaction("RSET");
             return on_idle_command({250, {2, 0, 0}, "forgotten"});
@@ -40,11 +44,11 @@ void ServerSession::on_command(Instant now, const Command& command, std::string_
                                     {2, 0, 0},
                                     "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
                                     "this is Posthouse, a mail relay; its postmaster is " +
-                                        postmaster().address});
+                                        postmaster_of(options_).address});
         case Verb::quit:
             say(221, {2, 0, 0}, options_.hostname + " says goodbye");
             return end(EndReason::quit, "QUIT");
-        case Verb::etrn: return on_etrn(std::get<EtrnArguments>(command.arguments), line);
+        case Verb::etrn: return on_etrn(now, std::get<EtrnArguments>(std::move(arguments)), line);
         case Verb::expn:
         case Verb::starttls:
         case Verb::auth:
@@ -59,230 +63,251 @@ void ServerSession::on_hello(Instant now, Verb verb, const HelloArguments& argum
     reset_transaction("EHLO");
     helo_name_ = arguments.name;
     is_extended_ = verb == Verb::ehlo;
-    on_idle_command({250, {}, is_extended_ ? ehlo_text(now) : options_.hostname});
+    on_idle_command(
+        {250,
+         {},
+         is_extended_ ? ehlo_text(options_, extensions_, client_.rights, now) : options_.hostname});
 }
 
-std::string ServerSession::ehlo_text(Instant now) const {
-    auto text = options_.hostname + "\nPIPELINING\nSIZE " +
-                std::to_string(options_.message_bytes_max) + "\n8BITMIME\nENHANCEDSTATUSCODES";
-    if (extensions_.smtputf8) text += "\nSMTPUTF8";
-    if (extensions_.dsn) text += "\nDSN";
-    if (extensions_.chunking) text += "\nCHUNKING";
-    if (extensions_.mt_priority && client_.may_prioritise) text += "\nMT-PRIORITY";
-    if (extensions_.deliver_by) text += "\nDELIVERBY " + std::to_string(options_.deliver_by_min_s);
-    if (extensions_.future_release) {
-        const auto latest = format_rfc3339(now + options_.future_release_max).substr(0, 19) + 'Z';
-        text += "\nFUTURERELEASE " + std::to_string(seconds_in(options_.future_release_max)) + ' ' +
-                latest;
-    }
-    if (on_etrn_ != nullptr) text += "\nETRN";
-    text += "\nHELP";
-    return text;
+// ---- Decisions ----
+
+void ServerSession::ask(Instant now, std::string_view line, Question question, Event event) {
+    asked_line_.assign(line.substr(0, logged_bytes_max));
+    question_ = std::move(question);
+    events_.push_back(std::move(event));
+    state_ = State::deciding;
+    clock_.suspend(now);
 }
 
-// When the message may go (RFC 4865). A time that has passed is no wish that can be granted, and
-// most probably a mistake.
-std::expected<Instant, ServerReply> ServerSession::release_of(
-    Instant now, const MailArguments& arguments) const {
-    Instant release{};
-    if (arguments.hold_for_s) {
-        release = now + std::chrono::seconds{*arguments.hold_for_s};
-    } else if (arguments.hold_until) {
-        release = *arguments.hold_until;
-    } else {
-        return release;
-    }
-    if (release <= now) {
-        return std::unexpected(ServerReply{
-            501, {5, 5, 4}, "that time has passed: it is " + format_rfc3339(now) + " here"});
-    }
-    if (release > now + options_.future_release_max) {
-        return std::unexpected(
-            ServerReply{501,
-                        {5, 5, 4},
-                        "mail is held here for at most " +
-                            std::to_string(seconds_in(options_.future_release_max)) + " seconds"});
-    }
-    return release;
-}
-
-std::expected<Requests, ServerReply> ServerSession::requests_of(
-    Instant now, const MailArguments& arguments) const {
-    Requests requests;
-    const auto priority = arguments.priority.value_or(std::int8_t{0});
-    requests.priority = client_.may_prioritise ? priority : std::min<std::int8_t>(priority, 0);
-    const auto release = release_of(now, arguments);
-    if (!release) return std::unexpected(release.error());
-    requests.release = *release;
-    if (!arguments.by) return requests;
-    const auto& by = *arguments.by;
-    // RFC 2852 section 3: what cannot be promised is refused now, not later.
-    if (by.mode == ByMode::give_back && std::cmp_less(by.seconds, options_.deliver_by_min_s)) {
-        return std::unexpected(ServerReply{555,
-                                           {5, 5, 4},
-                                           "BY with R needs at least " +
-                                               std::to_string(options_.deliver_by_min_s) +
-                                               " seconds here"});
-    }
-    // Mail that is held begins its way when it is released.
-    requests.deliver_by = {.mode = by.mode,
-                           .trace = by.trace,
-                           .at = std::max(now, *release) + std::chrono::seconds{by.seconds}};
-    return requests;
-}
-
-void ServerSession::on_mail(Instant now, const MailArguments& arguments, std::string_view line) {
+void ServerSession::on_mail(Instant now, MailArguments arguments, std::string_view line) {
     if (helo_name_.empty()) return refuse_command(line, out_of_order("send EHLO first"));
-    if (transaction_) {
+    if (incoming_) {
         return refuse_command(line, out_of_order("a MAIL is under way already; RSET forgets it"));
     }
     if (arguments.size.value_or(0) > options_.message_bytes_max) {
         return refuse_command(line, reply_to(DataProblem::too_large));
     }
-    if (mail_check_ != nullptr) {
-        if (const auto refusal = mail_check_()) return defer_mail(line, *refusal);
-    }
-    auto requests = requests_of(now, arguments);
-    if (!requests) return refuse_command(line, requests.error());
-    transaction_ = Transaction{};
-    if (!std::exchange(has_mail_ended_silence_, true)) {
-        end_silence(now);
-        enter_command(now);
-    }
-    transaction_->declared_size = arguments.size;
-    transaction_->priority = requests->priority;
-    transaction_->is_priority_lowered = arguments.priority.value_or(0) != requests->priority;
-    transaction_->smtputf8 = arguments.smtputf8;
-    transaction_->envelope = {.reverse_path = arguments.reverse_path.text(),
-                              .recipients = {},
-                              .body_type = arguments.body_type,
-                              .smtputf8 = arguments.smtputf8,
-                              .ret = arguments.ret,
-                              .envid = arguments.envid,
-                              .requests = *requests};
-    say(250, {2, 1, 0}, "sender ok");
+    MailAsked asked{arguments.reverse_path.text(), arguments.size};
+    ask(now, line, std::move(arguments), std::move(asked));
 }
 
-void ServerSession::on_rcpt(const RcptArguments& arguments, std::string_view line) {
-    if (!transaction_) return refuse_command(line, out_of_order("send MAIL first"));
-    if (transaction_->has_begun) {
-        return refuse_command(line, out_of_order("the message has begun; RSET forgets it"));
+void ServerSession::conclude(Instant now, const MailArguments& arguments, const Verdict& verdict) {
+    if (!verdict) {
+        const auto& reply = verdict.error();
+        return reply.code < 500 ? defer_mail(asked_line_, reply)
+                                : refuse_command(asked_line_, reply);
     }
-    const auto& path = arguments.forward_path;
-    Recipient recipient;
-    if (path.is_bare_postmaster()) {
-        recipient = postmaster();
-    } else {
-        if (const auto refusal = check_(path)) {
-            transaction_->has_refused_recipients = true;
-            return refuse_command(line, *refusal);
-        }
-        recipient.address = path.text();
-        recipient.domain = path.canonical_domain;
+    const auto requests = requests_of(arguments, options_, client_.rights, now);
+    if (!requests) return refuse_command(asked_line_, requests.error());
+    incoming_.emplace(Incoming{.envelope = IncomingEnvelope(arguments, *requests)});
+    if (!std::exchange(has_mail_ended_silence_, true)) {
+        clock_.end_silence(now);
+        enter_command(now);
     }
-    recipient.notify = arguments.notify;
-    recipient.orcpt = arguments.orcpt;
-    auto& recipients = transaction_->recipients;
-    if (recipients.size() >= options_.recipients_max && !recipients.contains(recipient)) {
-        return defer_recipient(line);
-    }
-    const bool is_repetition = !recipients.add(std::move(recipient)).is_new;
-    if (is_repetition && ++transaction_->repeated_recipients >= limits::excess_recipients_max) {
-        return end_for_recipients();
-    }
-    say(250, {2, 1, 5}, "recipient ok");
+    say(250, {2, 1, 0}, "sender ok");
 }
 
 void ServerSession::defer_mail(std::string_view line, const ServerReply& reply) {
     say_refused(line, reply);
     if (++deferrals_ < limits::session_deferrals_max) return;
-    end_with({421, {4, 3, 2}, options_.hostname + " closes the connection: try again later"},
-             EndReason::too_many_errors, "it asked again and again while no mail was taken");
+    end_with(closing({4, 3, 2}, "try again later"), EndReason::too_many_errors,
+             "it asked again and again while no mail was taken");
 }
 
-// No mistake: the client sends the rest with the next message (RFC 5321 section 4.5.3.1.10).
-void ServerSession::defer_recipient(std::string_view line) {
-    const ServerReply reply{452, {4, 5, 3}, "too many recipients, send the rest later"};
-    const bool is_repetition = transaction_->excess_recipients++ > 0;
-    say_refused(line, reply, is_repetition);
-    if (transaction_->excess_recipients >= limits::excess_recipients_max) end_for_recipients();
-}
-
-void ServerSession::end_for_recipients() {
-    end_with({421, {4, 7, 0}, options_.hostname + " closes the connection: too many recipients"},
-             EndReason::too_many_errors, {});
-}
-
-Recipient ServerSession::postmaster() const {
-    Recipient recipient;
-    if (const auto address = parse_mailbox(options_.postmaster)) {
-        recipient.address = address->text();
-        recipient.domain = address->canonical_domain;
-    } else {
-        recipient.address = "postmaster@" + options_.hostname;
-        recipient.domain = to_a_labels(options_.hostname).value_or(to_lower(options_.hostname));
+void ServerSession::on_rcpt(Instant now, RcptArguments arguments, std::string_view line) {
+    if (!incoming_) return refuse_command(line, out_of_order("send MAIL first"));
+    if (incoming_->phase != Phase::envelope) {
+        return refuse_command(line, out_of_order("the message has begun; RSET forgets it"));
     }
-    return recipient;
+    auto& path = arguments.forward_path;
+    const bool is_postmaster = path.is_bare_postmaster();
+    auto recipient =
+        is_postmaster
+            ? postmaster_of(options_)
+            : Recipient{.address = path.text(), .domain = path.canonical_domain, .orcpt = {}};
+    recipient.notify = arguments.notify;
+    recipient.orcpt = std::move(arguments.orcpt);
+    if (is_postmaster) return add_recipient(std::move(recipient), line);
+    ask(now, line, std::move(recipient), RecipientAsked{std::move(path)});
 }
 
-// Why a message cannot begin now.
-std::optional<ServerReply> ServerSession::refusal_to_begin() const {
-    if (!transaction_) return out_of_order("send MAIL and RCPT first");
-    if (!transaction_->recipients.empty()) return std::nullopt;
-    if (transaction_->has_refused_recipients) {
-        return ServerReply{554, {5, 5, 1}, "no recipient was accepted"};
+void ServerSession::conclude(Instant /*now*/, Recipient recipient, const Verdict& verdict) {
+    if (verdict) return add_recipient(std::move(recipient), asked_line_);
+    incoming().envelope.set_recipient_refused();
+    refuse_command(asked_line_, verdict.error());
+}
+
+void ServerSession::add_recipient(Recipient recipient, std::string_view line) {
+    using Rcpt = IncomingEnvelope::Rcpt;
+    const auto result = incoming().envelope.add(std::move(recipient), options_.recipients_max);
+    if (result == Rcpt::taken) return say(250, {2, 1, 5}, "recipient ok");
+    if (result != Rcpt::repeated_too_often) {
+        // No mistake of the client's, so it is not counted as one.
+        say_refused(line, {452, {4, 5, 3}, "too many recipients, send the rest later"},
+                    result != Rcpt::put_off);
+        if (result != Rcpt::put_off_too_often) return;
     }
-    return out_of_order("send RCPT first");
+    end_with(closing({4, 7, 0}, "too many recipients"), EndReason::too_many_errors, {});
 }
 
-void ServerSession::on_data(std::string_view line) {
-    if (transaction_ && transaction_->has_begun) {
-        return refuse_data(line, out_of_order("a message that began with BDAT ends with BDAT"));
-    }
-    if (const auto refusal = refusal_to_begin()) return refuse_data(line, *refusal);
-    announce();
-    state_ = State::awaiting_begin;
-}
-
-// Whatever the answer will be, first the bytes are taken: they are never commands.
-void ServerSession::on_bdat(Instant now, const BdatArguments& arguments) {
-    chunk_ = Chunk{.bytes = arguments.size, .left = arguments.size, .is_last = arguments.is_last};
-    if (transaction_ && transaction_->has_begun) {
-        if (transaction_->chunk_failed) {
-            chunk_->refusal = out_of_order("a chunk before this one failed; send RSET");
-        } else if (transaction_->refusal) {
-            chunk_->refusal = transaction_->refusal;
-        }
-    } else {
-        chunk_->refusal = refusal_to_begin();
-        if (!chunk_->refusal) {
-            announce();
-            state_ = State::awaiting_begin;
-            return;
-        }
-    }
-    enter_chunk(now);
-}
-
-// RFC 1985. Who may not is told the same as by a server that has never heard of it.
-void ServerSession::on_etrn(const EtrnArguments& arguments, std::string_view line) {
-    if (on_etrn_ == nullptr) {
-        return refuse_command(line, {502, {5, 5, 1}, "ETRN is not available here"});
+// RFC 1985. A client that may not use it gets the reply of a server that does not know it.
+void ServerSession::on_etrn(Instant now, EtrnArguments arguments, std::string_view line) {
+    if (!client_.rights.may_wake) {
+        return refuse_command(line, etrn_not_available());
     }
     if (helo_name_.empty()) return refuse_command(line, out_of_order("send EHLO first"));
-    if (transaction_) {
-        return refuse_command(line, out_of_order("not while a MAIL is under way"));
-    }
-    const auto reply = on_etrn_(arguments);
-    if (reply.code >= 400) return refuse_command(line, reply);
+    if (incoming_) return refuse_command(line, out_of_order("not while a MAIL is under way"));
+    ask(now, line, EtrnQuestion{}, EtrnAsked{std::move(arguments)});
+}
+
+void ServerSession::conclude(Instant /*now*/, EtrnQuestion /*question*/, const Verdict& verdict) {
+    MTA_ASSERT(!verdict);
+    const auto& reply = verdict.error();
+    if (reply.code >= 400) return refuse_command(asked_line_, reply);
     on_idle_command(reply);
 }
 
 // Harmless, but no reason to stay for ever.
 void ServerSession::on_idle_command(const ServerReply& reply) {
     if (++idle_commands_ <= limits::session_idle_commands_max) return append_reply(output_, reply);
-    end_with({421, {4, 7, 0}, options_.hostname + " closes the connection: no mail for too long"},
-             EndReason::too_many_errors, {});
+    end_with(closing({4, 7, 0}, "no mail for too long"), EndReason::too_many_errors, {});
+}
+
+// ---- A message ----
+
+// Why a message cannot begin now.
+std::optional<ServerReply> ServerSession::refusal_to_begin() const {
+    if (!incoming_) return out_of_order("send MAIL and RCPT first");
+    return incoming_->envelope.refusal_to_begin();
+}
+
+void ServerSession::on_data(std::string_view line) {
+    if (incoming_ && incoming_->phase != Phase::envelope) {
+        return refuse_data(line, out_of_order("a message that began with BDAT ends with BDAT"));
+    }
+    if (const auto refusal = refusal_to_begin()) return refuse_data(line, *refusal);
+    announce();
+}
+
+// Whatever the answer will be, first the bytes are taken: they are never commands.
+void ServerSession::on_bdat(Instant now, const BdatArguments& arguments) {
+    chunk_ = Chunk{.bytes = arguments.size, .left = arguments.size, .is_last = arguments.is_last};
+    if (incoming_ && incoming_->phase != Phase::envelope) {
+        if (incoming_->has_chunk_failed) {
+            chunk_->refusal = out_of_order("a chunk before this one failed; send RSET");
+        } else {
+            chunk_->refusal = body().refusal();
+        }
+    } else {
+        chunk_->refusal = refusal_to_begin();
+        if (!chunk_->refusal) return announce();
+    }
+    enter_chunk(now);
+}
+
+ServerSession::Incoming& ServerSession::incoming() {
+    MTA_ASSERT(incoming_.has_value());
+    return *incoming_;
+}
+
+BodyReception& ServerSession::body() {
+    auto& body = incoming().body;
+    MTA_ASSERT(body.has_value());
+    return *body;
+}
+
+ServerSession::Chunk& ServerSession::chunk() {
+    MTA_ASSERT(chunk_.has_value());
+    return *chunk_;
+}
+
+void ServerSession::announce() {
+    auto& current = incoming();
+    current.phase = Phase::announced;
+    events_.emplace_back(MessageBegins{current.envelope.take_envelope(),
+                                       current.envelope.declared_size(), helo_name_});
+    state_ = State::beginning;
+    clock_.stop();
+}
+
+void ServerSession::enter_chunk(Instant now) {
+    state_ = State::chunk;
+    clock_.await_data(now);
+    if (chunk().left == 0) finish_chunk(now);
+}
+
+// All bytes of the chunk have come.
+void ServerSession::finish_chunk(Instant now) {
+    const Chunk done = std::move(chunk());
+    chunk_.reset();
+    if (done.bytes > 0 && incoming_) clock_.end_silence(now);
+    enter_command(now);
+    std::optional<ServerReply> refusal = done.refusal;
+    if (!refusal) {
+        if (done.is_last) {
+            body().finish_chunks();
+            abort_if_refused();
+            return finish_message(now, "BDAT");
+        }
+        refusal = body().refusal();
+    }
+    if (!refusal) {
+        const ServerReply reply{250, {2, 0, 0}, std::to_string(done.bytes) + " bytes received"};
+        return done.bytes > 0 ? append_reply(output_, reply) : on_idle_command(reply);
+    }
+    if (incoming_) {
+        incoming_->has_chunk_failed = true;
+        if (done.is_last) reset_transaction("refused");
+    }
+    refuse_command("BDAT", *refusal);
+}
+
+// The message's end has come.
+void ServerSession::finish_message(Instant now, std::string_view command) {
+    clock_.end_silence(now);
+    if (const auto refusal = body().refusal()) {
+        incoming_.reset();
+        enter_command(now);
+        return refuse_command(command, *refusal);
+    }
+    incoming().phase = Phase::settled;
+    events_.emplace_back(MessageEnds{body().facts(), body().message_id()});
+    state_ = State::storing;
+    clock_.stop();
+}
+
+// The message has its answer, in a turn of its own.
+void ServerSession::leave_store(Instant now) {
+    commands_of_turn_ = 0;
+    incoming_.reset();
+    clock_.end_silence(now);
+    has_mail_ended_silence_ = false;
+    enter_command(now);
+    if (is_shutting_down_) return shutdown(now);
+    process_held(now);
+}
+
+// From here on the body only passes by.
+void ServerSession::abort_if_refused() {
+    if (body().is_refused() && incoming().phase == Phase::announced)
+        abort_message(body().refusal_cause());
+}
+
+void ServerSession::abort_message(std::string_view reason) {
+    incoming().phase = Phase::settled;
+    events_.emplace_back(MessageAborted{std::string(reason)});
+    if (incoming().body) [[maybe_unused]]
+        const auto dropped = incoming().body->take();
+}
+
+void ServerSession::reset_transaction(std::string_view reason) {
+    if (incoming_ && incoming_->phase == Phase::announced) abort_message(reason);
+    incoming_.reset();
+}
+
+bool ServerSession::is_body_full() const {
+    return (state_ == State::data || state_ == State::chunk) && incoming_ && incoming_->body &&
+           incoming_->body->is_full();
 }
 
 }  // namespace mta::smtp

@@ -9,15 +9,15 @@
 
 #include "queue/store.h"
 
-namespace mta::inbound {
+namespace mta {
 
-// A store whose disk is as slow as the test wants: nothing is answered until write_one() or
-// write_all().
+// A store whose disk is as slow as the test wants: no write is answered until write_one() or
+// write_all(). Nothing is read back.
 class FakeStore final : public queue::Store {
 public:
-    std::optional<queue::StoreError> refuses;  // refusal()
-    std::optional<queue::StoreError> fails;    // what writes end with
-    std::map<queue::MessageId, std::string> bodies;
+    std::optional<queue::StoreError> refuses;        // refusal()
+    std::optional<queue::StoreError> fails;          // what writes end with
+    std::map<queue::MessageId, std::string> bodies;  // as far as they were handed over
     std::size_t largest_chunk = 0;
     std::vector<queue::MessageId> discarded;
     std::vector<std::shared_ptr<const queue::Message>> messages;
@@ -66,4 +66,4 @@ private:
     std::deque<OnDone> waiting_;
 };
 
-}  // namespace mta::inbound
+}  // namespace mta
