@@ -57,12 +57,12 @@ void ServerSession_Message(benchmark::State& state) {
     const mta::Instant now{};
     const auto pump = [&] {
         while (auto event = session.poll_event()) {
-            if (std::holds_alternative<ServerSession::MailAsked>(*event) ||
-                std::holds_alternative<ServerSession::RecipientAsked>(*event)) {
+            if (std::holds_alternative<server_event::MailAsked>(*event) ||
+                std::holds_alternative<server_event::RecipientAsked>(*event)) {
                 session.decide(now, ClientRights{});
-            } else if (std::holds_alternative<ServerSession::MessageBegins>(*event)) {
+            } else if (std::holds_alternative<server_event::MessageBegins>(*event)) {
                 session.begin(now, "00001z");
-            } else if (std::holds_alternative<ServerSession::MessageEnds>(*event)) {
+            } else if (std::holds_alternative<server_event::MessageEnds>(*event)) {
                 benchmark::DoNotOptimize(session.take_body(now));
                 session.accepted(now);
             }

@@ -10,8 +10,8 @@
 namespace mta::inbound {
 namespace {
 
-std::string_view words_of(smtp::ServerSession::EndReason reason) {
-    using enum smtp::ServerSession::EndReason;
+std::string_view words_of(smtp::server_event::EndReason reason) {
+    using enum smtp::server_event::EndReason;
     switch (reason) {
         case quit: return "quit";
         case lost: return "lost";
@@ -104,7 +104,7 @@ void Connection::pump() {
         }
         if (incoming_) stream_body();
         // Taking the body lets held input move on, so there may be new events.
-    } while (!has_ended_ && (session_.has_event() || reception_.has_event()));
+    } while (!has_ended_ && take_event());
     is_pumping_ = false;
 
     auto output = session_.take_output();
@@ -152,7 +152,7 @@ smtp::ClientRights Connection::rights() const {
     return rights;
 }
 
-void Connection::handle(smtp::ServerSession::MailAsked& /*asked*/) { reception_.check(); }
+void Connection::handle(smtp::server_event::MailAsked& /*asked*/) { reception_.check(); }
 
 void Connection::handle(intake::Reception::Checked& checked) {
     if (!checked.refusal) return session_.decide(now(), rights());
@@ -160,14 +160,14 @@ void Connection::handle(intake::Reception::Checked& checked) {
     session_.decide(now(), std::unexpected(reply_to(*checked.refusal)));
 }
 
-void Connection::handle(smtp::ServerSession::RecipientAsked& asked) {
+void Connection::handle(smtp::server_event::RecipientAsked& asked) {
     if (auto refusal = config_->policy.refusal_of(identity(), asked.recipient)) {
         return session_.decide(now(), std::unexpected(std::move(*refusal)));
     }
     session_.decide(now(), rights());
 }
 
-void Connection::handle(smtp::ServerSession::EtrnAsked& asked) {
+void Connection::handle(smtp::server_event::EtrnAsked& asked) {
     const auto reply = reply_to_etrn(asked.arguments);
     if (reply.code < 400) {
         services_.log.write(
@@ -186,7 +186,7 @@ smtp::ServerReply Connection::reply_to_etrn(const smtp::EtrnArguments& arguments
 
 // ---- A message ----
 
-void Connection::handle(smtp::ServerSession::MessageBegins& begins) {
+void Connection::handle(smtp::server_event::MessageBegins& begins) {
     incoming_ = Incoming{.reverse_path = begins.envelope.reverse_path,
                          .helo_name = std::move(begins.helo_name)};
     reception_.begin({.arrival = now(), .envelope = std::move(begins.envelope)});
@@ -222,7 +222,7 @@ void Connection::handle(intake::Reception::PieceWritten& /*written*/) {
     if (incoming_) incoming_->is_piece_pending = false;
 }
 
-void Connection::handle(smtp::ServerSession::MessageEnds& ends) {
+void Connection::handle(smtp::server_event::MessageEnds& ends) {
     MTA_ASSERT(incoming_);
     if (session_.body_bytes() > 0) reception_.add(session_.take_body(now()));
     const auto ended = std::move(*incoming_);
@@ -242,7 +242,7 @@ void Connection::handle(intake::Reception::Lost& lost) {
     session_.refuse(now(), reply_to(lost.error));
 }
 
-void Connection::handle(smtp::ServerSession::MessageAborted& aborted) {
+void Connection::handle(smtp::server_event::MessageAborted& aborted) {
     if (!incoming_) return;
     services_.log.write(now(), Level::info,
                         line("aborted")
@@ -253,7 +253,7 @@ void Connection::handle(smtp::ServerSession::MessageAborted& aborted) {
     incoming_.reset();
 }
 
-void Connection::handle(smtp::ServerSession::Refused& refused) {
+void Connection::handle(smtp::server_event::Refused& refused) {
     if (services_.statistics != nullptr) services_.statistics->count(refusal_of(refused.reply));
     if (refused.is_repetition) return;
     services_.log.write(now(), Level::info,
@@ -263,8 +263,8 @@ void Connection::handle(smtp::ServerSession::Refused& refused) {
                             .with_if("cause", std::exchange(refusal_cause_, {})));
 }
 
-void Connection::handle(smtp::ServerSession::SessionEnded& ended) {
-    using enum smtp::ServerSession::EndReason;
+void Connection::handle(smtp::server_event::SessionEnded& ended) {
+    using enum smtp::server_event::EndReason;
     has_ended_ = true;
     const bool is_ordinary = ended.reason == quit || ended.reason == lost;
     const auto level = is_ordinary ? Level::debug : Level::info;

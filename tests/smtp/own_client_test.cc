@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::ServerWorld;
-using EndReason = ServerSession::EndReason;
+using EndReason = server_event::EndReason;
 
 const std::string ehlo = "EHLO client.example\r\n";
 const std::string mail = "MAIL FROM:<a@them.example>\r\n";

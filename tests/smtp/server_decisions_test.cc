@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace std::string_literals;
 using test::ServerWorld;
-using EndReason = ServerSession::EndReason;
+using EndReason = server_event::EndReason;
 
 class ServerDecisions : public testing::Test {
 protected:

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::ServerWorld;
-using EndReason = ServerSession::EndReason;
+using EndReason = server_event::EndReason;
 
 const std::string mail = "MAIL FROM:<a@them.example>\r\n";
 const std::string rcpt = "RCPT TO:<b@us.example>\r\n";
@@ -186,7 +186,7 @@ TEST(ServerLimits, recipients_beyond_what_is_taken_are_told_once_and_have_an_end
     }
     EXPECT_FALSE(world.ended);
     EXPECT_EQ(world.refused.size(), limits::excess_recipients_max - 1) << "counted, each";
-    EXPECT_EQ(std::ranges::count(world.refused, false, &ServerSession::Refused::is_repetition), 1);
+    EXPECT_EQ(std::ranges::count(world.refused, false, &server_event::Refused::is_repetition), 1);
     const auto last = world.send(rcpt_of(0));
     EXPECT_EQ(last.substr(0, 9), "452 4.5.3");
     EXPECT_NE(last.find("\r\n421 4.7.0 "), last.npos) << last;

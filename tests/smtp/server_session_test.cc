@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace std::literals;
 using test::ServerWorld;
-using EndReason = ServerSession::EndReason;
+using EndReason = server_event::EndReason;
 
 const std::string ehlo = "EHLO client.example\r\n";
 const std::string mail = "MAIL FROM:<a@them.example>\r\n";
@@ -898,9 +898,8 @@ TEST(ServerSession, offers_etrn_to_those_who_may_and_outside_of_a_transaction) {
         EXPECT_EQ(world.asked, (std::vector<std::string>{"ETRN us.example", "ETRN them.example",
                                                          "MAIL <>", "ETRN us.example"}));
         std::string said;
-        for (int i = 0; i < 1000 && !world.session.has_ended(); ++i)
-            said = say("ETRN us.example\r\n");
-        EXPECT_TRUE(world.session.has_ended()) << "nobody stays for that alone";
+        for (int i = 0; i < 1000 && !world.ended; ++i) said = say("ETRN us.example\r\n");
+        EXPECT_TRUE(world.ended) << "nobody stays for that alone";
         EXPECT_NE(said.find("421 4.7.0 "), std::string::npos) << said;
     }
 }

@@ -142,38 +142,38 @@ public:
     std::vector<std::string> asked;  // "MAIL <a@b>", "RCPT <c@d>", "ETRN d"
     std::optional<Accepted> waiting;
     std::vector<Accepted> accepted;
-    std::vector<ServerSession::Refused> refused;
+    std::vector<server_event::Refused> refused;
     std::size_t begun = 0;
     std::vector<std::string> aborted;
-    std::optional<ServerSession::SessionEnded> ended;
+    std::optional<server_event::SessionEnded> ended;
 
 private:
-    void ask(std::string what, std::function<ServerSession::Verdict()> verdict) {
+    void ask(std::string what, std::function<ServerVerdict()> verdict) {
         asked.push_back(std::move(what));
         question = [this, verdict = std::move(verdict)] { session.decide(now, verdict()); };
         if (answers_at_once) answer();
     }
-    void on(ServerSession::MailAsked& event) {
-        ask("MAIL <" + event.reverse_path + '>', [this]() -> ServerSession::Verdict {
+    void on(server_event::MailAsked& event) {
+        ask("MAIL <" + event.reverse_path + '>', [this]() -> ServerVerdict {
             if (no_mail) return std::unexpected(*no_mail);
             return rights;
         });
     }
-    void on(ServerSession::RecipientAsked& event) {
+    void on(server_event::RecipientAsked& event) {
         ask("RCPT <" + event.recipient.text() + '>',
-            [this, recipient = event.recipient]() -> ServerSession::Verdict {
+            [this, recipient = event.recipient]() -> ServerVerdict {
                 if (takes_all_recipients) return rights;
                 if (auto refusal = check(recipient)) return std::unexpected(*refusal);
                 return rights;
             });
     }
-    void on(ServerSession::EtrnAsked& event) {
+    void on(server_event::EtrnAsked& event) {
         ask("ETRN " + event.arguments.domain,
-            [this, arguments = event.arguments]() -> ServerSession::Verdict {
+            [this, arguments = event.arguments]() -> ServerVerdict {
                 return std::unexpected(on_etrn(arguments));
             });
     }
-    void on(ServerSession::MessageBegins& event) {
+    void on(server_event::MessageBegins& event) {
         if (!begins_at_once) {
             held_begin_ = std::move(event);
             return;
@@ -186,7 +186,7 @@ private:
             session.begin(now, "00001z");
         }
     }
-    void on(ServerSession::MessageEnds& event) {
+    void on(server_event::MessageEnds& event) {
         waiting = Accepted{std::move(envelope_), session.take_body(now), event.facts,
                            std::move(event.message_id)};
         if (refuse_store) {
@@ -197,11 +197,11 @@ private:
             session.accepted(now);
         }
     }
-    void on(ServerSession::MessageAborted& event) { aborted.push_back(event.reason); }
-    void on(ServerSession::Refused& event) { refused.push_back(std::move(event)); }
-    void on(ServerSession::SessionEnded& event) { ended = std::move(event); }
+    void on(server_event::MessageAborted& event) { aborted.push_back(event.reason); }
+    void on(server_event::Refused& event) { refused.push_back(std::move(event)); }
+    void on(server_event::SessionEnded& event) { ended = std::move(event); }
 
-    std::optional<ServerSession::MessageBegins> held_begin_;
+    std::optional<server_event::MessageBegins> held_begin_;
     Envelope envelope_;
     std::string said_;
 };

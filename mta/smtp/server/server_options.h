@@ -49,6 +49,13 @@ struct ClientInfo {
     ClientRights rights = {};  // as far as they are known when the client connects
 };
 
+// What a session knows of its client by now.
+struct KnownClient {
+    ClientInfo info;
+    std::string helo_name = {};  // as the client sent it; empty before EHLO or HELO
+    bool is_extended = false;    // EHLO, not HELO
+};
+
 [[nodiscard]] inline DataLimits data_limits(const ServerOptions& options) {
     return {.message_bytes_max = options.message_bytes_max,
             .received_hops_max = options.received_hops_max};

@@ -5,24 +5,29 @@
 
 #include "mta/base/assert.h"
 #include "mta/base/limits.h"
-#include "mta/base/mail_address.h"
-#include "mta/smtp/server/trace.h"
 
 namespace mta::smtp {
+
+using server_event::EndReason;
+
 namespace {
 
 // Beyond it the driver should pause reading. While a question is open, pipelined commands gather
 // here, so that a stream need not be paused and resumed for each message.
 constexpr std::size_t held_bytes_max = 64U << 10;
+// Of the line that a question is about.
+constexpr std::size_t asked_line_bytes_max = 200;
 
 }  // namespace
 
 ServerSession::ServerSession(const ServerOptions& options, ClientInfo client)
     : options_(options),
-      client_(client),
+      client_{.info = client},
       extensions_(extensions_for(options, client.rights)),
       early_(client.rights.is_own),
-      clock_(options) {
+      clock_(options),
+      replies_(options, events_),
+      transaction_(options, client_, clock_, events_) {
     MTA_ASSERT(!options_.hostname.empty());
 }
 
@@ -33,7 +38,7 @@ void ServerSession::on_connected(Instant now) {
     clock_.end_silence(now);
     enter_command(now);
     if (held_.empty() || early_.verdict() != EarlyInput::Verdict::refused)
-        say(220, {}, options_.hostname + " ESMTP Posthouse");
+        replies_.add({220, {}, options_.hostname + " ESMTP Posthouse"});
     process_held(now);
 }
 
@@ -66,12 +71,12 @@ void ServerSession::on_closed(Instant /*now*/, std::string_view reason) {
 
 void ServerSession::on_deadline(Instant now) {
     if (const auto what = clock_.expire(now))
-        end_with(closing({4, 4, 2}, *what), EndReason::timed_out, *what);
+        end_with(replies_.closing({4, 4, 2}, *what), EndReason::timed_out, *what);
 }
 
 void ServerSession::shutdown(Instant /*now*/) {
     if (state_ == State::ended) return;
-    if (state_ == State::storing) {
+    if (is_in(TransactionDialogue::State::storing)) {
         is_shutting_down_ = true;
         return;
     }
@@ -80,7 +85,7 @@ void ServerSession::shutdown(Instant /*now*/) {
 }
 
 std::optional<Instant> ServerSession::idle_since() const {
-    if (state_ != State::command || incoming_ || chunk_) return std::nullopt;
+    if (state_ != State::command || transaction_.has_mail()) return std::nullopt;
     return clock_.silent_since();
 }
 
@@ -93,108 +98,60 @@ void ServerSession::make_room(Instant /*now*/) {
              EndReason::made_room, {});
 }
 
-void ServerSession::decide(Instant now, const Verdict& verdict) {
+void ServerSession::decide(Instant now, const ServerVerdict& verdict) {
     if (state_ == State::ended) return;
-    MTA_ASSERT(state_ == State::deciding);
-    clock_.resume(now);
-    enter_command(now);
-    if (verdict && *verdict != client_.rights) {
-        client_.rights = *verdict;
-        extensions_ = extensions_for(options_, client_.rights);
+    MTA_ASSERT(is_deciding());
+    if (verdict && *verdict != client_.info.rights) {
+        client_.info.rights = *verdict;
+        extensions_ = extensions_for(options_, client_.info.rights);
     }
-    auto question = std::exchange(question_, {});
-    std::visit([&](auto& asked) { conclude(now, std::move(asked), verdict); }, question);
+    if (state_ == State::waking) {
+        MTA_ASSERT(!verdict);
+        const auto& reply = verdict.error();
+        clock_.resume(now);
+        enter_command(now);
+        give(asked_line_, reply.code < 400 ? idle(reply) : mistake(reply));
+    } else {
+        give(asked_line_, transaction_.decide(now, verdict));
+    }
     process_held(now);
 }
 
 void ServerSession::begin(Instant now, std::string queue_id) {
     if (state_ == State::ended) return;
-    MTA_ASSERT(state_ == State::beginning);
-    auto& current = incoming();
-    current.queue_id = std::move(queue_id);
-    const auto trace = format_received({.helo_name = helo_name_,
-                                        .remote = client_.remote.address,
-                                        .hostname = options_.hostname,
-                                        .is_extended = is_extended_,
-                                        .is_smtputf8 = current.envelope.is_smtputf8(),
-                                        .is_tls = client_.is_tls,
-                                        .is_authenticated = client_.is_authenticated,
-                                        .queue_id = current.queue_id,
-                                        .only_recipient = current.envelope.only_recipient(),
-                                        .priority = current.envelope.priority(),
-                                        .now = now});
-    current.body.emplace(data_limits(options_), trace,
-                         current.envelope.declared_size().value_or(0));
-    if (chunk_) {
-        enter_chunk(now);
-    } else {
-        say(354, {}, "end the message with a line that has only a dot");
-        state_ = State::data;
-        clock_.await_data(now);
-    }
+    give({}, transaction_.begin(now, std::move(queue_id)));
     process_held(now);
 }
 
 void ServerSession::accepted(Instant now) {
     if (state_ == State::ended) return;
-    MTA_ASSERT(state_ == State::storing);
-    errors_ = 0;
-    idle_commands_ = 0;
-    deferrals_ = 0;
-    const auto& current = incoming();
-    if (current.envelope.is_priority_lowered()) {
-        say(250, {2, 3, 6},
-            std::to_string(current.envelope.priority()) + " is the new priority, queued as " +
-                current.queue_id);
-    } else {
-        say(250, {2, 0, 0}, "queued as " + current.queue_id);
-    }
+    replies_.forgive();
+    give({}, transaction_.accept(now));
     leave_store(now);
 }
 
 void ServerSession::refuse(Instant now, ServerReply reply) {
-    // The message may have been aborted meanwhile.
-    if (state_ == State::ended || !incoming_ || incoming_->phase == Phase::envelope) return;
-    if (state_ == State::storing) {
-        say_refused("message", reply);
-        return leave_store(now);
-    }
-    if (incoming_->phase != Phase::announced) return;
-    incoming_->phase = Phase::settled;
-    if (state_ == State::beginning) {
-        if (chunk_) {
-            chunk_->refusal = std::move(reply);
-            enter_chunk(now);
-        } else {
-            incoming_.reset();
-            enter_command(now);
-            say_refused("DATA", reply);
-            expect_refused_text(reply);
-        }
-    } else {
-        const bool was_full = is_body_full();
-        body().refuse(std::move(reply));
-        if (was_full) clock_.await_data(now);
-    }
+    if (state_ == State::ended) return;
+    const bool was_storing = is_in(TransactionDialogue::State::storing);
+    give({}, transaction_.refuse(now, std::move(reply)));
+    was_storing ? leave_store(now) : process_held(now);
+}
+
+// The next command belongs to a turn of its own.
+void ServerSession::leave_store(Instant now) {
+    commands_of_turn_ = 0;
+    if (is_shutting_down_) return shutdown(now);
     process_held(now);
 }
 
-std::size_t ServerSession::body_bytes() const {
-    return incoming_ && incoming_->body ? incoming_->body->bytes() : 0;
-}
-
 std::string ServerSession::take_body(Instant now) {
-    if (!incoming_ || !incoming_->body) return {};
-    const bool was_full = is_body_full();
-    auto bytes = body().take();
-    if (was_full) {
-        clock_.await_data(now);
-        process_held(now);
-    }
+    const bool was_full = transaction_.is_body_full();
+    auto bytes = transaction_.take_body(now);
+    if (was_full) process_held(now);
     return bytes;
 }
 
-std::optional<ServerSession::Event> ServerSession::poll_event() {
+std::optional<ServerEvent> ServerSession::poll_event() {
     if (events_.empty()) return std::nullopt;
     auto event = std::move(events_.front());
     events_.pop_front();
@@ -204,9 +161,9 @@ std::optional<ServerSession::Event> ServerSession::poll_event() {
 std::string ServerSession::take_output() {
     // The reply to the command is still to come while a question about it is open.
     const bool has_replied =
-        state_ != State::idle && state_ != State::deciding && state_ != State::beginning;
+        state_ != State::idle && !is_deciding() && !is_in(TransactionDialogue::State::beginning);
     if (has_replied) early_.end_reply();
-    return std::exchange(output_, {});
+    return replies_.take();
 }
 
 bool ServerSession::wants_input() const {
@@ -237,42 +194,26 @@ void ServerSession::process_held(Instant now) {
 // become whole; the client may still read why nothing comes of it.
 void ServerSession::end_if_input_has() {
     if (!has_input_ended_ || !held_.empty()) return;
-    switch (state_) {
-        case State::command: return end(EndReason::lost, {});
-        case State::data:
-        case State::chunk:
-        case State::refused_text:
-            return end_with(reply_to_unfinished(), EndReason::lost, "the message has no end");
-        case State::idle:
-        case State::resting:
-        case State::deciding:
-        case State::beginning:
-        case State::storing:
-        case State::ended: return;
-    }
-}
-
-ServerReply ServerSession::reply_to_unfinished() const {
-    if (state_ == State::data) {
-        if (const auto& problem = incoming_->body->problem()) return reply_to(*problem);
-    }
-    return closing({4, 4, 2}, "the message has no end");
+    if (state_ == State::command) return end(EndReason::lost, {});
+    if (state_ != State::refused_text && !is_in(TransactionDialogue::State::data) &&
+        !is_in(TransactionDialogue::State::chunk))
+        return;
+    const auto refusal = transaction_.known_refusal();
+    end_with(refusal ? *refusal : replies_.closing({4, 4, 2}, "the message has no end"),
+             EndReason::lost, "the message has no end");
 }
 
 bool ServerSession::step(Instant now, std::string_view& input) {
     // The reply to the command comes first, whatever follows it.
-    if (state_ == State::deciding) return false;
+    if (is_deciding()) return false;
     if (early_.verdict() != EarlyInput::Verdict::in_time && !take_early(now, input)) return false;
     switch (state_) {
         case State::command: return step_command(now, input);
-        case State::data: return step_data(now, input);
-        case State::chunk: return step_chunk(now, input);
+        case State::transaction: return step_transaction(now, input);
         case State::refused_text: return step_refused_text(now, input);
         case State::idle:
         case State::resting:
-        case State::deciding:
-        case State::beginning:
-        case State::storing:
+        case State::waking:
         case State::ended: return false;
     }
     std::unreachable();
@@ -287,43 +228,19 @@ bool ServerSession::step_command(Instant now, std::string_view& input) {
     const auto line = lines_.take(input);
     if (!line) return false;
     if (line->end == LineGatherer::End::bare_lf) {
-        say_refused(line->text,
-                    {500, {5, 5, 2}, "a line that ends with LF alone; lines must end with CR LF"});
-        end(EndReason::violation, "a line that ends with LF alone");
+        constexpr std::string_view why = "a line that ends with LF alone";
+        end_for_input(line->text,
+                      {500, {5, 5, 2}, std::string(why) + "; lines must end with CR LF"}, why);
         return false;
     }
     on_line(now, line->text, line->is_too_long);
     return true;
 }
 
-bool ServerSession::step_data(Instant now, std::string_view& input) {
-    if (is_body_full()) {
-        clock_.stop();
-        return false;
-    }
-    const auto offered = input.size();
-    const bool has_ended = body().feed_dotted(input);
-    clock_.count_data(now, offered - input.size());
-    abort_if_refused();
-    if (has_ended) finish_message(now, "DATA");
-    return true;
-}
-
-bool ServerSession::step_chunk(Instant now, std::string_view& input) {
-    std::size_t taken = 0;
-    if (chunk().refusal) {
-        taken = static_cast<std::size_t>(std::min<std::uint64_t>(chunk().left, input.size()));
-        input.remove_prefix(taken);
-    } else if (is_body_full()) {
-        clock_.stop();
-        return false;
-    } else {
-        taken = body().feed_chunk(input, chunk().left);
-        abort_if_refused();
-    }
-    chunk().left -= taken;
-    clock_.count_data(now, taken);
-    if (chunk().left == 0) finish_chunk(now);
+bool ServerSession::step_transaction(Instant now, std::string_view& input) {
+    const auto answer = transaction_.feed(now, input);
+    if (!answer) return false;
+    give({}, *answer);
     return true;
 }
 
@@ -340,15 +257,91 @@ bool ServerSession::take_early(Instant now, std::string_view input) {
     return true;
 }
 
-// ---- The text of a message that was refused at DATA ----
+// ---- Commands ----
 
-void ServerSession::refuse_data(std::string_view line, const ServerReply& reply) {
-    refuse_command(line, reply);
-    expect_refused_text(reply);
+void ServerSession::on_line(Instant now, std::string_view line, bool is_too_long) {
+    ++commands_of_turn_;
+    const Verb verb = verb_of(line);
+    if (refused_text_ && is_of_refused_text(now, verb, line)) return;
+    early_.begin_reply(verb, client_.info.rights.is_own, client_.is_extended,
+                       !client_.helo_name.empty());
+    auto command = is_too_long ? std::unexpected(ServerReply{500, {5, 5, 2}, "line too long"})
+                               : parse_command(line, extensions_, transaction_.is_smtputf8());
+    if (command) return on_command(now, std::move(*command), line);
+    // How many bytes are to be skipped is unknown: nothing that follows can be understood.
+    if (verb == Verb::bdat)
+        return end_for_input(line, command.error(), "a BDAT that cannot be read");
+    auto answer = mistake(std::move(command.error()));
+    answer.refuses_data = verb == Verb::data;
+    give(line, answer);
 }
 
+void ServerSession::on_command(Instant now, Command command, std::string_view line) {
+    enter_command(now);
+    if (command.verb == Verb::quit) {
+        const ServerReply reply{221, {2, 0, 0}, options_.hostname + " says goodbye"};
+        return end_with(reply, EndReason::quit, "QUIT");
+    }
+    const auto answer = obey(now, std::move(command));
+    if (answer.kind == Answer::Kind::none) asked_line_.assign(line.substr(0, asked_line_bytes_max));
+    give(line, answer);
+}
+
+Answer ServerSession::obey(Instant now, Command command) {
+    auto& arguments = command.arguments;
+    switch (command.verb) {
+        case Verb::ehlo:
+        case Verb::helo: return hello(now, command.verb, std::get<HelloArguments>(arguments));
+        case Verb::mail:
+            return transaction_.mail(now, std::get<MailArguments>(std::move(arguments)));
+        case Verb::rcpt:
+            return transaction_.rcpt(now, std::get<RcptArguments>(std::move(arguments)));
+        case Verb::data: return transaction_.data(now);
+        case Verb::bdat: return transaction_.bdat(now, std::get<BdatArguments>(arguments));
+        case Verb::rset: transaction_.reset("RSET"); return idle({250, {2, 0, 0}, "forgotten"});
+        case Verb::noop: return idle({250, {2, 0, 0}, "here"});
+        case Verb::vrfy: return idle({252, {2, 0, 0}, "cannot verify, send to the address to see"});
+        case Verb::help:
+            return idle({214,
+                         {2, 0, 0},
+                         "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
+                         "this is Posthouse, a mail relay; its postmaster is " +
+                             postmaster_of(options_).address});
+        case Verb::etrn: return etrn(now, std::get<EtrnArguments>(std::move(arguments)));
+        case Verb::quit:
+        case Verb::expn:
+        case Verb::starttls:
+        case Verb::auth:
+        case Verb::unknown: break;  // on_command() obeys QUIT, the parser has refused the others
+    }
+    std::unreachable();
+}
+
+// RFC 5321 section 4.1.4: a name that means nothing is no reason to refuse; EHLO in the middle is
+// RSET.
+Answer ServerSession::hello(Instant now, Verb verb, const HelloArguments& arguments) {
+    transaction_.reset("EHLO");
+    client_.helo_name = arguments.name;
+    client_.is_extended = verb == Verb::ehlo;
+    if (!client_.is_extended) return idle({250, {}, options_.hostname});
+    return idle({250, {}, ehlo_text(options_, extensions_, client_.info.rights, now)});
+}
+
+// RFC 1985. A client that may not use it gets the reply of a server that does not know it.
+Answer ServerSession::etrn(Instant now, EtrnArguments arguments) {
+    if (!client_.info.rights.may_wake) return mistake(etrn_not_available());
+    if (client_.helo_name.empty()) return mistake(out_of_order("send EHLO first"));
+    if (transaction_.has_mail()) return mistake(out_of_order("not while a MAIL is under way"));
+    events_.emplace_back(server_event::EtrnAsked{std::move(arguments)});
+    state_ = State::waking;
+    clock_.suspend(now);
+    return {};
+}
+
+// ---- The text of a message that was refused at DATA ----
+
 void ServerSession::expect_refused_text(const ServerReply& reply) {
-    if (state_ == State::command && client_.rights.is_own)
+    if (state_ == State::command && client_.info.rights.is_own)
         refused_text_.emplace(reply, data_limits(options_));
 }
 
@@ -361,7 +354,8 @@ bool ServerSession::is_of_refused_text(Instant now, Verb verb, std::string_view 
             if (line == ".") finish_refused_text(now);
             return true;
         case RefusedText::Line::unclear:
-            end_for_input(line, closing({4, 7, 0}, "this may be the text behind a refused DATA"),
+            end_for_input(line,
+                          replies_.closing({4, 7, 0}, "this may be the text behind a refused DATA"),
                           "perhaps the text behind a refused DATA");
             return true;
     }
@@ -369,7 +363,7 @@ bool ServerSession::is_of_refused_text(Instant now, Verb verb, std::string_view 
 }
 
 void ServerSession::enter_refused_text(Instant now) {
-    reset_transaction("refused");
+    transaction_.reset("refused");
     state_ = State::refused_text;
     refused_text_->begin();
     clock_.await_data(now);
@@ -383,7 +377,7 @@ bool ServerSession::step_refused_text(Instant now, std::string_view& input) {
         case RefusedText::Skipped::some: break;
         case RefusedText::Skipped::all: finish_refused_text(now); break;
         case RefusedText::Skipped::too_much:
-            end_with(closing({4, 7, 0}, "too much text after a refused DATA"),
+            end_with(replies_.closing({4, 7, 0}, "too much text after a refused DATA"),
                      EndReason::too_many_errors, {});
             break;
     }
@@ -391,29 +385,33 @@ bool ServerSession::step_refused_text(Instant now, std::string_view& input) {
 }
 
 void ServerSession::finish_refused_text(Instant now) {
-    append_reply(output_, refused_text_->reply());
+    replies_.add(refused_text_->reply());
     refused_text_.reset();
     enter_command(now);
 }
 
 // ---- Answers and ends ----
 
-void ServerSession::say(std::uint16_t code, EnhancedStatus status, std::string_view text) {
-    append_reply(output_, {code, status, std::string(text)});
+void ServerSession::give(std::string_view line, const Answer& answer) {
+    follow_transaction();
+    if (const auto ended = replies_.give(line, answer)) return end(ended->reason, ended->text);
+    if (answer.refuses_data) expect_refused_text(answer.reply);
 }
 
-void ServerSession::say_refused(std::string_view line, const ServerReply& reply,
-                                bool is_repetition) {
-    events_.emplace_back(
-        Refused{std::string(line.substr(0, logged_bytes_max)), reply, is_repetition});
-    append_reply(output_, reply);
+void ServerSession::follow_transaction() {
+    if (transaction_.state() != TransactionDialogue::State::command) {
+        state_ = State::transaction;
+    } else if (state_ == State::transaction) {
+        state_ = State::command;
+    }
 }
 
-// The client's mistake: too many of them end the session.
-void ServerSession::refuse_command(std::string_view line, const ServerReply& reply) {
-    if (++errors_ < limits::session_errors_max) return say_refused(line, reply);
-    events_.emplace_back(Refused{std::string(line.substr(0, logged_bytes_max)), reply});
-    end_with(closing({4, 7, 0}, "too many errors"), EndReason::too_many_errors, {});
+bool ServerSession::is_in(TransactionDialogue::State state) const {
+    return state_ == State::transaction && transaction_.state() == state;
+}
+
+bool ServerSession::is_deciding() const {
+    return state_ == State::waking || is_in(TransactionDialogue::State::deciding);
 }
 
 void ServerSession::enter_command(Instant now) {
@@ -421,26 +419,22 @@ void ServerSession::enter_command(Instant now) {
     clock_.await_command(now);
 }
 
-ServerReply ServerSession::closing(EnhancedStatus status, std::string_view why) const {
-    return {421, status, options_.hostname + " closes the connection: " + std::string(why)};
-}
-
 void ServerSession::end_for_input(std::string_view input, const ServerReply& reply,
                                   std::string_view why) {
-    events_.emplace_back(Refused{std::string(input.substr(0, logged_bytes_max)), reply});
+    replies_.log_refused(input, reply);
     end_with(reply, EndReason::violation, why);
 }
 
 void ServerSession::end_with(const ServerReply& reply, EndReason reason, std::string_view text) {
-    append_reply(output_, reply);
+    replies_.add(reply);
     end(reason, text);
 }
 
 void ServerSession::end(EndReason reason, std::string_view text) {
-    if (incoming_ && incoming_->phase == Phase::announced) abort_message(text);
+    transaction_.abort(text);
     state_ = State::ended;
     clock_.stop();
-    events_.emplace_back(SessionEnded{reason, std::string(text)});
+    events_.emplace_back(server_event::SessionEnded{reason, std::string(text)});
 }
 
 }  // namespace mta::smtp
