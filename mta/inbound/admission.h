@@ -27,7 +27,7 @@ public:
 
     // `is_own`: the client may relay.
     [[nodiscard]] Verdict verdict(const IpAddress& client, bool is_own) const;
-    // The connection counts until leave(). Whether it is welcome has been asked before.
+    // The connection counts until leave(). The caller has asked for the verdict before.
     [[nodiscard]] Ticket enter(const IpAddress& client, bool is_own);
     void leave(const Ticket& ticket);
 

@@ -24,10 +24,10 @@ struct Services {
     const io::Clock& clock;
     Log& log;
     intake::Services intake;
-    // Mail for a domain, or (`is_tree`) for all below it too, is wanted now: ETRN. Null: ETRN is
-    // not offered.
+    // Tries mail for a domain, or (`is_tree`) for all domains below it too, now (ETRN). If null,
+    // ETRN is not offered.
     std::function<WakeUp(const std::string& domain, bool is_tree)> on_wake = nullptr;
-    Statistics* statistics = nullptr;  // counted there, if anywhere
+    Statistics* statistics = nullptr;  // may be null
 };
 
 // One client. Moves bytes between its stream and its smtp::ServerSession, and messages between the
@@ -44,7 +44,7 @@ struct Services {
 //
 // The session and the reception never see each other; each answers with events.
 //
-// The number of bytes in memory is bounded whatever the client sends: the session holds at most a
+// The number of bytes in memory is bounded for any client: the session holds at most a
 // chunk, the store has at most one chunk of this client under way, and then the stream is not read.
 // A session that rests, because its client pipelines very many commands, goes on in the next turn
 // of the loop.
@@ -60,7 +60,7 @@ public:
     Connection& operator=(const Connection&) = delete;
     ~Connection() = default;
 
-    // First.
+    // To be called first.
     void start();
     // Ends with 421 at the next safe point: a message past its final dot gets its reply first.
     void shutdown();

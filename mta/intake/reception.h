@@ -50,7 +50,7 @@ struct Services {
 // message is stored and delivered all the same.
 class Reception {
 public:
-    // Whether new mail can be taken now.
+    // The answer to check(): whether new mail can be taken now.
     struct Checked {
         std::optional<queue::StoreError> refusal;
     };
@@ -88,7 +88,7 @@ public:
         std::string source;        // as in Services::on_message
     };
 
-    // `on_event`: there are events to be polled, perhaps.
+    // `on_event` is called when there may be events to poll.
     Reception(const Services& services, std::function<void()> on_event);
     Reception(const Reception&) = delete;
     Reception& operator=(const Reception&) = delete;

@@ -7,7 +7,7 @@
 namespace mta::smtp {
 namespace {
 
-// The host was up, and the session is over: that is no answer about this message.
+// The host was up and the session is over, which says nothing about this message.
 bool is_break(const DeliveryError& error) {
     return error.scope != Scope::host && (error.reply_code == 0 || error.reply_code == 421);
 }
@@ -18,7 +18,7 @@ const RunningTransaction* find(const std::deque<RunningTransaction>& running,
     return found == running.end() ? nullptr : &*found;
 }
 
-// Nothing of a message was said before RSET, and its failure is about the connection.
+// No command of a message was said before RSET, so a failure of RSET concerns the connection.
 bool is_at_reset(const std::deque<RunningTransaction>& running, const Pipeline& pipeline,
                  bool is_closed_in_order) {
     if (pipeline.is_empty() || pipeline.front().question != Question::rset) return false;
@@ -26,8 +26,7 @@ bool is_at_reset(const std::deque<RunningTransaction>& running, const Pipeline& 
     return waiting != nullptr && !waiting->is_in_doubt(pipeline, is_closed_in_order);
 }
 
-// The extension that a server which only claims to know it breaks at: the first use of it, if that
-// got no answer.
+// The extension that the server perhaps only claims to know: one whose first use got no answer.
 std::optional<SmtpKeyword> suspect_of(const SessionBreak& broken,
                                       const std::deque<RunningTransaction>& running,
                                       const Pipeline& pipeline, const SessionPast& past) {

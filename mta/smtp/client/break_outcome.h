@@ -20,7 +20,7 @@ struct SessionPast {
 
 // What becomes of the transactions under way, and of the session.
 //
-//   the first transaction     has got the break as its error, in doubt if its body had left; it
+//   the first transaction     gets the break as its error, in doubt if its body had left; it
 //                             never began if the connection was stale or RSET failed
 //   one behind it             never began, unless the break is the host's or it had an answer
 //   the session               a failure if the break is the host's, and none if the connection was

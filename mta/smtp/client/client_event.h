@@ -53,7 +53,7 @@ struct TransactionEnded {
     // keyword: PIPELINING, with several commands under way, or CHUNKING, at BDAT. Perhaps the
     // server only claims to know it. Unless `in_doubt`, nothing was taken.
     std::optional<SmtpKeyword> suspect = std::nullopt;
-    bool has_timed_out = false;  // the reason why the session broke
+    bool has_timed_out = false;  // the session broke because of a timeout
     // How many commands of the transaction were answered, without RSET.
     std::uint32_t answers = 0;
     // Which of PIPELINING and CHUNKING were used.

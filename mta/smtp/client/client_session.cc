@@ -177,8 +177,8 @@ void ClientSession::on_unasked_reply(const Reply& reply) {
         {.cause = SessionBreak::Unexpected{reply}, .may_be_stale = is_no && running_.empty()});
 }
 
-// Of a reply that broke off, what its code settles is settled. Returns whether a transaction has
-// ended with it.
+// Settles what the code of a reply that broke off settles. Returns whether a transaction has ended
+// with it.
 bool ClientSession::take_cut_reply(Instant now, const Reply& reply) {
     const bool is_no = reply.first_digit() >= 4;
     if (reply.code == 421) {

@@ -108,8 +108,8 @@ public:
     // recipients of a transaction, can_start() to the limit on transactions.
     [[nodiscard]] const Capabilities& capabilities() const { return capabilities_; }
     [[nodiscard]] bool has_ended() const { return state_ == State::ended; }
-    // The whole body of a transaction has left: it may be delivered, whatever becomes of the
-    // connection.
+    // The whole body of a transaction has left: it may be delivered even if the connection
+    // breaks now.
     [[nodiscard]] bool is_body_out() const {
         return std::ranges::any_of(running_, &RunningTransaction::is_body_complete);
     }

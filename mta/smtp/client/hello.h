@@ -42,13 +42,13 @@ public:
 
     // The next command, if there is one; its reply may be given to on_reply() from now on.
     [[nodiscard]] std::string take_output();
-    // Empty: another command is to be sent.
+    // Returns the result, or no value while there is another command to send.
     [[nodiscard]] std::optional<Result> on_reply(const Reply& reply);
     // The same for a reply that broke off (ReplyParser::take_cut()). Only a refusal counts: after
     // any other reply the owner reports why the reply broke off.
     [[nodiscard]] std::optional<Failure> on_cut_reply(const Reply& reply) const;
 
-    // What is being waited for.
+    // The command whose reply is awaited.
     [[nodiscard]] Stage stage() const;
     [[nodiscard]] Millis timeout() const;
 

@@ -25,7 +25,7 @@ namespace mta::smtp {
 //   what is to be said   [rset ->] mail -> rcpt -> data -> none
 //   the body             waiting -> complete             in memory, with BDAT or after 354
 //                        waiting -> pulling -> complete  from the caller, piece by piece
-//                        waiting, pulling -> dropped     refused, or nobody left to send it to
+//                        waiting, pulling -> dropped     refused, or no recipient is left
 //
 // It is over when nothing is to be said, no reply is awaited and the body is complete or dropped. A
 // transaction that the server cannot take is over from the start.
@@ -61,7 +61,7 @@ public:
     // For the recipients that have no error yet.
     void refuse_rest(const DeliveryError& error);
     // The session broke in the middle of it: the recipients without an answer get the break as
-    // theirs, and `ended` tells which they are.
+    // theirs, and `ended` names them.
     void break_off(DeliveryError error, const Pipeline& pipeline, TransactionEnded& ended);
     // Adds to `ended` all that the session does not know. The object has no further use.
     void conclude(const std::string& remote, const Pipeline& pipeline, TransactionEnded& ended);
@@ -82,7 +82,7 @@ public:
     // in order had sent all that it had to send: with an earlier command unanswered it has not come
     // to the body.
     [[nodiscard]] bool is_in_doubt(const Pipeline& pipeline, bool is_closed_in_order = false) const;
-    // What it is waiting for.
+    // The command or the body whose reply it waits for.
     [[nodiscard]] Stage stage(const Pipeline& pipeline, bool is_closed_in_order = false) const;
 
 private:

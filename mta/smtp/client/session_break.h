@@ -19,7 +19,7 @@ struct SessionBreak {
     struct Nonsense {
         ReplyError error{};
     };
-    // The server said no.
+    // The server refused, with a reply of 4xx or 5xx.
     struct Refusal {
         Reply reply;
         // The command that the refusal counts for, if that is not the one that was answered.
@@ -33,18 +33,18 @@ struct SessionBreak {
     std::variant<Loss, Timeout, Nonsense, Refusal, Unexpected> cause;
     // The server has refused all that is outstanding: no message is in doubt.
     bool is_refusal = false;
-    // An idle connection ends this way, too.
+    // An idle connection may end this way, too.
     bool may_be_stale = false;
     // The dialogue is in step: QUIT may still be said.
     bool is_in_step = false;
     bool chunking_refused = false;
-    // Nothing of the first transaction under way was said: it has to have another connection.
+    // No command of the first transaction under way was said, and it needs another connection.
     bool needs_new_connection = false;
     // The server has closed in order: it had sent all that it had to send.
     bool is_closed_in_order = false;
 
     [[nodiscard]] bool is_timeout() const { return std::holds_alternative<Timeout>(cause); }
-    // What it is for the command under way; `remote` is empty.
+    // The error for the command under way; its `remote` is empty.
     [[nodiscard]] DeliveryError error_at(Stage stage) const;
 };
 

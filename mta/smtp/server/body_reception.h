@@ -24,7 +24,8 @@ public:
     // `trace`: header fields that go in front. `bytes`: expected, as far as is known.
     BodyReception(const DataLimits& limits, std::string_view trace, std::uint64_t bytes);
 
-    // Takes from the front of `input`, as much as there is room for. True: the end has come.
+    // Takes from the front of `input`, as much as there is room for. Returns whether the end has
+    // come.
     [[nodiscard]] bool feed_dotted(std::string_view& input);
     // Takes from the front of `input` at most `bytes_max`, as much as there is room for. Returns
     // how many.
@@ -35,7 +36,7 @@ public:
     [[nodiscard]] bool is_full() const { return bytes_.size() >= limits::body_chunk_bytes_max; }
     [[nodiscard]] std::string take();
 
-    // From outside: there is no place for it.
+    // The driver refuses the message, for example because there is no space.
     void refuse(ServerReply reply);
     [[nodiscard]] bool is_refused() const { return refusal_ || stream_.problem(); }
     // The reply to the message, once its end has come: what refuse() gave, or else that to the
@@ -45,7 +46,7 @@ public:
     [[nodiscard]] std::string_view refusal_cause() const;
     [[nodiscard]] const std::optional<DataProblem>& problem() const { return stream_.problem(); }
 
-    // Right once the end has come.
+    // Valid once the end has come.
     [[nodiscard]] BodyFacts facts() const { return stream_.facts(); }
     [[nodiscard]] const std::string& message_id() const { return stream_.message_id(); }
 

@@ -14,7 +14,7 @@
 namespace mta::smtp {
 namespace {
 
-// The error; without a value there is none.
+// The reply to a mistake; no value if there is none.
 using Problem = std::optional<ServerReply>;
 
 ServerReply syntax_error(std::string text) { return {501, {5, 5, 4}, std::move(text)}; }

@@ -41,7 +41,7 @@ Envelope IncomingEnvelope::take_envelope() {
     if (envelope_.recipients.size() == 1)
         only_recipient_ = in_ascii_if_possible(envelope_.recipients.front().address);
     auto envelope = std::move(envelope_);
-    // What is asked for afterwards, too.
+    // These are asked for afterwards, too.
     envelope_ = {};
     envelope_.smtputf8 = envelope.smtputf8;
     envelope_.requests.priority = envelope.requests.priority;

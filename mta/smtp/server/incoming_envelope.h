@@ -18,7 +18,7 @@ public:
         // Beyond `recipients_max`: the client sends the rest with the next message (RFC 5321
         // section 4.5.3.1.10).
         put_off,
-        put_off_again,  // nor is it the first
+        put_off_again,  // put off, and not as the first one
         // Named again, or put off, limits::excess_recipients_max times.
         repeated_too_often,
         put_off_too_often,
@@ -27,11 +27,11 @@ public:
     IncomingEnvelope(const MailArguments& arguments, const Requests& requests);
 
     [[nodiscard]] Rcpt add(Recipient recipient, std::uint32_t recipients_max);
-    // A recipient was refused: without any other, the reply to DATA says so.
+    // A recipient was refused. If none is accepted, the reply to DATA says so.
     void set_recipient_refused() { has_refused_recipients_ = true; }
-    // Why a message cannot begin; nothing if it can.
+    // Why a message cannot begin; no value if it can.
     [[nodiscard]] std::optional<ServerReply> refusal_to_begin() const;
-    // Once, when the message begins.
+    // To be called once, when the message begins.
     [[nodiscard]] Envelope take_envelope();
 
     [[nodiscard]] const std::optional<std::uint64_t>& declared_size() const {
@@ -39,9 +39,9 @@ public:
     }
     [[nodiscard]] bool is_smtputf8() const { return envelope_.smtputf8; }
     [[nodiscard]] std::int8_t priority() const { return envelope_.requests.priority; }
-    // It was asked for with a higher one.
+    // The client asked for a higher priority.
     [[nodiscard]] bool is_priority_lowered() const { return is_priority_lowered_; }
-    // Empty unless there is only one. After take_envelope().
+    // The recipient if there is only one, otherwise empty. Valid after take_envelope().
     [[nodiscard]] const std::string& only_recipient() const { return only_recipient_; }
 
 private:

@@ -6,7 +6,7 @@
 
 namespace mta::smtp {
 
-// Cuts command lines out of a client's input, in whatever pieces it arrives.
+// Cuts command lines out of a client's input, which arrives in pieces of any size.
 //
 // A line ends with CRLF and nothing else. A bare CR is part of the line. A bare LF ends it, too,
 // but as a mistake: the client may be waiting for a reply, and what follows may be part of the
@@ -20,8 +20,8 @@ public:
         bool is_too_long = false;
     };
 
-    // Takes from the front of `input`, which is not empty, to the end of the line at most. Nothing
-    // is returned while the line's end has not come.
+    // Takes from the front of `input`, which is not empty, to the end of the line at most. Returns
+    // no value while the line's end has not come.
     [[nodiscard]] std::optional<Line> take(std::string_view& input);
 
 private:

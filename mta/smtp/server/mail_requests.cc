@@ -9,8 +9,8 @@
 namespace mta::smtp {
 namespace {
 
-// When the message may go (RFC 4865). A time that has passed is no wish that can be granted, and
-// most probably a mistake.
+// When the message may go (RFC 4865). A time that has passed is most probably a mistake, so it is
+// refused.
 std::expected<Instant, ServerReply> release_of(const MailArguments& arguments,
                                                const ServerOptions& options, Instant now) {
     Instant release{};
@@ -49,7 +49,7 @@ std::expected<Requests, ServerReply> requests_of(const MailArguments& arguments,
     requests.release = *release;
     if (!arguments.by) return requests;
     const auto& by = *arguments.by;
-    // RFC 2852 section 3: what cannot be promised is refused now, not later.
+    // RFC 2852 section 3: a time that cannot be kept is refused now, not later.
     if (by.mode == ByMode::give_back && std::cmp_less(by.seconds, options.deliver_by_min_s)) {
         return std::unexpected(ServerReply{555,
                                            {5, 5, 4},

@@ -13,9 +13,9 @@ namespace mta::smtp {
 // What follows a DATA of our own client that was refused: the next command, or the text of the
 // message all the same.
 //
-// A client that does not wait sends the text even if its DATA was refused, in whatever form DATA
-// came. The text may contain commands of somebody else, so it is never obeyed: it is skipped to its
-// end, and gets the reply that DATA got. The first line decides what the input is:
+// A client that does not wait sends the text even if its DATA was refused, a malformed DATA too.
+// The text may contain commands that another person has written, so it is never obeyed: it is
+// skipped to its end, and gets the reply that DATA got. The first line decides what the input is:
 //
 //   the first line     the client never sent early    the client has sent early
 //   arrives early                                     the text
@@ -37,13 +37,13 @@ public:
     RefusedText(ServerReply reply, const DataLimits& limits)
         : reply_(std::move(reply)), limits_(limits) {}
 
-    // What the first line after the reply to DATA is.
+    // Classifies the first line after the reply to DATA.
     [[nodiscard]] static Line kind_of(Verb verb, std::string_view line, bool has_sent_early);
     // The text begins with what comes next.
     void begin() { stream_.emplace(limits_, std::string_view{}, scratch_); }
     // After begin(): takes text off the front of `input`.
     [[nodiscard]] Skipped skip(std::string_view& input);
-    // That to DATA, for the text.
+    // The reply to DATA, which the text gets, too.
     [[nodiscard]] const ServerReply& reply() const { return reply_; }
 
 private:

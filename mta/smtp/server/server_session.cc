@@ -244,7 +244,7 @@ bool ServerSession::step_transaction(Instant now, std::string_view& input) {
     return true;
 }
 
-// False: no more can be processed.
+// Returns whether processing may go on.
 bool ServerSession::take_early(Instant now, std::string_view input) {
     if (state_ == State::idle || state_ == State::resting || state_ == State::ended) return false;
     if (early_.verdict() == EarlyInput::Verdict::refused) {
@@ -345,7 +345,7 @@ void ServerSession::expect_refused_text(const ServerReply& reply) {
         refused_text_.emplace(reply, data_limits(options_));
 }
 
-// False: the line is a command to obey.
+// Returns false if the line is a command to obey.
 bool ServerSession::is_of_refused_text(Instant now, Verb verb, std::string_view line) {
     switch (RefusedText::kind_of(verb, line, early_.is_seen())) {
         case RefusedText::Line::command: refused_text_.reset(); return false;

@@ -82,7 +82,7 @@ public:
     ServerSession& operator=(const ServerSession&) = delete;
     ~ServerSession() = default;
 
-    // First: the greeting.
+    // To be called first; the session greets.
     void on_connected(Instant now);
 
     void on_bytes(Instant now, std::string_view bytes);
@@ -119,7 +119,7 @@ public:
     [[nodiscard]] bool is_resting() const { return state_ == State::resting; }
     // In a later turn: takes the next ones, if the session still rests.
     void go_on(Instant now);
-    // False: pause reading. Bytes that come all the same are held.
+    // If not, reading is to be paused. Bytes that come all the same are held.
     [[nodiscard]] bool wants_input() const;
 
 private:

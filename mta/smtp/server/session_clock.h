@@ -9,12 +9,12 @@
 
 namespace mta::smtp {
 
-// A session may be without mail for so many times the timeout of a command: 421 4.4.2.
+// A session without mail ends after so many times the timeout of a command: 421 4.4.2.
 inline constexpr std::int64_t silent_commands_max = 6;
 // The timeout of a command while connections are scarce, as Postfix has it under stress.
 inline constexpr Millis stress_timeout{10'000};
 
-// How long a session waits for its client, and what for.
+// Knows how long a session waits for its client, and what for.
 //
 //   await_command()  a whole command line must come within command_timeout, and mail within six
 //                    times as long since the last end_silence()
@@ -32,7 +32,7 @@ public:
     void suspend(Instant now);
     void resume(Instant now);
 
-    // There is mail, or a sign of it.
+    // Mail has come, or a sign of it.
     void end_silence(Instant now) { silent_since_ = now; }
     [[nodiscard]] Instant silent_since() const { return silent_since_; }
     void count_data(Instant now, std::size_t bytes);
@@ -41,7 +41,7 @@ public:
 
     // May be earlier than needed: bytes do not move it, expire() does.
     [[nodiscard]] std::optional<Instant> deadline() const;
-    // What has not come in time, in words; nothing if there is still time.
+    // Says what has not come in time; no value if there is still time.
     [[nodiscard]] std::optional<std::string_view> expire(Instant now);
 
 private:
