@@ -8,7 +8,7 @@ namespace {
 
 using mta::Millis;
 
-// By how much the wait that a remote asks for may exceed the schedule's.
+// The wait that a remote asks for may exceed that of the schedule by so much.
 constexpr Millis beyond_schedule_max{3'600'000};
 
 Millis spread(Millis delay, std::uint32_t percent, double jitter) {

@@ -6,7 +6,8 @@
 
 namespace queue {
 
-// When to try again, how long, and when to tell the sender (conf::Retry, without the layer).
+// When a message is tried again, for how long, and when its sender is notified. It has the values
+// of conf::Retry, which this folder does not see.
 struct RetryPolicy {
     std::vector<mta::Millis> schedule;  // before the 2nd, 3rd... attempt
     mta::Millis max_interval{};
@@ -16,35 +17,35 @@ struct RetryPolicy {
     std::vector<mta::Millis> delay_notices;  // ages, ascending
 };
 
-// Pause before the next attempt after `attempts` ones (at least 1): the schedule's, and when it has
-// run out its last one doubled again and again, at most max_interval. `jitter` in [-1, 1] spreads
-// it by jitter_percent either way, so that the retries of one burst do not come as one.
+// The pause before the next attempt after `attempts` attempts (at least 1): that of the schedule,
+// and behind its end the last one doubled again and again, at most max_interval. `jitter` in
+// [-1, 1] spreads it by jitter_percent either way, so that the retries of a burst are no burst.
 [[nodiscard]] mta::Millis retry_delay(const RetryPolicy& policy, std::uint32_t attempts,
                                       double jitter);
 
-// The same when the other side has said how long to wait (`hint`): that long and up to
-// jitter_percent more, but not less than 30 s or a quarter of `scheduled` (who says "in a minute"
-// for days is not asked each minute), and not more than an hour beyond it (a strange hint must cost
-// nobody a day).
+// The same when the remote has said how long to wait (`hint`): that long and up to jitter_percent
+// more. It is not less than 30 s or a quarter of `scheduled`, so that a server which says "in a
+// minute" for days is not asked each minute, and not more than an hour beyond `scheduled`, so that
+// a strange hint cannot cost a day.
 [[nodiscard]] mta::Millis hinted_delay(const RetryPolicy& policy, mta::Millis hint,
                                        mta::Millis scheduled, double jitter);
 
-// No wait that this schedule makes is longer, hints and jitter included.
+// No wait of this policy is longer, hints and jitter included.
 [[nodiscard]] mta::Millis longest_wait(const RetryPolicy& policy);
 
-// The last attempt before a message expires is made this long before it, so that it is not bounced
-// without having been tried at the end (a retry that would come after the expiry is clipped).
-// Nothing of a short life is lost: at most a twentieth of `lifetime`.
+// How long before its expiry a message is tried for the last time. A retry that would come after
+// the expiry is moved there, so that no message is bounced without an attempt at the end. The
+// margin is at most a twentieth of `lifetime`, so that a short life is not cut by much.
 [[nodiscard]] mta::Millis last_attempt_margin(mta::Millis lifetime);
 
-// The next attempt of a message that expires at `expiry`: now + delay, clipped; the expiry itself
-// when even the last attempt is behind us. What has outlived its expiry (nobody could try it) waits
-// its delay.
+// The next attempt of a message that expires at `expiry`: now + delay, but no later than the last
+// attempt, and the expiry itself if even that has passed. A message that has outlived its expiry
+// without an attempt waits for its delay.
 [[nodiscard]] mta::Instant next_attempt(mta::Instant now, mta::Millis delay, mta::Instant expiry,
                                         mta::Millis lifetime);
 
-// first, doubled with each failure in a row (from 1), at most `max`, spread like retry_delay() by
-// 10 %.
+// `first`, doubled with each failure in a row (from 1), at most `max`, and spread by 10 % as in
+// retry_delay().
 [[nodiscard]] mta::Millis exponential_delay(mta::Millis first, mta::Millis max,
                                             std::uint32_t failures, double jitter);
 

@@ -7,8 +7,8 @@
 
 namespace queue {
 
-// The recipients of one message that go to one destination together: what waits in a line and what
-// a delivery takes. Which recipients they are, the recipients' entries say
+// The recipients of one message that go to one destination together. Bundles wait in lines, and a
+// delivery takes one. The entries of the recipients say which bundle they are in
 // (RecipientEntry::bundle).
 struct Bundle {
     enum class State : std::uint8_t {
@@ -17,7 +17,7 @@ struct Bundle {
         delivering,  // taken by a delivery
     };
     MessageHandle message;
-    // Where it waits, or came from: one of the two, the domain while it is routing.
+    // Where it waits, or came from. One of the two is set: the domain while it is routing.
     DomainHandle domain;
     SiteHandle site;
     SenderGroup sender;  // takes turns with others
@@ -27,16 +27,16 @@ struct Bundle {
     BundleHandle previous_of_message;
     BundleHandle previous;
     BundleHandle next;
-    // The number of attempts that had failed at its domain or site when it came there. If there are
-    // more now, what it waits for was tried in vain meanwhile.
+    // How many attempts had failed at its domain or site when it came there. If there are more
+    // now, what it waits for was tried in vain meanwhile.
     std::uint32_t failures_seen = 0;
     State state = State::routing;
     // Which of the sender's lines it stands in.
     std::int8_t priority = 0;
     bool is_retry : 1 = false;
     bool is_huge : 1 = false;
-    bool is_of_one : 1 = false;  // of a recipient that goes alone: no other joins it
-    // It has had the next turn because other recipients broke its session; it gets that only once.
+    bool is_of_one : 1 = false;  // its recipient goes alone: no other joins it
+    // It was given the next turn because other recipients broke its session; that happens once.
     bool has_gone_first : 1 = false;
     bool is_aside : 1 = false;  // of its destination's line (Destination::set_aside())
     bool has_stood_aside : 1 = false;
@@ -45,7 +45,7 @@ static_assert(sizeof(Bundle) <= 48);
 
 using BundleSlab = Slab<Bundle>;
 
-// A FIFO of bundles, linked through the bundles: removing one from the middle costs a constant.
+// A FIFO of bundles. It is linked through the bundles, so each call costs the same.
 class BundleLine {
 public:
     [[nodiscard]] bool empty() const { return !first_; }

@@ -22,7 +22,7 @@ void put(std::string& out, T value) {
     out.append(bytes, sizeof bytes);
 }
 
-// At `at`, over what is there.
+// Overwrites the bytes from `at` on.
 template <std::unsigned_integral T>
 void put_at(std::string& out, std::size_t at, T value) {
     MTA_ASSERT(at + sizeof(T) <= out.size());
@@ -41,8 +41,8 @@ template <std::unsigned_integral T>
     return static_cast<T>(value);
 }
 
-// At most 65,535 bytes: a longer string is cut, so that no input can stop the writer. (None is
-// longer: an SMTP command line has at most 4096 bytes.)
+// Cuts the string after 65,535 bytes, so that no input can stop the writer. (No string is longer:
+// an SMTP command line has at most 4096 bytes.)
 inline void put_string(std::string& out, std::string_view text) {
     text = text.substr(0, UINT16_MAX);
     put(out, static_cast<std::uint16_t>(text.size()));
@@ -50,7 +50,7 @@ inline void put_string(std::string& out, std::string_view text) {
 }
 
 // Takes values off the front. A read beyond the end returns zero or an empty string and makes ok()
-// false for good: check it once, at the end.
+// false for good, so one check at the end is enough.
 class ByteReader {
 public:
     explicit ByteReader(std::string_view bytes) : rest_(bytes) {}

@@ -9,21 +9,21 @@ struct ConcurrencyPolicy {
     std::uint32_t max = 20;
 };
 
-// How many connections something (a destination, a host) may have at a time. It grows with success
-// while it is what limits us: doubled with each round of answers until the first trouble, and by
-// one a round from then on. Trouble halves it, whatever else of the same burst fails. After an
-// outage it begins with one: 1, 2, 4...
+// How many connections a destination or a host may have at a time. The limit grows with success
+// while all of it is used: it doubles with each round of answers until the first failure, and grows
+// by one a round from then on. A failure halves it, and further failures of the same burst change
+// nothing. After an outage it begins with one: 1, 2, 4...
 class Concurrency {
 public:
     explicit Concurrency(ConcurrencyPolicy policy = {})
         : policy_(policy), limit_(clamp(policy.start)), doubles_below_(policy.max) {}
 
     [[nodiscard]] std::uint32_t limit() const { return limit_; }
-    // Grows each time that the limit is lowered: a failure counts only if its attempt began after
-    // that.
+    // Grows each time that the limit is lowered. A failure counts only if its attempt began in the
+    // present epoch.
     [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
 
-    // `in_use`: connections that were at work, the successful one included.
+    // `in_use`: the connections that were at work, including the successful one.
     void on_success(std::uint32_t in_use) {
         if (in_use < limit_) return;
         if (limit_ >= doubles_below_ && ++successes_at_limit_ < std::max(limit_, patience_)) return;
@@ -33,7 +33,7 @@ public:
     void on_failure(std::uint32_t in_use, std::uint32_t epoch_at_start) {
         if (epoch_at_start == epoch_) lower(std::min(limit_, std::max(in_use, 1u)) / 2);
     }
-    // The other side has said how many are too many.
+    // The remote has said how many connections are too many.
     void lower_to(std::uint32_t limit) {
         if (limit >= limit_) return;
         lower(limit);
@@ -67,7 +67,8 @@ private:
     std::uint32_t limit_;
     std::uint32_t doubles_below_;
     std::uint32_t successes_at_limit_ = 0;
-    std::uint32_t patience_ = 0;  // successes at a limit that was named, before one more is tried
+    // Successes at a limit that the remote has named, before one connection more is tried.
+    std::uint32_t patience_ = 0;
     std::uint32_t epoch_ = 0;
 };
 

@@ -19,19 +19,20 @@ namespace queue {
 struct DestinationPolicy {
     ConcurrencyPolicy concurrency;
     ProbePolicy probes;
-    std::optional<mta::Rate> message_rate = std::nullopt;     // nothing: any
+    // Empty: no limit.
+    std::optional<mta::Rate> message_rate = std::nullopt;
     std::optional<mta::Rate> connection_rate = std::nullopt;  // of attempts to connect
 };
 
 // What a delivery takes from a destination's rates.
 struct DeliveryNeeds {
     bool message = true;
-    bool connection = true;  // false: there is an idle one
-    // So many connections more than limit() may be at work: some of them do not count.
+    bool connection = true;  // not if there is an idle one
+    // So many connections more than limit() may be at work, because some of them do not count.
     std::uint32_t beyond_limit = 0;
 };
 
-// What was taken from a destination's rates: TokenBucket::last_taken(), of those that matter still.
+// What was taken from a destination's rates (TokenBucket::last_taken()), as far as it still counts.
 struct RatesTaken {
     std::optional<mta::Instant> messages;
     std::optional<mta::Instant> connections;
@@ -39,19 +40,19 @@ struct RatesTaken {
     [[nodiscard]] bool is_empty() const { return !messages && !connections; }
 };
 
-// Where mail goes to, a next hop with everything that is shared by the mail for it: the lines of
-// bundles that wait, in which senders take turns, its health (a circuit with one probe at a time),
-// the number of connections that it may have, and its pace.
+// A next hop, with everything that is shared by the mail for it: the lines of waiting bundles, in
+// which senders take turns, its health (a circuit with one probe at a time), the number of
+// connections that it may have, and its pace.
 //
-// Each wait has a name: the first of these that holds is what a bundle in line waits for (and what
-// `why` says).
-//   closed           its hours to begin (the caller's open())
-//   down             the probe (health().next_probe(); nothing: it is under way)
-//   slowed           the end of a pause (next_start()): it is up and breaks sessions; only who
-//                    needs a new connection
+// Each wait has a name. A bundle in line waits for the first of these that holds, and `why` shows
+// it:
+//   closed           the begin of the destination's hours (the caller's open())
+//   down             the probe (health().next_probe(); empty while it is under way)
+//   slowed           the end of a pause (next_start()): the destination is up and breaks sessions;
+//                    only for a bundle that needs a new connection
 //   limit            a connection of this destination to become free
-//   message_rate     the time at which its message rate allows the next one (next_allowed())
-//   connection_rate  the same of its connection rate; only who needs a new connection
+//   message_rate     the time at which the message rate allows the next one (next_allowed())
+//   connection_rate  the same of the connection rate; only for a bundle that needs a new connection
 //   mailbox          the end of the delivery to a mailbox: all bundles stand aside (the caller's)
 //   turn             its turn among the destinations (the caller's limit over all of them)
 class Destination {
@@ -78,10 +79,11 @@ public:
     [[nodiscard]] const Health& health() const { return health_; }
     [[nodiscard]] std::uint32_t limit() const { return concurrency_.limit(); }
     [[nodiscard]] std::uint32_t delivering() const { return delivering_; }
-    // Connections at work, or on the way to be: what limit() limits.
+    // Connections that are at work or being opened: what limit() limits.
     [[nodiscard]] std::uint32_t busy() const { return busy_; }
     [[nodiscard]] std::uint32_t waiting() const { return lines_.size() + aside_.size(); }
-    // To be taken when an attempt begins: what has changed since then, its end has to know.
+    // The caller takes it when an attempt begins and returns it with the end of the attempt, which
+    // shows what has changed in between.
     struct Mark {
         std::uint64_t successes = 0;
         std::uint32_t epoch = 0;
@@ -103,7 +105,7 @@ public:
         leave(bundles, bundle);
         return bundle;
     }
-    // It has had its turn for nothing, through no fault of its own.
+    // For a bundle whose turn came to nothing through no fault of its own.
     void line_up_first(BundleSlab& bundles, BundleHandle bundle) {
         lines_.push_front(bundles, bundle);
     }
@@ -114,7 +116,7 @@ public:
     }
     // Only if in_line() > 0.
     [[nodiscard]] BundleHandle next_bundle() const { return lines_.next(); }
-    // The same, and another's turn is next. The bundle stays in line.
+    // The same, and the turn passes on. The bundle stays in line.
     [[nodiscard]] BundleHandle take_turn() { return lines_.take_turn(); }
 
     // ---- Deliveries ----
@@ -122,10 +124,11 @@ public:
     [[nodiscard]] bool may_start(mta::Instant now, Needs needs = {}) const {
         return wait(now, needs) == Wait::turn;
     }
-    // A delivery on a connection of its own. Only if may_start(). True: it is the probe.
+    // Begins a delivery on a connection of its own. Only if may_start(). Returns true if it is the
+    // probe.
     bool start(mta::Instant now, Needs needs = {});
-    // One that follows another on the same connection, before that one has ended (pipelining): it
-    // needs no connection more. Only while up and with bundles in line.
+    // Whether a delivery may follow another one on the same connection before that has ended
+    // (pipelining). It needs no further connection. Only while up and with bundles in line.
     [[nodiscard]] bool may_follow(mta::Instant now) const {
         return !is_closed_ && health_.is_up() && in_line() > 0 && messages_.may_take(now);
     }
@@ -133,12 +136,12 @@ public:
     [[nodiscard]] bool is_slowed() const { return pace_.is_slowed(); }
     // While slowed: when the next connection may begin.
     [[nodiscard]] mta::Instant next_start() const { return pace_.next_start(); }
-    // When the rates allow it; a time that has passed: now.
+    // When the rates allow it; a time in the past means now.
     [[nodiscard]] mta::Instant next_allowed(Needs needs) const;
-    // A delivery that was started needs more (another host, another connection). Only from
+    // For a delivery under way that needs more: another host, another connection. Only from
     // next_allowed() on.
     void take(mta::Instant now, Needs needs);
-    // How far the rates are used: after a take(), what give_back() asks for.
+    // How far the rates are used. give_back() takes the value from right after the take().
     struct Taken {
         mta::Instant messages;
         mta::Instant connections;
@@ -151,7 +154,7 @@ public:
         if (what.message) messages_.give_back(taken.messages);
         if (what.connection) connections_.give_back(taken.connections);
     }
-    // From then on the rates no longer depend on what was sent.
+    // From then on nothing that was sent counts against the rates.
     [[nodiscard]] mta::Instant rates_forgotten_at() const {
         return std::max(messages_.forgotten_at(), connections_.forgotten_at());
     }
@@ -174,17 +177,17 @@ public:
     enum class Change : std::uint8_t { none, went_down, came_up };
     Change end(Ended ended, mta::Instant now);
 
-    // An operator wants to know now.
+    // For an operator's order to try now.
     void probe_now(mta::Instant now) {
         health_.probe_now(now);
         pace_.end_pause(now);
     }
 
-    // Outside of its hours nothing begins, no probe either; what is under way is not touched.
+    // Outside of its hours nothing begins, not even a probe. What is under way goes on.
     [[nodiscard]] bool is_closed() const { return is_closed_; }
     void close() { is_closed_ = true; }
-    // What was known of it is old: one probe if it was down, and the connections that it may have
-    // grow from one again.
+    // What was known of it is old: if it was down it is probed at once, and its limit on
+    // connections grows from one again.
     void open(mta::Instant now) {
         is_closed_ = false;
         concurrency_.on_recovery();

@@ -8,7 +8,7 @@
 namespace queue {
 namespace {
 
-// Stands in a shape for a word of the answer's own.
+// Stands in a shape for a word that only this answer has.
 constexpr char gap = '\x01';
 
 std::uint64_t hash_of(const mta::DeliveryError& error) {
@@ -28,7 +28,7 @@ struct Parts {
 };
 
 Parts take_apart(std::string_view text) {
-    // What could be taken for a gap or an end is kept as it is.
+    // A text that contains a gap's or an end's byte is kept as it is.
     if (text.find('\0') != text.npos || text.find(gap) != text.npos) return {std::string(text), ""};
     Parts parts;
     while (!text.empty()) {
@@ -64,7 +64,7 @@ std::string put_together(const std::string& shape, std::string_view own) {
     return text;
 }
 
-// What the allocator gives for so many, with its own.
+// What the allocator takes for so many bytes, its own included.
 constexpr std::size_t allocated(std::size_t bytes) {
     return bytes == 0 ? 0 : std::max<std::size_t>((bytes + 8 + 15) / 16 * 16, 32);
 }

@@ -13,16 +13,16 @@
 
 namespace queue {
 
-// Texts, each once.
+// Keeps each different text once.
 class TextTable {
 public:
-    // Counts as a use of it, to be given back by release().
+    // Counts one more use, which release() gives back.
     [[nodiscard]] TextHandle intern(std::string_view text);
     void release(TextHandle text);
     [[nodiscard]] const std::string& operator[](TextHandle text) const {
         return entries_[text].text;
     }
-    // In memory, about.
+    // About how much memory it takes.
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
 private:
@@ -33,27 +33,26 @@ private:
     [[nodiscard]] static std::size_t bytes_of(const std::string& text);
 
     Slab<Entry, TextHandle> entries_;
-    std::unordered_map<std::string_view, TextHandle> by_text_;  // into the entries
+    std::unordered_map<std::string_view, TextHandle> by_text_;  // views of the entries' texts
     std::size_t bytes_ = 0;
 };
 
-// What remotes said, each different answer once: a server that is out of order tells a hundred
-// thousand messages the same. Others put something of its own into each answer (an id, a time, our
-// address): then the words that have digits are kept for each, and the text around them once. With
-// that an answer takes a fifth of what it has in bytes.
+// Keeps each different answer of remote servers once, because a broken server gives a hundred
+// thousand messages the same answer. Other servers put an id, a time or our address into each
+// answer: then the words with digits are kept for each answer, and the text around them once. Such
+// an answer takes a fifth of its bytes.
 class ErrorTable {
 public:
-    // Counts as a use of it, to be given back by release().
+    // Counts one more use, which release() gives back. The answer goes with its last use.
     [[nodiscard]] ErrorHandle intern(const mta::DeliveryError& error);
-    // With the last use it goes.
     void release(ErrorHandle error);
-    // Put together anew.
+    // Built from its parts.
     [[nodiscard]] mta::DeliveryError operator[](ErrorHandle error) const;
     [[nodiscard]] mta::Scope scope(ErrorHandle error) const { return entries_[error].scope; }
-    // The same for the same answer, as long as it is used.
+    // Equal for equal answers, as long as the answer is in use.
     [[nodiscard]] const void* identity(ErrorHandle error) const { return &entries_[error]; }
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
-    // In memory, about.
+    // About how much memory it takes.
     [[nodiscard]] std::size_t bytes() const { return bytes_ + texts_.bytes(); }
 
 private:

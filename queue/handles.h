@@ -4,8 +4,8 @@
 
 namespace queue {
 
-// The entries that the queue's memory is made of, and what names them: mta::Handle. A function that
-// takes the handle of a domain cannot be called with the handle of a site.
+// The entries that the queue's memory consists of, and the handles that name them (mta::Handle). A
+// function that takes the handle of a domain cannot be called with the handle of a site.
 
 struct MessageEntry;
 using MessageHandle = mta::Handle<MessageEntry>;
@@ -21,7 +21,7 @@ using DomainSet = mta::HandleSet<DomainHandle>;
 struct Bundle;
 using BundleHandle = mta::Handle<Bundle>;
 
-// A destination, with everything that the queue manager keeps beside it.
+// A destination, with all that the queue manager keeps beside it.
 class Destination;
 using SiteHandle = mta::Handle<Destination>;
 
@@ -29,8 +29,8 @@ using SiteHandle = mta::Handle<Destination>;
 struct SenderEntry;
 using SenderHandle = mta::Handle<SenderEntry>;
 
-// The senders who take turns together at a destination (sender_group_name()). Empty: the null
-// sender's.
+// Senders that share their turns at a destination (sender_group_name()). Empty: the group of the
+// null sender.
 struct SenderGroupTag;
 using SenderGroup = mta::Handle<SenderGroupTag>;
 
@@ -40,7 +40,7 @@ using ErrorHandle = mta::Handle<ErrorEntry>;
 struct TextEntry;
 using TextHandle = mta::Handle<TextEntry>;
 
-// A message in RAM, whole.
+// A whole message in memory.
 struct MessageCopy;
 using CopyHandle = mta::Handle<MessageCopy>;
 

@@ -15,7 +15,7 @@ namespace queue {
 template <class H>
 class IdIndex {
 public:
-    // Empty: there is no such entry.
+    // Empty if there is no such entry.
     template <class IdOf>
     [[nodiscard]] H find(MessageId id, const IdOf& id_of) const {
         if (slots_.empty()) return {};
@@ -85,7 +85,7 @@ public:
             if (slots_[slot] == 0) return false;
         }
     }
-    // True: it was not there. Zero is no id.
+    // Returns true if the id was not there. Zero is no id.
     bool insert(MessageId id) {
         if (contains(id)) return false;
         if ((count_ + 1) * 4 > slots_.size() * 3) {

@@ -20,10 +20,10 @@ inline constexpr MessageId message_id_max = (MessageId{1} << 48) - 1;
 // More than the configuration lets a client name, and what a MessageTable can hold.
 inline constexpr std::size_t recipients_max = 65'535;
 
-// For people, logs and the "250 queued as": Crockford's base 32 in lower case, at least 6 digits
-// ("00001z").
+// The id as users see it, in logs and in "250 queued as": Crockford's base 32 in lower case, at
+// least 6 digits ("00001z").
 [[nodiscard]] std::string format_id(MessageId id);
-// Takes either case; nothing if it is no id.
+// Accepts either case. Empty if the text is no id.
 [[nodiscard]] std::optional<MessageId> parse_id(std::string_view text);
 
 using mta::BodyFacts;
@@ -39,8 +39,8 @@ using mta::Recipient;
 using mta::Requests;
 using mta::Ret;
 
-// An accepted message. A message is immutable once it is made, and the one thing that shards may
-// share (std::shared_ptr<const Message>).
+// An accepted message. It is immutable once made, and the only object that shards share
+// (std::shared_ptr<const Message>).
 //
 // What is delivered, the content, is `added_header` followed by the body. `body` holds the whole
 // body, un-stuffed, if it has at most mta::limits::body_inline_bytes_max bytes; otherwise it is
@@ -54,9 +54,9 @@ struct Message {
     // in front of the body although they became known when part of it was stored. Mostly empty.
     std::string added_header;
     std::string body;
-    std::string message_id;  // the Message-ID header field's value, for the log and `why`; at most
-                             // 255 bytes
-    // Only for reports that we made ourselves (DSNs): what they are about. Zero otherwise.
+    // The value of the Message-ID header field, for the log and `why`; at most 255 bytes.
+    std::string message_id;
+    // Of a report that this relay made (DSN): the message that it is about. Zero otherwise.
     MessageId about = 0;
 
     [[nodiscard]] std::uint64_t body_bytes() const { return facts.size - added_header.size(); }
@@ -65,7 +65,7 @@ struct Message {
     [[nodiscard]] std::string inline_content() const { return added_header + body; }
 };
 
-// What has become of one recipient, kept on disk beside the message.
+// What has become of one recipient. The store keeps it beside the message.
 enum class RecipientPhase : std::uint8_t {
     pending = 0,
     delivered = 1,
@@ -75,16 +75,16 @@ enum class RecipientPhase : std::uint8_t {
     cancelled = 5,
 };
 
-// When new mail is due: at its arrival, or at the release that its sender asked for.
+// When new mail is due: at its arrival, or at the release time that its sender asked for.
 [[nodiscard]] inline mta::Instant first_due(mta::Instant arrival, const Requests& requests) {
     return std::max(arrival, requests.release);
 }
 
 struct RecipientState {
     RecipientPhase phase = RecipientPhase::pending;
-    bool in_doubt =
-        false;  // the last attempt ended after the final dot without a reply: may be delivered
-    bool told_late = false;          // the sender was, of DeliverBy::at having passed (by-mode N)
+    // The last attempt ended after the final dot without a reply: the message may be delivered.
+    bool in_doubt = false;
+    bool told_late = false;  // the sender was notified that DeliverBy::at has passed (by-mode N)
     std::uint8_t delay_notices = 0;  // delay DSNs sent
     std::uint16_t attempts = 0;  // attempts that a remote answered about this message or recipient
     mta::Instant next_due;       // of the next attempt; means nothing unless pending
@@ -99,8 +99,8 @@ struct RecipientState {
     bool operator==(const RecipientState&) const = default;
 };
 
-// What has become of some of a message's recipients, or of all: what is written when one of ten
-// thousand has been answered does not grow with the others.
+// What has become of some of a message's recipients, or of all. So when one recipient of ten
+// thousand is answered, what is written does not grow with the others.
 struct StateChanges {
     struct Change {
         std::uint32_t recipient = 0;  // its number in the envelope
@@ -115,15 +115,15 @@ struct StateChanges {
     StateChanges(const std::vector<RecipientState>& all);
 
     [[nodiscard]] bool are_whole() const { return recipients > 0 && changes.size() == recipients; }
-    // Of a recipient who is in both, the newer state counts.
+    // Of a recipient that is in both, the newer state counts.
     void merge(StateChanges newer);
-    // False: they are another message's, and nothing was done.
+    // Returns false, and changes nothing, if these are the changes of another message.
     [[nodiscard]] bool apply_to(std::vector<RecipientState>& states) const;
     bool operator==(const StateChanges&) const = default;
 };
 
-// What is kept in RAM of a queued message is made from this: no addresses but the sender's, no
-// body. What a store hands over at start.
+// What a store hands over at start. It is all that is kept in RAM of a queued message: no address
+// but the sender's, and no body.
 struct QueuedRecipient {
     std::string domain;              // A-labels, lower case
     std::uint32_t address_hash = 0;  // hash_of_address()
@@ -137,14 +137,14 @@ struct QueuedMessage {
     std::string sender;      // reverse-path; empty: the null sender
     Requests requests = {};
     std::uint32_t message_id_hash = 0;  // hash_of_message_id()
-    // What of it is lost, in words, if it cannot be delivered any more. Empty: it is whole, as far
-    // as was seen.
+    // If it cannot be delivered any more: in words, what of it is lost. Empty if it is whole, as
+    // far as is known.
     std::string damage = {};
     std::vector<QueuedRecipient> recipients;
 };
 
-// Hashes by which addresses and Message-IDs can be looked for without their being in RAM; a hit is
-// to be checked. Part of the spool's format (.idx files).
+// Hashes by which addresses and Message-IDs are looked for while they are on disk only. The caller
+// must check a hit. They are part of the spool's format (.idx files).
 //
 // Of a recipient: the local part without regard to case (nobody is known to tell people apart by
 // it, and operators type what they like), and the domain as Recipient::domain has it.
@@ -156,10 +156,10 @@ struct QueuedMessage {
 
 struct StoredMessage {
     std::shared_ptr<const Message> message;
-    std::vector<RecipientState>
-        states;  // one for each of message->envelope.recipients, in that order
+    // One for each of message->envelope.recipients, in that order.
+    std::vector<RecipientState> states;
 };
-// The same without what is not kept in RAM.
+// The part of it that is kept in RAM.
 [[nodiscard]] QueuedMessage to_queued(const StoredMessage& stored);
 
 }  // namespace queue

@@ -8,14 +8,14 @@
 namespace queue {
 namespace {
 
-// All of them take about as much room as one with its record's frame.
+// The states of so many recipients take about as much room as one with the record's frame.
 constexpr std::size_t few_recipients = 4;
 
 std::uint32_t seconds_of(mta::Instant instant) {
     return static_cast<std::uint32_t>(std::max<std::int64_t>(mta::to_unix_ms(instant), 0) / 1000);
 }
 
-// Every value of Notify together: what RecipientEntry::notify has room for.
+// All bits of Notify: RecipientEntry::notify has room for them.
 constexpr std::uint8_t notify_all = 0x0f;
 
 void take_over(RecipientEntry& entry, const RecipientState& state) {
@@ -170,7 +170,7 @@ void MessageTable::set_error(RecipientEntry& recipient, const mta::DeliveryError
 }
 
 void MessageTable::intern_error(RecipientEntry& recipient, const mta::DeliveryError& error) {
-    // Before the former one is released: it may be the same.
+    // Before the former error is released, because it may be the same one.
     const auto interned = errors_.intern(error);
     release_error(recipient);
     recipient.error = interned;

@@ -20,8 +20,8 @@
 namespace queue {
 
 // What is kept in RAM of each queued message and recipient: about 150 bytes for a message with one
-// recipient, whatever its size. Recipients' addresses, Message-IDs and bodies are on disk; the
-// former two can be looked for by their hashes.
+// recipient, whatever its size. Recipients' addresses, Message-IDs and bodies are on disk;
+// addresses and Message-IDs are looked for by their hashes.
 struct MessageEntry {
     Uint48 id;  // 0: a free entry
     PackedInstant arrival;
@@ -39,7 +39,7 @@ struct MessageEntry {
     std::uint32_t message_id_high : 14 = 0;
 
     static constexpr std::uint32_t size_kib_max = (1u << 21) - 1;
-    // The lower bits of hash_of_message_id(). A hit is to be checked in any case.
+    // The lower bits of hash_of_message_id(). The caller must check a hit.
     static constexpr std::uint32_t message_id_hash_bits = 25;
     void set_message_id_hash(std::uint32_t hash) {
         message_id_low = hash & ((1u << 11) - 1);
@@ -53,7 +53,7 @@ struct MessageEntry {
 };
 
 struct RecipientEntry {
-    PackedInstant due;  // waiting for it only if pending and in no bundle
+    PackedInstant due;  // waited for only if pending and in no bundle
     std::uint16_t attempts = 0;
     std::uint32_t address_hash = 0;  // hash_of_address()
     DomainHandle domain;
@@ -61,10 +61,11 @@ struct RecipientEntry {
     BundleHandle bundle;
     std::uint32_t last_attempt_s = 0;  // Unix time; 0: none
     std::uint8_t notify : 4 = 0;
-    // An attempt for it, or for what it waited for, has failed in this process's life and since the
-    // clock last leapt (Scheduler).
+    // An attempt for this recipient, or for what it waited for, has failed in this process's life
+    // and since the clock last leapt (Scheduler).
     bool is_tried : 1 = false;
-    // Its last attempt broke off at it or at others beside it: it alone was not refused yet.
+    // Its last attempt broke off at this recipient or at others beside it: alone it was not refused
+    // yet.
     bool is_undecided : 1 = false;
     std::uint8_t delay_notices = 0;
     std::uint8_t stalls = 0;  // attempts in a row that came to nothing without being charged
@@ -87,23 +88,23 @@ static_assert(sizeof(MessageEntry) <= 40 && sizeof(RecipientEntry) <= 32);
 struct DomainEntry {
     std::string name;  // empty: a free entry
     std::uint32_t recipients = 0;
-    // Of the route that it takes, if that has one of its own.
+    // The lifetime of the route that the domain takes, if the route has one.
     std::optional<mta::Millis> lifetime;
 };
 
 // The queue's memory: messages, their recipients, and what many of them share (senders, domains,
-// replies), kept once. The table knows no time and no policy.
+// replies), which is kept once. The table knows no time and no policy.
 class MessageTable {
 public:
-    // New mail: all recipients are due at arrival, or at their release. A domain that is not known
-    // yet gets a DomainEntry; its `lifetime` is the caller's to fill in.
+    // Adds new mail: all recipients are due at its arrival, or at its release. A domain that is not
+    // known yet gets a DomainEntry, whose `lifetime` the caller fills in.
     MessageHandle add(const Message& message);
-    // Mail that was queued before, with its states.
+    // Adds mail that was queued before, with its states.
     MessageHandle add(const QueuedMessage& message);
     // The message must be in no bundle.
     void remove(MessageHandle message);
 
-    // Empty: it is not in the queue.
+    // Empty if the message is not in the queue.
     [[nodiscard]] MessageHandle find(MessageId id) const;
     [[nodiscard]] MessageEntry& message(MessageHandle handle) { return messages_[handle]; }
     [[nodiscard]] const MessageEntry& message(MessageHandle handle) const {
@@ -127,28 +128,28 @@ public:
     [[nodiscard]] std::size_t open_count() const { return open_count_; }
     [[nodiscard]] std::size_t held_count() const { return held_count_; }
 
-    // Counts along; every change of a phase goes through here.
+    // Every change of a phase goes through here, so that open_count() and held_count() are true.
     void set_phase(MessageEntry& message, RecipientEntry& recipient, RecipientPhase phase);
     void set_error(RecipientEntry& recipient, const mta::DeliveryError& error);
     // Empty if there was none.
     [[nodiscard]] mta::DeliveryError error(const RecipientEntry& recipient) const;
-    // Only of those who have one.
+    // Only for a recipient that has an error.
     [[nodiscard]] mta::Scope error_scope(const RecipientEntry& recipient) const {
         return errors_.scope(recipient.error);
     }
     [[nodiscard]] const void* error_identity(const RecipientEntry& recipient) const {
         return errors_.identity(recipient.error);
     }
-    // As the store keeps it.
+    // The states as the store keeps them.
     [[nodiscard]] std::vector<RecipientState> states(MessageHandle message) const;
-    // Of these recipients (in any order). All of them if they are few, or if most have changed:
-    // that is then the one record that counts.
+    // The states of these recipients (in any order), for Store::update(). If the message has few
+    // recipients, or if most have changed, the states of all: then one record says everything.
     [[nodiscard]] StateChanges changes(MessageHandle message,
                                        std::vector<std::uint32_t> numbers) const;
 
-    // What its sender asked for; as a rule nothing.
+    // What the sender asked for; as a rule it is empty.
     [[nodiscard]] const Requests& requests(const MessageEntry& message) const;
-    // Of a message: its reverse-path, and whom it shares its turns at a destination with.
+    // The reverse-path of a message, and the group with which it shares turns at a destination.
     [[nodiscard]] std::string_view sender(const MessageEntry& message) const {
         return senders_.name(message.sender);
     }
@@ -159,14 +160,14 @@ public:
 
     [[nodiscard]] DomainEntry& domain(DomainHandle handle) { return domains_[handle]; }
     [[nodiscard]] const DomainEntry& domain(DomainHandle handle) const { return domains_[handle]; }
-    // Empty: no mail is queued for it.
+    // Empty if no mail is queued for the domain.
     [[nodiscard]] DomainHandle find_domain(std::string_view name) const;
     // The indices of domains are below this: for tables beside this one.
     [[nodiscard]] std::uint32_t domain_index_end() const { return domains_.index_end(); }
     // Entries without a name are free.
     [[nodiscard]] HandleRange<DomainHandle> domains() const { return domains_.handles(); }
-    // Domains stay when their last recipient goes (more mail may come, and others keep what they
-    // know about them) until they are removed.
+    // A domain stays when its last recipient goes, until remove_domain(): more mail may come, and
+    // other parts keep what they know about it.
     [[nodiscard]] std::vector<DomainHandle> take_new_domains() { return std::move(new_domains_); }
     [[nodiscard]] std::vector<DomainHandle> take_unused_domains() {
         return std::move(unused_domains_);

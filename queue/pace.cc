@@ -11,7 +11,7 @@ bool Pace::on_break(SenderGroup sender, const BrokenAt& at, mta::Instant now, do
     auto* slowed = std::get_if<Slowed>(&state_);
     const bool was_slowed = slowed != nullptr;
     if (!was_slowed) {
-        // Few: they are looked through.
+        // There are few, so a search through all is fine.
         auto& [senders, breaks] = std::get<Steady>(state_);
         if (std::ranges::any_of(breaks, [&](const BrokenAt& former) { return former.is_same(at); }))
             return false;

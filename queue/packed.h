@@ -8,9 +8,9 @@
 
 namespace queue {
 
-// Numbers below 2^48 in six bytes, aligned to two: for what is kept millions of times. Both kinds
-// convert to and from what they stand for by themselves, so that code that
-// reads or writes an entry need not know. NOLINTBEGIN(google-explicit-constructor)
+// Numbers below 2^48 in six bytes, aligned to two, for what is kept millions of times. Both types
+// convert implicitly to and from what they stand for, so that the code that reads or writes an
+// entry need not know. NOLINTBEGIN(google-explicit-constructor)
 
 class Uint48 {
 public:
@@ -34,7 +34,8 @@ private:
     std::uint16_t high_ = 0;
 };
 
-// A time to the millisecond, from 1970 to the year 10889; another becomes the nearest of these.
+// A time to the millisecond, from 1970 to the year 10889. Any other time becomes the nearest of
+// these.
 class PackedInstant {
 public:
     constexpr PackedInstant() = default;

@@ -11,7 +11,7 @@ namespace {
 using mta::Instant;
 using mta::Millis;
 
-// Attempts that come to nothing without being charged.
+// The pauses after attempts that come to nothing without being charged.
 constexpr Millis stall_first{15'000};
 // A twentieth of it is two seconds (last_attempt_margin()).
 constexpr Millis given_back_span_min{40'000};
@@ -22,9 +22,10 @@ constexpr Millis overdue_spread{60'000};
 // Retries and postponements are counted apart.
 constexpr std::uint32_t stall_steps = 1u << 16;
 
-// So few are walked over rather than thought about.
+// A message with so few recipients is walked over; a look at some of them would not be cheaper.
 constexpr std::uint32_t few_recipients = 16;
-// A walk takes some ten nanoseconds for each: the timers' step keeps all walks at a thousandth.
+// A walk takes about ten nanoseconds a recipient: with this step of the timers, walks take at most
+// a thousandth of the time.
 constexpr std::uint32_t recipients_per_ms = 100;
 
 std::uint32_t seconds_of(Instant instant) {
@@ -187,8 +188,8 @@ std::string Scheduler::check() const {
                     return name + ": waits for a report that nobody makes";
                 continue;
             }
-            // Delay notices may come late when what they were put off for is over, and so does the
-            // end of what has outlived its expiry in a line: it is looked at now and then.
+            // A delay notice may be late when the reason to put it off is over, and so is the end
+            // of a message that has outlived its expiry in a line: both are looked at now and then.
             const auto end = gives_up_at(entry, recipient);
             if (!end && recipient.phase == RecipientPhase::held) continue;
             const auto looked_at = now_ + overdue_check + overdue_spread;
@@ -225,7 +226,7 @@ Instant Scheduler::next_due(const MessageEntry& message, const RecipientEntry& r
                             Instant now, Millis delay) const {
     const auto end = expiry(message, recipient);
     auto span = end - life_begin(message);
-    // At the last attempt there are two seconds left, to be passed on with BY.
+    // The last attempt has two seconds left, which it passes on with BY.
     if (table_.requests(message).deliver_by.mode == mta::ByMode::give_back)
         span = std::max(span, given_back_span_min);
     return next_attempt(now, delay, end, span);
@@ -268,7 +269,7 @@ std::optional<Instant> Scheduler::gives_up_at(const MessageEntry& message,
 
 bool Scheduler::is_delay_notice_due(const MessageEntry& message, const RecipientEntry& recipient,
                                     Instant now) const {
-    // The lifetime is over: the next report says so, and no delay notice precedes it.
+    // When the lifetime is over, the next report says so, and no delay notice precedes it.
     if (now >= expiry(message, recipient)) return false;
     const auto at = next_notice(message, recipient);
     return at && now >= *at;
@@ -276,7 +277,7 @@ bool Scheduler::is_delay_notice_due(const MessageEntry& message, const Recipient
 
 void Scheduler::count_delay_notice(const MessageEntry& message, RecipientEntry& recipient,
                                    Instant now) const {
-    // The notice of lateness is none for an age.
+    // The notice of lateness does not count as one for an age.
     const int step = is_late_notice_due(message, recipient, now) ? 0 : 1;
     if (is_late(message, mta::ByMode::notify, now)) recipient.is_told_late = true;
     const auto age = now - life_begin(message);
@@ -366,7 +367,7 @@ bool Scheduler::is_late_notice_due(const MessageEntry& message, const RecipientE
     return at && now >= *at;
 }
 
-// Due once. Mail that was late already when it came was reported by the relay that had it then.
+// The notice is due once. Mail that was late when it came was reported by the relay before.
 std::optional<Instant> Scheduler::late_notice(const MessageEntry& message,
                                               const RecipientEntry& recipient) const {
     const auto& by = table_.requests(message).deliver_by;

@@ -14,8 +14,8 @@ constexpr std::array<std::uint32_t, 19> level_weights = {
     16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 724, 1024, 1448, 2048, 2896, 4096, 5793, 8192};
 static_assert(level_weights.size() == mta::priority_max - mta::priority_min + 1);
 
-// Of a weight of 1. Large enough that rounding does not count beside 8192 * 10, and small enough
-// that no sender sees the end of 64 bits.
+// The length of a turn of weight 1. It is so large that rounding does not matter beside 8192 * 10,
+// and so small that no sender reaches the end of 64 bits.
 constexpr std::uint64_t longest_turn = std::uint64_t{1} << 28;
 
 bool goes_before(const auto& a, const auto& b) {
@@ -85,7 +85,7 @@ SenderLines::Sender& SenderLines::sender_for(SenderGroup group,
     return *place->second;
 }
 
-// The sender's line of that kind; a new one if it has none.
+// Returns the sender's line of that kind, which is a new one if the sender has none.
 SenderLines::Line& SenderLines::line_for(Sender& sender, const Bundle& bundle) {
     const auto place = std::ranges::find_if(
         sender.lines, [&](const Line& line) { return !goes_before(line, bundle); });
@@ -97,7 +97,7 @@ SenderLines::Line& SenderLines::line_for(Sender& sender, const Bundle& bundle) {
                                         .is_huge = bundle.is_huge});
 }
 
-// Of those with the same time the first.
+// Of lines with the same time, the first one is next.
 std::size_t SenderLines::next_line(const Sender& sender) {
     const auto earliest = std::ranges::min_element(sender.lines, {}, &Line::time);
     MTA_ASSERT(earliest != sender.lines.end());
@@ -117,7 +117,7 @@ std::uint64_t SenderLines::turn_length(const Sender& sender, const Line& line) {
             has_larger = has_larger || other.is_huge;
         }
     }
-    // In tenths of the level's turns.
+    // The turns of the line, in tenths of those of its level.
     std::uint64_t share = shares_level ? 5 : 10;
     if (line.is_huge && has_smaller) {
         share = share / 5;

@@ -12,8 +12,8 @@ namespace queue {
 // Messages of more than this are huge: small ones go before them, four turns to one.
 inline constexpr std::uint32_t huge_kib_min = 1024;
 
-// The bundles that wait for a destination. Senders take turns, one bundle each, so that one with
-// 100,000 messages delays another's single one by one bundle.
+// The bundles that wait for a destination. Senders take turns, one bundle each, so that a sender
+// with 100,000 messages delays the single message of another by one bundle.
 //
 // One sender's bundles stand in up to 76 lines: by priority (19 levels), first-time or retried,
 // huge or not, each in the order of coming. Lines take turns by weight, so that every line moves:
@@ -23,9 +23,9 @@ inline constexpr std::uint32_t huge_kib_min = 1024;
 //   retried      half of its level's turns, as long as there is first-time mail too
 //   huge         a fifth of those, as long as there is smaller mail too
 //
-// A line that comes anew waits as long as if it had just had a turn: with a high priority hardly,
-// with a low one up to its share; so mail that comes one by one gets no more than its share either.
-// Whatever the number of bundles and senders, each call costs the same.
+// A new line waits as if it had just had a turn: hardly at all with a high priority, up to its
+// share with a low one. So mail that comes one by one gets no more than its share either. Each call
+// costs the same, whatever the number of bundles and senders.
 class SenderLines {
 public:
     SenderLines() = default;
@@ -36,20 +36,20 @@ public:
     ~SenderLines() = default;
 
     [[nodiscard]] std::uint32_t size() const { return size_; }
-    // At the end of its line (Bundle::sender, priority, is_retry, is_huge); a sender who had
-    // nothing waiting comes after all others.
+    // Puts it at the end of its line (Bundle::sender, priority, is_retry, is_huge). A sender that
+    // had nothing waiting comes after all others.
     void push_back(BundleSlab& bundles, BundleHandle bundle);
-    // As if it had never had its turn: it is next().
+    // Puts it back as if it had not had its turn: it is next().
     void push_front(BundleSlab& bundles, BundleHandle bundle);
     void remove(BundleSlab& bundles, BundleHandle bundle);
-    // Whose turn it is. Only if size() > 0.
+    // The bundle whose turn it is. Only if size() > 0.
     [[nodiscard]] BundleHandle next() const;
-    // The same, and the next sender's turn comes. The bundle stays in line.
+    // The same, and the turn passes to the next sender. The bundle stays in line.
     [[nodiscard]] BundleHandle take_turn();
 
 private:
-    // Turns are given by virtual time (stride scheduling): each turn moves a line's time on by what
-    // its weight makes of it, and the line whose time is the earliest is next.
+    // Turns are given by virtual time (stride scheduling): each turn moves a line's time on, the
+    // less the higher its weight is, and the line with the earliest time is next.
     struct Line {
         std::uint64_t time = 0;
         BundleLine bundles;

@@ -23,7 +23,7 @@ SenderHandle SenderTable::add(std::string_view reverse_path) {
     if (entries_[sender].users++ > 0) return sender;
     const auto name = sender_group_name(reverse_path);
     const auto group = name == reverse_path ? sender : find_or_add(name);
-    // A group that nobody sends as is its own.
+    // The name of a group that is no sender itself is its own group.
     if (group != sender && entries_[group].users++ == 0) entries_[group].group = group;
     entries_[sender].group = group;
     return sender;
@@ -48,7 +48,7 @@ void SenderTable::release(SenderHandle sender) {
         const auto group = entries_[sender].group;
         by_name_.erase(entries_[sender].name);
         entries_.remove(sender);
-        // The last sender of a group that nobody else uses takes it along.
+        // The group goes with its last sender.
         sender = group == sender ? SenderHandle{} : group;
     }
 }

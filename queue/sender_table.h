@@ -9,15 +9,15 @@
 
 namespace queue {
 
-// What the senders of a mailing list's messages have in common, so that a list that gives each
-// message a sender of its own (VERP: "news+bob=them.example@list.example",
-// "news-return-12-bob=them.example@list.example") is one sender among others and not a thousand.
-// The reverse-path without what follows the first '+' of the local part or, if that contains a
-// '=', its first '-'; otherwise the reverse-path itself.
+// The name of the group that a sender shares its turns with. A mailing list may give each message a
+// sender of its own (VERP: "news+bob=them.example@list.example",
+// "news-return-12-bob=them.example@list.example"); as a group it is one sender among others, and
+// not a thousand. The name is the reverse-path without what follows the first '+' of the local part
+// or, if the local part contains a '=', its first '-'; otherwise the reverse-path itself.
 [[nodiscard]] std::string sender_group_name(std::string_view reverse_path);
 
-// The reverse-paths of what is queued, each kept once while a message has it. The null sender has
-// the empty handle.
+// The reverse-paths of queued messages. Each is kept once, while a message has it. The null sender
+// has the empty handle.
 class SenderTable {
 public:
     // Counts one more user.
@@ -27,11 +27,11 @@ public:
     [[nodiscard]] std::string_view name(SenderHandle sender) const {
         return sender ? entries_[sender].name : std::string_view{};
     }
-    // Senders of the same group have the same, as long as one of them is in use.
+    // Senders of one group have the same handle, as long as one of them is in use.
     [[nodiscard]] SenderGroup group(SenderHandle sender) const {
         return sender ? group_named(entries_[sender].group) : SenderGroup{};
     }
-    // Empty if no message has it (any more).
+    // Empty if no message has it.
     [[nodiscard]] SenderHandle find(std::string_view reverse_path) const;
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
 

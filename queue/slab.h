@@ -12,7 +12,7 @@
 
 namespace queue {
 
-// The handles with the indices [first, end), in order.
+// The handles with the indices from `first` to before `end`, in order.
 template <class H>
 class HandleRange {
 public:
@@ -71,7 +71,7 @@ public:
     }
     [[nodiscard]] T& operator[](H handle) { return at(handle.index()); }
     [[nodiscard]] const T& operator[](H handle) const { return at(handle.index()); }
-    // Every handle that was handed out so far, those of removed entries included: an entry must
+    // Every handle that was handed out so far, including those of removed entries: an entry must
     // show by itself whether it is free.
     [[nodiscard]] HandleRange<H> handles() const { return {0, used_}; }
     // The indices of all handles are below this.
@@ -93,8 +93,8 @@ private:
     std::size_t count_ = 0;
 };
 
-// A slab of runs of entries that lie side by side, such as the recipients of a message. A run is
-// named by the handle of its first entry, and takes the next power of two of entries.
+// A slab of runs: entries that lie side by side, such as the recipients of a message. The handle of
+// its first entry names a run. A run takes the room of the next power of two of entries.
 template <class T, class H = mta::Handle<T>>
 class RunSlab {
 public:

@@ -7,31 +7,30 @@
 
 namespace queue {
 
-// Keeps a rate: in no time of the rate's period are more than its count taken, whatever came before
-// (the period without its last instant). So that the other side sees a stream and not a flood once
-// a minute, they are spread evenly; only what comes within `slack` may come at once. Without a rate
-// everything is allowed.
+// Enforces a rate: in no stretch of the rate's period, its last instant excluded, is more than its
+// count taken. What is taken is spread evenly, so that the remote sees a stream and no flood once a
+// minute; only what falls within `slack` may be taken at once. Without a rate, all is allowed.
 class TokenBucket {
 public:
     TokenBucket() = default;
     explicit TokenBucket(std::optional<mta::Rate> rate) { set_rate(rate); }
 
-    // What was taken at a former rate counts on.
+    // What was taken at a former rate still counts.
     void set_rate(std::optional<mta::Rate> rate);
 
-    // When one may be taken; a time that has passed: now.
+    // When one may be taken; a time in the past means now.
     [[nodiscard]] mta::Instant next() const;
     [[nodiscard]] bool may_take(mta::Instant now) const { return next() <= now; }
     // Only if may_take().
     void take(mta::Instant now);
-    // From then on nothing that was taken matters any more.
+    // From then on nothing that was taken counts.
     [[nodiscard]] mta::Instant forgotten_at() const;
-    // The last one was not used. `taken` is forgotten_at() behind its take(): if others have been
-    // taken since, it is lost.
+    // Returns the last one, which was not used. `taken` is what forgotten_at() was right after its
+    // take(). If others have been taken since, nothing is returned.
     void give_back(mta::Instant taken);
 
-    // What is to be kept over a restart: when the last one was taken, or would have been if they
-    // had been spread evenly. Nothing: it matters no more.
+    // For the next process: when the last one was taken, or would have been if they had been spread
+    // evenly. Empty if it no longer counts.
     [[nodiscard]] std::optional<mta::Instant> last_taken(mta::Instant now) const;
     // Only before anything is taken; before or after set_rate(). A time that no rate could have
     // made (a clock was wrong) becomes the latest possible one, so it costs one interval at most.

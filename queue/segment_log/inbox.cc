@@ -54,7 +54,7 @@ void Inbox::take(Ticket ticket, Answer answer) {
     settle(id);
 }
 
-// Calls what stands first in the line and has its answer, until one has none.
+// Calls the callbacks at the front of the line, up to the first request without an answer.
 void Inbox::settle(MessageId id) {
     while (!is_closed_) {
         const auto line = lines_.find(id);
@@ -96,10 +96,10 @@ void Inbox::call(Request request) {
 void Inbox::take_loaded(LoadedBatch batch) {
     if (is_closed_) return;
     const bool last = batch.last;
-    // Kept aside while it runs: it may destroy the store, but not itself.
+    // Kept aside while it runs, because it may destroy the store and must not destroy itself.
     auto on_loaded = std::move(on_loaded_);
     on_loaded_ = nullptr;
-    // The loader makes the next one ready while this one is taken in.
+    // The loader makes the next batch ready while this one is taken in.
     if (!last) send_read_({.what = LoadNext{}});
     on_loaded(std::move(batch.messages), last);
     if (is_closed_ || last) return;

@@ -14,8 +14,8 @@ namespace queue::segment_log {
 
 // A shard's open requests, with their callbacks; lives on the shard's thread only.
 //
-// Requests about one message stand in a line: their callbacks are called in that order, however the
-// answers come, and a read is sent only when all writes before it are done.
+// Requests about one message stand in a line. Their callbacks are called in that order, whatever
+// the order of the answers, and a read is sent only when all writes before it are done.
 class Inbox {
 public:
     using Ticket = std::uint64_t;
@@ -26,8 +26,8 @@ public:
 
     explicit Inbox(SendRead send_read) : send_read_(std::move(send_read)) {}
 
-    // A write is sent by the caller, with the ticket returned. `reports`: messages that it brings
-    // along; a read of them waits for it too.
+    // The caller sends the write, with the ticket returned. `reports`: messages that the write
+    // brings along; a read of them waits for it too.
     [[nodiscard]] Ticket expect_write(MessageId id, Store::OnDone on_done,
                                       const std::vector<std::shared_ptr<const Message>>& reports);
     void expect_read(MessageId id, ReadRequest request, Callback callback);
@@ -37,7 +37,7 @@ public:
     void take(Ticket ticket, Answer answer);
     void take_loaded(LoadedBatch batch);
 
-    // No callback any more.
+    // From now on no callback is called.
     void close() { is_closed_ = true; }
 
 private:

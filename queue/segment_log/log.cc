@@ -50,7 +50,7 @@ StoreResult<void> Log::start() {
     if (!lock) return std::unexpected(std::move(lock).error());
     lock_ = std::move(*lock);
     options_ = fit_to_disk(options_, disk_);  // now that there is a folder
-    // Before anything is touched: a newer posthouse may have written it.
+    // Before anything is changed, because a newer posthouse may have written the spool.
     const auto known = read_version(disk_);
     if (!known) return std::unexpected(known.error());
     auto survey = survey_spool(disk_, options_, *known);
@@ -65,12 +65,12 @@ StoreResult<void> Log::start() {
     return parts_->writer.start(has_cold);
 }
 
-// The spool's identity is in each segment too, so a lost VERSION is made again.
+// The spool's identity is also in each segment, so a lost VERSION is made again.
 StoreResult<Uuid> Log::settle_version(const std::optional<SpoolVersion>& known, Survey& survey) {
     const bool is_right = known && known->spool == survey.spool;
     if (is_right && known->version == format_version) return known->spool;
     const auto spool = survey.spool ? *survey.spool : make_uuid(options_.random_seed);
-    // An older one is raised before anything is written that an older posthouse cannot read.
+    // An older version is raised before anything is written that an older posthouse cannot read.
     if (survey.spool && !is_right) {
         survey.report.notes.push_back(
             std::string(known ? "VERSION named a spool that no segment is of"

@@ -41,8 +41,8 @@ struct LogStatistics {
 };
 
 // The segment log (queue/FORMAT.md), without threads and without a clock. It opens the spool and
-// ties its parts together. Five roles, each of which may have a thread of its own (LogService gives
-// them theirs; a test plays all):
+// ties its parts together. It has five roles. Each may have a thread of its own: LogService gives
+// them threads, and a test plays all:
 //
 //   the writer    writer()
 //   the reader    answer
@@ -51,13 +51,14 @@ struct LogStatistics {
 //   any thread    allocate_id, condition, report, statistics, check_space
 class Log {
 public:
-    // Takes the lock, surveys the spool, starts a new segment: from now on new mail can be written.
-    // What was queued before is the loader's to find. The error's text says what to do. `disk` must
-    // outlive the log.
+    // Takes the lock, surveys the spool and starts a new segment: from now on new mail can be
+    // written. The loader finds what was queued before. The error's text says what to do. `disk`
+    // must outlive the log.
     static StoreResult<std::unique_ptr<Log>> open(Disk& disk, const LogOptions& options);
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
-    // Writes nothing: as if the process had been killed. LogWriter::close() first for a tidy end.
+    // Writes nothing, as if the process had been killed. For a tidy end, call LogWriter::close()
+    // first.
     ~Log();
 
     [[nodiscard]] LogWriter& writer() { return parts_->writer; }
@@ -67,9 +68,9 @@ public:
     [[nodiscard]] ReadAnswer answer(const ReadRequest& request);
 
     // ---- The loader ----
-    // Finds what was queued when the log was opened. Long. What it returns must be submitted before
-    // anything about a message that load_next() hands over. Empty if it was stopped. An error means
-    // that the disk did not answer.
+    // Finds what was queued when the log was opened, which may take long. What it returns must be
+    // submitted before anything about a message that load_next() hands over. Empty if it was
+    // stopped. An error means that the disk did not answer.
     StoreResult<std::optional<AdoptOldMail>> read_old_mail(unsigned threads,
                                                            const std::atomic<bool>& stop);
     [[nodiscard]] LoadedBatch load_next();
@@ -77,7 +78,7 @@ public:
     // ---- Any thread ----
     [[nodiscard]] MessageId allocate_id() { return next_id_.fetch_add(1); }
     [[nodiscard]] const LogCondition& condition() const { return condition_; }
-    // What the administrator should know, and what stops nothing; each once.
+    // What the administrator should know and what stops nothing. Each note is returned once.
     [[nodiscard]] std::vector<std::string> take_notes() { return condition_.take_notes(); }
     // What the opening found; after read_old_mail() also what that found.
     [[nodiscard]] RecoveryReport report() const;
@@ -87,7 +88,7 @@ public:
     void set_space_floors(std::uint32_t free_percent_min, std::uint64_t free_bytes_min);
 
 private:
-    // In the order in which they need each other.
+    // Each needs only those before it.
     struct Parts {
         Parts(Disk& disk, const LogOptions& options, const Uuid& spool, Index& index,
               LogCondition& condition, const std::atomic<MessageId>& next_id);
@@ -114,7 +115,7 @@ private:
     LogCondition condition_;
     Index index_;
     std::unique_ptr<Parts> parts_;       // after start()
-    std::unique_ptr<OldMail> old_mail_;  // the loader's
+    std::unique_ptr<OldMail> old_mail_;  // for the loader only
 };
 
 }  // namespace queue::segment_log

@@ -19,18 +19,18 @@ namespace {
 using namespace std::chrono_literals;
 // How often an idle writer looks whether there is room again.
 constexpr auto space_check_interval = 5s;
-// What could not be done for want of descriptors or memory is tried again after so long.
+// How long it waits before it tries again, if descriptors or memory are missing.
 constexpr auto stall_interval = 100ms;
-// For want of room: after so long.
+// The same if room is missing.
 constexpr auto full_interval = 1s;
-// An end may take so long for what is not asked for by anybody.
+// How long an end may take for work that no caller has asked for.
 constexpr auto end_patience = 400ms;
-// A sync that nobody waits for comes after so many other steps at the latest.
+// A sync that no caller waits for comes after so many other steps at the latest.
 constexpr unsigned unsynced_steps_max = 8;
 // Threads that read what is queued at start.
 constexpr unsigned load_threads = 2;
 
-// Signals are the main loop's: a thread started while this lives never gets one.
+// Signals are for the main loop: a thread that is started while this object lives never gets one.
 class SignalsBlocked {
 public:
     SignalsBlocked() {
@@ -93,7 +93,7 @@ LogService::~LogService() {
         [&] { return mode_ == Mode::steps || std::chrono::steady_clock::now() < until; });
 }
 
-// What was asked for. A log that is stalled may have time to come through.
+// Writes what was asked for. A stalled log gets some time, since its trouble may pass.
 void LogService::finish_writing(Time until) {
     for (;;) {
         while (write_once()) {
@@ -155,7 +155,7 @@ bool LogService::step() {
     MTA_ASSERT(mode_ == Mode::steps);
     unsynced_steps_ = log_->writer().has_unsynced() ? unsynced_steps_ + 1 : 0;
     if (unsynced_steps_ > unsynced_steps_max) return sync_once();
-    // Tending first: it must not touch what has not been loaded yet.
+    // Tending comes first: it must not touch what has not been loaded yet.
     return write_once() || tend_once() || log_->housekeeping().step() || find_old_mail() ||
            read_once() || sync_once();
 }
@@ -171,7 +171,7 @@ bool LogService::find_old_mail() {
     return true;
 }
 
-// One batch of what is waiting now; what comes while it is synced makes the next one.
+// Writes one batch of what waits now. What comes while it is synced makes the next one.
 bool LogService::write_once() {
     std::vector<Operation> taken;
     {
@@ -239,7 +239,7 @@ bool LogService::wait_for_work() {
     return true;
 }
 
-// The end waits for what was asked for, not for what is left to be tidied.
+// The end waits for what was asked for, but not for what is left to be tidied.
 void LogService::work_until_idle() {
     for (bool has_more = true; has_more;) {
         has_more = write_once();
@@ -311,7 +311,8 @@ void LogService::run_loader() {
         const bool was_last = std::get<LoadedBatch>(answer.what).last;
         post_answer(std::move(answer));
         if (!was_last) continue;
-        // What the loading took and gave back lies between what stays: without this it stays, too.
+        // The memory that the loading has freed lies between what stays. Without this call the
+        // process would keep it.
         ::malloc_trim(0);
         return;
     }
@@ -335,7 +336,7 @@ void LogService::post(std::uint32_t shard, std::move_only_function<void(Inbox&)>
         to.post(std::move(deliver));
         return;
     }
-    // It may be run at once, and use the service.
+    // The work may be run at once, and use the service.
     const auto run = to.post;
     lock.unlock();
     run(std::move(deliver));
@@ -344,7 +345,7 @@ void LogService::post(std::uint32_t shard, std::move_only_function<void(Inbox&)>
 void LogService::post_completions(std::vector<Completion> completions) {
     std::vector<std::vector<Completion>> by_shard;
     for (auto& completion : completions) {
-        if (completion.ticket == 0) continue;  // nobody asked
+        if (completion.ticket == 0) continue;  // no caller waits
         if (by_shard.size() <= completion.shard) by_shard.resize(completion.shard + 1);
         by_shard[completion.shard].push_back(std::move(completion));
     }

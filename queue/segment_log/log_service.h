@@ -33,12 +33,12 @@ class Inbox;
 // for tests and the simulation.
 //
 // `disk` must outlive the service, the service must outlive its stores. The destructor writes all
-// that was asked for, then a closing mark; it takes less than a second, however much there would be
-// to do besides.
+// that was asked for, then a closing mark. It takes less than a second, whatever else is left to
+// do.
 //
 // What no caller waits for is written at once and synced with the next message, or sync_delay
-// later: one sync a message is enough for a client that sends one after the other. In Mode::steps
-// it is synced when there is nothing else to do, or some steps later.
+// later. So a client that sends one message after the other costs one sync a message. In
+// Mode::steps it is synced when there is nothing else to do, or some steps later.
 //
 // The members of one thread stand together, whatever that costs in bytes.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
@@ -46,8 +46,8 @@ class LogService {
 public:
     enum class Mode : std::uint8_t { threads, steps };
 
-    // Hands work to a shard's loop, from any thread; must not run it inside the call
-    // (Mode::threads) and must work until that shard's store is destroyed.
+    // Hands work to a shard's loop, from any thread. It must not run the work inside the call
+    // (Mode::threads), and it must work until that shard's store is destroyed.
     using Post = std::function<void(std::move_only_function<void()>)>;
     // The disk failed: the log accepts nothing any more, every request is answered with `broken`,
     // and the process should report it and end. Called once, on the writer's thread (or in step()).
@@ -68,7 +68,7 @@ public:
     // only: it hands over everything.
     [[nodiscard]] std::unique_ptr<Store> make_store(Post post);
 
-    // What was found at opening; whole once load() has handed over its last batch.
+    // What the opening has found. It is complete when load() has handed over its last batch.
     [[nodiscard]] RecoveryReport report() const { return log_->report(); }
     [[nodiscard]] LogStatistics statistics() const { return log_->statistics(); }
 
@@ -106,7 +106,7 @@ private:
         std::atomic<bool> end = false;
 
         [[nodiscard]] std::optional<ReadRequest> take();
-        // Until one waits. False: the end.
+        // Waits for a request. Returns false at the end.
         [[nodiscard]] bool wait();
     };
 
@@ -143,12 +143,12 @@ private:
     OnFatal on_fatal_;
     OnNote on_note_;
     std::unique_ptr<Log> log_;
-    // The writer's.
+    // For the writer only.
     bool fatal_told_ = false;
     std::optional<Time> sync_by_;  // something is written and not certain
     unsigned unsynced_steps_ = 0;  // Mode::steps: since then
 
-    mta::Mutex shards_mutex_;  // held while posting, so that none comes after remove_shard()
+    mta::Mutex shards_mutex_;  // held while posting, so that no work comes after remove_shard()
     std::vector<Shard> shards_ GUARDED_BY(shards_mutex_);
 
     mta::Mutex writes_mutex_;
@@ -159,7 +159,7 @@ private:
 
     Requests reads_;
     Requests loads_;
-    bool is_old_mail_found_ = false;  // the loader's
+    bool is_old_mail_found_ = false;  // for the loader only
 
     mta::Mutex helper_mutex_;
     mta::Condition helper_ready_;

@@ -14,9 +14,9 @@ namespace queue::segment_log {
 // The segment log in a folder of this machine's disk, as the process's Spool.
 class LogSpool final : public Spool {
 public:
-    // Makes the folder if it is missing. The error says what to do about it. The folder must
-    // belong to the user that runs the process. `options.random_seed` is not used: the system's
-    // random source is.
+    // Makes the folder if it is missing. The folder must belong to the user that runs the process.
+    // The error says what to do. `options.random_seed` is ignored: the seed comes from the system's
+    // random source.
     [[nodiscard]] static StoreResult<std::unique_ptr<LogSpool>> open(const std::string& path,
                                                                      LogOptions options,
                                                                      SpoolEvents events);

@@ -12,8 +12,8 @@ namespace queue::segment_log {
 // LogService::make_store().
 //
 // The callbacks stay here, on the shard's thread; only numbers ("tickets") travel to the writer and
-// the reader. For one message they are called in the order of the requests, and a read waits until
-// the writes asked for before it are on disk, so it sees them.
+// the reader. For one message the callbacks are called in the order of the requests, and a read
+// waits until the writes before it are on disk, so it sees them.
 class LogStore final : public Store {
 public:
     LogStore(LogService& service, std::uint32_t shard, std::shared_ptr<Inbox> inbox);

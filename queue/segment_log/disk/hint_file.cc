@@ -65,7 +65,7 @@ std::optional<std::string> HintFile::next_or_end() {
 }
 
 DiskResult<void> HintFile::replace(std::string_view bytes) {
-    // Left behind by a process that was stopped while it wrote.
+    // A process that was stopped while it wrote may have left it behind.
     [[maybe_unused]] const auto removed = disk_.remove(new_path);
     auto file = disk_.create(new_path);
     if (!file) return std::unexpected(std::move(file).error());

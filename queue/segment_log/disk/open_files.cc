@@ -16,7 +16,7 @@ DiskResult<std::shared_ptr<DiskFile>> OpenFiles::get(std::uint64_t number) {
     }
     if (files_.size() == open_max) files_.pop_back();
     auto opened = disk_.open(segment_path(number));
-    // What is open here and not in use can be opened again.
+    // Files that are open and not in use can be opened again.
     while (!opened && opened.error().is_temporary() && !files_.empty()) {
         files_.pop_back();
         opened = disk_.open(segment_path(number));

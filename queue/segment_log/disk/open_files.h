@@ -10,7 +10,7 @@
 namespace queue::segment_log {
 
 // The segments that are open for reading: those used last, since a large spool has more segments
-// than a process may have open files. Any thread.
+// than a process may have open files. Any thread may call it.
 class OpenFiles {
 public:
     static constexpr std::size_t open_max = 64;
@@ -23,7 +23,7 @@ public:
 
     // Stays open as long as the caller holds it, whatever is opened meanwhile.
     DiskResult<std::shared_ptr<DiskFile>> get(std::uint64_t number);
-    // The segment is about to go.
+    // To be called before the segment goes.
     void close(std::uint64_t number);
 
 private:

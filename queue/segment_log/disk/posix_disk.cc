@@ -20,7 +20,7 @@
 namespace queue::segment_log {
 namespace {
 
-// The user's name, or the number of one that has none.
+// The user's name, or the number of a user without a name.
 std::string name_of(uid_t user) {
     std::array<char, 4096> buffer{};
     passwd entry{};
@@ -30,7 +30,7 @@ std::string name_of(uid_t user) {
     return "user " + std::to_string(user);
 }
 
-// Whose file it is that this user may not touch, and what to do.
+// Says whose file it is that this user may not touch, and what to do.
 std::string denial_words(const std::string& path) {
     const auto user = ::geteuid();
     struct stat status{};
@@ -45,7 +45,7 @@ std::unexpected<DiskError> failed(int code, const std::string& what, const std::
     return std::unexpected(DiskError{code, std::move(text)});
 }
 
-// What bears a file's name and is none. Empty: a regular file.
+// Says what it is that has a file's name and is no file. Empty for a regular file.
 std::string strange_kind(mode_t mode) {
     if (S_ISREG(mode)) return {};
     if (S_ISDIR(mode)) return "folder";
@@ -61,12 +61,13 @@ std::unexpected<DiskError> not_regular(const std::string& kind, const std::strin
 
 bool is_out_of_descriptors(int code) { return code == EMFILE || code == ENFILE; }
 
-// Owns a descriptor, one of the reserve if need be; the reserve gets it when it is short of some.
+// Owns a descriptor, which comes from the reserve if need be and goes to the reserve if that is
+// short.
 class Descriptor {
 public:
     Descriptor(DescriptorReserve& reserve, const std::string& path, int flags)
         : reserve_(reserve), fd_(::open(path.c_str(), flags, 0600)) {
-        // Another thread may be faster to use what is given back.
+        // Another thread may be faster to use the descriptor that was given back.
         while (fd_ < 0 && is_out_of_descriptors(errno)) {
             const int code = errno;
             if (!reserve_.give_back()) {
@@ -91,8 +92,8 @@ private:
     int fd_;
 };
 
-// Never waits, and follows no symbolic link: whatever bears the name, the spool's files are regular
-// files in its own folders. (The folders themselves may be links.)
+// Never waits, and follows no symbolic link: the spool's files are regular files in its own
+// folders, whatever else may have their names. (The folders themselves may be links.)
 DiskResult<Descriptor> open_regular(DescriptorReserve& reserve, const std::string& path,
                                     int flags) {
     const bool is_new = (flags & O_EXCL) != 0;
@@ -111,14 +112,14 @@ DiskResult<Descriptor> open_regular(DescriptorReserve& reserve, const std::strin
     return fd;
 }
 
-// What is on the medium after a failed sync is unknown, whatever the reason: never "not now".
+// After a failed sync it is unknown what is on the medium, so no such error is a temporary one.
 std::unexpected<DiskError> sync_failed(int code, const std::string& what, const std::string& path) {
     auto error = failed(code, what, path);
     if (error.error().is_temporary()) error.error().code = EIO;
     return error;
 }
 
-// The driver's own stop watch; nothing is decided by it.
+// Only measures; nothing is decided by it.
 std::uint64_t stopwatch_microseconds() {
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -141,7 +142,7 @@ public:
                 ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
             if (done < 0 && errno == EINTR) continue;
             if (done < 0) return failed(errno, "write", path_);
-            // A write of nothing would repeat for ever; no file system that holds mail does it.
+            // A write of no bytes would repeat for ever. No file system that holds mail does that.
             if (done == 0) return failed(EIO, "write", path_);
             bytes.remove_prefix(static_cast<std::size_t>(done));
             offset += static_cast<std::uint64_t>(done);
@@ -152,7 +153,7 @@ public:
     DiskResult<std::string> read(std::uint64_t offset, std::size_t length) override {
         std::string bytes;
         int code = 0;
-        // Not filled with zeros first: a body is read 256 KiB at a time.
+        // Does not fill the buffer with zeros first, since a body is read 256 KiB at a time.
         bytes.resize_and_overwrite(length, [&](char* to, std::size_t) {
             std::size_t filled = 0;
             while (filled < length) {
@@ -171,7 +172,7 @@ public:
 
     DiskResult<void> sync() override {
         const auto begin = stopwatch_microseconds();
-        // EINTR too is an answer that leaves the pages' fate open: no second call.
+        // EINTR, too, leaves open what became of the pages, so there is no second call.
         if (::fdatasync(fd_.get()) != 0) return sync_failed(errno, "sync", path_);
         const auto took = stopwatch_microseconds() - begin;
         ++sync_times_->count;
@@ -248,7 +249,7 @@ bool DescriptorReserve::give_back() {
     return true;
 }
 
-// It is not closed and opened again: another thread could take the descriptor in between.
+// The descriptor is not closed and opened again, since another thread could take it in between.
 bool DescriptorReserve::take_over(int fd) {
     const mta::MutexLock lock(mutex_);
     if (null_ < 0 || held_.size() >= held_max) return false;

@@ -12,7 +12,7 @@
 namespace queue::segment_log {
 
 // Descriptors that the spool holds in reserve, so that it can open its next segment when a crowd of
-// connections has taken all others. Any thread.
+// connections has taken all others. Any thread may call it.
 class DescriptorReserve {
 public:
     // A new segment takes one for its file and one for its folder, a digest two, each reader one.
@@ -23,7 +23,7 @@ public:
     DescriptorReserve& operator=(const DescriptorReserve&) = delete;
     ~DescriptorReserve();
 
-    // From now on so many are held, as far as there are any.
+    // Takes up to held_max descriptors; from now on the reserve is kept at that.
     void fill();
     // Closes one, for a caller that is about to open a file. Returns false if none is left.
     bool give_back();
@@ -33,7 +33,7 @@ public:
 
 private:
     mutable mta::Mutex mutex_;
-    // What those that are held are copies of; none before fill().
+    // The descriptor that the held ones duplicate; -1 before fill().
     int null_ GUARDED_BY(mutex_) = -1;
     std::vector<int> held_ GUARDED_BY(mutex_);
 };

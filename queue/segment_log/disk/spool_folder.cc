@@ -93,7 +93,7 @@ std::string stranger_words(const Uuid& uuid) {
 StoreResult<void> write_version(Disk& disk, const SpoolVersion& version) {
     const auto text = std::string(version_lead) + std::to_string(version.version) + "\n" +
                       std::string(uuid_lead) + format_uuid(version.spool) + "\n";
-    // Left over from a start that was cut short.
+    // A start that was cut short may have left it.
     [[maybe_unused]] const auto removed = disk.remove("VERSION.new");
     const auto write = [&]() -> DiskResult<void> {
         auto file = disk.create("VERSION.new");
@@ -115,7 +115,7 @@ DiskResult<std::string> quarantine(Disk& disk, const std::string& name, std::str
     auto path = "quarantine/" + name;
     auto file = disk.create(path);
     if (!file) {
-        // There from an earlier start, perhaps not whole.
+        // An earlier start has left it, perhaps not whole.
         if (auto removed = disk.remove(path); !removed) return std::unexpected(file.error());
         file = disk.create(path);
         if (!file) return std::unexpected(std::move(file).error());

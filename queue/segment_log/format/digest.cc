@@ -105,7 +105,7 @@ std::optional<DigestHead> Digest::parse_head(std::string_view bytes) {
     head.origin.first_lsn = in.take<std::uint64_t>();
     head.origin.previous = in.take<std::uint64_t>();
     head.origin.previous_end = in.take<std::uint64_t>();
-    // Numbers that no relay writes must not make others wrap.
+    // Numbers that no relay writes must not make sums wrap.
     const bool is_sound =
         head.end >= segment_header_bytes && head.end <= UINT32_MAX && head.lsn_max <= lsn_max &&
         head.id_max <= message_id_max && head.id_ceiling <= id_ceiling_max &&
@@ -296,7 +296,7 @@ bool DigestMaker::add(const Location& where, const Record& record) {
             const auto batch = parse_batch(record.payload);
             if (!batch) return false;
             head_.origin = batch->origin;
-            // The newest word counts, not the highest: a tidy end gives back what it had reserved.
+            // The newest ceiling counts, not the highest: a tidy end gives back reserved ids.
             head_.ceiling_lsn = record.lsn;
             head_.id_ceiling = batch->id_ceiling;
             return true;

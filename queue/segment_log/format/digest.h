@@ -18,8 +18,8 @@ namespace queue::segment_log {
 
 // What a start needs to know of one segment: what its records say, without addresses and bodies, in
 // about 130 bytes a message. It is made from the records, kept in the segment's .idx file
-// (queue/FORMAT.md), and read instead of the segment at the next start. It can always be made
-// again, so its file is never synced: a bad one is as good as none.
+// (queue/FORMAT.md), and read at the next start in place of the segment. It can always be made
+// again, so its file is never synced, and a damaged one is ignored.
 
 // Of a whole segment.
 struct DigestHead {

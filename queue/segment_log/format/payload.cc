@@ -100,8 +100,8 @@ RecipientState take_state(ByteReader& in) {
     return state;
 }
 
-// No string of an envelope is longer than the line that it came in, so that the code that uses it,
-// above all that which makes reports, need not handle longer ones.
+// No string of an envelope is longer than the line that it came in, so the code that uses it, above
+// all that which makes reports, need not handle longer ones.
 bool has_sane_strings(const Message& message) {
     const auto is_sane = [](std::string_view text) {
         return text.size() <= mta::limits::command_line_bytes_max;

@@ -39,8 +39,8 @@ void end_record(std::string& out, std::size_t begin, Generation generation, Reco
 
 std::optional<Record> parse_frame(std::string_view bytes, Generation generation) {
     if (bytes.size() < record_header_bytes) return std::nullopt;
-    // The tag first: it tells leftovers and mail from records without reading what may be
-    // megabytes.
+    // The tag comes first: it distinguishes leftovers and mail from records without reading what
+    // may be megabytes.
     if (get_at<std::uint32_t>(bytes, at_tag) != generation.tag()) return std::nullopt;
     const auto length = get_at<std::uint32_t>(bytes, at_length);
     if (length > payload_bytes_max) return std::nullopt;

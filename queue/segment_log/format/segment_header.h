@@ -17,8 +17,8 @@ inline constexpr std::uint64_t segment_number_max = 0xffffffff;
 
 using Uuid = std::array<std::uint8_t, 16>;
 
-// The first 4 KiB of a segment (queue/FORMAT.md), written and synced before the file gets its name,
-// long before it is known what will come into it: what it says of itself is in its BATCH records.
+// The first 4 KiB of a segment (queue/FORMAT.md). They are written and synced before the file gets
+// its name, long before it is known what will be in it; that is in its BATCH records.
 struct SegmentHeader {
     std::uint16_t version = format_version;
     Uuid spool{};              // the same in all segments of a spool
@@ -28,12 +28,11 @@ struct SegmentHeader {
 };
 
 [[nodiscard]] std::string format_header(const SegmentHeader& header);
-// Nothing if the bytes are no header, a damaged one, or one with a number that no segment has. The
-// version may be a newer one: then only `version` and `number` mean anything,
-// whatever the number.
+// Empty if the bytes are no header, a damaged one, or one with a number that no segment has. The
+// version may be a newer one: then only `version` and `number` mean anything, whatever the number.
 [[nodiscard]] std::optional<SegmentHeader> parse_header(std::string_view bytes);
 
-// What is said of a header that was mended.
+// The words for a header that was mended.
 inline constexpr const char* mended_header_words =
     "a damaged segment header, which was mended: the mail behind it is not touched by this, and "
     "the file stays as it is";

@@ -29,8 +29,8 @@ std::optional<Found> find_record(std::string_view bytes, std::uint64_t from, Gen
     return std::nullopt;
 }
 
-// Some BATCH from `found` on says that `lsn` was certain when it was written; `lsn` 0: that the
-// segment's first record was.
+// Whether some BATCH from `found` on says that `lsn` was certain when it was written or, with `lsn`
+// 0, that the segment's first record was.
 bool was_certain(std::string_view bytes, std::optional<Found> found, Generation generation,
                  std::uint64_t lsn) {
     while (found) {
@@ -66,9 +66,9 @@ bool has_tag(std::string_view bytes, std::uint64_t offset, Generation generation
            get_at<std::uint32_t>(bytes, offset + at_record_tag) == generation.tag();
 }
 
-// What was written at `offset` of a closed segment behind its last good record, in bytes; 0:
-// nothing was. The tag may be what is damaged: then the record's lsn tells it from what the file
-// held in an earlier life, where all lsns were lower.
+// How many bytes were written at `offset` of a closed segment behind its last good record. The tag
+// may be what is damaged: then the record's lsn distinguishes it from what the file held in an
+// earlier life, where all lsns were lower.
 std::uint64_t broken_record_bytes(std::string_view bytes, std::uint64_t offset,
                                   Generation generation, std::uint64_t lsn_next,
                                   std::uint64_t later_lsn) {
@@ -86,8 +86,8 @@ std::uint64_t broken_record_bytes(std::string_view bytes, std::uint64_t offset,
     return std::min<std::uint64_t>(aligned(last + 1 - offset), left);
 }
 
-// May it stand behind the record before, whose lsn is one less than `lsn_next`? The other stream
-// may have taken numbers between two batches, but not within one.
+// Whether it may stand behind the record before, whose lsn is one less than `lsn_next`. The other
+// stream may have taken numbers between two batches, but not within one.
 bool is_next(const Record& record, std::uint64_t lsn_next, bool after_hole) {
     if (lsn_next == 0) return after_hole || record.type == RecordType::batch;
     if (record.lsn == lsn_next) return true;

@@ -75,8 +75,8 @@ StoreResult<LogReader::Loaded> LogReader::read_record(const Location& where, Rec
                   .lsn = record->lsn};
 }
 
-// A place is given up only after the index has learnt of a new one. So if what the index says is
-// gone twice, its segment is missing, and reading again would never end.
+// A place is given up only after the index has a new one. So if the place is gone twice, its
+// segment is missing, and reading again would never end.
 template <class Read>
 auto LogReader::read_where_it_is(MessageId id, const Read& read)
     -> decltype(read(std::declval<LiveMessage>())) {
@@ -111,7 +111,7 @@ StoreResult<StoredMessage> LogReader::read_once(MessageId id, const LiveMessage&
     StoredMessage stored;
     stored.states = first_states(*message);
     stored.message = std::make_shared<const Message>(std::move(*message));
-    // Damaged ones are kept and counted, and no reason to keep the message back.
+    // Damaged STATEs are quarantined and counted, but do not hold the message back.
     const auto states = read_all_states(id, live, Damaged::passed_over);
     if (!states) return std::unexpected(states.error());
     for (const auto& state : *states) [[maybe_unused]]
@@ -119,8 +119,8 @@ StoreResult<StoredMessage> LogReader::read_once(MessageId id, const LiveMessage&
     return stored;
 }
 
-// The message, or its envelope alone if only the body is damaged: a later read of the body reports
-// the damage, and the sender is known then.
+// Returns the message, or its envelope alone if only the body is damaged: a later read of the body
+// reports the damage, and by then the sender is known.
 StoreResult<Message> LogReader::read_envelope(MessageId id, const Location& where) {
     auto enqueue = read_enqueue_at(id, where);
     if (enqueue) return std::move(enqueue->message);

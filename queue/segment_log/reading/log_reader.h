@@ -39,15 +39,15 @@ public:
 
     // For compaction.
     StoreResult<EnqueuePayload> read_enqueue(MessageId id);
-    // Of all recipients, as the STATEs say together; none: there is no STATE yet. Damage in one of
-    // them is an error here.
+    // The states of all recipients, as the STATEs say together. Empty if there is no STATE yet.
+    // Damage in one of them is an error here.
     StoreResult<std::vector<RecipientState>> read_states(MessageId id);
     StoreResult<std::string> read_chunk(MessageId id, const ChunkRef& chunk);
 
     // Reports that compaction could not copy everything that is needed out of a segment.
     void keep_uncopied(std::uint64_t segment, std::uint64_t bytes);
 
-    // Reads that met damage.
+    // The number of reads that met damage.
     [[nodiscard]] std::uint64_t damaged() const { return damaged_; }
     // Where it was met, each place once; only grows.
     [[nodiscard]] std::vector<RecoveryReport::Damage> damages() const;
@@ -72,7 +72,7 @@ private:
         std::vector<ChunkRef> chunks;
     };
 
-    // What `read` makes of the message's places, which may be read in vain while they change.
+    // Calls `read` with the message's places, again if they changed meanwhile.
     template <class Read>
     auto read_where_it_is(MessageId id, const Read& read)
         -> decltype(read(std::declval<LiveMessage>()));
@@ -92,12 +92,12 @@ private:
         StateChanges changes;
     };
     StoreResult<State> read_state(MessageId id, const Location& where);
-    // Of those STATEs that count, in their order.
+    // The STATEs that count, in their order.
     enum class Damaged : std::uint8_t { passed_over, is_an_error };
     StoreResult<std::vector<State>> read_all_states(MessageId id, const LiveMessage& live,
                                                     Damaged damaged);
-    // Keeps the bytes in quarantine/, once in the log's life: an administrator who removes them has
-    // seen them.
+    // Keeps the bytes in quarantine/, once in the log's life: if the administrator removes them,
+    // they are not copied again.
     StoreError damage(const Location& where, std::string_view bytes);
 
     Disk& disk_;

@@ -24,7 +24,7 @@ std::unexpected<StoreError> not_found(MessageId id) {
 }
 bool is_gone(const StoreError& error) { return error.kind == StoreError::Kind::not_found; }
 
-// All of the file, with zeros for what the disk does not give back.
+// Reads all of the file, with zeros for what the disk does not give back.
 DiskResult<std::string> read_whole(DiskFile& file, bool& has_bad_blocks) {
     const auto size = file.size();
     if (!size) return std::unexpected(size.error());
@@ -57,13 +57,13 @@ StoreResult<std::unique_ptr<SpoolView>> SpoolView::open(Disk& disk, Options opti
     std::unique_ptr<SpoolView> view(new SpoolView(disk, std::move(options)));
     view->version_ = *version;
     if (auto looked = view->look(); !looked) return std::unexpected(std::move(looked).error());
-    // It was the caller's for this call only; a later read may have to look again.
+    // The caller gave it for this call only; a later read may have to look again.
     view->options_.on_progress = nullptr;
     return view;
 }
 
-// Until nothing that was read has vanished since: what is in a segment that vanished is finished
-// with, or has moved to one that is read in the next round.
+// Reads until nothing that was read has vanished since. The messages of a vanished segment are
+// finished, or have moved to one that the next round reads.
 StoreResult<void> SpoolView::look() {
     bool has_changed = true;
     bool was_missed = false;  // a segment went before it was read
@@ -139,7 +139,7 @@ StoreResult<bool> SpoolView::scan(std::uint64_t number, const SpoolListing& list
     return true;
 }
 
-// May come again for the same segment, with more.
+// May be called again for the same segment, with more records.
 void SpoolView::take(const SpoolScanRequest& request, SpoolScan scan) {
     const auto number = request.header.number;
     for (const auto& [id, offset, lsn, type, is_whole] : scan.found) {
@@ -207,7 +207,7 @@ std::vector<MessageId> SpoolView::messages(bool with_done) const {
     return ids;
 }
 
-// The payload. not_found: the segment is not there any more, or lives another life.
+// Returns the payload. not_found: the segment is gone, or its file has become another one.
 StoreResult<SpoolView::Loaded> SpoolView::read_record(std::uint64_t segment, std::uint64_t offset,
                                                       RecordType type) {
     const auto known = segments_.find(segment);

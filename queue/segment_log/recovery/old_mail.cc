@@ -91,7 +91,7 @@ OldMail::Found* OldMail::find(MessageId id) {
     return slot ? &found_[slot] : nullptr;
 }
 
-// Each pass ends between two digests when it is to stop; what it leaves is of no use then.
+// A pass that is stopped ends between two digests, and its result is not used.
 void OldMail::collect_dones(const std::atomic<bool>& stop) {
     for (const auto& digest : digests_) {
         if (stop) return;
@@ -140,8 +140,7 @@ void OldMail::collect_states(const std::atomic<bool>& stop) {
                 if (peek.type != RecordType::state) return;
                 auto* known = find(peek.id);
                 if (known == nullptr || peek.lsn < known->state_lsn) return;
-                // With another number of recipients it is not this message's: as if it were not
-                // there.
+                // With another number of recipients it is not this message's, and does not count.
                 const auto recipients =
                     digests_[known->enqueue_digest].recipients_at(known->enqueue_at);
                 if (digest.recipients_at(peek.at) == recipients) visit(*known, number, peek);
@@ -169,7 +168,7 @@ std::span<const OldMail::Delta> OldMail::deltas_of(FoundHandle slot) const {
     return {range.begin(), range.end()};
 }
 
-// As the STATEs say together, upon those that it had at first.
+// Its states as the STATEs say together, starting from those of new mail.
 std::vector<RecipientState> OldMail::states_of(FoundHandle slot) const {
     const auto& found = found_[slot];
     const auto& enqueue = digests_[found.enqueue_digest];
@@ -196,8 +195,8 @@ mta::Instant OldMail::due_of(FoundHandle slot) const {
     return due;
 }
 
-// An id that is going to be given to new mail, though it stands on disk already: no relay writes
-// that, and two messages cannot have it. Kept where it is.
+// Whether the id is one that new mail is going to get, though it is on disk already. No relay
+// writes that, and two messages cannot have it. The record stays where it is.
 bool OldMail::is_new_number(const Digest::Peek& peek) {
     if (peek.id < survey_.next_id) return false;
     survey_.report.damages.push_back(
@@ -232,7 +231,7 @@ void OldMail::check_file_ends() {
     }
 }
 
-// The copy with the highest lsn that has all its pieces.
+// Takes the copy with the highest lsn that has all its pieces.
 bool OldMail::use_older_copy(Found& found, const std::function<bool(const Found&)>& is_whole) {
     std::optional<Found> best;
     for (const auto& copy : older_copies_) {
@@ -289,7 +288,7 @@ void OldMail::check_bodies() {
     }
 }
 
-// What there is of it is kept: its ENQ record, then its BODY records.
+// Keeps what there is of the message: its ENQ record, then its BODY records.
 void OldMail::quarantine_message(const Found& found, const std::vector<ChunkRef>& chunks) {
     const auto where = place_of(found.enqueue_digest, found.enqueue_at);
     RecoveryReport::Damage damage{
@@ -312,7 +311,7 @@ void OldMail::quarantine_message(const Found& found, const std::vector<ChunkRef>
     if (auto path = quarantine(disk_, format_id(found.id) + ".message", bytes)) {
         damage.quarantine_path = std::move(*path);
     } else {
-        // Then its segments must stay.
+        // It could not be copied, so its segments must stay.
         for (const auto& place : places) counts_.push_back({place.segment, place.bytes, {}});
     }
     survey_.report.damages.push_back(std::move(damage));

@@ -19,9 +19,9 @@
 
 namespace queue::segment_log {
 
-// What was queued when the spool was opened: found from the segments' digests (and from the
-// segments where there is none), handed over in the order in which it is due. Runs beside the
-// writing of new mail, on a thread of its own.
+// What was queued when the spool was opened. It is found from the segments' digests, or from a
+// segment itself where there is none, and handed over in the order in which it is due. This runs
+// beside the writing of new mail, on a thread of its own.
 //
 //     OldMail old(disk, survey);
 //     old.read(threads, stop);        // long: reads a gigabyte for ten million messages

@@ -14,11 +14,11 @@
 namespace queue::segment_log {
 namespace {
 
-// How far the number of a file that is none of our segments may be above those of our own and still
-// count: strange numbers must not use up the row.
+// How far the number of a file that is no segment of this spool may be above those of the spool's
+// segments and still count: strange numbers must not use up the row.
 constexpr std::uint64_t number_leap_max = 65'536;
 
-// Of a file that is set aside so much is looked through for mail: most segments are smaller.
+// So much of a file that is set aside is searched for mail. Most segments are smaller.
 constexpr std::uint64_t bytes_counted_max = 256u << 20;
 
 std::string unfinished_words(std::size_t messages) {
@@ -38,7 +38,7 @@ private:
     struct Candidate {
         SegmentHeader header;
         std::optional<SegmentOrigin> origin;
-        std::uint64_t end = 0;  // as its successor or its digest says; 0: neither does
+        std::uint64_t end = 0;  // as its successor or its digest says; 0 if neither does
         bool is_named = false;  // by a successor
         bool is_unreadable = false;
         bool is_mended = false;  // what its header says is not all that is on disk
@@ -54,7 +54,7 @@ private:
     void set_aside(std::uint64_t number, std::string why);
     void choose_spool();
     StoreResult<void> note_origin(Candidate& candidate);
-    // The first lsn of the next segment of its stream, as far as that is known; 0: there is none.
+    // The first lsn of the next segment of its stream, as far as that is known; 0 if there is none.
     [[nodiscard]] std::uint64_t later_lsn(const Candidate& candidate) const;
     StoreResult<void> read_whole(Candidate& candidate);
     StoreResult<void> read_tails();
@@ -70,7 +70,7 @@ private:
     std::map<std::uint64_t, Candidate> candidates_;
     std::vector<std::uint64_t> orphan_indexes_;
     std::set<std::string> quarantined_;           // names in quarantine/
-    std::vector<std::uint64_t> strange_numbers_;  // of files that are none of our segments
+    std::vector<std::uint64_t> strange_numbers_;  // of files that are no segments of this spool
 };
 
 StoreResult<Survey> Surveyor::run() {
@@ -172,8 +172,8 @@ StoreResult<void> Surveyor::take_unreadable(std::uint64_t number, const DiskErro
     return {};
 }
 
-// A segment gets its name only with a synced header, so this is damage, and its records cannot be
-// told from noise: the whole file is kept.
+// A segment gets its name only with a synced header, so this is damage. Its records cannot be
+// distinguished from noise, so the whole file is kept.
 void Surveyor::set_aside(std::uint64_t number, std::string why) {
     strange_numbers_.push_back(number);
     auto name = segment_file_name(number);
@@ -222,7 +222,7 @@ StoreResult<void> Surveyor::note_origin(Candidate& candidate) {
     if (const auto head = read_digest_head(disk_, candidate.header)) {
         candidate.origin = head->origin;
         candidate.end = head->end;
-        candidate.is_named = true;  // only of closed ones is there a digest
+        candidate.is_named = true;  // only closed segments have a digest
         candidate.head = *head;
         return {};
     }
@@ -252,7 +252,7 @@ StoreResult<void> Surveyor::read_whole(Candidate& candidate) {
     auto lsn = later_lsn(candidate);
     auto read = read_segment(disk_, candidate.header, 0, found, lsn);
     if (read && !candidate.origin && read->digest.head().ceiling_lsn > 0) {
-        // Its first record is damaged; another one says which stream it is of.
+        // Its first record is damaged; another one says to which stream it belongs.
         candidate.origin = read->digest.head().origin;
         lsn = later_lsn(candidate);
         if (lsn > 0) {
@@ -293,10 +293,10 @@ StoreResult<void> Surveyor::read_tails() {
     return {};
 }
 
-// After a kill the last writes may be in the page cache only. After a sync that failed they may
-// never get out of it, since the kernel takes the pages for clean: then another sync succeeds and
-// does nothing. So what no BATCH says was certain is written once more, the same bytes at the same
-// place, and synced.
+// After a kill the last writes may be in the page cache only. After a failed sync they may never
+// leave it, since the kernel takes the pages for clean: then another sync succeeds and does
+// nothing. So what no BATCH calls certain is written once more, the same bytes at the same place,
+// and synced.
 DiskResult<void> Surveyor::make_certain(Candidate& candidate, const ReadSegment& read) {
     if (candidate.head.records == 0) return {};
     auto file = disk_.open(segment_path(candidate.header.number));

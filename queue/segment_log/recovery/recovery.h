@@ -34,9 +34,9 @@ struct Survey {
         bool is_unreadable = false;
     };
     std::vector<Segment> segments;  // by number
-    // The segment of the stream that was started last, which need not have the highest number.
+    // The segment of a stream that was started last, which need not have the highest number.
     struct Tail {
-        std::uint64_t number = 0;  // 0: the stream has none
+        std::uint64_t number = 0;  // 0 if the stream has none
         std::uint64_t end = 0;
         std::uint64_t first_lsn = 0;
     };
@@ -50,9 +50,10 @@ struct Survey {
     RecoveryReport report;
 };
 
-// Looks through a spool whose lock we hold. Afterwards the last segment of each stream is cut at
-// the end of its records, and what is read in it is certain; a new one must be started, since
-// writing on behind a hole has lost data elsewhere. May be cut short and done again at any point.
+// Surveys a spool whose lock the caller holds. Afterwards the last segment of each stream is cut at
+// the end of its records, and what is read in it is certain. A new segment must be started, since
+// writing on behind a hole has lost data in other programs. The survey may be cut short and done
+// again at any point.
 //
 // Damage is copied to quarantine/, reported, and stepped over. The only errors are a disk that does
 // not answer, a segment that this user may not open, too few descriptors or memory, and a newer

@@ -16,7 +16,7 @@ DiskResult<std::string> read_bytes(DiskFile& file, std::uint64_t number, Recover
     if (!size) return std::unexpected(size.error());
     auto all = file.read(0, static_cast<std::size_t>(*size));
     if (all || stops_the_start(all.error())) return all;
-    // Bad sectors: what can be read counts, the rest shows up as damage.
+    // With bad sectors, what can be read counts, and the rest shows up as damage.
     constexpr std::size_t step_bytes = 4096;
     std::string bytes;
     std::size_t lost = 0;
@@ -71,7 +71,7 @@ void salvage_from(std::string_view bytes, const SegmentHeader& header,
     }
 }
 
-// It stays where it is, so that the next start can try again.
+// The segment stays where it is, so that the next start can try again.
 StoreResult<ReadSegment> unreadable(const SegmentHeader& header, const DiskError& error,
                                     RecoveryReport& report) {
     if (stops_the_start(error)) return std::unexpected(to_store_error(error));
@@ -110,7 +110,7 @@ StoreResult<ReadSegment> read_segment(Disk& disk, const SegmentHeader& header, s
                                  .offset = static_cast<std::uint32_t>(offset),
                                  .bytes = static_cast<std::uint32_t>(record.bytes())};
             if (maker.add(where, record)) return;
-            // Its checksum is right, so it was written like this: by a version that knows more.
+            // Its checksum is right, so a version that knows more has written it like this.
             maker.pin(where.bytes);
             report.damages.push_back({.segment = header.number,
                                       .offset = offset,

@@ -11,7 +11,7 @@
 namespace queue::segment_log {
 namespace {
 
-// Closed segments that are so young are likely to be empty soon: no digest yet.
+// The youngest closed segments get no digest yet, because they are likely to be empty soon.
 constexpr std::size_t digests_left_for_later = 4;
 
 // splitmix64's finisher: every bit of the result depends on every bit of `value`.
@@ -105,7 +105,7 @@ bool Housekeeping::step() {
         const auto path = std::move(free_paths_.back());
         free_paths_.pop_back();
         lock.unlock();
-        // If it stays, the next start finds it.
+        // If this fails, the next start finds the file.
         [[maybe_unused]] const auto removed = disk_.remove(path);
         return true;
     }
@@ -168,7 +168,7 @@ DiskResult<Housekeeping::Ready> Housekeeping::make(bool is_filled) {
     if (!file) return std::unexpected(std::move(file).error());
     if (is_filled) {
         if (auto filled = fill(**file, segment_header_bytes); !filled) {
-            // Half of it would only take the room that is missing.
+            // A part of a segment would only take the room that is missing.
             [[maybe_unused]] const auto removed = disk_.remove(path);
             return std::unexpected(std::move(filled).error());
         }
@@ -183,7 +183,7 @@ DiskResult<Housekeeping::Ready> Housekeeping::make_in(const std::string& path,
     Ready ready{.number = number, .generation = {}, .file = std::move(file), .bytes = bytes};
     {
         const mta::MutexLock lock(mutex_);
-        // With the number in it the generation differs even where the seed does not.
+        // The number makes the generation differ even where the seed does not.
         ready.generation.value = mix(rng_() + number);
     }
     if (ready.generation.tag() == 0) ready.generation.value |= 1ull << 32;
@@ -193,7 +193,7 @@ DiskResult<Housekeeping::Ready> Housekeeping::make_in(const std::string& path,
     if (done) done = ready.file->sync();
     if (done) done = disk_.rename(path, segment_path(number));
     if (!done) {
-        // It must not be forgotten there.
+        // The file must not be forgotten in free/.
         if (done.error().is_temporary()) {
             adopt_free(path);
         } else {
@@ -203,7 +203,7 @@ DiskResult<Housekeeping::Ready> Housekeeping::make_in(const std::string& path,
     }
     for (const auto* folder : {"seg", "free"}) {
         if (done = sync_folder(folder); done) continue;
-        // Nothing is in it yet: the next start would take it for a segment made ready.
+        // It is empty: the next start would take it for a segment that was made ready.
         if (done.error().is_temporary()) {
             [[maybe_unused]] const auto removed = disk_.remove(segment_path(number));
         }
@@ -212,8 +212,8 @@ DiskResult<Housekeeping::Ready> Housekeeping::make_in(const std::string& path,
     return ready;
 }
 
-// In steps, each on its way to the disk before the next, so that the writer's sync does not have to
-// wait for all of it.
+// Fills in steps. Each is on its way to the disk before the next, so that the writer's sync does
+// not have to wait for all of them.
 DiskResult<void> Housekeeping::fill(DiskFile& file, std::uint64_t from) const {
     constexpr std::uint64_t step_bytes = 1u << 20;
     const std::string zeros(std::min(step_bytes, options_.segment_bytes), '\0');
@@ -230,7 +230,7 @@ DiskResult<void> Housekeeping::fill(DiskFile& file, std::uint64_t from) const {
 }
 
 DiskResult<void> Housekeeping::move_away(const Closed& segment) {
-    // Without its segment a digest is nothing; whether it goes is no matter.
+    // A digest without its segment does no harm, so a failure does not matter.
     [[maybe_unused]] const auto no_digest = disk_.remove(index_path(segment.number));
     bool is_worth_keeping =
         segment.end >= options_.segment_bytes / 4 * 3 && segment.end <= options_.segment_bytes;
@@ -239,7 +239,7 @@ DiskResult<void> Housekeeping::move_away(const Closed& segment) {
         is_worth_keeping = is_worth_keeping && free_paths_.size() < options_.free_segments_max;
     }
     if (!is_worth_keeping) {
-        // Not found: a call before this one has done that, and could not sync.
+        // If it is not found, an earlier call has renamed it and could not sync.
         auto removed = disk_.remove(segment_path(segment.number));
         if (!removed && !removed.error().is_not_found()) return removed;
         return sync_folder("seg");

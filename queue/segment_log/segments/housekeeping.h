@@ -17,13 +17,13 @@
 
 namespace queue::segment_log {
 
-// Does what no commit should wait for: makes segments ready, moves away those that are no longer
-// needed, and writes the digests of closed ones. The writer asks and goes on; another thread (or,
-// in tests, the same one) calls step().
+// Does work that no commit should wait for: makes segments ready, moves away those that are no
+// longer needed, and writes the digests of closed ones. The writer asks and goes on; another thread
+// (or, in tests, the same one) calls step().
 //
 // A segment that is ready has its header and its name in seg/, all synced, and room for all of
 // segment_bytes, so that the first write to it is as cheap as any other: one flush. Until that
-// write it has no record, and the next start takes it for what it is.
+// write it has no record, and the next start recognizes it by that.
 class Housekeeping {
 public:
     // `disk` and `options` must outlive it.
@@ -36,8 +36,8 @@ public:
         std::uint64_t number = 0;
         Generation generation;
         std::unique_ptr<DiskFile> file;
-        std::uint64_t bytes = 0;  // of the file, written once, so that writing again changes no
-                                  // metadata
+        // Of the file. They were written once, so that writing them again changes no metadata.
+        std::uint64_t bytes = 0;
     };
 
     // ---- at start ----
@@ -46,24 +46,24 @@ public:
     void reserve_number(std::uint64_t number);
 
     // ---- the writer ----
-    // A segment that is ready; made here and now if there is none.
+    // Returns a segment that is ready, or makes one now if there is none.
     DiskResult<Ready> take();
-    // One will be needed soon.
+    // To be called when a segment will be needed soon.
     void want_ready();
-    // Room is short: no segment is made ready, and those that are kept for use again are removed.
+    // While room is short, no segment is made ready, and those kept for use again are removed.
     void save_room(bool is_room_short) { is_room_short_ = is_room_short; }
-    // A closed segment is no longer needed and is to be moved away.
+    // Asks to move a closed segment away, because it is no longer needed.
     void retire(std::uint64_t number, std::uint64_t end);
     struct Retired {
         std::uint64_t number = 0;
         bool is_gone = false;  // for certain; otherwise it stays until the next start
     };
     [[nodiscard]] std::vector<Retired> take_retired();
-    // A folder could not be synced: it is not known what is on the medium, and nothing more may be
-    // written.
+    // Whether a folder could not be synced: then it is not known what is on the medium, and nothing
+    // more may be written.
     [[nodiscard]] bool has_failed() const { return has_failed_; }
     [[nodiscard]] std::optional<DiskError> failure() const;
-    // A segment was closed: a digest saves reading it at the next start.
+    // To be called when a segment was closed: its digest saves the next start reading it.
     void add_closed(std::uint64_t number, std::uint64_t end);
 
     // ---- the helper ----
@@ -71,7 +71,8 @@ public:
     // Does one thing. Returns false if there is nothing to do, or if it cannot be done now because
     // file descriptors or memory are missing.
     bool step();
-    // From any thread: the process is about to end. What takes long is given up and undone.
+    // From any thread, when the process is about to end: work that takes long is given up and
+    // undone.
     void hurry() { is_in_a_hurry_ = true; }
     // At the end: writes the digests that are still due, as long as `has_time` returns true. The
     // next start reads the other segments themselves.

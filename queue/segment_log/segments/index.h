@@ -17,14 +17,14 @@ namespace queue::segment_log {
 // Where the records of a queued message are.
 struct LiveMessage {
     Location enqueue;
-    Location state;                // the newest STATE of all recipients; nowhere: there is none yet
+    Location state;                // the newest STATE of all recipients; nowhere if there is none
     std::vector<Location> deltas;  // STATEs of some recipients that were written after it
     std::vector<SegmentBytes> bodies;
 };
 
 // The STATEs that a newer one with all recipients has superseded.
 struct Superseded {
-    Location state;  // nowhere: there was none
+    Location state;  // nowhere if there was none
     std::vector<Location> deltas;
 };
 
@@ -41,12 +41,12 @@ struct SegmentCount {
     std::vector<DoneMark> dones;
 };
 
-// All queued messages, by id, in about 40 bytes each. One thread changes it (while old mail is
-// loaded, one more adds to it); any thread may look.
+// All queued messages, by id, in about 40 bytes each. One thread changes it, and while old mail is
+// loaded a second one adds to it; any thread may read it.
 class Index {
 public:
     [[nodiscard]] std::optional<LiveMessage> find(MessageId id) const;
-    // The segment of its ENQ; 0: there is no such message.
+    // The segment of its ENQ; 0 if there is no such message.
     [[nodiscard]] std::uint64_t home_of(MessageId id) const;
     // Whether the STATE at that place is one of those that count.
     [[nodiscard]] bool has_state_at(MessageId id, const Location& where) const;
@@ -54,12 +54,13 @@ public:
 
     // The id must be new.
     void add(MessageId id, const LiveMessage& message);
-    // A STATE of all recipients: returns what it supersedes. Empty if there is no such message.
+    // Adds a STATE of all recipients and returns what it supersedes. Empty if there is no such
+    // message.
     std::optional<Superseded> set_state(MessageId id, const Location& state);
-    // A STATE of some of them: returns the bytes of all such since the last whole one. Empty if
-    // there is no such message.
+    // Adds a STATE of some recipients and returns the bytes of all such since the last whole one.
+    // Empty if there is no such message.
     std::optional<std::uint64_t> add_delta(MessageId id, const Location& delta);
-    // Its records have been copied. Returns what was there before.
+    // Changes the places of a message whose records have been copied. Returns the former ones.
     std::optional<LiveMessage> replace(MessageId id, const LiveMessage& message);
     std::optional<LiveMessage> remove(MessageId id);
 
@@ -67,7 +68,7 @@ public:
     // them exists, only a DONE that names it keeps the message from coming back.
     void add_old_home(MessageId id, std::uint64_t segment);
     [[nodiscard]] std::vector<std::uint64_t> old_homes(MessageId id) const;
-    // That segment is gone for certain.
+    // To be called when that segment is gone for certain.
     void forget_old_home(std::uint64_t segment);
 
 private:
@@ -107,7 +108,7 @@ private:
     IdIndex<EntryHandle> by_id_ GUARDED_BY(mutex_);
     // Few messages have any.
     std::unordered_map<MessageId, Deltas> deltas_ GUARDED_BY(mutex_);
-    // Of large messages only.
+    // Large messages only.
     std::unordered_map<MessageId, std::vector<SegmentBytes>> bodies_ GUARDED_BY(mutex_);
     std::unordered_map<MessageId, std::vector<std::uint64_t>> old_homes_ GUARDED_BY(mutex_);
 };

@@ -11,11 +11,11 @@ struct LogOptions {
     // A segment is closed before the batch that would make it larger; a single larger batch gets
     // one of its own size. At most 2 GiB.
     std::uint64_t segment_bytes = 64u << 20;
-    // What one write and one sync take at most. A record larger than this goes alone.
+    // The most that one write and one sync take. A larger record goes alone.
     std::uint64_t batch_bytes_max = 8u << 20;
     std::uint32_t batch_records_max = 1024;
     // A new segment is filled with zeros this far ahead of its end, so that most syncs need not
-    // also write the file's size and extents. Zero: never.
+    // also write the file's size and extents. With zero it is not.
     std::uint64_t zero_ahead_bytes = 1u << 20;
     // Empty segments kept for use again; more are unlinked.
     std::uint32_t free_segments_max = 4;
@@ -28,8 +28,8 @@ struct LogOptions {
     std::uint64_t free_bytes_min = 256'000'000;
     // Inodes: a spool needs few, but each new segment needs one.
     std::uint64_t free_files_min = 100;
-    // Makes the segments' generations, which senders of mail must not know:
-    // system_random() of queue/segment_log/disk/posix_disk.h.
+    // The segments' generations are made from it. Senders of mail must not know them, so it comes
+    // from system_random() (queue/segment_log/disk/posix_disk.h).
     std::uint64_t random_seed = 0;
 };
 

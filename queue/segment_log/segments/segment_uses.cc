@@ -65,7 +65,7 @@ void SegmentUses::add_done(std::uint64_t number, const DoneMark& done) {
     ++use.done_count;
 }
 
-// It is gone for certain, and its DONEs are no longer needed.
+// The home is gone for certain, so the DONEs for it are no longer needed.
 void SegmentUses::forget_home(std::uint64_t home) {
     const auto holders = done_holders_.extract(home);
     if (holders.empty()) return;
@@ -125,14 +125,14 @@ bool SegmentUses::let_go(std::uint64_t number) {
     const auto found = uses_.find(number);
     if (found == uses_.end()) return true;
     auto& use = found->second;
-    // What ends these conditions calls look_at() again.
+    // Whatever ends one of these conditions calls look_at() again.
     if (use.live_bytes > 0 || use.fate != Fate::kept) return true;
     // A home is gone for certain before its DONEs may go: those wait for settle_retired().
     return use.done_count == 0 ? retire(number, use) : carry(number, use);
 }
 
-// Only DONEs are left in it. They are written again if that is little beside what it frees; the
-// DONEs of a segment that is full of them wait until their homes have gone.
+// Only DONEs are left in the segment. They are written again if that is little beside what it
+// frees. The DONEs of a segment that is full of them wait until their homes have gone.
 bool SegmentUses::carry(std::uint64_t number, Use& use) {
     const auto bytes = use.done_count * carried_bytes;
     if (bytes * freed_bytes_per_carried > std::min(use.end, options_.segment_bytes)) return true;

@@ -16,8 +16,8 @@
 
 namespace queue::segment_log {
 
-// What each segment in seg/ is still needed for. The writer's; the counters at the end are for all
-// threads.
+// What each segment in seg/ is still needed for. Only the writer uses it; any thread may call the
+// last functions.
 //
 // A segment is needed while it holds a record of a queued message, or a DONE whose message's home
 // segment still exists: without that DONE the next start would bring the finished message back. So
@@ -45,7 +45,7 @@ public:
     // A closed segment, found at start.
     void adopt(const Segment& segment);
     void hold_back(bool is_held_back) { is_held_back_ = is_held_back; }
-    // A segment that is written: it stays until it is closed.
+    // A segment that is being written: it stays until it is closed.
     void open(const Segment& segment);
     void resize(std::uint64_t number, std::uint64_t end, std::uint64_t file_bytes);
     void close(std::uint64_t number);
@@ -80,7 +80,8 @@ public:
     // also any of which a quarter is dead and whose copies leave a quarter of that room. Walks over
     // all segments.
     [[nodiscard]] std::optional<Victim> choose_victim(std::uint64_t scarce_room) const;
-    // All that could be copied out of it was. Returns the live bytes that are left in it.
+    // To be called when all that can be copied out of it was copied. Returns the live bytes that
+    // are left in it.
     std::uint64_t mark_compacted(std::uint64_t number);
 
     // ---- for all threads ----
@@ -110,9 +111,9 @@ private:
     };
 
     void insert(const Segment& segment, Fate fate);
-    // It may be able to go now: recycle() looks at it.
+    // Makes recycle() look at a segment that may be able to go now.
     void look_at(std::uint64_t number);
-    // Returns false if it has to be looked at again.
+    // Returns false if the segment has to be looked at again.
     bool let_go(std::uint64_t number);
     bool carry(std::uint64_t number, Use& use);
     bool retire(std::uint64_t number, Use& use);

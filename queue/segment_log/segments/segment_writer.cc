@@ -28,7 +28,7 @@ DiskResult<void> SegmentWriter::seal() {
 }
 
 DiskResult<void> SegmentWriter::start_next(std::uint64_t first_lsn) {
-    // First: where there is no room for the next one, the current one has some left.
+    // Before the current one is closed: where there is no room for the next, it has some left.
     auto ready = housekeeping_.take();
     if (!ready) return std::unexpected(std::move(ready).error());
     if (file_) {

@@ -36,15 +36,15 @@ public:
     // Closes the current segment (synced) and starts the next: its file has a synced header and a
     // synced name.
     DiskResult<void> start_next(std::uint64_t first_lsn);
-    // Takes the room for so many bytes behind the end, and for some more if there is any, so that
-    // an append of them finds it. For a disk that is nearly full.
+    // Takes the room for so many bytes behind the end, and more if there is more, so that an append
+    // of them finds it. For a disk that is nearly full.
     DiskResult<void> reserve(std::uint64_t bytes);
     // While room is short, nothing is written ahead, and a closed segment gives back what lies
     // behind its end.
     void save_room(bool is_room_short) { is_room_short_ = is_room_short; }
-    // Behind what is there. Not certain before sync().
+    // Appends bytes, which are not certain before sync().
     DiskResult<void> append(std::string_view bytes);
-    // Makes certain that nothing is left of a failed append().
+    // Removes, for certain, what a failed append() has left.
     DiskResult<void> cut();
     // Starts writing out what was appended last, without waiting for it.
     void start_writing();
@@ -52,10 +52,10 @@ public:
 
     [[nodiscard]] bool is_open() const { return file_ != nullptr; }
     [[nodiscard]] bool is_synced() const { return is_synced_; }
-    // What was closed is synced.
+    // A closed segment is always synced.
     [[nodiscard]] bool holds_unsynced() const { return is_open() && !is_synced_; }
     [[nodiscard]] bool has_sync_failed() const { return has_sync_failed_; }
-    // Of the open segment. 0: none is open.
+    // Of the open segment; 0 if none is open.
     [[nodiscard]] std::uint64_t number() const { return number_; }
     [[nodiscard]] Generation generation() const { return generation_; }
     [[nodiscard]] const SegmentOrigin& origin() const { return origin_; }

@@ -46,7 +46,7 @@ std::uint64_t Batch::bytes_max(const Operation& operation, const Uploads& upload
         [](const Update& op) {
             return frame(state_bytes_max(op.states)) + reports_bytes_max(op.reports);
         },
-        // Copies that compaction left behind take a DONE each; more than a few there never are.
+        // Each copy that compaction left behind takes a DONE; there are never more than a few.
         [](const Finish& op) { return 4 * frame(done_bytes) + reports_bytes_max(op.reports); },
     };
     return std::visit(of, operation.what);
@@ -127,7 +127,7 @@ void Batch::enqueue(const Message& message) {
     Upload upload;
     if (auto node = uploads_.extract(message.id); !node.empty()) upload = std::move(node.mapped());
     if (message.is_body_inline()) {
-        // Pieces of a body that came to be small after all are of no use.
+        // The body is small after all, so pieces of it are of no use.
         discard(upload);
         upload = {.crc = crc32c(message.body)};
     } else {
@@ -185,7 +185,7 @@ bool Batch::finish(const Finish& finish) {
     const auto home = home_of(finish.id);
     if (home == 0) return false;
     put_done_record({.id = finish.id, .home = home}, false);
-    // Copies that were left behind must not bring it back either.
+    // Nor must copies that were left behind bring it back.
     for (const auto old_home : index_.old_homes(finish.id)) {
         put_done_record({.id = finish.id, .home = old_home}, true);
     }

@@ -17,10 +17,10 @@
 
 namespace queue::segment_log {
 
-// What one write contains, and the effects that it has once it is certain.
+// The bytes of one write, and the effects that it has once it is certain.
 //
-// Makes the bytes of a batch for the place where they will stand: the end of the stream's current
-// segment. A BATCH record leads, the operations' records follow in their order.
+// The bytes are made for the place where they will stand: the end of the stream's current segment.
+// A BATCH record leads, and the operations' records follow in their order.
 //
 // A hot batch is made of operations; a cold one of copies (copy_*), for compaction.
 class Batch {
@@ -32,8 +32,8 @@ public:
     struct StateWritten {
         MessageId id = 0;
         Location where;
-        std::uint32_t recipients = 0;  // of the message,
-        std::uint32_t written = 0;     // and of those whose states are in it
+        std::uint32_t recipients = 0;  // of the message
+        std::uint32_t written = 0;     // those whose states are in it
     };
     struct DoneWritten {
         DoneMark mark;
@@ -54,9 +54,9 @@ public:
     static constexpr std::uint64_t carried_bytes = SegmentUses::carried_bytes;
     [[nodiscard]] static std::uint32_t record_count(const Operation& operation);
 
-    // Whether what it writes must be certain, and when.
+    // By when what it writes must be certain.
     enum class Certainty : std::uint8_t {
-        whenever,  // pieces of a body, which are nothing without their ENQ
+        whenever,  // pieces of a body, which do not count without their ENQ
         soon,      // no caller waits: with the next sync, or within LogService::sync_delay
         now,       // a caller waits
     };
@@ -72,7 +72,7 @@ public:
     };
     Batch(const Parts& parts, std::uint64_t first_lsn);
 
-    // Returns false if the message does not exist (any more); its reports are written all the same.
+    // Returns false if the message does not exist; its reports are written all the same.
     [[nodiscard]] bool add(const Operation& operation);
     void carry(const DoneMark& mark);
 
@@ -88,7 +88,7 @@ public:
     // Fills in the BATCH record; nothing may be added after it.
     void complete(std::uint64_t durable_lsn, std::uint64_t id_ceiling);
 
-    // Nothing to write: no record at all (a discarded body).
+    // Whether there is no record at all, and so nothing to write (a discarded body).
     [[nodiscard]] bool is_empty() const { return count_ == 0; }
     [[nodiscard]] Certainty certainty() const { return certainty_; }
     // Pieces of bodies that will never get their ENQ.
@@ -105,7 +105,7 @@ private:
     void require(Certainty certainty) { certainty_ = std::max(certainty_, certainty); }
     bool update(const Update& update);
     bool finish(const Finish& finish);
-    // Where the message's ENQ is; 0: there is none.
+    // The segment of the message's ENQ; 0 if there is none.
     [[nodiscard]] std::uint64_t home_of(MessageId id) const;
     void put_state_record(const StatePayload& state);
     void put_done_record(const DoneMark& mark, bool is_carried);

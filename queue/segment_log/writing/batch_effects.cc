@@ -41,7 +41,7 @@ void BatchEffects::apply_state(const Batch::StateWritten& state) {
         const auto bytes = index_.add_delta(state.id, where);
         if (!bytes) return;  // finished in the same batch
         uses_.add_live(where.segment, where.bytes);
-        // What one of all recipients takes.
+        // What one STATE of all recipients would take.
         const auto whole_bytes = std::uint64_t{where.bytes} * state.recipients / state.written;
         if (*bytes >= std::max(whole_bytes, delta_bytes_min)) compaction_.merge_states(state.id);
         return;

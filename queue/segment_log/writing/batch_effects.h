@@ -14,8 +14,8 @@ namespace queue::segment_log {
 
 // Brings the index and the uses of segments up to date with what was written.
 //
-// From the moment a batch is written, its records are those that are read. What they supersede is
-// needed until they are certain: until then a power cut could bring the former state back.
+// From the moment a batch is written, its records are the ones that are read. What they supersede
+// is needed until they are certain: until then a power cut could bring the former state back.
 //
 //     apply(batch) -> (sync) -> drop_superseded
 class BatchEffects {
@@ -27,10 +27,10 @@ public:
     // `segment`: where the batch is.
     void apply(Batch& batch, std::uint64_t segment);
     enum class Cause : std::uint8_t {
-        writing,  // what dies pays for copying
-        copying,  // it does not, or copying would pay for itself without end
+        writing,  // the bytes that die pay for copying
+        copying,  // they do not, or copying would pay for itself without end
     };
-    // All that was applied is certain.
+    // To be called when all that was applied is certain.
     void drop_superseded(Cause cause);
     // Live bytes that go with the next drop_superseded().
     [[nodiscard]] std::span<const SegmentBytes> superseded() const { return superseded_; }

@@ -69,7 +69,7 @@ void Compaction::give_up(MessageId id, const StoreError& error) {
     }
 }
 
-// False: the file ends before, or cannot be read.
+// Returns false if the file ends before, or cannot be read.
 bool Compaction::cover(std::uint64_t at, std::uint64_t length) {
     if (at >= window_at_ && at + length <= window_at_ + window_.size()) return true;
     const auto wanted = std::min(std::max(length, window_bytes), victim_->end - at);
@@ -82,8 +82,8 @@ bool Compaction::cover(std::uint64_t at, std::uint64_t length) {
     return true;
 }
 
-// The next record that checks out. What does not is stepped over: if it was live, it keeps its
-// segment.
+// Returns the next record that checks out. A record that does not is stepped over; if it was live,
+// its segment stays.
 std::optional<Compaction::Found> Compaction::next_record() {
     const auto generation = file_->generation();
     for (; at_ + record_header_bytes <= victim_->end; at_ += record_alignment) {
@@ -182,8 +182,8 @@ void Compaction::gather(const Found& found) {
     gathered_.insert(id);
 }
 
-// All recipients' states go together, whichever record was found. `bytes_now`: of that one; what
-// is more has to be paid for.
+// Copies the states of all recipients together, whichever record was found. `bytes_now`: the size
+// of that record; what the copy takes beyond it has to be paid for.
 void Compaction::gather_state(MessageId id, std::uint64_t bytes_now) {
     auto states = reader_.read_states(id);
     const auto home = index_.home_of(id);
@@ -228,7 +228,7 @@ void Compaction::start_moving(MessageId id) {
     moving_ = Moving{.message = {std::move(*enqueue), {}}, .next = 0, .turn_end = 0, .written = {}};
 }
 
-// How far this turn goes, and the room that it takes.
+// Plans how far this turn goes, and returns the room that it takes.
 std::uint64_t Compaction::plan_moving() {
     auto& moving = *moving_;
     const auto id = moving.message.enqueue.message.id;
@@ -271,7 +271,7 @@ void Compaction::fill_moving(Batch& batch) {
         moving.written.push_back({chunk.segment, room_of(chunk)});
     }
     if (moving.next < chunks.size()) return;
-    // From now on they are the message's.
+    // From now on the pieces belong to the message.
     for (const auto& piece : moving.written) uses_.drop_live(piece.segment, piece.bytes);
     batch.copy_message(moving.message.enqueue, moving.message.states, bodies_of_moved());
     moving_.reset();

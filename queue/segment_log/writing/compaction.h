@@ -21,9 +21,9 @@ namespace queue::segment_log {
 // be used again: an ENQ together with the newest STATE, a STATE whose ENQ is elsewhere, the pieces
 // of a large body and then its ENQ, which lists them.
 //
-// The writer's: between two commits it takes one turn, which reads and copies a bounded number of
-// bytes. What is finished or changed between two turns needs no care: each turn looks at the index,
-// and nothing changes within one.
+// Only the writer uses it: between two commits it takes one turn, which reads and copies a bounded
+// number of bytes. What is finished or changed between two turns needs no care: each turn looks at
+// the index, and nothing changes within a turn.
 //
 //     if (auto room = compaction.begin_turn(0)) {   // of a batch of the cold stream
 //         compaction.fill(batch);                  // then write and sync it, apply its effects
@@ -34,33 +34,36 @@ public:
     Compaction(SegmentUses& uses, const SegmentFiles& files, const Index& index, LogReader& reader)
         : uses_(uses), files_(files), index_(index), reader_(reader) {}
 
-    // So many bytes have died otherwise than by being copied. Copying is paid with that, so that it
-    // ends, however the segments are filled, and never writes more than a few times what dies.
+    // To be called when bytes have died otherwise than by being copied. Dead bytes pay for copying,
+    // so that it ends, however the segments are filled, and never writes more than a few times what
+    // dies.
     void earn(std::uint64_t dead_bytes) { credit_bytes_ += copies_per_dead_byte * dead_bytes; }
-    // There may be something to do: something was closed or has gone since the last look.
+    // Whether there may be something to do, because a segment was closed or has gone since the last
+    // look.
     [[nodiscard]] bool is_due() const { return victim_ || is_look_due_ || !to_merge_.empty(); }
-    // The message's STATEs of some recipients are to become one of all.
+    // Asks for one STATE of all recipients in place of the message's STATEs of some.
     void merge_states(MessageId id) {
         if (!unmergeable_.contains(id)) to_merge_.insert(id);
     }
-    // Choosing a segment costs a walk over all: only after this.
+    // A segment is chosen only after this call, because that costs a walk over all of them.
     void look_again() { is_look_due_ = true; }
-    // Reads on, and gathers what must be copied: the room that it takes. Nothing: nothing to copy
-    // in this turn; is_due() says whether to come again. `scarce_room`: as of
+    // Reads on and gathers what must be copied; returns the room that it takes. Empty if there is
+    // nothing to copy in this turn; is_due() says whether to come again. `scarce_room` is as for
     // SegmentUses::choose_victim().
     [[nodiscard]] std::optional<std::uint64_t> begin_turn(std::uint64_t scarce_room);
-    // After a turn that came to the end of a segment: its live bytes that were not copied.
+    // After a turn that reached the end of a segment: its live bytes that were not copied.
     [[nodiscard]] std::optional<SegmentBytes> take_ended() {
         return std::exchange(ended_, std::nullopt);
     }
     void fill(Batch& batch);
-    // What this turn read or was going to write cannot be had now: the segment is taken anew later,
-    // and what was paid for copying the rest of it is given back.
+    // Ends the turn because the disk cannot read or write now: the segment is taken anew later, and
+    // what was paid for copying the rest of it is given back.
     void put_off();
-    // A read failed that may succeed later (DiskError::is_temporary): put it off.
+    // A read has failed that may succeed later (DiskError::is_temporary): the caller should put the
+    // work off.
     [[nodiscard]] bool is_disk_busy() const { return is_disk_busy_; }
 
-    // A turn's.
+    // Limits of one turn.
     static constexpr std::uint64_t read_bytes_max = 4u << 20;
     static constexpr std::uint64_t copy_bytes_max = 1u << 20;
     // A segment that is three quarters live is the fullest that is copied.
@@ -74,9 +77,9 @@ private:
     };
     struct WholeMessage {
         EnqueuePayload enqueue;
-        std::vector<RecipientState> states;  // none: there is no STATE
+        std::vector<RecipientState> states;  // empty if there is no STATE
     };
-    // A large message on its way: its pieces go over several turns.
+    // A large message that is being moved: its pieces are copied over several turns.
     struct Moving {
         WholeMessage message;
         std::size_t next = 0;               // of its chunks
@@ -121,7 +124,7 @@ private:
     std::optional<SegmentBytes> ended_;
     std::optional<Moving> moving_;
 
-    // This turn's.
+    // Of this turn.
     bool is_disk_busy_ = false;
     std::uint64_t room_ = 0;
     std::vector<WholeMessage> messages_;

@@ -11,11 +11,11 @@
 namespace queue::segment_log {
 namespace {
 
-// With less than this the room for a batch is taken before the batch is made: more than is written
-// between two looks at the free space.
+// With less than this, the room for a batch is taken before the batch is made. It is more than what
+// is written between two looks at the free space.
 constexpr std::uint64_t low_room_bytes = 64u << 20;
-// The newest state of a queued message with one recipient, and its end: about twice what they take,
-// since older states are still on the disk when newer ones are written.
+// For the newest state and the end of a queued message with one recipient. It is about twice what
+// they take, since older states are still on the disk when newer ones are written.
 constexpr std::uint64_t outcome_bytes = 512;
 // A disk holds at least so many segments, unless they would become smaller than the minimum.
 constexpr std::uint64_t segments_per_disk_min = 32;
@@ -64,9 +64,9 @@ void FreeSpace::look() {
     condition_.set(LogCondition::Trouble::low_space, std::move(*refusal));
 }
 
-// A segment of the hot stream for outcomes, one of the cold stream for the copies that let other
-// segments go, and what stays of each message's outcomes. On a disk that small messages fill, mail
-// still gets half.
+// Keeps a segment of the hot stream for outcomes, one of the cold stream for the copies that let
+// other segments go, and room for the outcomes of each message. On a disk that small messages fill,
+// mail still gets half.
 std::uint64_t FreeSpace::bytes_to_keep(const DiskSpace& space) const {
     const auto wanted = stream_count * options_.segment_bytes + outcome_bytes * index_.size();
     return std::min(wanted, space.total_bytes / 2);

@@ -10,8 +10,8 @@
 namespace queue::segment_log {
 
 // How much of the spool's disk is free, and how much of that is kept free of mail so that the
-// outcomes of queued mail find room. Sets LogCondition's `low_space`. Any thread; what it answers
-// is as of the last look().
+// outcomes of queued mail find room. Sets LogCondition's `low_space`. Any thread may call it; its
+// answers are those of the last look().
 class FreeSpace {
 public:
     // All must outlive it.
@@ -21,14 +21,14 @@ public:
     // As in LogOptions. Takes effect with the next look().
     void set_floors(std::uint32_t free_percent_min, std::uint64_t free_bytes_min);
 
-    // So much is free beside what is kept.
+    // Whether so much is free beside what is kept.
     [[nodiscard]] bool has_room_for_mail(std::uint64_t bytes) const;
-    // The room for a batch must be taken before the batch is made.
+    // Whether the room for a batch must be taken before the batch is made.
     [[nodiscard]] bool is_short() const;
-    // What the log could do without takes no room: nothing is written ahead, segments are not kept
-    // for use again, and compaction works for room.
+    // Whether the log must save room: it writes nothing ahead, keeps no segments for use again, and
+    // compacts to gain room.
     [[nodiscard]] bool is_scarce() const;
-    // What is left for copies; 0: room is not scarce.
+    // What is left for copies; 0 if room is not scarce.
     [[nodiscard]] std::uint64_t scarce_bytes() const {
         return is_scarce() ? free_bytes_.load() : 0;
     }
@@ -47,7 +47,7 @@ private:
     std::atomic<std::uint64_t> kept_bytes_ = 0;
 };
 
-// The room that is kept free is counted in segments, so a small disk gets small ones.
+// Makes segments smaller on a small disk, because the room that is kept free is counted in them.
 [[nodiscard]] LogOptions fit_to_disk(LogOptions options, Disk& disk);
 
 }  // namespace queue::segment_log

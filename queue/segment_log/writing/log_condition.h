@@ -12,10 +12,11 @@
 
 namespace queue::segment_log {
 
-// Why the log refuses new mail, if it does, and what the administrator should know. Any thread.
+// Why the log refuses new mail, if it does, and what the administrator should know. Any thread may
+// call it.
 class LogCondition {
 public:
-    // Several may hold at a time; refusal() prefers the first of them.
+    // Several may hold at a time; refusal() returns the reason of the first one.
     enum class Trouble : std::uint8_t {
         broken,     // a write or sync failed: nothing is written any more, for good
         full,       // a write found no room: no mail is accepted, outcomes are still written
@@ -23,7 +24,7 @@ public:
         low_space,  // little is free on the disk: no mail is accepted
     };
 
-    // What is broken stays broken, for the first reason.
+    // A broken log stays broken, and keeps the first reason.
     void set(Trouble trouble, StoreError why);
     void clear(Trouble trouble);
     [[nodiscard]] bool has(Trouble trouble) const { return has_[index(trouble)]; }
@@ -31,7 +32,7 @@ public:
     [[nodiscard]] std::optional<StoreError> refusal() const;
 
     void add_note(std::string text);
-    // Each note once.
+    // Returns each note once.
     [[nodiscard]] std::vector<std::string> take_notes();
 
 private:

@@ -43,7 +43,7 @@ Batch LogWriter::make_batch(Stream stream) {
 // ---- The start ----
 
 StoreResult<void> LogWriter::start(bool has_cold) {
-    // The hot one first: the outcomes of queued mail are written there.
+    // The hot stream comes first, because the outcomes of queued mail are written there.
     for (const auto stream : {Stream::hot, Stream::cold}) {
         if (stream == Stream::cold && (!has_cold || is_full())) continue;
         auto started = start_stream(stream);
@@ -52,7 +52,7 @@ StoreResult<void> LogWriter::start(bool has_cold) {
             begin_full(started.error());
             continue;
         }
-        // A start that fails again and again would fill the disk with them. One that cannot be
+        // A start that fails again and again would fill the disk with segments. One that cannot be
         // removed holds no mail, and a later start uses it.
         for (const auto made : {Stream::hot, Stream::cold}) {
             if (!streams_.at(made).is_open()) continue;
@@ -61,7 +61,7 @@ StoreResult<void> LogWriter::start(bool has_cold) {
         }
         return std::unexpected(to_store_error(started.error()));
     }
-    // No outcome could be written: no delivery begins before this finds a place.
+    // No outcome could be written, so no delivery begins before this operation finds a place.
     const auto& hot = streams_.hot();
     if (!hot.is_open() || hot.is_fresh()) {
         pending_.add({.shard = 0, .ticket = 0, .what = Barrier{}});
@@ -195,7 +195,7 @@ void LogWriter::close(const std::function<bool()>& has_time) {
     const bool is_stalled = condition_.has(Trouble::stalled);
     MTA_ASSERT(!has_work() || is_stalled);
     if (std::exchange(is_closed_, true) || is_broken() || is_stalled) return;
-    // The hot one last: its word about the ids is the newest.
+    // The hot stream comes last, because its mark must have the newest word about the ids.
     for (const auto stream : {Stream::cold, Stream::hot}) {
         if (!streams_.write_mark(stream, make_batch(stream), next_id_)) return;
     }
@@ -227,8 +227,8 @@ DiskError LogWriter::room_is_kept() const {
                         std::generic_category().message(ENOSPC)};
 }
 
-// On a full disk mail is refused first: what is left of the batch is small, and may find a place
-// that all of it did not.
+// On a full disk, mail is refused first: the rest of the batch is small, and may find a place that
+// the whole batch did not.
 DiskResult<void> LogWriter::find_place() {
     const auto look = [this]() -> DiskResult<void> {
         const auto bytes = writing_->bytes + carried_bytes();
@@ -245,7 +245,7 @@ DiskResult<void> LogWriter::find_place() {
     return look();
 }
 
-// After a sync that failed it is not known what is on the disk: that is never only a lack of room.
+// After a failed sync it is not known what is on the disk, so it is never only a lack of room.
 bool LogWriter::is_lack_of_room(const DiskError& error) const {
     return error.is_no_space() && !streams_.has_sync_failed() && !is_broken();
 }
@@ -269,7 +269,7 @@ void LogWriter::begin_full(const DiskError& error) {
     if (writing_) std::ranges::for_each(writing_->operations, look);
     const auto why = why_mail_is_refused();
     const auto refuse = [&](Operation& operation) { refused_.refuse(operation, why, ended); };
-    // In the order in which they were asked for: a message comes behind the pieces of its body.
+    // In the order of the requests, since a message comes behind the pieces of its body.
     if (writing_ && writing_->batch) {
         take_back_mail(ended);
     } else if (writing_) {
@@ -283,8 +283,8 @@ StoreError LogWriter::why_mail_is_refused() const {
         .value_or(StoreError{StoreError::Kind::no_space, "a part of it found no room"});
 }
 
-// The batch is made, and a part of it may be in the file: it has to be written as it is, and what
-// was refused of it ends in the next one.
+// The batch is made, and a part of it may be in the file. So it has to be written as it is, and the
+// next batch ends the mail in it that was refused.
 void LogWriter::take_back_mail(const RefusedMail::EndedMail& ended) {
     const auto why = why_mail_is_refused();
     for (auto& operation : writing_->operations) {
@@ -305,9 +305,9 @@ void LogWriter::take_back_mail(const RefusedMail::EndedMail& ended) {
 
 void LogWriter::look_for_room() {
     space_.look();
-    // A batch that is being written looks by itself.
+    // A batch that is being written looks for room itself.
     if (!is_full() || writing_ || is_broken()) return;
-    // A segment more than is kept: mail is not refused again by the next batch.
+    // One segment more than is kept, so that the next batch does not refuse mail again.
     if (!space_.has_room_for_mail(options_.segment_bytes)) return;
     auto made = make_room(Stream::hot, room_wanted_);
     // It may be the first one since the start.
@@ -331,12 +331,12 @@ bool LogWriter::tend() {
     recycled_ += gone.size();
     for (const auto number : gone) index_.forget_old_home(number);
     if (!gone.empty()) compaction_.look_again();
-    // A batch that could not be written yet has its place in the row of lsns.
+    // A batch that could not be written yet has lsns already.
     const bool has_more = !writing_ && compaction_.is_due() && compact();
     return has_more || !gone.empty();
 }
 
-// One turn. Returns true if there may be more.
+// Takes one turn. Returns true if there may be more to do.
 bool LogWriter::compact() {
     if (commits_ < compaction_commit_min_) return false;
     const auto room = compaction_.begin_turn(space_.scarce_bytes());
@@ -348,7 +348,7 @@ bool LogWriter::compact() {
         if (const auto ended = compaction_.take_ended()) report_uncopied(*ended);
         return compaction_.is_due();
     }
-    // A copy must not be certain before what it is a copy of, and the reports that came with that.
+    // A copy must not be certain before its original and the reports that came with that.
     sync();
     if (is_broken() || !write_copies(*room)) return false;
     is_compaction_put_off_ = false;
@@ -379,7 +379,7 @@ bool LogWriter::write_copies(std::uint64_t room) {
     return true;
 }
 
-// What neither dies with the next sync nor belongs to a body that is still coming in is damaged.
+// Live bytes that neither die with the next sync nor belong to a body on its way are damaged.
 void LogWriter::report_uncopied(SegmentBytes left) {
     const auto take_off = [&left](const SegmentBytes& piece) {
         if (piece.segment == left.segment) left.bytes -= piece.bytes;
@@ -389,7 +389,7 @@ void LogWriter::report_uncopied(SegmentBytes left) {
     if (left.bytes > 0) reader_.keep_uncopied(left.segment, left.bytes);
 }
 
-// The disk is full, or something else is missing for now: what is not copied stays where it is.
+// The disk is full, or something else is missing for now. What is not copied stays where it is.
 void LogWriter::put_compaction_off(const DiskError& error) {
     const bool may_pass = error.is_no_space() || error.is_temporary();
     if (!may_pass || streams_.has_sync_failed()) return break_down(error);
@@ -418,7 +418,7 @@ void LogWriter::break_down_or_stall(const DiskError& error) {
     if (!error.is_temporary() && !is_lack_of_room(error)) return break_down(error);
     auto why = to_store_error(error);
     why.text += ": new mail is refused until that is over";
-    // For a full disk there is a note already.
+    // A full disk has its note already.
     if (!condition_.has(Trouble::stalled) && !is_full()) condition_.add_note(why.text);
     condition_.set(Trouble::stalled, std::move(why));
 }

@@ -27,16 +27,16 @@
 
 namespace queue::segment_log {
 
-// Writes what the shards ask for, in batches, and keeps the segments tidy. One thread calls it; the
-// counters at the end are for all.
+// Writes what the shards ask for, in batches, and keeps the segments tidy. One thread calls it; any
+// thread may call the last functions.
 //
 //     start -> (submit* -> commit | sync | tend | look_for_room)* -> close
 //
-// Three kinds of failure (LogCondition): after an error of a write or a sync everything fails, for
-// good, because the bytes on disk count as unknown. If only file descriptors or memory are missing,
-// nothing is lost: the next commit tries the same again. If room is missing, the same, but mail
-// that came in is refused then, and only the outcomes of other mail wait, until look_for_room()
-// finds room.
+// There are three kinds of failure (LogCondition). After an error of a write or a sync everything
+// fails, for good, because the bytes on disk count as unknown. If only file descriptors or memory
+// are missing, nothing is lost: the next commit tries the same again. If room is missing, the same
+// holds, but incoming mail is refused and only the outcomes of other mail wait, until
+// look_for_room() finds room.
 class LogWriter {
 public:
     // All must outlive it.
@@ -69,16 +69,16 @@ public:
     void submit(Operation operation);
     [[nodiscard]] bool has_work() const;
     // Writes ONE batch from the front of the queue, and returns what became of each of its
-    // operations, in order. Synced before it returns if somebody waits for one of them; other
+    // operations, in order. Synced before it returns if a caller waits for one of them; other
     // operations (STATE, DONE) are certain with a later commit's sync, or that of sync().
     [[nodiscard]] std::vector<Completion> commit();
     // Looks at the free space; on a disk that was full, whether there is room for mail again.
     void look_for_room();
-    // Something is written that a power cut could undo, and sync() would make it certain.
+    // Whether a power cut could undo something that is written; sync() makes it certain.
     [[nodiscard]] bool has_unsynced() const { return streams_.is_sync_due(); }
     void sync();
-    // Does a bounded piece of what has to be done besides: copies old mail together, lets go of
-    // segments that are not needed. Returns true if there may be more to do.
+    // Does a bounded piece of the other work: copies old mail together, and lets segments go that
+    // are not needed. Returns true if there may be more to do.
     bool tend();
     // Writes the closing mark: the next start knows that everything before it was certain, and
     // loses no ids. Nothing may be submitted afterwards, and the helper must have ended. A stalled
@@ -87,7 +87,7 @@ public:
     void close(const std::function<bool()>& has_time);
 
     // ---- for all threads ----
-    // What the old segments are needed for is known (AdoptOldMail).
+    // Whether it is known what the old segments are needed for (AdoptOldMail).
     [[nodiscard]] bool is_loaded() const { return is_loaded_; }
     [[nodiscard]] std::uint64_t recycled() const { return recycled_; }          // segments
     [[nodiscard]] std::uint64_t copied_bytes() const { return copied_bytes_; }  // by compaction
@@ -124,7 +124,7 @@ private:
     [[nodiscard]] bool is_broken() const { return condition_.has(Trouble::broken); }
     bool break_if_housekeeping_failed();
     void break_down(const DiskError& error);
-    // What passes stalls the log; anything else breaks it.
+    // Stalls the log if the error may pass; otherwise breaks it.
     void break_down_or_stall(const DiskError& error);
     DiskResult<void> start_stream(Stream stream);
 

@@ -3,8 +3,8 @@
 namespace queue::segment_log {
 namespace {
 
-// Ids given away between two batches; more would have to be given without one single message
-// written between, and even then only a crash at that moment could give one twice.
+// Ids that can be given away between two batches. More would have to be given without a message
+// written in between, and even then only a crash at that moment could give an id twice.
 constexpr std::uint64_t ids_reserved = 65'536;
 
 }  // namespace
@@ -39,7 +39,7 @@ DiskResult<void> Streams::write(Stream stream, Batch& batch) {
     auto& writer = at(stream);
     batch.complete(durable_lsn(stream), id_ceiling());
     auto written = writer.append(batch.bytes());
-    // What a failed write has left must not be taken for what comes in its place.
+    // What a failed write has left must not be taken for what is written in its place.
     if (!written && stream == Stream::cold) next_lsn_ = batch.last_lsn() + 1;
     if (!written) return written;
     ++batches_;
@@ -64,7 +64,7 @@ DiskResult<void> Streams::sync(Stream stream) {
 DiskResult<void> Streams::write_mark(Stream stream, Batch mark, std::uint64_t id_ceiling) {
     auto& writer = at(stream);
     if (!writer.is_open()) return {};
-    // Pieces of bodies that never got their ENQ need no sync, but the mark speaks for all.
+    // Pieces of bodies without an ENQ need no sync, but the mark says that all is certain.
     if (!writer.is_synced()) {
         if (auto synced = writer.sync(); !synced) return synced;
     }

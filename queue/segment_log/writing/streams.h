@@ -11,8 +11,8 @@
 
 namespace queue::segment_log {
 
-// The hot and the cold stream, and what they share: one row of lsns, and up to which of them each
-// stream is certain. The writer's; the counters at the end are for all threads.
+// The hot and the cold stream, and what they share: one row of lsns, and the lsn up to which each
+// stream is certain. Only the writer uses it; any thread may call the last functions.
 class Streams {
 public:
     // All must outlive it.
@@ -27,7 +27,7 @@ public:
 
     // Closing a segment syncs it.
     DiskResult<void> start_next(Stream stream);
-    // Completes the batch and writes it. Synced before it returns if somebody waits for it.
+    // Completes the batch and writes it. Synced before it returns if a caller waits for it.
     DiskResult<void> write(Stream stream, Batch& batch);
     DiskResult<void> sync(Stream stream);
     // A BATCH record alone, synced: everything before it in the stream is certain, and no id from
@@ -36,10 +36,11 @@ public:
     // No id is given away before it is certain that no later start gives it again.
     [[nodiscard]] std::uint64_t id_ceiling() const;
 
-    // The hot stream holds something that a power cut could undo, and that should not wait long.
+    // Whether the hot stream holds something that a power cut could undo and that should be synced
+    // soon.
     [[nodiscard]] bool is_sync_due() const { return is_sync_due_; }
     void forget_sync() { is_sync_due_ = false; }
-    // It is not known what is on the medium.
+    // Whether a sync has failed, so that it is not known what is on the medium.
     [[nodiscard]] bool has_sync_failed() const {
         return hot_.has_sync_failed() || cold_.has_sync_failed();
     }
