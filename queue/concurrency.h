@@ -30,8 +30,13 @@ public:
         successes_at_limit_ = 0;
         limit_ = clamp(limit_ + 1);
     }
-    void on_failure(std::uint32_t in_use, std::uint32_t epoch_at_start) {
-        if (epoch_at_start == epoch_) lower(std::min(limit_, std::max(in_use, 1u)) / 2);
+    struct Failure {
+        std::uint32_t in_use = 0;          // as for on_success()
+        std::uint32_t epoch_at_start = 0;  // epoch() when the attempt began
+    };
+    void on_failure(const Failure& failure) {
+        if (failure.epoch_at_start != epoch_) return;
+        lower(std::min(limit_, std::max(failure.in_use, 1u)) / 2);
     }
     // The remote has said how many connections are too many.
     void lower_to(std::uint32_t limit) {

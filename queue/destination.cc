@@ -63,7 +63,7 @@ Destination::Change Destination::end(Ended ended, mta::Instant now) {
             return came_up ? Change::came_up : Change::none;
         }
         case Ended::How::failed: {
-            concurrency_.on_failure(in_use, ended.at_start.epoch);
+            concurrency_.on_failure({.in_use = in_use, .epoch_at_start = ended.at_start.epoch});
             const bool went_down = health_.on_failure(
                 {std::move(ended.error), ended.was_probe, ended.at_start.successes, ended.jitter},
                 now, policy_.probes);

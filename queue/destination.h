@@ -197,8 +197,8 @@ public:
         return {messages_.last_taken(now), connections_.last_taken(now)};
     }
     void restore(const RatesTaken& taken, mta::Instant now) {
-        if (taken.messages) messages_.restore(*taken.messages, now);
-        if (taken.connections) connections_.restore(*taken.connections, now);
+        if (taken.messages) messages_.restore({.last_taken = *taken.messages, .now = now});
+        if (taken.connections) connections_.restore({.last_taken = *taken.connections, .now = now});
     }
     // What was known before a restart. Only before anything was started.
     void restore(Health::Trouble trouble, mta::Instant now) {

@@ -47,12 +47,18 @@ std::optional<MessageId> parse_id(std::string_view text) {
     return id;
 }
 
-std::uint32_t hash_of_address(std::string_view address, std::string_view domain) {
+std::uint32_t hash_of_address(const mta::AddressParts& address) {
     Hash hash;
-    for (const char c : mta::split_address(address).local_part) hash.add(lower(c));
+    for (const char c : address.local_part) hash.add(lower(c));
     hash.add('@');
-    hash.add(domain);
+    hash.add(address.domain);
     return hash.value();
+}
+
+std::uint32_t hash_of_address(const Recipient& recipient) {
+    return hash_of_address(
+        mta::AddressParts{.local_part = mta::split_address(recipient.address).local_part,
+                          .domain = recipient.domain});
 }
 
 std::string_view bare_message_id(std::string_view field) {
@@ -79,11 +85,10 @@ QueuedMessage to_queued(const StoredMessage& stored) {
                          .recipients = {}};
     for (std::size_t i = 0; i < message.envelope.recipients.size(); ++i) {
         const auto& recipient = message.envelope.recipients[i];
-        queued.recipients.push_back(
-            {.domain = recipient.domain,
-             .address_hash = hash_of_address(recipient.address, recipient.domain),
-             .notify = recipient.notify,
-             .state = {}});
+        queued.recipients.push_back({.domain = recipient.domain,
+                                     .address_hash = hash_of_address(recipient),
+                                     .notify = recipient.notify,
+                                     .state = {}});
         auto& state = queued.recipients.back().state;
         state.next_due = first_due(message.arrival, message.envelope.requests);
         if (!stored.states.empty()) state = stored.states[i];

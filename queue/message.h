@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mta/base/envelope.h"
+#include "mta/base/mail_address.h"
 #include "mta/base/outcome.h"
 #include "mta/base/time.h"
 
@@ -107,7 +108,7 @@ struct StateChanges {
         RecipientState state;
         bool operator==(const Change&) const = default;
     };
-    std::uint32_t recipients = 0;  // of the message, those without a change too
+    std::uint32_t recipients = 0;  // of the message, including those without a change
     std::vector<Change> changes;   // in the envelope's order, each recipient once at most
 
     StateChanges() = default;
@@ -146,9 +147,10 @@ struct QueuedMessage {
 // Hashes by which addresses and Message-IDs are looked for while they are on disk only. The caller
 // must check a hit. They are part of the spool's format (.idx files).
 //
-// Of a recipient: the local part without regard to case (nobody is known to tell people apart by
-// it, and operators type what they like), and the domain as Recipient::domain has it.
-[[nodiscard]] std::uint32_t hash_of_address(std::string_view address, std::string_view domain);
+// The hash of an address ignores the case of the local part: no mail system is known to need it,
+// and operators type either case. The domain is to be as Recipient::domain has it.
+[[nodiscard]] std::uint32_t hash_of_address(const mta::AddressParts& address);
+[[nodiscard]] std::uint32_t hash_of_address(const Recipient& recipient);
 // Of a Message-ID field's bare_message_id().
 [[nodiscard]] std::uint32_t hash_of_message_id(std::string_view field);
 // "abc@def" of "<abc@def>", of "<abc@def> (a comment)", and of itself.

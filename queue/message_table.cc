@@ -30,19 +30,18 @@ void take_over(RecipientEntry& entry, const RecipientState& state) {
 
 }  // namespace
 
-MessageHandle MessageTable::add_entry(MessageId id, std::uint64_t size,
-                                      std::size_t recipient_count) {
-    MTA_ASSERT(id != 0 && recipient_count > 0 && recipient_count <= UINT16_MAX);
+MessageHandle MessageTable::add_entry(const NewEntry& of) {
+    MTA_ASSERT(of.id != 0 && of.recipients > 0 && of.recipients <= UINT16_MAX);
     const auto id_of = [this](MessageHandle other) { return messages_[other].id; };
-    MTA_ASSERT(!by_id_.find(id, id_of));
+    MTA_ASSERT(!by_id_.find(of.id, id_of));
     const auto added = messages_.add();
     auto& entry = messages_[added];
-    entry.id = id;
-    entry.recipient_count = static_cast<std::uint16_t>(recipient_count);
+    entry.id = of.id;
+    entry.recipient_count = static_cast<std::uint16_t>(of.recipients);
     entry.first_recipient = recipients_.add(entry.recipient_count);
-    entry.size_kib = std::min<std::uint64_t>((size + 1023) / 1024, MessageEntry::size_kib_max) &
+    entry.size_kib = std::min<std::uint64_t>((of.size + 1023) / 1024, MessageEntry::size_kib_max) &
                      MessageEntry::size_kib_max;
-    by_id_.add(id, added, id_of);
+    by_id_.add(of.id, added, id_of);
     return added;
 }
 
@@ -78,7 +77,8 @@ void MessageTable::count_recipient(MessageEntry& entry, const RecipientEntry& re
 
 MessageHandle MessageTable::add(const Message& message) {
     const auto& recipients = message.envelope.recipients;
-    const auto added = add_entry(message.id, message.facts.size, recipients.size());
+    const auto added =
+        add_entry({.id = message.id, .size = message.facts.size, .recipients = recipients.size()});
     auto& entry = messages_[added];
     entry.arrival = message.arrival;
     entry.set_message_id_hash(hash_of_message_id(message.message_id));
@@ -87,7 +87,7 @@ MessageHandle MessageTable::add(const Message& message) {
     const auto due = first_due(message.arrival, message.envelope.requests);
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         auto& recipient = start_recipient(entry, i, recipients[i].domain);
-        recipient.address_hash = hash_of_address(recipients[i].address, recipients[i].domain);
+        recipient.address_hash = hash_of_address(recipients[i]);
         recipient.notify = recipients[i].notify & notify_all;
         recipient.due = due;
         count_recipient(entry, recipient);
@@ -97,7 +97,8 @@ MessageHandle MessageTable::add(const Message& message) {
 
 MessageHandle MessageTable::add(const QueuedMessage& message) {
     const auto& recipients = message.recipients;
-    const auto added = add_entry(message.id, message.size, recipients.size());
+    const auto added =
+        add_entry({.id = message.id, .size = message.size, .recipients = recipients.size()});
     auto& entry = messages_[added];
     entry.arrival = message.arrival;
     entry.set_message_id_hash(message.message_id_hash);

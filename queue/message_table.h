@@ -184,7 +184,12 @@ private:
 
     void intern_error(RecipientEntry& recipient, const mta::DeliveryError& error);
     [[nodiscard]] DomainHandle domain_for(const std::string& name);
-    MessageHandle add_entry(MessageId id, std::uint64_t size, std::size_t recipient_count);
+    struct NewEntry {
+        MessageId id = 0;
+        std::uint64_t size = 0;  // of the message, in bytes
+        std::size_t recipients = 0;
+    };
+    MessageHandle add_entry(const NewEntry& of);
     RecipientEntry& start_recipient(const MessageEntry& entry, std::size_t number,
                                     const std::string& domain);
     void count_recipient(MessageEntry& entry, const RecipientEntry& recipient);

@@ -49,9 +49,9 @@ std::optional<mta::Instant> TokenBucket::last_taken(mta::Instant now) const {
     return instant_of(used_until_us_ - interval_us_);
 }
 
-void TokenBucket::restore(mta::Instant last_taken, mta::Instant now) {
-    const auto latest = instant_of(us_of(now) + ahead_max_us_);
-    used_until_us_ = us_of(std::clamp(last_taken, mta::Instant{}, latest)) + interval_us_;
+void TokenBucket::restore(const Restored& from) {
+    const auto latest = instant_of(us_of(from.now) + ahead_max_us_);
+    used_until_us_ = us_of(std::clamp(from.last_taken, mta::Instant{}, latest)) + interval_us_;
 }
 
 void TokenBucket::give_back(mta::Instant taken) {

@@ -33,8 +33,12 @@ public:
     // evenly. Empty if it no longer counts.
     [[nodiscard]] std::optional<mta::Instant> last_taken(mta::Instant now) const;
     // Only before anything is taken; before or after set_rate(). A time that no rate could have
-    // made (a clock was wrong) becomes the latest possible one, so it costs one interval at most.
-    void restore(mta::Instant last_taken, mta::Instant now);
+    // made (the clock was wrong) becomes the latest possible one, so it costs one interval at most.
+    struct Restored {
+        mta::Instant last_taken;
+        mta::Instant now;
+    };
+    void restore(const Restored& from);
 
 private:
     static constexpr mta::Millis slack{10};

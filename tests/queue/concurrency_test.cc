@@ -21,7 +21,7 @@ TEST(Concurrency, doubles_each_round_until_the_first_trouble) {
 
 TEST(Concurrency, trouble_halves_it_and_then_it_grows_by_one_a_round) {
     Concurrency concurrency({.start = 16, .max = 20});
-    concurrency.on_failure(16, concurrency.epoch());
+    concurrency.on_failure({.in_use = 16, .epoch_at_start = concurrency.epoch()});
     for (const auto want : {8u, 9u, 10u}) {
         EXPECT_EQ(concurrency.limit(), want);
         round(concurrency);
@@ -31,15 +31,15 @@ TEST(Concurrency, trouble_halves_it_and_then_it_grows_by_one_a_round) {
 TEST(Concurrency, of_a_burst_of_failures_one_counts) {
     Concurrency concurrency({.start = 16, .max = 20});
     const auto epoch = concurrency.epoch();
-    for (int i = 0; i < 16; ++i) concurrency.on_failure(16, epoch);
+    for (int i = 0; i < 16; ++i) concurrency.on_failure({.in_use = 16, .epoch_at_start = epoch});
     EXPECT_EQ(concurrency.limit(), 8u);
-    concurrency.on_failure(8, concurrency.epoch());
+    concurrency.on_failure({.in_use = 8, .epoch_at_start = concurrency.epoch()});
     EXPECT_EQ(concurrency.limit(), 4u) << "the next burst's";
 }
 
 TEST(Concurrency, halves_what_was_in_use_and_not_what_nobody_used) {
     Concurrency concurrency({.start = 20, .max = 20});
-    concurrency.on_failure(6, concurrency.epoch());
+    concurrency.on_failure({.in_use = 6, .epoch_at_start = concurrency.epoch()});
     EXPECT_EQ(concurrency.limit(), 3u);
 }
 
@@ -68,7 +68,7 @@ TEST(Concurrency, asks_for_more_than_was_named_only_now_and_then) {
 
 TEST(Concurrency, after_an_outage_one_two_four) {
     Concurrency concurrency({.start = 5, .max = 20});
-    concurrency.on_failure(5, concurrency.epoch());
+    concurrency.on_failure({.in_use = 5, .epoch_at_start = concurrency.epoch()});
     concurrency.on_recovery();
     for (const auto want : {1u, 2u, 4u, 8u, 16u, 20u}) {
         EXPECT_EQ(concurrency.limit(), want);

@@ -48,9 +48,10 @@ TEST(MessageTable, knows_new_and_old_mail_by_the_same_hashes) {
         EXPECT_TRUE(entry.has_message_id_hash(hash_of_message_id("1@office.example")));
         EXPECT_FALSE(entry.has_message_id_hash(hash_of_message_id("2@office.example")));
         const auto recipients = table->recipients(index);
-        EXPECT_EQ(recipients[0].address_hash, hash_of_address("bob@them.example", "them.example"));
+        EXPECT_EQ(recipients[0].address_hash,
+                  hash_of_address(mta::AddressParts{"bob", "them.example"}));
         EXPECT_EQ(recipients[1].address_hash,
-                  hash_of_address("carl@there.example", "there.example"));
+                  hash_of_address(mta::AddressParts{"carl", "there.example"}));
         EXPECT_EQ(recipients[0].notify, notify_never);
         EXPECT_EQ(recipients[1].notify, notify_success | notify_delay);
         EXPECT_EQ(table->find(message_id_max), index);

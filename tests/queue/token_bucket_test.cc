@@ -116,11 +116,11 @@ TEST(TokenBucket, goes_on_after_a_restart_where_it_was) {
         const auto taken = bucket.last_taken(start);
         ASSERT_TRUE(taken);
         TokenBucket restored(rate);
-        restored.restore(*taken, start);
+        restored.restore({.last_taken = *taken, .now = start});
         EXPECT_GE(restored.next(), bucket.next());
         EXPECT_LE(restored.next(), bucket.next() + 1ms);
         TokenBucket before;  // its rate is known later
-        before.restore(*taken, start);
+        before.restore({.last_taken = *taken, .now = start});
         before.set_rate(rate);
         EXPECT_LE(before.next(), restored.next());
         EXPECT_GE(before.next(), restored.next() - 10ms) << "but for what may come at once";
@@ -132,13 +132,13 @@ TEST(TokenBucket, goes_on_after_a_restart_where_it_was) {
 TEST(TokenBucket, a_wrong_clock_costs_one_interval_at_most) {
     for (const auto wrong : {-1000h, -1h, 1h, 1000h}) {
         TokenBucket bucket(Rate{2, 3600s});
-        bucket.restore(start + wrong, start);
+        bucket.restore({.last_taken = start + wrong, .now = start});
         EXPECT_LE(bucket.next(), start + 30min);
     }
     TokenBucket bucket(Rate{2, 3600s});
-    bucket.restore(Instant::min(), start);
+    bucket.restore({.last_taken = Instant::min(), .now = start});
     EXPECT_TRUE(bucket.may_take(start));
-    bucket.restore(Instant::max(), start);
+    bucket.restore({.last_taken = Instant::max(), .now = start});
     EXPECT_LE(bucket.next(), start + 30min);
 }
 

@@ -93,7 +93,7 @@ void ConnectionPool::note_failure(ConnectionHandle handle, const DeliveryError& 
     auto& host = *held.peer.host;
     // This one may have been taken out of the count already.
     const auto in_use = host.connections + (held.connection->has_ended() ? 1 : 0);
-    host.concurrency.on_failure(in_use, held.peer.epoch);
+    host.concurrency.on_failure({.in_use = in_use, .epoch_at_start = held.peer.epoch});
     if (std::exchange(held.is_judged, true)) return;
     const bool is_static = sites_[held.site].plan.is_static;
     addresses_.failed(held.peer.attempt, {error, is_static, scheduler_.jitter()}, context_.now());

@@ -41,7 +41,8 @@ struct AddressKey {
 
     AddressKey(const queue::MessageTable& table, std::string_view address) {
         const auto name = domain_of_address(address);
-        hash = queue::hash_of_address(address, name);
+        hash = queue::hash_of_address(
+            AddressParts{.local_part = split_address(address).local_part, .domain = name});
         domain = table.find_domain(name);
     }
     [[nodiscard]] bool is_of(const queue::RecipientEntry& recipient) const {

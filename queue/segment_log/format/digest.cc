@@ -320,7 +320,7 @@ bool DigestMaker::add_enqueue(const Location& where, const Record& record) {
     put(entries_, static_cast<std::uint32_t>(message.envelope.recipients.size()));
     for (const auto& recipient : message.envelope.recipients) {
         put(entries_, intern(recipient.domain));
-        put(entries_, hash_of_address(recipient.address, recipient.domain));
+        put(entries_, hash_of_address(recipient));
         put(entries_, recipient.notify);
     }
     put(entries_, static_cast<std::uint32_t>(enqueue->chunks.size()));
