@@ -54,7 +54,7 @@ TEST(AccessPolicy, knows_its_domains_and_subtrees_and_nothing_that_only_looks_li
     }
 }
 
-TEST(AccessPolicy, without_networks_and_domains_nobody_may_anything) {
+TEST(AccessPolicy, without_networks_and_domains_no_client_may_do_anything) {
     const conf::Relay nothing{.networks = {}, .domains = {}};
     const conf::Inbound inbound;
     const AccessPolicy policy(nothing, inbound);

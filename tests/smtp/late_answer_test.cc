@@ -1,4 +1,6 @@
 // Each question of a session, answered late: what happens meanwhile is the same at all of them.
+#include <ostream>
+
 #include <gtest/gtest.h>
 
 #include "tests/smtp/server_world.h"
@@ -22,6 +24,8 @@ struct Question {
     bool is_followed_by_text = false;
     bool is_past_final_dot = false;
     std::size_t aborted = 0;  // messages, if the client leaves
+
+    friend void PrintTo(const Question& question, std::ostream* out) { *out << question.name; }
 };
 
 class LateAnswer : public testing::TestWithParam<Question> {

@@ -224,7 +224,7 @@ TEST(OwnClient, may_go_on_after_a_refused_data_if_it_waits_for_replies) {
 }
 
 // A person may have mistyped a command, and waits for an answer; or it is the text.
-TEST(OwnClient, hears_421_where_nobody_can_tell_text_from_commands) {
+TEST(OwnClient, gets_421_where_text_and_commands_look_alike) {
     for (const bool is_early : {false, true}) {
         OwnWorld world;
         if (is_early) {
@@ -241,14 +241,14 @@ TEST(OwnClient, hears_421_where_nobody_can_tell_text_from_commands) {
     }
 }
 
-TEST(OwnClient, hears_the_refusal_of_the_store_for_data_and_for_its_text) {
+TEST(OwnClient, gets_the_refusal_of_the_store_for_data_and_for_its_text) {
     OwnWorld world;
     world.refuse_begin = ServerReply{452, {4, 3, 1}, "no room"};
     world.greet();
     EXPECT_EQ(codes(world.send(message + "QUIT\r\n")), "250,250,452,452,221");
 }
 
-TEST(OwnClient, has_a_limit_for_text_that_nobody_wants) {
+TEST(OwnClient, has_a_limit_for_text_that_is_not_wanted) {
     auto options = ServerWorld::default_options();
     options.message_bytes_max = 100'000;
     OwnWorld world(options);
@@ -265,7 +265,7 @@ TEST(OwnClient, has_a_limit_for_text_that_nobody_wants) {
     EXPECT_EQ(world.ended->reason, EndReason::too_many_errors);
 }
 
-TEST(OwnClient, has_a_limit_for_messages_that_nobody_wants) {
+TEST(OwnClient, has_a_limit_for_messages_that_are_not_wanted) {
     OwnWorld world;
     world.greet();
     std::string session;
@@ -274,7 +274,7 @@ TEST(OwnClient, has_a_limit_for_messages_that_nobody_wants) {
     EXPECT_EQ(world.ended->reason, EndReason::too_many_errors);
 }
 
-TEST(OwnClient, has_the_time_of_a_message_for_text_that_nobody_wants) {
+TEST(OwnClient, has_the_time_of_a_message_for_text_that_is_not_wanted) {
     OwnWorld world;
     world.greet();
     EXPECT_EQ(codes(world.send("DATA\r\nSubject: x\r\n")), "503");
@@ -284,7 +284,7 @@ TEST(OwnClient, has_the_time_of_a_message_for_text_that_nobody_wants) {
 
 // ---- The end of the input ----
 
-TEST(OwnClient, hears_why_a_message_without_an_end_is_not_taken) {
+TEST(OwnClient, learns_why_a_message_without_an_end_is_not_taken) {
     struct Case {
         std::string sent;
         std::string_view heard;

@@ -10,7 +10,7 @@ namespace {
 using Line = RefusedText::Line;
 using Skipped = RefusedText::Skipped;
 
-TEST(RefusedText, is_told_from_commands_by_its_first_line) {
+TEST(RefusedText, is_recognised_by_its_first_line) {
     struct Row {
         const char* line;
         Line polite;  // of a client that has never sent early

@@ -123,7 +123,7 @@ TEST(RunningTransaction, has_an_open_mail_until_the_final_reply) {
 }
 
 // Replies after which the session cannot go on, and why.
-TEST(RunningTransaction, tells_why_the_session_cannot_go_on) {
+TEST(RunningTransaction, says_why_the_session_cannot_go_on) {
     struct Case {
         const char* name;
         bool with_reset;

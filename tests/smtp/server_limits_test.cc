@@ -175,7 +175,7 @@ TEST(ServerLimits, a_message_makes_up_for_errors) {
     EXPECT_EQ(world.accepted.size(), 3U);
 }
 
-TEST(ServerLimits, recipients_beyond_what_is_taken_are_told_once_and_have_an_end) {
+TEST(ServerLimits, recipients_beyond_what_is_taken_are_reported_once_and_have_an_end) {
     auto options = ServerWorld::default_options();
     options.recipients_max = 1;
     ServerWorld world(options);

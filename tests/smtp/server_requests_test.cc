@@ -58,7 +58,7 @@ Sent send(ServerWorld& world, const std::string& parameters, bool by_bytes) {
     return sent;
 }
 
-TEST(ServerRequests, are_offered_to_those_whose_wish_counts) {
+TEST(ServerRequests, are_offered_to_clients_whose_wish_counts) {
     struct Row {
         bool is_own, may_prioritise;
     };
@@ -179,7 +179,7 @@ TEST(ServerRequests, hold_for_one_message_only) {
     EXPECT_EQ(world.accepted[2].envelope.requests, Requests{});
 }
 
-TEST(ServerRequests, a_priority_is_told_in_the_received_line) {
+TEST(ServerRequests, a_priority_is_in_the_received_line) {
     ServerWorld world(options(), own_client());
     send(world, "MT-PRIORITY=4", false);
     ASSERT_EQ(world.accepted.size(), 1u);

@@ -207,7 +207,7 @@ const Dialogue dialogues[] = {
 
 class ServerDialogue : public testing::TestWithParam<Dialogue> {};
 
-TEST_P(ServerDialogue, goes_as_told) {
+TEST_P(ServerDialogue, goes_as_written) {
     ServerWorld world;
     EXPECT_EQ(world.connect(), "220 relay.us.example ESMTP Posthouse\r\n");
     for (const auto& step : GetParam().steps) {
@@ -311,7 +311,7 @@ TEST(ServerSession, puts_one_received_line_in_front) {
                   text);
 }
 
-TEST(ServerSession, does_not_tell_recipients_of_each_other) {
+TEST(ServerSession, does_not_disclose_recipients_to_each_other) {
     ServerWorld world;
     world.greet();
     world.send(mail + rcpt + "RCPT TO:<c@us.example>\r\nDATA\r\n");
@@ -426,7 +426,7 @@ TEST(ServerSession, ends_after_the_whole_body_when_the_input_ended_while_the_sto
     EXPECT_EQ(codes(said), "250 2.0.0,221 2.0.0");
 }
 
-TEST(ServerSession, sends_postmasters_mail_where_it_is_told) {
+TEST(ServerSession, sends_postmasters_mail_where_the_options_say) {
     auto options = ServerWorld::default_options();
     options.postmaster = "admin@Office.example";
     ServerWorld world(options);
@@ -618,7 +618,7 @@ TEST(ServerSession, holds_what_comes_while_a_message_is_stored) {
     EXPECT_EQ(world.session.deadline(), world.now + world.options.command_timeout);
 }
 
-TEST(ServerSession, tells_why_a_message_could_not_be_stored) {
+TEST(ServerSession, says_why_a_message_could_not_be_stored) {
     ServerWorld world;
     world.refuse_store = ServerReply{452, {4, 3, 1}, "no space"};
     world.begin_data();
@@ -688,7 +688,7 @@ TEST(ServerSession, never_gathers_more_than_a_chunk) {
     }
 }
 
-TEST(ServerSession, tells_of_a_lost_connection) {
+TEST(ServerSession, reports_a_lost_connection) {
     ServerWorld world;
     world.begin_data();
     world.send("Subject: x\r\n\r\nhello\r\n.\r");
@@ -860,7 +860,7 @@ TEST(ServerSession, makes_room_only_while_nothing_is_under_way) {
     EXPECT_FALSE(world.session.idle_since());
 }
 
-TEST(ServerSession, tells_the_log_what_was_refused) {
+TEST(ServerSession, reports_what_was_refused) {
     ServerWorld world;
     world.greet();
     world.send(mail);
@@ -873,7 +873,7 @@ TEST(ServerSession, tells_the_log_what_was_refused) {
 }
 
 // Whole and one byte at a time.
-TEST(ServerSession, offers_etrn_to_those_who_may_and_outside_of_a_transaction) {
+TEST(ServerSession, offers_etrn_to_clients_that_may_use_it_outside_of_a_transaction) {
     for (const bool by_bytes : {false, true}) {
         auto client = ServerWorld::stranger();
         client.rights.may_wake = true;

@@ -147,7 +147,7 @@ TEST_F(TransactionDialogueTest, swallows_a_chunk_that_belongs_to_no_message) {
     EXPECT_TRUE(events_.empty());
 }
 
-TEST_F(TransactionDialogueTest, tells_that_text_may_follow_a_data_that_was_refused_late) {
+TEST_F(TransactionDialogueTest, expects_text_behind_a_data_that_was_refused_late) {
     give_envelope();
     (void)dialogue_.data(now_);
     const auto answer = dialogue_.refuse(now_, {452, {4, 3, 1}, "full"});

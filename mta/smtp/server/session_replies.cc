@@ -34,8 +34,9 @@ std::optional<server_event::SessionEnded> SessionReplies::give(std::string_view 
         return end({4, 7, 0}, "too many errors");
     if (kind != Kind::none) add(reply);
     if (kind == Kind::deferral && ++deferrals_ >= limits::session_deferrals_max) {
-        return end({4, 3, 2}, "try again later",
-                   "it asked again and again while no mail was taken");
+        auto ended = end({4, 3, 2}, "try again later");
+        ended.text = "it asked again and again while no mail was taken";
+        return ended;
     }
     if (!answer.end_cause.empty()) return end({4, 7, 0}, answer.end_cause);
     return std::nullopt;
@@ -59,11 +60,9 @@ ServerReply SessionReplies::closing(EnhancedStatus status, std::string_view why)
 
 std::string SessionReplies::take() { return std::exchange(output_, {}); }
 
-std::optional<server_event::SessionEnded> SessionReplies::end(EnhancedStatus status,
-                                                              std::string_view why,
-                                                              std::string_view text) {
+server_event::SessionEnded SessionReplies::end(EnhancedStatus status, std::string_view why) {
     add(closing(status, why));
-    return server_event::SessionEnded{server_event::EndReason::too_many_errors, std::string(text)};
+    return {.reason = server_event::EndReason::too_many_errors, .text = {}};
 }
 
 }  // namespace mta::smtp

@@ -59,9 +59,7 @@ public:
     [[nodiscard]] std::string take();
 
 private:
-    [[nodiscard]] std::optional<server_event::SessionEnded> end(EnhancedStatus status,
-                                                                std::string_view why,
-                                                                std::string_view text = {});
+    [[nodiscard]] server_event::SessionEnded end(EnhancedStatus status, std::string_view why);
 
     const ServerOptions& options_;
     std::deque<ServerEvent>& events_;
