@@ -267,7 +267,7 @@ void ServerSession::on_line(Instant now, std::string_view line, bool is_too_long
                        !client_.helo_name.empty());
     auto command = is_too_long ? std::unexpected(ServerReply{500, {5, 5, 2}, "line too long"})
                                : parse_command(line, extensions_, transaction_.is_smtputf8());
-    if (command) return on_command(now, std::move(*command), line);
+    if (command) return on_command(now, *command, line);
     // How many bytes are to be skipped is unknown: nothing that follows can be understood.
     if (verb == Verb::bdat)
         return end_for_input(line, command.error(), "a BDAT that cannot be read");
@@ -276,26 +276,26 @@ void ServerSession::on_line(Instant now, std::string_view line, bool is_too_long
     give(line, answer);
 }
 
-void ServerSession::on_command(Instant now, Command command, std::string_view line) {
+void ServerSession::on_command(Instant now, Command& command, std::string_view line) {
     enter_command(now);
     if (command.verb == Verb::quit) {
         const ServerReply reply{221, {2, 0, 0}, options_.hostname + " says goodbye"};
         return end_with(reply, EndReason::quit, "QUIT");
     }
-    const auto answer = obey(now, std::move(command));
+    const auto answer = obey(now, command);
     if (answer.kind == Answer::Kind::none) asked_line_.assign(line.substr(0, asked_line_bytes_max));
     give(line, answer);
 }
 
-Answer ServerSession::obey(Instant now, Command command) {
+Answer ServerSession::obey(Instant now, Command& command) {
     auto& arguments = command.arguments;
     switch (command.verb) {
         case Verb::ehlo:
         case Verb::helo: return hello(now, command.verb, std::get<HelloArguments>(arguments));
         case Verb::mail:
-            return transaction_.mail(now, std::get<MailArguments>(std::move(arguments)));
+            return transaction_.mail(now, std::move(std::get<MailArguments>(arguments)));
         case Verb::rcpt:
-            return transaction_.rcpt(now, std::get<RcptArguments>(std::move(arguments)));
+            return transaction_.rcpt(now, std::move(std::get<RcptArguments>(arguments)));
         case Verb::data: return transaction_.data(now);
         case Verb::bdat: return transaction_.bdat(now, std::get<BdatArguments>(arguments));
         case Verb::rset: transaction_.reset("RSET"); return idle({250, {2, 0, 0}, "forgotten"});
@@ -307,7 +307,7 @@ Answer ServerSession::obey(Instant now, Command command) {
                          "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
                          "this is Posthouse, a mail relay; its postmaster is " +
                              postmaster_of(options_).address});
-        case Verb::etrn: return etrn(now, std::get<EtrnArguments>(std::move(arguments)));
+        case Verb::etrn: return etrn(now, std::move(std::get<EtrnArguments>(arguments)));
         case Verb::quit:
         case Verb::expn:
         case Verb::starttls:

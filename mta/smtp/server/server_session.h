@@ -145,8 +145,8 @@ private:
 
     // Commands.
     void on_line(Instant now, std::string_view line, bool is_too_long);
-    void on_command(Instant now, Command command, std::string_view line);
-    [[nodiscard]] Answer obey(Instant now, Command command);
+    void on_command(Instant now, Command& command, std::string_view line);
+    [[nodiscard]] Answer obey(Instant now, Command& command);
     [[nodiscard]] Answer hello(Instant now, Verb verb, const HelloArguments& arguments);
     [[nodiscard]] Answer etrn(Instant now, EtrnArguments arguments);
 

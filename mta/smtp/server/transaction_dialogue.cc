@@ -41,17 +41,18 @@ TransactionDialogue::Chunk& TransactionDialogue::chunk() {
 
 // ---- The envelope ----
 
-Answer TransactionDialogue::mail(Instant now, MailArguments arguments) {
+Answer TransactionDialogue::mail(Instant now, MailArguments&& arguments) {
     if (client_.helo_name.empty()) return mistake(out_of_order("send EHLO first"));
     if (incoming_) return mistake(out_of_order("a MAIL is under way already; RSET forgets it"));
     if (arguments.size.value_or(0) > options_.message_bytes_max)
         return mistake(reply_to(DataProblem::too_large));
-    MailAsked asked{arguments.reverse_path.text(), arguments.size};
-    ask(now, std::move(arguments), std::move(asked));
+    events_.emplace_back(MailAsked{arguments.reverse_path.text(), arguments.size});
+    question_ = std::move(arguments);
+    enter(State::deciding, now);
     return {};
 }
 
-Answer TransactionDialogue::rcpt(Instant now, RcptArguments arguments) {
+Answer TransactionDialogue::rcpt(Instant now, RcptArguments&& arguments) {
     if (!incoming_) return mistake(out_of_order("send MAIL first"));
     if (has_begun()) return mistake(out_of_order("the message has begun; RSET forgets it"));
     auto& path = arguments.forward_path;
@@ -63,22 +64,16 @@ Answer TransactionDialogue::rcpt(Instant now, RcptArguments arguments) {
     recipient.notify = arguments.notify;
     recipient.orcpt = std::move(arguments.orcpt);
     if (is_postmaster) return add_recipient(std::move(recipient));
-    ask(now, std::move(recipient), RecipientAsked{std::move(path)});
-    return {};
-}
-
-void TransactionDialogue::ask(Instant now, Question question, ServerEvent event) {
-    question_ = std::move(question);
-    events_.push_back(std::move(event));
+    events_.emplace_back(RecipientAsked{std::move(path)});
+    question_ = std::move(recipient);
     enter(State::deciding, now);
+    return {};
 }
 
 Answer TransactionDialogue::decide(Instant now, const ServerVerdict& verdict) {
     MTA_ASSERT(state_ == State::deciding);
     clock_.resume(now);
-    auto question = std::exchange(question_, {});
-    auto answer =
-        std::visit([&](auto& asked) { return conclude(now, std::move(asked), verdict); }, question);
+    auto answer = std::visit([&](auto& asked) { return conclude(now, asked, verdict); }, question_);
     enter(State::command, now);
     return answer;
 }
@@ -102,14 +97,14 @@ Answer TransactionDialogue::conclude(Instant now, const MailArguments& arguments
     return ok({250, {2, 1, 0}, "sender ok"});
 }
 
-Answer TransactionDialogue::conclude(Instant /*now*/, Recipient recipient,
+Answer TransactionDialogue::conclude(Instant /*now*/, Recipient& recipient,
                                      const ServerVerdict& verdict) {
     if (verdict) return add_recipient(std::move(recipient));
     incoming().envelope.set_recipient_refused();
     return mistake(verdict.error());
 }
 
-Answer TransactionDialogue::add_recipient(Recipient recipient) {
+Answer TransactionDialogue::add_recipient(Recipient&& recipient) {
     using Rcpt = IncomingEnvelope::Rcpt;
     constexpr std::string_view too_many = "too many recipients";
     const auto result = incoming().envelope.add(std::move(recipient), options_.recipients_max);

@@ -55,8 +55,8 @@ public:
         : options_(options), client_(client), clock_(clock), events_(events) {}
 
     // Commands.
-    [[nodiscard]] Answer mail(Instant now, MailArguments arguments);
-    [[nodiscard]] Answer rcpt(Instant now, RcptArguments arguments);
+    [[nodiscard]] Answer mail(Instant now, MailArguments&& arguments);
+    [[nodiscard]] Answer rcpt(Instant now, RcptArguments&& arguments);
     [[nodiscard]] Answer data(Instant now);
     [[nodiscard]] Answer bdat(Instant now, const BdatArguments& arguments);
     // The transaction is forgotten.
@@ -122,12 +122,11 @@ private:
     [[nodiscard]] Chunk& chunk();
 
     void enter(State state, Instant now);
-    void ask(Instant now, Question question, ServerEvent event);
     [[nodiscard]] Answer conclude(Instant now, std::monostate none, const ServerVerdict& verdict);
     [[nodiscard]] Answer conclude(Instant now, const MailArguments& arguments,
                                   const ServerVerdict& verdict);
-    [[nodiscard]] Answer conclude(Instant now, Recipient recipient, const ServerVerdict& verdict);
-    [[nodiscard]] Answer add_recipient(Recipient recipient);
+    [[nodiscard]] Answer conclude(Instant now, Recipient& recipient, const ServerVerdict& verdict);
+    [[nodiscard]] Answer add_recipient(Recipient&& recipient);
     [[nodiscard]] std::optional<ServerReply> refusal_to_begin() const;
     void announce(Instant now);
     [[nodiscard]] Answer enter_chunk(Instant now);
