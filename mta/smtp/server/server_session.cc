@@ -153,7 +153,7 @@ std::string ServerSession::take_body(Instant now) {
 
 std::optional<ServerEvent> ServerSession::poll_event() {
     if (events_.empty()) return std::nullopt;
-    auto event = std::move(events_.front());
+    std::optional<ServerEvent> event(std::move(events_.front()));
     events_.pop_front();
     return event;
 }
