@@ -35,10 +35,9 @@ std::string place_of(const std::string& key) {
     return is_repeated ? "in [[" + table + "]]" : "in [" + table + "]";
 }
 
-// `path` is that of the table in which the unknown key stands.
-std::string suggestion(const std::string& path, const std::string& key,
-                       const std::vector<std::string>& known) {
-    const auto prefix = path.empty() ? path : path + '.';
+std::string suggestion(const Reading::UnknownKey& unknown, const std::vector<std::string>& known) {
+    const auto& key = unknown.value->key;
+    const auto prefix = unknown.path.empty() ? unknown.path : unknown.path + '.';
     std::vector<std::string> siblings;
     for (const auto& name : known) {
         if (!name.starts_with(prefix)) continue;
@@ -62,9 +61,10 @@ std::string suggestion(const std::string& path, const std::string& key,
 }
 
 void add_unknown(Reading& reading, const std::vector<std::string>& known) {
-    for (const auto& [path, value] : reading.unknown) {
+    for (const auto& unknown : reading.unknown) {
+        const auto* value = unknown.value;
         const auto key = shortened(value->key);
-        auto full = path;
+        auto full = unknown.path;
         if (!full.empty()) full += '.';
         full += key;
         const bool is_table = value->kind == Value::Kind::table ||
@@ -72,7 +72,7 @@ void add_unknown(Reading& reading, const std::vector<std::string>& known) {
                                value->items[0].kind == Value::Kind::table);
         reading.problems.push_back(
             {reading.file, value->key_position.line, value->key_position.column, full, "",
-             (is_table ? "unknown table" : "unknown key") + suggestion(path, value->key, known)});
+             (is_table ? "unknown table" : "unknown key") + suggestion(unknown, known)});
     }
 }
 
@@ -93,8 +93,8 @@ std::string system_message(int error) { return std::generic_category().message(e
 
 }  // namespace
 
-std::expected<Settings, std::vector<Problem>> parse(std::string_view text, const std::string& name,
-                                                    const std::string& machine_name) {
+std::expected<Settings, std::vector<Problem>> parse(std::string_view text, const Origin& origin) {
+    const auto& name = origin.file;
     if (text.size() > file_bytes_max) {
         return refusal(name, "is larger than 1 MiB: this cannot be a configuration");
     }
@@ -105,7 +105,7 @@ std::expected<Settings, std::vector<Problem>> parse(std::string_view text, const
             Problem{name, error.position.line, error.position.column, "", "", syntax_hint(error)}});
     }
     Reading reading{.file = name, .problems = {}, .unknown = {}, .asked = {}};
-    auto settings = read_settings(*document, machine_name, reading);
+    auto settings = read_settings(*document, origin.machine_name, reading);
     if (!reading.unknown.empty()) add_unknown(reading, known_keys());
     if (!reading.problems.empty()) {
         std::ranges::sort(reading.problems, {}, [](const Problem& problem) {
@@ -144,7 +144,7 @@ std::expected<Settings, std::vector<Problem>> load(const std::string& path) {
     if (!regular) return refusal(path, "is not a regular file");
     if (error != 0) return refusal(path, "cannot be read: " + system_message(error));
     text.resize(size);
-    return parse(text, path);
+    return parse(text, {.file = path});
 }
 
 std::vector<std::string> known_keys() {

@@ -17,11 +17,14 @@ inline constexpr std::size_t file_bytes_max = 1u << 20;
 // socket in whatever folder they are started.
 [[nodiscard]] std::expected<Settings, std::vector<Problem>> load(const std::string& path);
 
-// The same for a text. The problems show `name` as its file name, and relative paths start at the
-// folder of `name`. `machine_name` is the default of `hostname`; if it is empty, it is that of this
-// machine.
-[[nodiscard]] std::expected<Settings, std::vector<Problem>> parse(
-    std::string_view text, const std::string& name, const std::string& machine_name = {});
+// Where a text comes from.
+struct Origin {
+    std::string file;  // as problems show it; relative paths in the text start at its folder
+    std::string machine_name = {};  // the default of `hostname`; if empty, that of this machine
+};
+// The same as load() for a text.
+[[nodiscard]] std::expected<Settings, std::vector<Problem>> parse(std::string_view text,
+                                                                  const Origin& origin);
 
 // The full names of all keys, sorted: "admin.socket", "listener.address" and so on. Tests compare
 // the documents with them.

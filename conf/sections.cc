@@ -62,11 +62,14 @@ void refuse_later(Reader& reader, std::string_view key, const char* what) {
 }
 
 // Refuses all values but `none`: clear text must not be used where the configuration asks for more.
-void read_only_none(Reader& reader, std::string_view key, std::string_view none,
-                    const std::string& later) {
+struct OnlyNone {
+    const char* none = nullptr;
+    const char* why = nullptr;  // no other value is possible
+};
+void read_only_none(Reader& reader, std::string_view key, const OnlyNone& only) {
     const auto text = reader.text(key);
-    if (!text || text->string() == none) return;
-    text->refuse(later + "; only \"" + std::string(none) + "\" is possible so far");
+    if (!text || text->string() == only.none) return;
+    text->refuse(std::string(only.why) + "; only \"" + only.none + "\" is possible so far");
 }
 
 // A relative path starts at the folder of the configuration file.
@@ -114,10 +117,12 @@ void read_listener(Reader reader, std::vector<Listener>& listeners) {
     if (!reader.has("address")) {
         reader.problem("address", "is missing; write address = \"0.0.0.0:25\", for example");
     }
-    read_only_none(reader, "tls", "off",
-                   "this release has no TLS yet and takes no mail in clear text where encryption "
-                   "was asked for");
-    read_only_none(reader, "auth", "off", "this release has no AUTH yet");
+    read_only_none(
+        reader, "tls",
+        {.none = "off",
+         .why = "this release has no TLS yet and takes no mail in clear text where encryption "
+                "was asked for"});
+    read_only_none(reader, "auth", {.none = "off", .why = "this release has no AUTH yet"});
     constexpr const char* no_certificate =
         "this release has no TLS yet: a certificate would not be used; leave this key out";
     refuse_later(reader, "cert", no_certificate);
@@ -186,9 +191,11 @@ void read_route(Reader reader, std::vector<Route>& routes) {
                            " times of the day; leave it out to deliver at any time");
     }
     reader.text("source", route.source);
-    read_only_none(reader, "tls", "none",
-                   "this release has no TLS yet and sends no mail in clear text where encryption "
-                   "was asked for");
+    read_only_none(
+        reader, "tls",
+        {.none = "none",
+         .why = "this release has no TLS yet and sends no mail in clear text where encryption "
+                "was asked for"});
     constexpr const char* no_auth =
         "this release cannot log in at the next server yet: the mail would be refused there; "
         "leave this key out";

@@ -46,8 +46,13 @@ std::optional<mta::Network> masked(std::string_view text) {
     return std::nullopt;
 }
 
-Parsed<NextHopHost> host_with_port(std::string_view host, std::string_view port) {
-    const auto number = parse_port(port);
+struct HostAndPort {
+    std::string_view host;
+    std::string_view port;
+};
+Parsed<NextHopHost> host_with_port(const HostAndPort& text) {
+    const auto host = text.host;
+    const auto number = parse_port(text.port);
     if (!number) return wrong("the port behind the colon must be 1 to 65535");
     if (const auto address = mta::IpAddress::parse(host)) {
         return NextHopHost{address->to_string(), *number};
@@ -117,7 +122,7 @@ Parsed<NextHopHost> parse_next_hop(std::string_view text) {
         const auto address = mta::IpAddress::parse(inside);
         if (!address || (!rest.empty() && rest[0] != ':')) return wrong(next_hop_forms);
         if (rest.empty()) return NextHopHost{address->to_string(), NextHopHost{}.port};
-        return host_with_port(inside, rest.substr(1));
+        return host_with_port({.host = inside, .port = rest.substr(1)});
     }
     const auto colon = text.find(':');
     if (colon == text.npos) {
@@ -128,7 +133,7 @@ Parsed<NextHopHost> parse_next_hop(std::string_view text) {
     if (text.find(':', colon + 1) != text.npos) {
         return wrong("an IPv6 address with a port is written in brackets: \"[2001:db8::1]:25\"");
     }
-    return host_with_port(text.substr(0, colon), text.substr(colon + 1));
+    return host_with_port({.host = text.substr(0, colon), .port = text.substr(colon + 1)});
 }
 
 Parsed<std::string> parse_domain(std::string_view text) {

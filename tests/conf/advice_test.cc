@@ -93,7 +93,7 @@ const AdviceCase advice_cases[] = {
 class AdviceTable : public testing::TestWithParam<AdviceCase> {};
 
 TEST_P(AdviceTable, is_given) {
-    const auto settings = parse(GetParam().text, "posthouse.toml", "mail.office.example");
+    const auto settings = parse(GetParam().text, {"posthouse.toml", "mail.office.example"});
     ASSERT_TRUE(settings) << to_string(settings.error());
     const auto all = advice(*settings);
     ASSERT_EQ(all.size(), GetParam().want.size()) << testing::PrintToString(all);

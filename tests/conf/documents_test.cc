@@ -89,9 +89,9 @@ TEST(Documents, the_man_page_explains_every_key_and_no_other) {
 
 TEST(Documents, what_posthouse_toml_shows_as_defaults_are_the_defaults) {
     const auto text = content_of("conf/posthouse.toml");
-    const auto as_installed = parse(text, "posthouse.toml", "mail.office.example");
-    const auto with_all = parse(uncommented(text), "posthouse.toml", "mail.office.example");
-    const auto empty = parse("", "posthouse.toml", "mail.office.example");
+    const auto as_installed = parse(text, {"posthouse.toml", "mail.office.example"});
+    const auto with_all = parse(uncommented(text), {"posthouse.toml", "mail.office.example"});
+    const auto empty = parse("", {"posthouse.toml", "mail.office.example"});
     ASSERT_TRUE(as_installed) << to_string(as_installed.error());
     ASSERT_TRUE(with_all) << to_string(with_all.error());
     ASSERT_TRUE(empty);
@@ -178,7 +178,7 @@ TEST(Documents, the_configuration_in_the_readme_loads) {
     const auto begin = text.find("```toml\n");
     ASSERT_NE(begin, text.npos);
     const auto example = text.substr(begin + 8, text.find("```", begin + 8) - begin - 8);
-    const auto settings = parse(example, "README.md", "mail.office.example");
+    const auto settings = parse(example, {"README.md", "mail.office.example"});
     ASSERT_TRUE(settings) << to_string(settings.error());
     EXPECT_EQ(settings->routes.size(), 1u);
     EXPECT_THAT(advice(*settings), testing::IsEmpty());
@@ -192,7 +192,7 @@ TEST(Documents, the_configurations_in_the_man_page_load) {
     for (auto at = page.find(opening); at != page.npos; at = page.find(opening, at + 1)) {
         const auto begin = at + opening.size();
         const auto text = page.substr(begin, page.find(".Ed", begin) - begin);
-        const auto settings = parse(text, "posthouse.toml.5", "mail.office.example");
+        const auto settings = parse(text, {"posthouse.toml.5", "mail.office.example"});
         ASSERT_TRUE(settings) << to_string(settings.error());
         EXPECT_THAT(advice(*settings), testing::IsEmpty());
         ++count;

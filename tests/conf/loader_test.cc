@@ -17,12 +17,12 @@ namespace {
 using testing::HasSubstr;
 
 std::string problems_of(std::string_view text) {
-    const auto settings = parse(text, "posthouse.toml", "mail.office.example");
+    const auto settings = parse(text, {"posthouse.toml", "mail.office.example"});
     return settings ? "fine" : to_string(settings.error());
 }
 
 Settings settings_of(std::string_view text) {
-    auto settings = parse(text, "posthouse.toml", "mail.office.example");
+    auto settings = parse(text, {"posthouse.toml", "mail.office.example"});
     EXPECT_TRUE(settings) << to_string(settings.error());
     return settings ? std::move(*settings) : Settings{};
 }
@@ -633,22 +633,22 @@ TEST(Loader, shows_a_long_value_without_cutting_a_letter_in_two) {
     for (std::size_t shift = 0; shift < 4; ++shift) {
         std::string value(shift, 'a');
         for (int i = 0; i < 60; ++i) value += "\xf0\x9f\x93\xaf";
-        const auto settings = parse("[log]\nlevel = \"" + value + "\"\n", "f", "mail.example");
+        const auto settings = parse("[log]\nlevel = \"" + value + "\"\n", {"f", "mail.example"});
         ASSERT_FALSE(settings);
         EXPECT_TRUE(mta::is_utf8(settings.error().at(0).value)) << shift;
     }
 }
 
 TEST(Loader, the_machine_s_name_is_the_default_and_must_be_one) {
-    EXPECT_EQ(parse("", "f", "Mail.Example")->hostname, "mail.example");
-    const auto bad = parse("\n\n[log]\nlevel = \"info\"\n", "f", "my_machine!");
+    EXPECT_EQ(parse("", {"f", "Mail.Example"})->hostname, "mail.example");
+    const auto bad = parse("\n\n[log]\nlevel = \"info\"\n", {"f", "my_machine!"});
     ASSERT_FALSE(bad);
     EXPECT_EQ(to_string(bad.error()),
               "f:1:1: hostname: is not set, and the machine's own name, \"my_machine!\", is no "
               "domain name; set hostname to the name that the world knows this relay by\n");
     char name[256] = {};
     ASSERT_EQ(::gethostname(name, sizeof name - 1), 0);
-    const auto asked = parse("", "f");
+    const auto asked = parse("", {"f"});
     const auto want = mta::to_a_labels(name);
     EXPECT_EQ(asked.has_value(), want.has_value());
     if (asked) {
@@ -658,12 +658,12 @@ TEST(Loader, the_machine_s_name_is_the_default_and_must_be_one) {
 
 TEST(Loader, paths_are_seen_from_the_folder_of_the_file) {
     const auto text = "[spool]\npath = \"../spool\"\n[admin]\nsocket = \"run/admin.sock\"\n";
-    const auto settings = parse(text, "/etc/posthouse/posthouse.toml", "mail.example");
+    const auto settings = parse(text, {"/etc/posthouse/posthouse.toml", "mail.example"});
     ASSERT_TRUE(settings);
     EXPECT_EQ(settings->spool.path, "/etc/spool");
     EXPECT_EQ(settings->admin.socket, "/etc/posthouse/run/admin.sock");
-    EXPECT_EQ(parse(text, "conf/quickstart.toml", "mail.example")->spool.path, "spool");
-    EXPECT_EQ(parse(text, "posthouse.toml", "mail.example")->spool.path, "../spool");
+    EXPECT_EQ(parse(text, {"conf/quickstart.toml", "mail.example"})->spool.path, "spool");
+    EXPECT_EQ(parse(text, {"posthouse.toml", "mail.example"})->spool.path, "../spool");
 }
 
 class LoaderFiles : public testing::Test {

@@ -64,13 +64,13 @@ void check_problems(const std::vector<conf::Problem>& problems, std::string_view
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    const auto settings = conf::parse(text, "/etc/posthouse/posthouse.toml", "mail.example");
+    const auto settings = conf::parse(text, {"/etc/posthouse/posthouse.toml", "mail.example"});
     if (settings) {
         check_settings(*settings);
         static_cast<void>(conf::advice(*settings));
     } else {
         check_problems(settings.error(), text);
     }
-    MTA_ASSERT(conf::parse(text, "/etc/posthouse/posthouse.toml", "mail.example") == settings);
+    MTA_ASSERT(conf::parse(text, {"/etc/posthouse/posthouse.toml", "mail.example"}) == settings);
     return 0;
 }
