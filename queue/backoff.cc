@@ -35,11 +35,12 @@ Millis retry_delay(const RetryPolicy& policy, std::uint32_t attempts, double jit
     return spread(delay, policy.jitter_percent, jitter);
 }
 
-Millis hinted_delay(const RetryPolicy& policy, Millis hint, Millis scheduled, double jitter) {
+Millis hinted_delay(const RetryPolicy& policy, const HintedWait& wait, double jitter) {
     constexpr Millis hinted_min{30'000};
     // Never earlier than what was asked for.
-    const auto wanted = spread(hint, policy.jitter_percent, std::abs(jitter));
-    return std::clamp(wanted, std::max(hinted_min, scheduled / 4), scheduled + beyond_schedule_max);
+    const auto wanted = spread(wait.hint, policy.jitter_percent, std::abs(jitter));
+    return std::clamp(wanted, std::max(hinted_min, wait.scheduled / 4),
+                      wait.scheduled + beyond_schedule_max);
 }
 
 Millis longest_wait(const RetryPolicy& policy) {

@@ -27,8 +27,12 @@ struct RetryPolicy {
 // more. It is not less than 30 s or a quarter of `scheduled`, so that a server which says "in a
 // minute" for days is not asked each minute, and not more than an hour beyond `scheduled`, so that
 // a strange hint cannot cost a day.
-[[nodiscard]] mta::Millis hinted_delay(const RetryPolicy& policy, mta::Millis hint,
-                                       mta::Millis scheduled, double jitter);
+struct HintedWait {
+    mta::Millis hint;
+    mta::Millis scheduled;
+};
+[[nodiscard]] mta::Millis hinted_delay(const RetryPolicy& policy, const HintedWait& wait,
+                                       double jitter);
 
 // No wait of this policy is longer, hints and jitter included.
 [[nodiscard]] mta::Millis longest_wait(const RetryPolicy& policy);

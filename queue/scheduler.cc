@@ -298,7 +298,7 @@ void Scheduler::defer(const MessageEntry& message, RecipientEntry& recipient,
     table_.set_error(recipient, error);
     const auto spread = spread_of(message, recipient.attempts);
     auto delay = retry_delay(policy_, recipient.attempts, spread);
-    if (hint) delay = hinted_delay(policy_, *hint, delay, spread);
+    if (hint) delay = hinted_delay(policy_, {.hint = *hint, .scheduled = delay}, spread);
     // Only the attempt in which it goes alone is missing before it is given up.
     if (is_undecided && expiry(message, recipient) <= now)
         delay = std::min(delay, retry_delay(policy_, 1, spread));

@@ -43,7 +43,9 @@ TEST(Backoff, a_hint_goes_before_the_schedule_within_bounds) {
         {24h, 1min, 0, 1h + 1min}, {24h, 4h, 1, 5h},      {61min, 1min, 1, 61min},
     };
     for (const auto& each : cases) {
-        EXPECT_EQ(hinted_delay(policy, each.hint, each.scheduled, each.jitter), each.want)
+        EXPECT_EQ(
+            hinted_delay(policy, {.hint = each.hint, .scheduled = each.scheduled}, each.jitter),
+            each.want)
             << each.hint.count() << " instead of " << each.scheduled.count();
     }
 }
