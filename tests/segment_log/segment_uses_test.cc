@@ -37,12 +37,12 @@ struct UsesWorld {
 
 TEST(SegmentUses, a_segment_goes_when_nothing_in_it_is_live) {
     UsesWorld world(2);
-    world.uses.add_live(1, 100);
-    world.uses.add_live(2, 100);
+    world.uses.add_live({1, 100});
+    world.uses.add_live({2, 100});
     EXPECT_EQ(world.recycle(), Numbers{});
-    world.uses.drop_live(1, 60);
+    world.uses.drop_live({1, 60});
     EXPECT_EQ(world.recycle(), Numbers{});
-    world.uses.drop_live(1, 40);
+    world.uses.drop_live({1, 40});
     EXPECT_EQ(world.recycle(), Numbers{1});
     EXPECT_FALSE(world.uses.contains(1));
     EXPECT_EQ(world.uses.count(), 1u);
@@ -79,21 +79,21 @@ TEST(SegmentUses, a_segment_stays_while_somebody_reads_in_it) {
 
 TEST(SegmentUses, a_done_outlives_the_home_of_its_message) {
     UsesWorld world(3);
-    world.uses.add_live(1, 100);
-    world.uses.add_live(3, 100);
+    world.uses.add_live({1, 100});
+    world.uses.add_live({3, 100});
     for (MessageId id = 1; id <= 1000; ++id) world.uses.add_done(2, {.id = id, .home = 1});
     // Segment 2 is full of DONEs: they are not worth writing again.
     EXPECT_EQ(world.recycle(), Numbers{});
     EXPECT_TRUE(world.uses.dones_to_carry().empty());
-    world.uses.drop_live(1, 100);
+    world.uses.drop_live({1, 100});
     EXPECT_EQ(world.recycle(), Numbers{1});
     EXPECT_EQ(world.recycle(), Numbers{2});
 }
 
 TEST(SegmentUses, a_few_dones_are_carried_before_their_segment_goes) {
     UsesWorld world(3);
-    world.uses.add_live(1, 100);
-    world.uses.add_live(3, 100);
+    world.uses.add_live({1, 100});
+    world.uses.add_live({3, 100});
     world.uses.add_done(2, {.id = 7, .home = 1});
     EXPECT_EQ(world.recycle(), Numbers{});
     ASSERT_EQ(world.uses.dones_to_carry().size(), 1u);
@@ -126,11 +126,11 @@ TEST(SegmentUses, compaction_takes_the_emptiest_segment_that_is_not_young) {
     EXPECT_TRUE(world.disk.create(segment_path(21)));
     world.uses.open({21, Generation{}, segment_header_bytes, segment_header_bytes});
     const auto bytes = world.options.segment_bytes;
-    for (std::uint64_t number = 1; number <= 20; ++number) world.uses.add_live(number, bytes);
+    for (std::uint64_t number = 1; number <= 20; ++number) world.uses.add_live({number, bytes});
     EXPECT_EQ(world.uses.choose_victim(0), std::nullopt);
-    world.uses.drop_live(19, bytes - 1);  // young
-    world.uses.drop_live(5, bytes / 10 * 9);
-    world.uses.drop_live(6, bytes / 10 * 8);
+    world.uses.drop_live({19, bytes - 1});  // young
+    world.uses.drop_live({5, bytes / 10 * 9});
+    world.uses.drop_live({6, bytes / 10 * 8});
     const auto victim = world.uses.choose_victim(0);
     ASSERT_TRUE(victim);
     EXPECT_EQ(victim->number, 5u);
@@ -143,8 +143,8 @@ TEST(SegmentUses, compaction_takes_the_emptiest_segment_that_is_not_young) {
 TEST(SegmentUses, where_room_is_scarce_compaction_takes_what_is_a_quarter_dead) {
     UsesWorld world(2);
     const auto bytes = world.options.segment_bytes;
-    world.uses.add_live(1, bytes / 2);
-    world.uses.add_live(2, bytes);
+    world.uses.add_live({1, bytes / 2});
+    world.uses.add_live({2, bytes});
     EXPECT_EQ(world.uses.choose_victim(0), std::nullopt);
     EXPECT_EQ(world.uses.choose_victim(bytes / 2), std::nullopt);  // the copy would take too much
     ASSERT_TRUE(world.uses.choose_victim(bytes));

@@ -11,10 +11,13 @@ struct Location {
     bool operator==(const Location&) const = default;
 };
 
-// How much a message's body takes of a segment.
+// A number of bytes in a segment.
 struct SegmentBytes {
     std::uint64_t segment = 0;
     std::uint64_t bytes = 0;
 };
+[[nodiscard]] inline SegmentBytes bytes_of(const Location& where) {
+    return {.segment = where.segment, .bytes = where.bytes};
+}
 
 }  // namespace queue::segment_log

@@ -394,7 +394,7 @@ void OldMail::add_to(Index& index) const {
         index.add(found.id, live);
     }
     for (const auto& home : old_homes_) {
-        if (index.find(home.id)) index.add_old_home(home.id, home.segment);
+        if (index.find(home.id)) index.add_old_home(home);
     }
 }
 

@@ -68,11 +68,6 @@ private:
         std::uint32_t at = no_entry;
         std::uint64_t lsn = 0;
     };
-    struct OldHome {
-        MessageId id = 0;
-        std::uint64_t segment = 0;
-    };
-
     // An older copy of an ENQ, as long as it is not known whether the newest one is whole.
     struct OlderCopy {
         MessageId id = 0;

@@ -130,10 +130,10 @@ std::optional<LiveMessage> Index::remove(MessageId id) {
     return before;
 }
 
-void Index::add_old_home(MessageId id, std::uint64_t segment) {
+void Index::add_old_home(const OldHome& home) {
     const mta::MutexLock lock(mutex_);
-    auto& homes = old_homes_[id];
-    if (std::ranges::find(homes, segment) == homes.end()) homes.push_back(segment);
+    auto& homes = old_homes_[home.id];
+    if (std::ranges::find(homes, home.segment) == homes.end()) homes.push_back(home.segment);
 }
 
 std::vector<std::uint64_t> Index::old_homes(MessageId id) const {

@@ -34,6 +34,12 @@ struct DoneMark {
     std::uint64_t home = 0;
 };
 
+// A segment with an older copy of a message's ENQ.
+struct OldHome {
+    MessageId id = 0;
+    std::uint64_t segment = 0;
+};
+
 // What a segment is needed for.
 struct SegmentCount {
     std::uint64_t number = 0;
@@ -66,7 +72,7 @@ public:
 
     // Segments with older copies of the message's ENQ, from before it was copied. As long as one of
     // them exists, only a DONE that names it keeps the message from coming back.
-    void add_old_home(MessageId id, std::uint64_t segment);
+    void add_old_home(const OldHome& home);
     [[nodiscard]] std::vector<std::uint64_t> old_homes(MessageId id) const;
     // To be called when that segment is gone for certain.
     void forget_old_home(std::uint64_t segment);

@@ -36,19 +36,19 @@ void SegmentUses::close(std::uint64_t number) {
     look_at(number);
 }
 
-void SegmentUses::add_live(std::uint64_t number, std::uint64_t bytes) {
-    const auto use = uses_.find(number);
+void SegmentUses::add_live(const SegmentBytes& more) {
+    const auto use = uses_.find(more.segment);
     MTA_ASSERT(use != uses_.end());
-    use->second.live_bytes += bytes;
-    live_bytes_ += bytes;
+    use->second.live_bytes += more.bytes;
+    live_bytes_ += more.bytes;
 }
 
-void SegmentUses::drop_live(std::uint64_t number, std::uint64_t bytes) {
-    const auto use = uses_.find(number);
-    MTA_ASSERT(use != uses_.end() && use->second.live_bytes >= bytes);
-    use->second.live_bytes -= bytes;
-    live_bytes_ -= bytes;
-    if (use->second.live_bytes == 0) look_at(number);
+void SegmentUses::drop_live(const SegmentBytes& fewer) {
+    const auto use = uses_.find(fewer.segment);
+    MTA_ASSERT(use != uses_.end() && use->second.live_bytes >= fewer.bytes);
+    use->second.live_bytes -= fewer.bytes;
+    live_bytes_ -= fewer.bytes;
+    if (use->second.live_bytes == 0) look_at(fewer.segment);
 }
 
 void SegmentUses::look_at(std::uint64_t number) {

@@ -52,8 +52,8 @@ public:
     [[nodiscard]] bool contains(std::uint64_t number) const { return uses_.contains(number); }
 
     // ---- what is needed ----
-    void add_live(std::uint64_t number, std::uint64_t bytes);
-    void drop_live(std::uint64_t number, std::uint64_t bytes);
+    void add_live(const SegmentBytes& more);
+    void drop_live(const SegmentBytes& fewer);
     // Has no effect if its home is that same segment, or has gone.
     void add_done(std::uint64_t number, const DoneMark& done);
     // DONEs that must be written again before their segments can go. The list does not change until

@@ -156,7 +156,7 @@ void Batch::append_body(const AppendBody& body) {
         upload.bodies.push_back({.segment = segment_, .bytes = 0});
     }
     upload.bodies.back().bytes += where.bytes;
-    uses_.add_live(segment_, where.bytes);
+    uses_.add_live({segment_, where.bytes});
 }
 
 void Batch::discard_body(MessageId id) {
@@ -166,7 +166,7 @@ void Batch::discard_body(MessageId id) {
 
 void Batch::discard(const Upload& upload) {
     for (const auto& body : upload.bodies) {
-        uses_.drop_live(body.segment, body.bytes);
+        uses_.drop_live(body);
         discarded_bytes_ += body.bytes;
     }
 }
@@ -209,7 +209,7 @@ ChunkRef Batch::copy_chunk(MessageId id, std::uint32_t index, std::string_view c
     const auto at = begin_record(bytes_);
     put_body(bytes_, id, index, chunk);
     const auto where = end(at, RecordType::body);
-    uses_.add_live(segment_, where.bytes);
+    uses_.add_live({segment_, where.bytes});
     return {.segment = where.segment,
             .offset = where.offset,
             .length = static_cast<std::uint32_t>(chunk.size()),

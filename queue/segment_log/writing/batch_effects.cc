@@ -20,7 +20,7 @@ void BatchEffects::apply(Batch& batch, std::uint64_t segment) {
     for (auto& effect : batch.effects()) {
         if (auto* added = std::get_if<Batch::Added>(&effect)) {
             const auto& where = added->message.enqueue;
-            uses_.add_live(where.segment, where.bytes);
+            uses_.add_live(bytes_of(where));
             index_.add(added->id, added->message);
         } else if (auto* state = std::get_if<Batch::StateWritten>(&effect)) {
             apply_state(*state);
@@ -40,7 +40,7 @@ void BatchEffects::apply_state(const Batch::StateWritten& state) {
     if (state.written != state.recipients) {
         const auto bytes = index_.add_delta(state.id, where);
         if (!bytes) return;  // finished in the same batch
-        uses_.add_live(where.segment, where.bytes);
+        uses_.add_live(bytes_of(where));
         // What one STATE of all recipients would take.
         const auto whole_bytes = std::uint64_t{where.bytes} * state.recipients / state.written;
         if (*bytes >= std::max(whole_bytes, delta_bytes_min)) compaction_.merge_states(state.id);
@@ -48,7 +48,7 @@ void BatchEffects::apply_state(const Batch::StateWritten& state) {
     }
     const auto before = index_.set_state(state.id, where);
     if (!before) return;
-    uses_.add_live(where.segment, where.bytes);
+    uses_.add_live(bytes_of(where));
     supersede(before->state);
     for (const auto& delta : before->deltas) supersede(delta);
 }
@@ -66,23 +66,23 @@ void BatchEffects::apply_copied(MessageId id, const LiveMessage& message) {
     const auto before = index_.replace(id, message);
     MTA_ASSERT(before);  // the writer looked a moment ago, and only the writer removes
     const auto count = [](const LiveMessage& of, const auto& change) {
-        change(of.enqueue.segment, of.enqueue.bytes);
-        if (of.state.bytes > 0) change(of.state.segment, of.state.bytes);
-        for (const auto& delta : of.deltas) change(delta.segment, delta.bytes);
-        for (const auto& body : of.bodies) change(body.segment, body.bytes);
+        change(bytes_of(of.enqueue));
+        if (of.state.bytes > 0) change(bytes_of(of.state));
+        std::ranges::for_each(of.deltas, [&](const Location& delta) { change(bytes_of(delta)); });
+        std::ranges::for_each(of.bodies, change);
     };
-    count(message, [this](auto segment, auto bytes) { uses_.add_live(segment, bytes); });
-    count(*before, [this](auto segment, auto bytes) { uses_.drop_live(segment, bytes); });
-    index_.add_old_home(id, before->enqueue.segment);
+    count(message, [this](const SegmentBytes& more) { uses_.add_live(more); });
+    count(*before, [this](const SegmentBytes& fewer) { uses_.drop_live(fewer); });
+    index_.add_old_home({.id = id, .segment = before->enqueue.segment});
 }
 
 void BatchEffects::supersede(const Location& where) {
-    if (where.bytes > 0) superseded_.push_back({.segment = where.segment, .bytes = where.bytes});
+    if (where.bytes > 0) superseded_.push_back(bytes_of(where));
 }
 
 void BatchEffects::drop_superseded(Cause cause) {
     for (const auto& piece : superseded_) {
-        uses_.drop_live(piece.segment, piece.bytes);
+        uses_.drop_live(piece);
         if (cause == Cause::writing) compaction_.earn(piece.bytes);
     }
     superseded_.clear();

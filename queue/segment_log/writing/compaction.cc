@@ -161,7 +161,10 @@ void Compaction::gather(const Found& found) {
     const auto id = id_of(found.payload);
     if (found.type == RecordType::state) {
         // Its ENQ is in another segment: were it in this one, it would have taken the state along.
-        gather_state(id, found.where.bytes);
+        const auto room = gather_state(id);
+        // What the copy takes beyond the record that was found has to be paid for.
+        credit_bytes_ -=
+            std::min(credit_bytes_, room - std::min<std::uint64_t>(room, found.where.bytes));
         if (!gathered_.contains(id) && !is_disk_busy_) unmovable_.insert(id);
         return;
     }
@@ -182,26 +185,26 @@ void Compaction::gather(const Found& found) {
     gathered_.insert(id);
 }
 
-// Copies the states of all recipients together, whichever record was found. `bytes_now`: the size
-// of that record; what the copy takes beyond it has to be paid for.
-void Compaction::gather_state(MessageId id, std::uint64_t bytes_now) {
+// Gathers the states of all recipients, whichever record was found. Returns the room that they
+// take; 0 if they could not be read, or if there are none.
+std::uint64_t Compaction::gather_state(MessageId id) {
     auto states = reader_.read_states(id);
     const auto home = index_.home_of(id);
     is_disk_busy_ = !states && states.error().kind == StoreError::Kind::no_resources;
-    if (!states || states->empty() || home == 0) return;
+    if (!states || states->empty() || home == 0) return 0;
     StatePayload state{.id = id, .home = home, .states = *states};
     const auto room = frame(state_bytes_max(state.states));
     room_ += room;
-    credit_bytes_ -= std::min(credit_bytes_, room - std::min(room, bytes_now));
     states_.push_back(std::move(state));
     gathered_.insert(id);
+    return room;
 }
 
 // As many as a turn takes.
 void Compaction::gather_merged() {
     while (!to_merge_.empty() && room_ < copy_bytes_max) {
         const auto id = to_merge_.extract(to_merge_.begin()).value();
-        gather_state(id, payload_bytes_max);
+        gather_state(id);
         if (is_disk_busy_) return;  // the message's next STATE asks for it again
         if (!gathered_.contains(id) && index_.home_of(id) != 0) unmergeable_.insert(id);
     }
@@ -272,13 +275,13 @@ void Compaction::fill_moving(Batch& batch) {
     }
     if (moving.next < chunks.size()) return;
     // From now on the pieces belong to the message.
-    for (const auto& piece : moving.written) uses_.drop_live(piece.segment, piece.bytes);
+    for (const auto& piece : moving.written) uses_.drop_live(piece);
     batch.copy_message(moving.message.enqueue, moving.message.states, bodies_of_moved());
     moving_.reset();
 }
 
 void Compaction::stop_moving() {
-    for (const auto& piece : moving_->written) uses_.drop_live(piece.segment, piece.bytes);
+    for (const auto& piece : moving_->written) uses_.drop_live(piece);
     moving_.reset();
 }
 

@@ -95,7 +95,7 @@ private:
     [[nodiscard]] std::optional<Found> next_record();
     [[nodiscard]] bool is_live(const Found& found) const;
     void gather(const Found& found);
-    void gather_state(MessageId id, std::uint64_t bytes_now);
+    std::uint64_t gather_state(MessageId id);
     void gather_merged();
     void start_moving(MessageId id);
     [[nodiscard]] std::uint64_t plan_moving();

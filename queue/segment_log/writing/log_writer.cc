@@ -82,7 +82,7 @@ DiskResult<void> LogWriter::start_stream(Stream stream) {
 void LogWriter::adopt_old_mail(const AdoptOldMail& old) {
     for (const auto& count : old.counts) {
         if (!uses_.contains(count.number)) continue;
-        if (count.live_bytes > 0) uses_.add_live(count.number, count.live_bytes);
+        if (count.live_bytes > 0) uses_.add_live({count.number, count.live_bytes});
         for (const auto& done : count.dones) uses_.add_done(count.number, done);
     }
     uses_.hold_back(false);
