@@ -50,7 +50,7 @@ protected:
     }
 
     std::string step() {
-        return std::visit([this](const auto& each) { return text_of(each); },
+        return std::visit([](const auto& each) { return text_of(each); },
                           walk_.next(surroundings()));
     }
     // Resolves the host that next() names to these addresses, and takes the next step.

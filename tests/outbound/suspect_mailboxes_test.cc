@@ -101,7 +101,8 @@ TEST(SuspectMailboxes, are_tried_one_message_at_a_time) {
     for (int i = 0; i < 3; ++i) ids.push_back(world.send({.to = {"ceo@them.example"}}));
     world.run_for(1s);
     EXPECT_EQ(reason_of(world, ids[0]), WaitReason::delivering);
-    for (int i = 1; i < 4; ++i) EXPECT_EQ(reason_of(world, ids[i]), WaitReason::mailbox_turn);
+    for (std::size_t i = 1; i < 4; ++i)
+        EXPECT_EQ(reason_of(world, ids[i]), WaitReason::mailbox_turn);
     EXPECT_EQ(server.open, 1u);
     EXPECT_EQ(world.manager().check(), "");
     // A message that leaves the queue does not keep the others from their turn.

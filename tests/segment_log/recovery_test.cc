@@ -294,7 +294,7 @@ TEST(Recovery, always_starts_a_new_segment) {
 TEST(Recovery, a_segment_with_an_unreadable_header_goes_to_quarantine_whole) {
     const SmallSpool small;
     const auto bytes = small.disk->content(first_segment);
-    for (const std::size_t at : {16, 40, 4092}) {
+    for (const std::size_t at : {16U, 40U, 4092U}) {
         const auto disk = copy_of(*small.disk);
         auto damaged = bytes;
         for (auto i = at; i < at + 4; ++i) damaged[i] = static_cast<char>(~damaged[i]);

@@ -137,7 +137,7 @@ TEST(StrangeSpool, a_segment_of_this_spool_with_a_number_that_no_segment_has_is_
 TEST(StrangeSpool, two_damaged_segments_by_one_name_are_both_kept) {
     ThreeLives lives;
     lives.disk->put("quarantine/0000000000000002.log", "an earlier one");
-    for (const auto offset : {16, 40}) flip(*lives.disk, "seg/0000000000000002.log", offset);
+    for (const auto offset : {16U, 40U}) flip(*lives.disk, "seg/0000000000000002.log", offset);
     Spool spool(*lives.disk);
     EXPECT_EQ(lives.disk->content("quarantine/0000000000000002.log"), "an earlier one");
     EXPECT_FALSE(lives.disk->content("quarantine/0000000000000002.log.2").empty());
@@ -146,7 +146,7 @@ TEST(StrangeSpool, two_damaged_segments_by_one_name_are_both_kept) {
 
 TEST(StrangeSpool, a_flipped_bit_in_a_segment_header_costs_no_mail) {
     for (const bool has_digests : {false, true}) {
-        for (const std::size_t offset : {0, 9, 20, 35, 44, 100, 3000, 4093}) {
+        for (const std::size_t offset : {0U, 9U, 20U, 35U, 44U, 100U, 3000U, 4093U}) {
             for (int segment = 1; segment <= 3; ++segment) {
                 SCOPED_TRACE(std::to_string(offset) + " of " + std::to_string(segment));
                 ThreeLives lives;
@@ -224,7 +224,7 @@ TEST(StrangeSpool, a_segment_of_another_spool_never_takes_over) {
 
 // Its header is mended as any other, and what it says then is taken at its word.
 TEST(StrangeSpool, a_damaged_segment_of_another_spool_does_not_become_one_of_ours) {
-    for (const std::size_t offset : {0, 9, 16, 20, 35, 44, 100, 4093}) {
+    for (const std::size_t offset : {0U, 9U, 16U, 20U, 35U, 44U, 100U, 4093U}) {
         SCOPED_TRACE(offset);
         ThreeLives lives;
         const auto other = stranger(*lives.disk, 2);
