@@ -72,8 +72,7 @@ const std::map<std::string, Names> arrows = {
     {"mta/daemon",
      {"mta/base", "mta/smtp/syntax", "mta/smtp/server", "mta/smtp/client", "mta/diagnosis",
       "mta/io", "conf", "queue", "queue/segment_log", "dns", "mta/events", "mta/intake",
-      "mta/inbound",
-      "mta/outbound", "mta/report", "mta/http", "mta/api"}},
+      "mta/inbound", "mta/outbound", "mta/report", "mta/http", "mta/api"}},
     // main.cc alone: the command line, and what the process needs once.
     {"mta", {"mta/base", "mta/cli", "mta/daemon", "conf", "dns"}},
     {"conf/examples", {}},
@@ -82,18 +81,10 @@ const std::map<std::string, Names> arrows = {
 
 // Folders that count as the folder above them.
 const Names rooms = {
-    "mta/outbound/routing",
-    "mta/outbound/destination",
-    "mta/outbound/lifecycle",
-    "mta/outbound/attempt",
-    "mta/outbound/operators",
-    "mta/cli/remote",
-    "mta/cli/spool",
-    "mta/cli/terminal",
-    "mta/api/queue",
-    "mta/api/why",
-    "mta/api/orders",
-    "mta/api/monitoring",
+    "mta/outbound/routing", "mta/outbound/destination", "mta/outbound/lifecycle",
+    "mta/outbound/attempt", "mta/outbound/operators",   "mta/cli/remote",
+    "mta/cli/spool",        "mta/cli/terminal",         "mta/api/queue",
+    "mta/api/why",          "mta/api/orders",           "mta/api/monitoring",
 };
 
 // Libraries, and the only folders that may see them. A name that ends in '/' is a folder of

@@ -228,9 +228,9 @@ bool ServerSession::step_command(Instant now, std::string_view& input) {
     const auto line = lines_.take(input);
     if (!line) return false;
     if (line->end == LineGatherer::End::bare_lf) {
-        constexpr std::string_view why = "a line that ends with LF alone";
-        end_for_input(line->text,
-                      {500, {5, 5, 2}, std::string(why) + "; lines must end with CR LF"}, why);
+        ServerReply reply{
+            500, {5, 5, 2}, "a line that ends with LF alone; lines must end with CR LF"};
+        end_for_input(line->text, reply, "a line that ends with LF alone");
         return false;
     }
     on_line(now, line->text, line->is_too_long);
