@@ -139,7 +139,7 @@ public:
     void set_policy(DestinationPolicy policy) {
         policy_ = policy;
         concurrency_.set_policy(policy.concurrency);
-        rates_.set(policy.message_rate, policy.connection_rate);
+        rates_.set({.messages = policy.message_rate, .connections = policy.connection_rate});
     }
 
 private:

@@ -30,9 +30,13 @@ struct RatesTaken {
 class Rates {
 public:
     // An empty rate is unlimited.
-    void set(std::optional<mta::Rate> messages, std::optional<mta::Rate> connections) {
-        messages_.set_rate(messages);
-        connections_.set_rate(connections);
+    struct Policy {
+        std::optional<mta::Rate> messages;
+        std::optional<mta::Rate> connections;
+    };
+    void set(const Policy& policy) {
+        messages_.set_rate(policy.messages);
+        connections_.set_rate(policy.connections);
     }
 
     [[nodiscard]] bool may_take_message(mta::Instant now) const { return messages_.may_take(now); }

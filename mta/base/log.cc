@@ -36,6 +36,7 @@ std::string_view priority_of(Level level) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the name is a literal in every call
 LogLine& LogLine::with(std::string_view name, std::string_view value) {
     begin(name);
     if (is_plain(value)) {

@@ -30,7 +30,7 @@ protected:
     }
     void enter(std::uint32_t index, const HostLimits::HostPtr& host,
                Instant expires_at = Instant::max()) {
-        queue_.enter(site(index), {attempt(index), host}, start, expires_at);
+        queue_.enter(site(index), {attempt(index), host, expires_at}, start);
     }
 
     int ticks_ = 0;

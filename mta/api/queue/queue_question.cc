@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::size_t limit_max = 1000;
 
-Outcome<bool> parse_flag(const std::string& name, const std::string& value) {
+Outcome<bool> parse_flag(std::string_view name, const std::string& value) {
     if (value == "true" || value == "false") return value == "true";
-    return std::unexpected(Problem{400, name + " must be true or false"});
+    return std::unexpected(Problem{400, std::string(name) + " must be true or false"});
 }
 
 // Sets a parameter that is not part of the filter.

@@ -128,8 +128,9 @@ int show_list(const Messages& messages, const QueueOptions& options, CommandIo& 
 
 // ---- Groups and counts ----
 
-std::string name_of(const std::string& by, const std::string& name) {
-    if (!name.empty()) return name;
+// The name of a group; of one without a name, what that means.
+std::string name_of(const json& group, std::string_view by) {
+    if (auto name = text_of(group, "name"); !name.empty()) return name;
     if (by == "sender") return "<>";
     if (by == "reason") return "(no trouble so far)";
     return "(not known yet)";
@@ -155,8 +156,7 @@ int show_groups(const json& answer, const QueueOptions& options, CommandIo& io) 
     const auto& groups = list_of(answer, "groups");
     if (groups.empty()) return say_nothing(options, member_of(answer, "loading"), io);
     Table table({"MESSAGES", "RECIPIENTS", "SIZE", "OLDEST", "NEXT", title_of(by)});
-    for (const auto& group : groups)
-        add_group(table, name_of(by, text_of(group, "name")), group, io.now);
+    for (const auto& group : groups) add_group(table, name_of(group, by), group, io.now);
     if (const auto& others = member_of(answer, "others"); others.is_object())
         add_group(table, "(others)", others, io.now);
     table.write(io.out, io.columns);

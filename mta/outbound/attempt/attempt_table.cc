@@ -12,19 +12,19 @@ AttemptHandle AttemptTable::add(Attempt attempt) {
     if (position_.size() <= handle.index()) position_.resize(handle.index() + 1);
     position_[handle.index()] = all_.size();
     all_.push_back(handle);
-    count(handle, nullptr, &attempts_[handle].state);
+    count(handle, {.after = &attempts_[handle].state});
     return handle;
 }
 
 void AttemptTable::enter(AttemptHandle handle, AttemptState next) {
     auto& attempt = attempts_[handle];
     MTA_ASSERT(is_legal(attempt.state, next));
-    count(handle, &attempt.state, &next);
+    count(handle, {.before = &attempt.state, .after = &next});
     attempt.state = std::move(next);
 }
 
 Attempt AttemptTable::remove(AttemptHandle handle) {
-    count(handle, &attempts_[handle].state, nullptr);
+    count(handle, {.before = &attempts_[handle].state});
     const auto position = position_[handle.index()];
     all_[position] = all_.back();
     position_[all_[position].index()] = position;
@@ -35,8 +35,9 @@ Attempt AttemptTable::remove(AttemptHandle handle) {
 }
 
 // The only place where a state's claims are counted.
-void AttemptTable::count(AttemptHandle handle, const AttemptState* before,
-                         const AttemptState* after) {
+void AttemptTable::count(AttemptHandle handle, const Change& change) {
+    const auto* const before = change.before;
+    const auto* const after = change.after;
     const auto& attempt = attempts_[handle];
     const auto old = before != nullptr ? claims_of(*before) : Claims{};
     const auto now = after != nullptr ? claims_of(*after) : Claims{};
@@ -58,7 +59,7 @@ void AttemptTable::count(AttemptHandle handle, const AttemptState* before,
     if (old.is_queued && !now.is_queued) parts_.queue.leave(attempt.site);
     if (now.is_queued && !old.is_queued) {
         const auto& queued = std::get<attempt_state::Queued>(*after);
-        parts_.queue.enter(attempt.site, {handle, queued.host}, now_(), queued.expires_at);
+        parts_.queue.enter(attempt.site, {handle, queued.host, queued.expires_at}, now_());
         site.knows_full_host = true;
     }
     if (before != nullptr && std::holds_alternative<attempt_state::Paused>(*before))

@@ -75,7 +75,12 @@ public:
     [[nodiscard]] std::string check() const;
 
 private:
-    void count(AttemptHandle handle, const AttemptState* before, const AttemptState* after);
+    // Null before the attempt is in the table, and after it is out of it.
+    struct Change {
+        const AttemptState* before = nullptr;
+        const AttemptState* after = nullptr;
+    };
+    void count(AttemptHandle handle, const Change& change);
     void begin_trial(AttemptHandle handle);
     void use(ConnectionHandle connection, AttemptHandle handle);
     void stop_using(ConnectionHandle connection, AttemptHandle handle);

@@ -12,12 +12,13 @@ const auto ends_later = [](const auto& a, const auto& b) { return a.first > b.fi
 
 }  // namespace
 
-void HostQueue::enter(queue::SiteHandle site, Entry entry, Instant now, Instant expires_at) {
-    const auto [place, is_new] = entries_.emplace(site, std::move(entry));
+void HostQueue::enter(queue::SiteHandle site, Entrant entrant, Instant now) {
+    const auto [place, is_new] =
+        entries_.emplace(site, Entry{entrant.attempt, std::move(entrant.host)});
     MTA_ASSERT(is_new);
     auto& host = place->second.host;
     host->line.push_back(site);
-    set_expiry(site, expires_at);
+    set_expiry(site, entrant.expires_at);
     end_service(host, now);
 }
 

@@ -36,9 +36,13 @@ public:
     HostQueue(Instant start, std::function<void()> request_tick)
         : request_tick_(std::move(request_tick)), expiries_(start) {}
 
+    struct Entrant {
+        AttemptHandle attempt;
+        HostPtr host;
+        Instant expires_at = Instant::max();  // when the first recipient is given up, if ever
+    };
     // At the end of the host's queue. No attempt of the site may be in a queue yet.
-    // `expires_at`: when the first recipient is given up; Instant::max(): never.
-    void enter(queue::SiteHandle site, Entry entry, Instant now, Instant expires_at);
+    void enter(queue::SiteHandle site, Entrant entrant, Instant now);
     // Does nothing if no attempt of the site waits.
     void leave(queue::SiteHandle site);
     // Null if no attempt of the site waits.

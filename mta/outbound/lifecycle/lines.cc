@@ -79,7 +79,8 @@ void Lines::on_routed(queue::DomainHandle domain) {
         const auto present =
             bundles_[bundle].is_of_one ? queue::BundleHandle{} : find(message, spot);
         if (present) {
-            move_recipients(bundle, present, std::numeric_limits<std::size_t>::max());
+            move_recipients({.from = bundle, .to = present},
+                            std::numeric_limits<std::size_t>::max());
             remove(bundle);
             continue;
         }
@@ -128,7 +129,7 @@ queue::BundleHandle Lines::take(queue::SiteHandle site, std::size_t recipients_m
     auto taken = first;
     if (bundles_[first].recipients > recipients_max) {
         taken = add_part(first, State::delivering);
-        move_recipients(first, taken, recipients_max);
+        move_recipients({.from = first, .to = taken}, recipients_max);
     } else {
         destination.bundles().leave(bundles_, first);
         unfile(first);
@@ -410,16 +411,16 @@ void Lines::leave_line(queue::BundleHandle bundle) {
     }
 }
 
-void Lines::move_recipients(queue::BundleHandle from, queue::BundleHandle to, std::size_t count) {
+void Lines::move_recipients(const Move& move, std::size_t count) {
     std::uint32_t moved = 0;
-    for_each_of(from, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
-        bundles_[from].first_recipient = number;
+    for_each_of(move.from, [&](queue::RecipientEntry& recipient, std::uint32_t number) {
+        bundles_[move.from].first_recipient = number;
         if (moved == count) return false;
-        enter(to, recipient, number);
+        enter(move.to, recipient, number);
         ++moved;
         return true;
     });
-    bundles_[from].recipients -= moved;
+    bundles_[move.from].recipients -= moved;
 }
 
 }  // namespace mta::outbound

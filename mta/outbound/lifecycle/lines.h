@@ -111,7 +111,11 @@ private:
     void remove(queue::BundleHandle bundle);
     void leave_line(queue::BundleHandle bundle);
     // The first `count` of them.
-    void move_recipients(queue::BundleHandle from, queue::BundleHandle to, std::size_t count);
+    struct Move {
+        queue::BundleHandle from;
+        queue::BundleHandle to;
+    };
+    void move_recipients(const Move& move, std::size_t count);
     void enter(queue::BundleHandle bundle, queue::RecipientEntry& recipient, std::uint32_t number);
     // Calls `visit` for each of a bundle's recipients in the envelope's order, and looks at no
     // others but those between them. `visit` returns false when it has enough.
