@@ -38,7 +38,7 @@ struct Bundle {
     bool is_of_one : 1 = false;  // its recipient goes alone: no other joins it
     // It was given the next turn because other recipients broke its session; that happens once.
     bool has_gone_first : 1 = false;
-    bool is_aside : 1 = false;  // of its destination's line (Destination::set_aside())
+    bool is_aside : 1 = false;  // of its destination's line (WaitingBundles::set_aside())
     bool has_stood_aside : 1 = false;
 };
 static_assert(sizeof(Bundle) <= 48);

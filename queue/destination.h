@@ -24,9 +24,9 @@ struct DestinationPolicy {
     std::optional<mta::Rate> connection_rate = std::nullopt;  // of attempts to connect
 };
 
-// A next hop, with everything that is shared by the mail for it: the bundles that
-// wait, its health (a circuit with one probe at a time), the number of connections that it may have,
-// its rates and its pace.
+// A next hop, with everything that is shared by the mail for it: the bundles that wait, its health
+// (a circuit with one probe at a time), the number of connections that it may have, its rates and
+// its pace.
 //
 // Each wait has a name. A bundle in line waits for the first of these that holds, and `why` shows
 // it:

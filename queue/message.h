@@ -62,7 +62,7 @@ struct Message {
 
     [[nodiscard]] std::uint64_t body_bytes() const { return facts.size - added_header.size(); }
     [[nodiscard]] bool is_body_inline() const { return body.size() == body_bytes(); }
-    // Of a message whose body is inline.
+    // The content of a message whose body is inline.
     [[nodiscard]] std::string inline_content() const { return added_header + body; }
 };
 
@@ -151,7 +151,7 @@ struct QueuedMessage {
 // and operators type either case. The domain is to be as Recipient::domain has it.
 [[nodiscard]] std::uint32_t hash_of_address(const mta::AddressParts& address);
 [[nodiscard]] std::uint32_t hash_of_address(const Recipient& recipient);
-// Of a Message-ID field's bare_message_id().
+// The hash of a Message-ID field's bare_message_id().
 [[nodiscard]] std::uint32_t hash_of_message_id(std::string_view field);
 // "abc@def" of "<abc@def>", of "<abc@def> (a comment)", and of itself.
 [[nodiscard]] std::string_view bare_message_id(std::string_view field);

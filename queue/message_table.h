@@ -64,8 +64,8 @@ struct RecipientEntry {
     // An attempt for this recipient, or for what it waited for, has failed in this process's life
     // and since the clock last leapt (Scheduler).
     bool is_tried : 1 = false;
-    // Its last attempt broke off at this recipient or at others beside it: alone it was not refused
-    // yet.
+    // Its last attempt broke off, and this recipient or another one was to blame: it has yet to be
+    // tried alone.
     bool is_undecided : 1 = false;
     std::uint8_t delay_notices = 0;
     std::uint8_t stalls = 0;  // attempts in a row that came to nothing without being charged

@@ -31,8 +31,8 @@ struct PaceSteady {
 struct PaceSlowed {
     std::uint32_t pauses = 0;
     mta::Instant next_start;
-    // When the pause would have ended that an operator has ended: a break before that time does not
-    // lengthen the pauses.
+    // When a pause that an operator has ended would have ended by itself: a break before that time
+    // does not lengthen the pauses.
     std::optional<mta::Instant> before_order;
 };
 

@@ -82,7 +82,7 @@ public:
 
     // ---- Messages ----
 
-    // Adds new mail, which is due at once. The caller arms its timer with rearm().
+    // Adds new mail, due at once or at its release. The caller arms its timer with rearm().
     MessageHandle add(const Message& message);
     // Adds mail that was queued before.
     MessageHandle add(const QueuedMessage& message, mta::Instant now);
@@ -90,8 +90,8 @@ public:
 
     // ---- Time ----
 
-    // Messages, each with at least one recipient for which this holds. The caller serves expired
-    // ones first, then delayed, then due ones, and rearms each.
+    // Messages of which at least one recipient has expired, waits for a due delay notice, or is due
+    // for an attempt. The caller serves them in this order, and rearms each.
     struct Work {
         std::vector<MessageHandle> expired;
         std::vector<MessageHandle> delayed;
@@ -105,8 +105,8 @@ public:
     // The same after a change to these recipients only, without a look at the others. The timer may
     // then fire for nothing, but never too late.
     void rearm(MessageHandle message, std::span<const std::uint32_t> numbers);
-    // The clock has leapt forward: attempts from before it count no more, nor do those that end
-    // between these two calls, because of the leap. The second call costs a walk over the queue.
+    // The clock has leapt forward: attempts from before it count no more, nor do attempts that the
+    // leap ends between these two calls. The second call costs a walk over the queue.
     void begin_leap() { is_leaping_ = true; }
     void follow_leap(mta::Instant now);
     // For tests: checks, by a walk over the queue, that every open recipient has a timer or an
@@ -120,7 +120,7 @@ public:
                                    mta::Instant now) const;
     [[nodiscard]] bool is_delay_notice_due(const MessageEntry& message,
                                            const RecipientEntry& recipient, mta::Instant now) const;
-    // The same of the notice that DELIVERBY asks for.
+    // Whether the notice that DELIVERBY asks for is due.
     [[nodiscard]] bool is_late_notice_due(const MessageEntry& message,
                                           const RecipientEntry& recipient, mta::Instant now) const;
     // Whether it waits for the release time that its sender asked for.

@@ -19,8 +19,8 @@ class Monitoring;
 // metrics): what was asked for, or {"error": sentence} with
 //   400  the request makes no sense       404  there is no such path
 //   405  the path has another method      503  a shard did not answer in time
-// The paths, their parameters and answers are in docs/posthouse-api.7. Programs rely on that manual:
-// change both together.
+// The paths, their parameters and answers are in docs/posthouse-api.7. Programs rely on that
+// manual: change both together.
 //
 // Each topic has a folder: queue/ (the list), why/, orders/, monitoring/ (status, top, metrics).
 // api.cc has the table of paths.

@@ -34,7 +34,7 @@ using UtcOffsetAt = std::function<Millis(Instant)>;
 // What at least one window means at an instant. Windows that touch or overlap count as one.
 struct WindowState {
     bool is_open = false;
-    // Since when it has been so (nothing: always), and when it changes (nothing: never).
+    // Since when it has been so (empty: always), and when it changes (empty: never).
     std::optional<Instant> since;
     std::optional<Instant> until;
     // When they were last closed before `since`, or if it is not open `since` itself.

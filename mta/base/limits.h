@@ -28,8 +28,8 @@ inline constexpr std::size_t domain_bytes_max = 255;
 inline constexpr std::size_t address_bytes_max = 320;
 inline constexpr std::size_t envid_bytes_max = 100;  // RFC 3461 section 4.4, decoded
 inline constexpr std::size_t orcpt_bytes_max = 500;  // RFC 3461 section 4.2, decoded
-// Bad or useless commands (unknown, out of order, NOOP, RSET, VRFY, an empty chunk without mail
-// between) in one session: 421.
+// Commands of one session since its last accepted message: mistakes (unknown, out of order), and
+// harmless ones that bring no mail (NOOP, RSET, VRFY, an empty chunk). Beyond either: 421.
 inline constexpr std::uint32_t session_errors_max = 20;
 inline constexpr std::uint32_t session_idle_commands_max = 200;
 // Commands of one session in one turn of the event loop: about a millisecond of work. The others
@@ -82,8 +82,8 @@ inline constexpr std::size_t trace_bytes_max = 1u << 20;
 inline constexpr Millis trace_silence_max{10'000};
 
 // ---- Bodies ----
-// Up to this size a body travels inside its ENQ record and stays in RAM while it is delivered;
-// larger ones are streamed to disk in BODY records of at most this size while they arrive.
+// Up to this size a body travels inside its ENQ record and stays in RAM while it is delivered. A
+// larger one is streamed to disk while it arrives, in BODY records of body_chunk_bytes_max at most.
 inline constexpr std::size_t body_inline_bytes_max = 128u << 10;
 inline constexpr std::size_t body_chunk_bytes_max = 256u << 10;
 
@@ -95,7 +95,7 @@ inline constexpr std::size_t stream_backlog_bytes_max = 512u << 10;
 inline constexpr std::uint32_t dns_in_flight_max =
     100;  // more at once lose UDP answers (c-ares 1.18: one socket)
 inline constexpr std::size_t dns_waiting_max =
-    50'000;  // look-ups queued behind those, and as many of silent names; beyond: they wait
+    50'000;  // look-ups queued behind those, and as many of silent names; beyond: overloaded
 inline constexpr std::size_t dns_tcp_waiting_max = 1'000;  // questions in each line for TCP
 inline constexpr std::uint32_t cname_chain_max = 10;
 inline constexpr std::size_t dns_answer_records_max = 256;

@@ -22,8 +22,8 @@ struct AddressParts {
 // lower case if it has none. Address literals too are in lower case.
 [[nodiscard]] std::string domain_of_address(std::string_view address);
 
-// The address with its domain in A-labels, if that makes all of it ASCII. Otherwise it is unchanged;
-// then its local part needs SMTPUTF8 (RFC 6531).
+// The address with its domain in A-labels, if that makes all of it ASCII. Otherwise the unchanged
+// address: its local part needs SMTPUTF8 (RFC 6531).
 [[nodiscard]] std::string in_ascii_if_possible(std::string_view address);
 
 }  // namespace mta

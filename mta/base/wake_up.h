@@ -12,7 +12,7 @@ struct WakeUp {
         under_way,        // it was started a moment ago, and that counts for this request too
         nothing_waits,
         not_ours,  // no domain that we keep mail for to be fetched
-        busy,      // too much of this at a time; later
+        busy,      // too many requests at a time: the client should ask again later
     } kind = Kind::nothing_waits;
     std::size_t recipients = 0;
 };

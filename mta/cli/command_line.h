@@ -14,8 +14,8 @@ struct EarlyExit {
     std::string text;  // with its line end
 };
 
-// `arguments` is argv with argv[0]. The form of a word that selects mail says what it is: an address
-// has an '@', a domain has a '.', and all others are queue ids.
+// `arguments` is argv with argv[0]. The form of a word that selects mail says what it is: an
+// address has an '@', a domain has a '.', and all others are queue ids.
 [[nodiscard]] std::expected<Invocation, EarlyExit> parse_command_line(
     std::span<const char* const> arguments);
 

@@ -79,8 +79,8 @@ struct QueueQuestion {
 };
 
 // What the command line asks for; parse_command_line() makes it and checks the form of all values.
-// Members that a command does not have are at their defaults. The order is that of reading, although
-// another one would save some bytes.
+// Members that a command does not have are at their defaults. The order is that of reading,
+// although another one would save some bytes.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 struct Invocation {
     Command command = Command::serve;

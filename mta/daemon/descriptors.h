@@ -12,7 +12,7 @@ namespace mta::daemon {
 // shared out, and each part keeps its limit:
 //
 //   lingering    a sixteenth, 4 to 1024: sockets that end (io::Lingering)
-//   reserve      a quarter, 24 to 512: 64 segments open for reading (queue::segment_log::OpenFiles), some
+//   reserve      a quarter, 24 to 512: 64 segments open for reading (segment_log::OpenFiles), some
 //                twenty files more of the spool, 64 clients of the admin socket, the sockets of the
 //                DNS (at most two a name server), the listeners, the log and the loops
 //   connections  the rest: inbound.connections and delivery.connections

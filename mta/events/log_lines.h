@@ -25,7 +25,7 @@ namespace mta::events {
 // and `status` are left out if no host answered. The lines of a reply are joined by " / ".
 [[nodiscard]] LogLine line_of(const Event& event);
 
-// The level of its line; nothing: the event has no line.
+// The level of its line. Empty if the event has no line.
 [[nodiscard]] std::optional<Level> level_of(const Event& event);
 
 }  // namespace mta::events

@@ -21,7 +21,7 @@ struct Completed {
     Millis age{};  // since the message arrived
 };
 
-// An operator or the client cancelled these recipients.
+// An operator cancelled these recipients.
 struct Cancelled {
     queue::MessageId id = 0;
     std::size_t recipients = 0;

@@ -50,7 +50,7 @@ struct BrokenRecords {
     std::uint64_t answers = 0;  // with such records, since the event before this one
 };
 
-// A signal stops the relay: no new mail, and an end to what is under way.
+// A signal stops the relay: it takes no new mail, and ends what is under way.
 struct Draining {
     std::string signal;
     Millis patience{};

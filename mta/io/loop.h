@@ -8,8 +8,8 @@
 
 namespace mta::io {
 
-// One thread's event loop. It must outlive every handle made on it; the owners of those handles must
-// be destroyed before it.
+// One thread's event loop. It must outlive every handle made on it; the owners of those handles
+// must be destroyed before it.
 class Loop {
 public:
     using Work = std::move_only_function<void()>;

@@ -54,8 +54,8 @@ public:
     // Write-through: to be called right after Store::enqueue() was, without waiting for the commit.
     // Delivery starts at once from RAM.
     void accept(std::shared_ptr<const queue::Message> message);
-    // The commit failed, and no client was answered 250: the message is dropped; a transaction before
-    // its final dot is broken off. Does nothing if the id is not known.
+    // The commit failed, and no 250 was sent: the message is dropped, and a transaction before its
+    // final dot is broken off. Does nothing if the id is not known.
     void forget(queue::MessageId id);
     // From Store::load(). What was pending keeps its due time. What has outlived its lifetime is
     // due now, and given up when that attempt fails.
@@ -91,8 +91,8 @@ public:
     [[nodiscard]] Hints hints() const;
     [[nodiscard]] std::uint64_t hints_version() const;
 
-    // For tests after a tick(): walks over everything that waits, and says what is wrong if something
-    // has neither a timer nor an owner. Empty if nothing is wrong.
+    // For tests after a tick(): walks over everything that waits, and says what is wrong if
+    // something has neither a timer nor an owner. Empty if nothing is wrong.
     [[nodiscard]] std::string check() const;
 
     // ---- Questions and orders ----

@@ -10,8 +10,8 @@ namespace mta::report {
 // The characters that a line of the report may have.
 enum class Charset : std::uint8_t { ascii, utf8 };
 
-// Makes one line of untrusted text. Control characters and line ends become spaces. Bytes above 0x7f
-// stay if `charset` is utf8 and the whole text is valid UTF-8; otherwise each becomes '?'.
+// Makes one line of untrusted text. Control characters and line ends become spaces. Bytes above
+// 0x7f stay if `charset` is utf8 and the whole text is valid UTF-8; otherwise each becomes '?'.
 [[nodiscard]] std::string to_one_line(std::string_view text, Charset charset);
 
 // A header or delivery-status field, folded at spaces to 78 columns where that is possible, and

@@ -11,8 +11,8 @@ struct WhyOptions {
     bool json = false;
 };
 
-// Runs `posthouse why ID|ADDRESS|DOMAIN`: says in sentences where the mail is, what it waits for and
-// what happens next. If nothing is queued, it says so and where to look; the exit status is 1.
+// Runs `posthouse why ID|ADDRESS|DOMAIN`: says in sentences where the mail is, what it waits for
+// and what happens next. If nothing is queued, it says so and where to look, and returns 1.
 [[nodiscard]] int run_why(const ApiClient& api, const WhyOptions& options, CommandIo& io);
 
 }  // namespace mta::cli

@@ -9,8 +9,8 @@
 
 namespace mta::cli {
 
-// The terminal while a command uses all of it: a screen of its own, and keys that arrive without the
-// Enter key. The destructor restores the former state.
+// The terminal while a command uses all of it: a screen of its own, and keys that arrive without
+// the Enter key. The destructor restores the former state.
 class Screen {
 public:
     Screen();

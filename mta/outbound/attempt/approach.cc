@@ -120,8 +120,8 @@ HostWalk::Surroundings Approach::surroundings_of(Attempt& attempt) {
             .own = own_slot_of(attempt.state)};
 }
 
-// To the next address, or the next host's addresses, or the end of the attempt. The attempt may have
-// ended afterwards.
+// Goes to the next address or to the next host's addresses, or ends the attempt: it may have ended
+// afterwards.
 void Approach::go_on(AttemptHandle handle) {
     for (;;) {
         auto& attempt = parts_.table[handle];

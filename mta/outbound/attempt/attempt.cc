@@ -22,8 +22,9 @@ constexpr std::array<std::string_view, states> names = {"reading",     "admitted
 //   paused       the same
 //   queued       the host has a slot, or the site has a connection with nothing to do
 //   connecting   the session is ready, or came to nothing
-//   transacting  another host is asked; or it leads the connection now; or it is given up
+//   transacting  another host is asked; or it leads the connection now; or its outcome is ignored
 //   leaving      the connection is closed
+//   abandoned    it leads the connection now
 constexpr bool x = true;
 constexpr bool o = false;
 // clang-format off

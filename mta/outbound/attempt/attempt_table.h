@@ -31,8 +31,8 @@ public:
     AttemptTable(Parts parts, std::function<Instant()> now)
         : parts_(parts), now_(std::move(now)), pauses_(now_()) {}
 
-    // The attempt begins in its state. A trial begins if it has a place; one on a kept connection is
-    // none.
+    // The attempt begins in its state. If it has a place, a trial may begin; an attempt on a kept
+    // connection is no trial.
     [[nodiscard]] AttemptHandle add(Attempt attempt);
     // The attempt moves to another state, to which there must be a transition.
     void enter(AttemptHandle handle, AttemptState next);

@@ -211,8 +211,8 @@ void Attempts::on_idle(ConnectionHandle connection) {
     parts_.sites.refresh(site);
 }
 
-// An attempt that was offered elsewhere before needs another turn of the message rate. Returns false
-// if it is too early for that: the attempt is over, and its bundle in line again.
+// An attempt that was offered elsewhere before needs another turn of the message rate. Returns
+// false if it is too early for that: the attempt is over, and its bundle in line again.
 bool Attempts::take_over(AttemptHandle handle) {
     auto& attempt = table_[handle];
     auto& destination = parts_.sites[attempt.site].destination;

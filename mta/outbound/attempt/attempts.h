@@ -66,11 +66,12 @@ public:
     [[nodiscard]] const Approach& approach() const { return approach_; }
     [[nodiscard]] std::size_t count() const { return table_.size(); }
 
-    // Begins with the site's next bundle. Only if its destination may_start(), and a connection is
-    // idle or may be opened.
+    // Begins an attempt with the site's next bundle. Only if the site may_start(), and a connection
+    // is idle or may be opened.
     void start(queue::SiteHandle site);
-    // The message is no longer the relay's: a transaction that cannot have been taken yet is broken
-    // off, of the others the outcome is ignored. Its recipients are in no bundle afterwards.
+    // The message is no longer the relay's: a transaction before its final dot is broken off if it
+    // is alone on its connection; the outcome of any other is ignored. Its recipients are in no
+    // bundle afterwards.
     void forget(queue::MessageHandle message);
     // Breaks off, uncharged, every attempt that is not in a transaction; the rest goes on to its
     // end.
@@ -88,7 +89,7 @@ public:
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const;
 
-    // Of a bundle that is being delivered.
+    // How far the delivery of a bundle has come.
     struct Progress {
         std::string remote;               // the host; empty until one is spoken to or looked up
         std::optional<Instant> deadline;  // the host must answer by then
@@ -98,8 +99,8 @@ public:
     [[nodiscard]] Progress progress_of(queue::BundleHandle bundle) const;
     // Since when the oldest look-up of a host of the site is under way, if any is.
     [[nodiscard]] std::optional<Instant> looks_up_since(queue::SiteHandle site) const;
-    // The bundle of the site's attempt that waits for room at a host, and until when that is closed
-    // (Instant{}: until a connection ends).
+    // The bundle of the site's attempt that waits for room at a host. The host is closed until
+    // `until`; if that has passed, it has no room until a connection ends.
     struct Waiting {
         queue::BundleHandle bundle;
         Instant until;

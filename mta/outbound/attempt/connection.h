@@ -40,7 +40,7 @@ public:
         queue::Store& store;
         std::function<Instant()> now;
     };
-    // Who watches the dialogue.
+    // The watchers of the dialogue.
     struct Trace {
         TraceWatchers watchers;
         std::uint64_t connection = 0;     // the number under which they see it
@@ -50,8 +50,8 @@ public:
         std::string host;  // a name, or empty if only the address is known
         Endpoint endpoint;
         SmtpKeywords without;  // not to be used, though the host may offer them
-        // It failed lately, and others of the destination answer: to find out whether it is back,
-        // a message does not wait for long.
+        // The address failed lately, although the destination is up: a message waits only a short
+        // time for it to accept and to greet.
         bool is_unwell = false;
         // The name of a [[source]] and its address; empty if the system chooses the address.
         std::string source;

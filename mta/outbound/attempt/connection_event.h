@@ -56,8 +56,8 @@ struct ConnectionState {
     bool is_past_final_dot = false;
     // The host must answer by then.
     std::optional<Instant> deadline;
-    // Since when the host has been silent in a transaction, though it is its turn; empty if there is
-    // no transaction.
+    // Since when the host has been silent in a transaction, though it is its turn; empty if there
+    // is no transaction.
     std::optional<Instant> silent_since;
     // The recipient whose RCPT waits for its reply, by its place in the first transaction.
     std::optional<std::size_t> recipient_awaited;

@@ -104,8 +104,8 @@ public:
 
     [[nodiscard]] ConnectionHandle open(queue::SiteHandle site, Connection::Target target,
                                         HostLimits::HostPtr host);
-    // A transaction for some recipients (indices into message->envelope.recipients), if can_start().
-    // To be followed by pump(), unless within the sink.
+    // Starts a transaction for some recipients (indices into message->envelope.recipients), if it
+    // can_start(). To be followed by pump(), unless within the sink.
     void start(ConnectionHandle handle, std::shared_ptr<const queue::Message> message,
                const std::vector<std::uint32_t>& recipients);
     // Reports what the command before it has brought about: some transactions end at once.

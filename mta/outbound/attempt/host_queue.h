@@ -50,7 +50,7 @@ public:
     void set_expiry(queue::SiteHandle site, Instant expires_at);
     [[nodiscard]] std::vector<queue::SiteHandle> sites() const;
 
-    // The host may have room, or is to be looked at whatever it has said.
+    // The host may have room: a connection has ended, or an order or new settings allow another.
     void look_at(HostPtr host);
     // Each host that may have room now. The owner serves them one after the other: as long as
     // first_at() names an attempt it takes that out of the queue; then end_service().

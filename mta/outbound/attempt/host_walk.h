@@ -36,11 +36,11 @@ enum class Purpose : std::uint8_t {
 //                    -> PauseUntil  the rates do not allow another connection yet: next() again
 //                    -> Exhausted   no host is left that may be asked now
 //
-// Hosts are asked in the plan's order. An attempt tries at most `addresses_max` addresses and
-// sessions_max sessions, of those in which EHLO was answered; an ordered probe tries all addresses.
+// Hosts are asked in the plan's order. An attempt tries at most `addresses_max` addresses (an
+// ordered probe: all), and has at most sessions_max sessions in which EHLO is answered.
 //
-// Addresses that are failing are skipped. If no other is left, the one whose next try is due first
-// is tried once; a probe tries failing ones too. Addresses that earlier attempts of the destination
+// Addresses that are unwell are skipped. If no other is left, the one whose next try is due first
+// is tried once; a probe tries unwell ones too. Addresses that earlier attempts of the destination
 // asked in vain (AskedAddresses) are skipped until all have been asked: then a new round begins.
 //
 // A host without room is waited for, and before that only hosts of the same preference are asked. A
@@ -149,8 +149,8 @@ public:
     [[nodiscard]] std::span<const Endpoint> asked_in_round() const;
 
 private:
-    // Which addresses come next: those that were not asked in vain lately, then the others. In
-    // neither pass an address that this attempt has asked.
+    // The first pass leaves out addresses that earlier attempts asked in vain, the second takes
+    // all. Neither takes an address that this attempt has asked.
     enum class Pass : std::uint8_t { others, all };
     struct LeastBad {
         conf::NextHopHost name;

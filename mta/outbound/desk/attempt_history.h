@@ -61,8 +61,8 @@ private:
 
     [[nodiscard]] bool is_from_before(const queue::RecipientEntry& recipient) const;
     [[nodiscard]] AttemptView earlier(const queue::RecipientEntry& recipient) const;
-    // How many entries ago, from the end on, the message's newest is: 1 is the last of all. 0: none
-    // was noted; more than size(): it is forgotten.
+    // The place of the message's newest entry, counted from the end: 1 is the last of all. It is 0
+    // if none was noted, and greater than the number of entries if it is forgotten.
     [[nodiscard]] std::size_t distance_to_newest(queue::MessageHandle message) const;
     [[nodiscard]] Entry* find_uncharged(queue::MessageHandle message, std::uint32_t recipient,
                                         const DeliveryError& error);

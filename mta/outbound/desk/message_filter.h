@@ -19,7 +19,7 @@ namespace mta::outbound {
 struct MessageFilter {
     // Of the message.
     std::optional<queue::MessageId> id;
-    // Without regard to case; "" is the null sender, "@them.example" everybody there.
+    // Without regard to case; "" is the null sender, "@them.example" every address there.
     std::optional<std::string> sender;
     std::string message_id;  // as of queue::bare_message_id()
     std::optional<Instant> arrived_before;
@@ -49,8 +49,8 @@ struct MessageFilter {
     bool operator==(const MessageFilter&) const = default;
 };
 
-// Whether it is what was looked for, of one of a message's recipients as describe() gives it.
-// Looks at what was found by hash only.
+// Whether a recipient of a message, as describe() gives it, is what the filter asks for. Looks only
+// at what a scan finds by hash.
 [[nodiscard]] bool is_confirmed_by(const MessageFilter& filter, const MessageView& message,
                                    const RecipientView& recipient);
 
@@ -64,7 +64,7 @@ struct RecipientHit {
     // Only with ScanRange::with_details:
     std::string_view domain;
     std::string_view destination;         // empty: not routed yet
-    std::optional<Instant> next_attempt;  // nothing: under way, in line, or held
+    std::optional<Instant> next_attempt;  // empty: under way, in line, or held
     // Always: it waits for the time for which its sender wanted it.
     bool is_for_later = false;
 };

@@ -34,7 +34,7 @@ struct Depth {
     }
 };
 
-// A walk over the whole queue in small steps, between which mail flows: QueueManager::sweep().
+// A walk over the whole queue in small steps, between which mail flows: OperatorDesk::sweep().
 // What comes and goes meanwhile may be missed or counted, so the figures are of no single moment.
 struct QueueSweep {
     ScanCursor next = 0;

@@ -31,7 +31,7 @@ enum class WaitReason : std::uint8_t {
     unanswered_limit,    // the connections for destinations that have not answered yet are busy
     window,              // the hours in which its route delivers, which begin again at `until`
     future_release,      // the time for which its sender wanted it, `until`
-    delivering,          // nothing: it is being delivered; the host must answer before `until`
+    delivering,          // no wait: it is being delivered; the host must answer before `until`
     report,              // it has failed; the report to the sender is being made
     held,                // an operator's release
     draining,            // the relay's restart
@@ -102,8 +102,8 @@ struct MessageView {
     Instant started;                                // of the relay: describe() only
 };
 
-// Which recipients of a message an order is about: their RecipientView::number, ascending; nothing:
-// all of them.
+// The recipients of a message that an order is about: their RecipientView::number, ascending. All
+// of them if there is no value.
 using RecipientNumbers = std::optional<std::vector<std::uint32_t>>;
 
 // An address that takes no connections: others are used instead, where there are any.
@@ -129,7 +129,7 @@ struct DestinationView {
     std::size_t connections = 0;  // open ones, idle ones included
     std::uint32_t connections_limit = 0;
     std::optional<Instant> down_since;
-    std::optional<Instant> next_probe;  // nothing while down: the probe is under way
+    std::optional<Instant> next_probe;  // no value while down: the probe is under way
     // Outside of the hours of its route: when they begin again.
     std::optional<Instant> opens_at;
     std::optional<DeliveryError> last_error;

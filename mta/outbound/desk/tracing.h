@@ -31,8 +31,8 @@ struct TraceLine {
     std::string text;
 };
 
-// Who wants to see the dialogue of the coming attempts. It holds a bounded number of lines until
-// they are fetched; beyond that the oldest are dropped and counted.
+// A watcher of the dialogue of coming attempts. It holds a bounded number of lines until they are
+// fetched; beyond that the oldest are dropped and counted.
 struct TraceWatcher {
     std::string name;  // the watcher's own
     std::string what;  // an address (it has an '@'), or a recipient's domain as A-labels
@@ -52,13 +52,14 @@ public:
         std::vector<TraceLine> lines;
         std::uint64_t dropped = 0;  // before these
     };
-    // The lines since the last call of that name; the first call begins to watch. Who does not call
-    // for limits::trace_silence_max is forgotten. The error is a sentence: there are too many.
+    // The lines since the last call of that name; the first call begins to watch. A watcher
+    // that does not call for limits::trace_silence_max is forgotten. Fails if there are too many
+    // watchers; the error is a sentence.
     [[nodiscard]] std::expected<Fetched, std::string> fetch(const std::string& name,
                                                             const std::string& what, Instant now);
     void end(const std::string& name);
 
-    // Who wants to see this: the sender's or one of these recipients' address, or domain.
+    // The watchers of the sender's address, or of the address or domain of one of the recipients.
     [[nodiscard]] TraceWatchers match(const queue::Message& message,
                                       std::span<const std::uint32_t> recipients, Instant now);
     [[nodiscard]] std::uint64_t next_connection() { return ++connections_; }

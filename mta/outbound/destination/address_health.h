@@ -11,11 +11,11 @@
 
 namespace mta::outbound {
 
-// Which addresses take connections, whatever sites they belong to. One that does not is passed over
-// by later attempts, but for its own probe: one attempt at a time, at growing intervals. What to do
-// when no address is well is the caller's to decide: next_try() says which one is the least bad.
+// Which addresses take connections, whatever sites they belong to. An address that does not is
+// unwell: attempts skip it, except for one probe at a time, at growing intervals. When no address
+// is well, the caller decides what to do: next_try() says which one is the least bad.
 //
-// Of an attempt: may_try(), begin(), then one of succeeded(), failed(), learnt_nothing().
+// Calls for an attempt: may_try(), begin(), then one of succeeded(), failed(), learnt_nothing().
 class AddressHealth {
 public:
     struct Attempt {
@@ -26,11 +26,11 @@ public:
 
     AddressHealth();
 
-    // It is well, or its probe is due and no other attempt makes it.
+    // Whether it is well, or its probe is due and no other attempt makes it.
     [[nodiscard]] bool may_try(const Endpoint& endpoint, Instant now) const;
     // Instant{}: well. While its probe is under way: when that began to be due.
     [[nodiscard]] Instant next_try(const Endpoint& endpoint) const;
-    // Whether it may_try() or not.
+    // An attempt begins, whatever may_try() has said.
     [[nodiscard]] Attempt begin(const Endpoint& endpoint, Instant now);
     // Returns whether it was unwell.
     bool succeeded(const Attempt& attempt, Instant now);
@@ -42,9 +42,9 @@ public:
         double jitter = 0;
     };
     bool failed(const Attempt& attempt, Failure failure, Instant now);
-    // Broken off.
+    // The attempt was broken off.
     void learnt_nothing(const Attempt& attempt, Instant now);
-    // An operator wants to know now.
+    // For an operator's order: makes the next probe due now.
     void probe_now(const Endpoint& endpoint, Instant now);
 
     [[nodiscard]] bool is_well(const Endpoint& endpoint) const;

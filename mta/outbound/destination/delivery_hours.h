@@ -41,9 +41,9 @@ public:
     void end_order() { order_ends_.reset(); }
     [[nodiscard]] bool is_ordered() const { return order_ends_.has_value(); }
 
+    // The time before which no delay notice about mail of that arrival is due; empty if one may be.
     // Mail that has come since the hours last ended only waits for them, as its sender must expect:
-    // nothing is late until they have begun and its turn had time to come. Until when a delay
-    // notice about it is not due; nothing: it may be.
+    // it is not late until they have begun and its turn had time to come.
     [[nodiscard]] std::optional<Instant> no_notice_until(Instant arrival) const;
 
 private:

@@ -22,8 +22,8 @@ namespace mta::outbound {
 // Only the message that brought the suspicion decides: others would have got through with the
 // keyword as well. An attempt that ends otherwise (earlier, by a 421, before it was told of the
 // message) decides nothing. While suspected (2 hours at most) or distrusted, the keyword is used
-// with nobody's mail for the host: to do without costs some round trips, to trust it wrongly costs
-// the mail. Distrust lasts an hour, and twice as long each time that it comes again within a day,
+// for no mail to the host: to do without costs some round trips, to trust it wrongly costs the
+// mail. Distrust lasts an hour, and twice as long each time that it comes again within a day,
 // up to a day. Trust lasts an hour: until then nothing is suspected. Hosts go by their names, at
 // most limits::hosts_remembered_max of them; a restart forgets all.
 class HostKeywords {

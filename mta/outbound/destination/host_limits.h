@@ -13,9 +13,9 @@
 namespace mta::outbound {
 
 // How many connections each host may have, by its name, whatever sites lead to it: a limit that
-// follows what the host bears. An attempt that finds no room waits in the host's line and is called
-// when there is some, first come, first served: as many attempts as there is room for, and another
-// one for each that does not come.
+// follows what the host bears. An attempt that finds no room waits in the host's queue (HostQueue)
+// and is called when there is some, in the order of coming: as many attempts as there is room for,
+// and another one for each that does not come.
 //
 // A host that says that it has too many connections gets no more than it had then. If it had none
 // of ours, it is closed for a while, at growing intervals.
@@ -28,7 +28,7 @@ public:
         std::uint32_t connections = 0;  // of ours
         SilentConnections silent;       // of those
         Instant last_answer;            // about a message
-        std::uint32_t called = 0;       // from the line, on their way: a place is kept for each
+        std::uint32_t called = 0;       // from the queue, on their way: a slot is kept for each
         std::uint32_t refusals = 0;     // in a row, while we had no other connection
         Instant closed_until;
         std::deque<queue::SiteHandle> line;  // the sites that wait, each once
@@ -42,7 +42,7 @@ public:
 
     // The host is not forgotten while a caller keeps the pointer.
     [[nodiscard]] HostPtr host(const std::string& name, queue::ConcurrencyPolicy policy);
-    // `own_places`: those that are kept for the caller.
+    // `own_places`: the slots that are kept for the caller.
     [[nodiscard]] static bool has_room(const Host& host, Instant now,
                                        std::uint32_t own_places = 0) {
         const auto taken = host.connections + host.called - own_places;

@@ -25,7 +25,7 @@ struct LiteralHost {
 };
 
 // Where the hosts of a destination come from. A new kind of next hop is an alternative here; the
-// compiler then names every place that has to know it.
+// compiler then names the visitors, but not SitePlan::is_static() and ranks_of() (approach.cc).
 using NextHop = std::variant<StaticHosts, MxHosts, LiteralHost>;
 
 // Makes one visitor of several functions.

@@ -18,7 +18,7 @@ public:
     RecentMap(std::size_t entries_max, IsExpendable is_expendable)
         : entries_max_(entries_max), is_expendable_(std::move(is_expendable)) {}
 
-    // Made if there is none; now the one touched last. Good until the next touch() or prune().
+    // Made if there is none; now the one touched last. The reference is good until the next one.
     [[nodiscard]] Value& touch(const Key& key) {
         if (const auto known = by_key_.find(key); known != by_key_.end()) {
             entries_.splice(entries_.end(), entries_, known->second);

@@ -21,14 +21,14 @@ struct SiteLimits {
     [[nodiscard]] bool has_rates() const { return message_rate || connection_rate; }
 };
 
-// `rule`: the index of a [[site]]; nothing: none matches.
+// The index of the [[site]] that applies to a destination; empty if none matches.
 using SiteRule = std::optional<std::size_t>;
 [[nodiscard]] SiteLimits site_limits(const conf::Settings& settings, SiteRule rule);
 
 // The first [[site]] that names a host or a domain, in the form of mta::to_a_labels() or an
 // address.
 [[nodiscard]] SiteRule find_site_rule(const conf::Settings& settings, std::string_view name);
-// Of two that match the same destination.
+// The one of two matching rules that counts: the first in the file.
 [[nodiscard]] SiteRule first_rule(SiteRule a, SiteRule b);
 
 }  // namespace mta::outbound

@@ -16,20 +16,20 @@
 
 namespace mta::outbound {
 
-// All sites of the shard, by their keys: makes them, forgets those that nothing uses, and wakes each
-// when what it waits for has come. The connections that the relay may have are shared so:
+// All sites of the shard, by their keys: makes them, forgets those that nothing uses, and wakes
+// each when what it waits for has come. The relay's connections are shared as follows:
 //
 //   - A site that answers may have all of them except the last quarter, which is for sites that
 //     have none yet (Approach::connections_max_for()). Otherwise sites that each have many
 //     connections, and all hang at once, would occupy every connection.
-//   - To a site that does not (Standing) a connection is a trial, and has one of the TrialPlaces. A
-//     route of the operator's is no trial until it is down: there are few of them.
+//   - A connection to a site that does not (Standing) is a trial, and takes one of the TrialPlaces.
+//     One to the hosts of a route is no trial until the site is down: there are few routes.
 //   - While a site waits for the place of a trial, a first attempt that has had no answer for
 //     Trials::first_patience (in a transaction: no further answer) is broken off, and a probe after
 //     Trials::probe_patience. Its site is silent then. One of four probes in a row, and one that an
-//     operator has ordered, has Trials::long_probe_patience, unless untried sites wait for the only
-//     place that there is: so a host that is slow to answer is found, too. A trial whose message
-//     has left as a whole is never broken off, or the message might arrive twice.
+//     operator has ordered, has Trials::long_probe_patience, so that a host that is slow to answer
+//     is found, too; but not if untried sites wait for the only place that there is. A trial whose
+//     message has left as a whole is never broken off, or the message might arrive twice.
 //   - Sites that could start take turns (SiteTurns).
 class SiteTable {
 public:
@@ -48,33 +48,34 @@ public:
     // To be called after anything that changes what a site waits for: puts it into the ring, or
     // sets the timer of its probe, of what its rates allow next or of its hours.
     void refresh(queue::SiteHandle handle);
-    // An operator, or the destination itself, wants its mail now: a probe if it is down, and its
-    // hours begin, once. `has_mail`: there is some, in line or about to be.
+    // An operator, or the destination itself (ETRN), wants its mail now: probes the site if it is
+    // down and, with `has_mail` (in line or about to be), opens its hours once.
     void wake(queue::SiteHandle handle, bool has_mail);
-    // An attempt has ended: perhaps that was all that the site was woken for.
+    // To be called when an attempt has ended: closes the hours that wake() has opened if no mail is
+    // left, or if the site is down.
     void end_wake_if_done(queue::SiteHandle handle);
-    // Those whose hours have ended since the last call: their idle connections are to be closed.
+    // Sites whose hours have ended since the last call: their idle connections are to be closed.
     [[nodiscard]] std::vector<queue::SiteHandle> take_closed() {
         return std::exchange(closed_, {});
     }
-    // Whose turn it is; the caller pass()es that site, starts something or not, and refresh()es it.
+    // The caller pass()es the site whose turn it is, starts something or not, and refresh()es it.
     [[nodiscard]] const SiteTurns& turns() const { return turns_; }
-    // Out of its ring until the next refresh().
+    // Takes the site out of its ring until the next refresh().
     void pass(queue::SiteHandle handle) { turns_.pass(sites_[handle].seat); }
 
     [[nodiscard]] TrialPlaces& trial_places() { return trial_places_; }
     // A connection to the site is going to be opened (TrialPlaces::begin()).
     [[nodiscard]] std::optional<TrialPlace> begin_trial(queue::SiteHandle handle);
-    // What the site's turn waits for; empty if it does not depend on trials, or one more may begin.
+    // The trials that the site's turn waits for; empty if it needs none, or one more may begin.
     [[nodiscard]] std::optional<TrialPlaces::Count> trials_before(queue::SiteHandle handle) const;
     // A host of the site has answered about a message.
     void note_answer(queue::SiteHandle handle);
 
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const { return timers_.next(); }
-    // After the settings were replaced; then a note_domain() for each domain that is routed.
+    // To be called after the settings were replaced, and then note_domain() for each routed domain.
     void apply_settings();
-    // Mail for the domain goes to this site: a [[site]] may be for it.
+    // Mail for the domain goes to this site: a [[site]] that names the domain applies to it.
     void note_domain(queue::SiteHandle handle, const std::string& domain);
     [[nodiscard]] SiteMemory& memory() { return memory_; }
     // For tests: says what is wrong if something waits for a site in vain; empty if nothing does.

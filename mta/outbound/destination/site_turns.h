@@ -18,7 +18,7 @@ namespace mta::outbound {
 class SiteTurns {
 public:
     using Ring = std::list<queue::SiteHandle>;
-    // A site's: it is in one ring, or rests.
+    // The seat of a site, which is in one ring or rests.
     struct Seat {
         std::optional<Standing> ring;
         Ring::iterator at;

@@ -12,7 +12,7 @@ namespace mta::outbound {
 // How far a destination is known to answer, which decides when its mail gets one of the relay's
 // connections (SiteTurns).
 enum class Standing : std::uint8_t {
-    answering,  // it is up, and a host of it has answered about a message lately
+    answering,  // it is up, and is a route's or has answered about a message lately
     untried,    // nothing is known against it; or it has answered lately, and is down now
     silent,     // it is down, and has not answered lately
 };
@@ -29,8 +29,8 @@ enum class TrialPlace : std::uint8_t {
 inline constexpr std::size_t trial_places = 3;
 
 // Counts the connections that are trials: those to destinations that have not answered. A trial
-// lasts until the host has answered about a message. An answer to EHLO is not enough: a host may say
-// nothing more at any stage.
+// lasts until the host has answered about a message. An answer to EHLO is not enough: a host may
+// say nothing more at any stage.
 //
 //   - Trials have a quarter of all connections (delivery.connections), one at least, also while
 //     nothing else wants the rest: a silent host holds its connection for minutes, and the next
@@ -51,7 +51,7 @@ public:
     void end(TrialPlace place);
 
     [[nodiscard]] bool may_begin(Standing standing) const;
-    // Of the trials that wait for a place, so many could begin.
+    // How many of the trials that wait for a place could begin.
     [[nodiscard]] std::size_t could_begin(std::size_t untried, std::size_t silent) const;
     [[nodiscard]] bool are_silent_full() const { return in(TrialPlace::silent) >= silent_max(); }
     // Some of the places are never taken by silent destinations.
@@ -71,7 +71,7 @@ private:
     [[nodiscard]] std::uint32_t most() const;
     [[nodiscard]] std::uint32_t silent_max() const;
     [[nodiscard]] std::uint32_t unanswered_max() const;
-    // Those that count in the quarter, and all.
+    // The trials that count in the quarter, and all trials.
     [[nodiscard]] std::uint32_t unsent() const {
         return in(TrialPlace::untried) + in(TrialPlace::silent);
     }

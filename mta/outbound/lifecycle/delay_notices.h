@@ -69,7 +69,7 @@ public:
 
     // A message is due for a notice, as the scheduler says.
     void note_due(queue::MessageHandle message);
-    // No notice about any message of that sender before this.
+    // The time before which the sender gets no notice.
     [[nodiscard]] Instant not_before(std::string_view sender) const;
 
     void tick();

@@ -29,7 +29,7 @@ namespace mta::outbound {
 //     bounce: dropped, with an event).
 //   - A delay is reported unless NOTIFY is given without DELAY: DelayNotices; and once when the
 //     time that DELIVERBY gives with mode N has passed.
-//   - With mode R it expires at that time, whatever was said last: 5.4.7.
+//   - A recipient with mode R expires at that time, whatever was said last: 5.4.7.
 //   - All deliveries of one step share a report, and so do all delays. Failures of one message
 //     share a report for longer: it is made when no other recipient is open or an operator gives
 //     one up, else after a minute, or after up to ten minutes while others are under way
@@ -43,8 +43,8 @@ public:
     struct Handlers {
         // A report was handed to the store; it is now mail to be delivered.
         std::function<void(std::shared_ptr<const queue::Message>)> on_report;
-        // It is damaged, and its envelope is this: the recipients that are open fail, with this
-        // reason.
+        // The message is damaged, and `content` has its envelope: the recipients that are open
+        // fail, with this reason.
         std::function<void(queue::MessageHandle message,
                            const std::shared_ptr<const queue::Message>& content,
                            const std::string& reason)>
@@ -74,15 +74,15 @@ public:
                 std::string_view destination, std::span<const Outcome> outcomes);
     // About recipients whose sender set a time that has passed, and wants a notice then.
     void send_late_notice(queue::MessageHandle message);
-    // The states were changed by an order: to the store, and out of the queue if that was the last.
+    // An order has changed states: the store gets them; without an open recipient the message ends.
     void commit(queue::MessageHandle message);
-    // The same; `reports` in the same step. They are mail to be delivered then.
+    // The same, with `reports` in the same step. After it they are mail to be delivered.
     void commit(queue::MessageHandle message,
                 std::vector<std::shared_ptr<const queue::Message>> reports);
     // The same when only these recipients have changed: costs nothing for the others.
     void commit(queue::MessageHandle message, std::vector<std::uint32_t> numbers,
                 std::vector<std::shared_ptr<const queue::Message>> reports);
-    // Out of the queue, without a word to the store.
+    // Removes the message from the queue without telling the store.
     void drop(queue::MessageHandle message);
     // The store cannot give the message back, or its body (`content` is the rest then). Returns
     // true if it is damaged, and leaves the queue with a report; if its envelope is unreadable too,

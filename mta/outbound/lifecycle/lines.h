@@ -75,7 +75,7 @@ public:
     // breaks the sessions.
     void part(queue::MessageHandle message, std::span<const std::uint32_t> numbers);
 
-    // Out of all lines, for routing anew: the recipients are waiting and due now.
+    // Takes the message out of all lines to route it anew: its recipients are waiting and due now.
     void dissolve_lined_up(queue::MessageHandle message);
     // Mail for the domain no longer goes to the site in whose line some of it is.
     void note_moved(queue::DomainHandle domain);
@@ -100,8 +100,8 @@ private:
     [[nodiscard]] queue::BundleHandle add_part(queue::BundleHandle whole,
                                                queue::Bundle::State state, bool is_of_one = false);
     void set_aside(queue::BundleHandle bundle, std::uint32_t number);
-    // Out of the bundle, if mail for that domain does not go to that site any more. If only its
-    // route has aged it stays, and the DNS is asked.
+    // Takes the recipient out of its bundle if mail for its domain no longer goes to that site. If
+    // only the route has aged, the recipient stays, and the DNS is asked.
     bool leave_if_moved(queue::MessageHandle message, queue::RecipientEntry& recipient,
                         queue::SiteHandle site);
     void reroute(queue::MessageHandle message);
@@ -110,7 +110,7 @@ private:
     [[nodiscard]] std::uint32_t failures_at(const Spot& spot) const;
     void remove(queue::BundleHandle bundle);
     void leave_line(queue::BundleHandle bundle);
-    // The first `count` of them.
+    // Moves the first `count` recipients.
     struct Move {
         queue::BundleHandle from;
         queue::BundleHandle to;

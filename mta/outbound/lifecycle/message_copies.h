@@ -17,7 +17,7 @@ namespace mta::outbound {
 // Messages in RAM: each once, for all of its deliveries. New mail from its arrival until its first
 // attempt, so that the common case reads nothing back; what was read back, as long as some of it is
 // in line or under way; and messages with very many recipients, of which some are always about to
-// be tried, as long as there is room. Beyond `delivery.memory_bytes_max` the oldest are let go:
+// be tried, as long as there is room. Beyond `delivery.memory` the oldest are let go:
 // what waits behind a slow destination is read from the store when its turn comes, and costs the
 // others no room.
 class MessageCopies {
@@ -32,8 +32,8 @@ public:
     using ReadResult = queue::StoreResult<std::shared_ptr<const queue::Message>>;
     using OnRead = std::move_only_function<void(const ReadResult&)>;
     void read(queue::MessageId id, OnRead on_read);
-    // Not kept any more, unless it is needed or will be soon. `is_reporting`: for a report that is
-    // being made.
+    // Lets the copy go, unless it is needed or will be soon. `is_reporting`: a report that is being
+    // made needs it.
     void release(queue::MessageHandle message, bool is_reporting);
     void drop(queue::MessageHandle message);
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }

@@ -26,7 +26,7 @@ namespace mta::outbound {
 // destination can be, and looked up again by one probe at a time.
 //
 // Mail of senders with a pool of [[source]]s of their own has a site of its own, unless its route
-// names a pool. `source`, here: the sender's pool, as source_of() says it.
+// names a pool. `source` below is the sender's pool (source_of()).
 class Router {
 public:
     struct Handlers {
@@ -56,8 +56,8 @@ public:
     // Where mail for the domain goes now. Empty if that is not known; then the caller park()s the
     // bundle.
     [[nodiscard]] queue::SiteHandle site_for(queue::DomainHandle domain, std::string_view source);
-    // Mail for it is in the line of a site, and site_for() does not know whether that is right
-    // still: the DNS is asked.
+    // Asks the DNS, because mail for the domain is in the line of a site, and site_for() does not
+    // know whether it is still the right one.
     void look_up_anew(queue::DomainHandle domain);
     void park(queue::DomainHandle domain, queue::BundleHandle bundle);
     void unpark(queue::DomainHandle domain, queue::BundleHandle bundle);
@@ -67,7 +67,7 @@ public:
     struct View {
         queue::SiteHandle site;
         bool has_no_room = false;            // too many look-ups are under way
-        std::optional<Instant> asked_since;  // the name servers; nothing: no look-up is under way
+        std::optional<Instant> asked_since;  // the name servers; empty if none is being asked
         const queue::Health* health = nullptr;
     };
     // Of the sites that mail for the domain goes to, the one for mail from that source or, if there
@@ -83,7 +83,7 @@ public:
     void apply_settings();
     // The table has domains that no recipient has any more: they are forgotten after a while.
     void note_unused(const std::vector<queue::DomainHandle>& domains);
-    // An administrator's order: the DNS is asked, whatever is remembered, if mail for the domain
+    // An operator's order: the DNS is asked, whatever is remembered, if mail for the domain
     // waits for that, or for destinations that are down, which may have moved.
     void probe_now(queue::DomainHandle domain);
 

@@ -70,8 +70,8 @@ public:
     [[nodiscard]] Answer accept(Instant now);
     [[nodiscard]] Answer refuse(Instant now, ServerReply reply);
 
-    // Takes bytes of a message from the front of `input`, which is not empty. No value: none can be
-    // taken now.
+    // Takes bytes of a message from the front of `input`, which is not empty. Returns no value if
+    // none can be taken now.
     [[nodiscard]] std::optional<Answer> feed(Instant now, std::string_view& input);
     [[nodiscard]] std::size_t body_bytes() const;
     // What has gathered of the message, to be stored.
@@ -116,7 +116,7 @@ private:
     [[nodiscard]] bool has_begun() const {
         return incoming_ && incoming_->phase != Phase::envelope;
     }
-    // These are for where the state says that there is one.
+    // Only in a state in which there is one.
     [[nodiscard]] Incoming& incoming();
     [[nodiscard]] BodyReception& body();
     [[nodiscard]] Chunk& chunk();

@@ -21,7 +21,7 @@ namespace queue::segment_log {
 // (queue/FORMAT.md), and read at the next start in place of the segment. It can always be made
 // again, so its file is never synced, and a damaged one is ignored.
 
-// Of a whole segment.
+// What a digest says of the segment as a whole.
 struct DigestHead {
     Uuid spool{};
     std::uint64_t number = 0;
@@ -68,8 +68,8 @@ public:
     [[nodiscard]] const DigestHead& head() const { return head_; }
     [[nodiscard]] const std::string& bytes() const { return bytes_; }
 
-    // The kind of the entry at an offset, and its ids: passes over millions of entries read no more
-    // than they need.
+    // The kind of the entry at an offset, and its ids, so that a loop over millions of entries
+    // reads no more than it needs.
     struct Peek {
         RecordType type = RecordType::batch;
         std::uint32_t at = 0;  // where the entry begins; good for the calls below

@@ -25,7 +25,7 @@ struct ReadSegment {
 [[nodiscard]] StoreResult<ReadSegment> read_segment(Disk& disk, const SegmentHeader& header,
                                                     std::uint64_t end, RecoveryReport& report,
                                                     std::uint64_t later_lsn = 0);
-// Of a segment of which nothing can be read, and which must stay.
+// The digest of a segment of which nothing can be read, and which must stay.
 [[nodiscard]] Digest pinned_digest(const SegmentHeader& header);
 // The start must not go on: this user may not read it, or there is a shortage that will pass.
 [[nodiscard]] bool stops_the_start(const DiskError& error);

@@ -57,12 +57,12 @@ public:
     // Has no effect if its home is that same segment, or has gone.
     void add_done(std::uint64_t number, const DoneMark& done);
     // DONEs that must be written again before their segments can go. The list does not change until
-    // carried() reports that they are certain. So many bytes at most are written for each that a
-    // segment can go by it.
+    // carried() reports that they are certain. DONEs are carried only out of a segment that has
+    // freed_bytes_per_carried times as many bytes as are written for them.
     [[nodiscard]] const std::vector<DoneMark>& dones_to_carry() const { return to_carry_; }
     void carried();
     static constexpr std::uint64_t carried_bytes = aligned(record_header_bytes + done_bytes);
-    static constexpr std::uint64_t freed_bytes_per_carried = 4;  // at least
+    static constexpr std::uint64_t freed_bytes_per_carried = 4;
     // Hands what is no longer needed to housekeeping, and returns the segments that have gone for
     // certain. What could not be moved stays until the next start and endangers nothing. Costs no
     // more than what has changed since the last call, however many DONEs there are.

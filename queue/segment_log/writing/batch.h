@@ -54,7 +54,7 @@ public:
     static constexpr std::uint64_t carried_bytes = SegmentUses::carried_bytes;
     [[nodiscard]] static std::uint32_t record_count(const Operation& operation);
 
-    // By when what it writes must be certain.
+    // When the records of a batch must be certain.
     enum class Certainty : std::uint8_t {
         whenever,  // pieces of a body, which do not count without their ENQ
         soon,      // no caller waits: with the next sync, or within LogService::sync_delay
