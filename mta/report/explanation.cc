@@ -93,8 +93,7 @@ constexpr std::array<Words, diagnosis::causes> all_words = {{
      ask_administrator},
 }};
 
-std::string with_domain(std::string_view words, std::string_view domain) {
-    std::string out(words);
+std::string with_domain(std::string out, std::string_view domain) {
     const auto place = out.find('%');
     if (place == out.npos) return out;
     return out.replace(place, 1, domain.empty() ? "the recipient" : domain);
@@ -106,7 +105,8 @@ Explanation explain(const DeliveryError& error, std::string_view domain) {
     const auto cause = diagnosis::diagnose(error).cause;
     for (const auto& words : all_words) {
         if (words.cause == cause) {
-            return {with_domain(words.what, domain), with_domain(words.advice, domain)};
+            return {with_domain(std::string(words.what), domain),
+                    with_domain(std::string(words.advice), domain)};
         }
     }
     return {};

@@ -70,6 +70,7 @@ std::string to_one_line(std::string_view text, Charset charset) {
     return line;
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the name is a literal in every call
 std::string fold_field(std::string_view name, std::string_view value) {
     std::string out(name);
     out += ':';
@@ -125,6 +126,7 @@ std::string to_header_text(std::string_view text, std::size_t bytes_max) {
     }
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the indent is a literal in every call
 std::string wrap(std::string_view text, std::string_view indent, std::size_t columns) {
     std::string out;
     std::size_t column = 0;
