@@ -30,7 +30,7 @@ constexpr std::size_t requests_bytes = 1 + 1 + 8 + 8;
 constexpr std::uint8_t by_mode_bits = 3;
 constexpr std::uint8_t by_trace_bit = 4;
 // With the lengths of the text and the remote of the last error.
-constexpr std::size_t state_bytes_min = state_fields_bytes + 2 * 2;
+constexpr std::size_t state_bytes_min = state_fields_bytes + std::size_t{2} * 2;
 // "mx1.them.example [2001:db8::1]:25": a name and an address.
 constexpr std::size_t kept_remote_bytes_max = 320;
 
