@@ -17,11 +17,7 @@ TEST(Simulation, every_message_ends_once_whatever_happens) {
     }
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int many_messages = 10'000;
-#else
-constexpr int many_messages = 100'000;
-#endif
+constexpr int many_messages = tests::is_sanitized ? 10'000 : 100'000;
 
 TEST(Simulation, a_hundred_thousand_messages_end_once_each) {
     const auto seed = tests::number_from_environment("SEED").value_or(1);

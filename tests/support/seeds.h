@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/sanitized.h"
+
 namespace tests {
 
 // The seeds of a test whose course is chosen by chance: fixed ones, which every run repeats, and
@@ -38,11 +40,7 @@ inline std::vector<std::uint64_t> Seeds::of_this_run() const {
     const auto wanted = number_from_environment("SEEDS");
     auto seeds = found;
     for (std::uint64_t seed = 1; seed <= wanted.value_or(fixed); ++seed) seeds.push_back(seed);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    constexpr std::uint64_t slowness = 10;
-#else
-    constexpr std::uint64_t slowness = 1;
-#endif
+    constexpr std::uint64_t slowness = is_sanitized ? 10 : 1;
     const auto usual = wanted ? 0 : (fresh + slowness - 1) / slowness;
     const auto count = number_from_environment("FRESH_SEEDS").value_or(usual);
     if (count == 0) return seeds;
