@@ -31,7 +31,8 @@ if(POSTHOUSE_SANITIZE)
   target_link_options(posthouse_options INTERFACE -fsanitize=${POSTHOUSE_SANITIZE})
 endif()
 if(POSTHOUSE_FUZZ)
-  target_compile_options(posthouse_options INTERFACE -fsanitize=fuzzer-no-link)
+  # Without the trace of comparisons, which would make the unit tests of this build twice as slow.
+  target_compile_options(posthouse_options INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp)
   target_link_options(posthouse_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
