@@ -81,21 +81,15 @@ std::expected<void, Daemon::Problems> Daemon::start() {
         shard.post([this, text] { on_spool_failed(text); });
     });
     spool_notes_.connect([&shard](const std::string& text) {
-        shard.post([&shard, text] {
-            shard.log().write(shard.now(), Level::warning,
-                              LogLine("spool_note").with("text", text));
-        });
+        shard.post([&shard, text] { shard.report(events::SpoolNote{text}); });
     });
     started_ = shard.now();
     report_advice(lowered);
     config_loaded_ = started_;
     report_findings();
     const auto opening = spool_->opening();
-    shard.log().write(shard.now(), Level::info,
-                      LogLine("spool_open")
-                          .with("path", settings_->spool.path)
-                          .with("segments", opening.segments)
-                          .with("torn_tail", opening.has_torn_tail));
+    shard.report(
+        events::SpoolOpened{settings_->spool.path, opening.segments, opening.has_torn_tail});
     shard.open_store([this](auto post) { return spool_->make_store(std::move(post)); });
     if (auto listening = shard.listen(); !listening) return listening;
     if (auto opened = open_desk(); !opened) return opened;
@@ -158,13 +152,10 @@ std::expected<void, Daemon::Problems> Daemon::serve_metrics(const Endpoint& addr
 // Called by the threads of the admin socket.
 void Daemon::log_order(const api::OrderDone& order) {
     constexpr std::size_t words_bytes_max = 500;
-    auto line = LogLine("ordered");
-    line.with("what", std::string_view(order.what).substr(0, words_bytes_max))
-        .with("messages", order.messages)
-        .with("recipients", order.recipients);
+    events::Ordered ordered{order.what.substr(0, words_bytes_max), order.messages,
+                            order.recipients};
     auto& shard = main_shard();
-    shard.post(
-        [&shard, line = std::move(line)] { shard.log().write(shard.now(), Level::info, line); });
+    shard.post([&shard, ordered = std::move(ordered)] { shard.report(ordered); });
 }
 
 std::expected<void, Daemon::Problems> Daemon::open_spool() {
@@ -181,36 +172,26 @@ void Daemon::report_findings() {
     auto& shard = main_shard();
     const auto findings = spool_->take_findings();
     for (const auto& damage : findings.damages) {
-        shard.log().write(shard.now(), Level::error,
-                          LogLine("spool_damage")
-                              .with("segment", damage.segment)
-                              .with("offset", damage.offset)
-                              .with("bytes", damage.bytes)
-                              .with("what", damage.what)
-                              .with("kept_in", damage.quarantine_path));
+        shard.report(events::SpoolDamaged{damage.segment, damage.offset, damage.bytes, damage.what,
+                                          damage.quarantine_path});
     }
-    for (const auto& note : findings.notes) {
-        shard.log().write(shard.now(), Level::warning, LogLine("spool_note").with("text", note));
-    }
+    for (const auto& note : findings.notes) shard.report(events::SpoolNote{note});
 }
 
 // New mail is taken from now on; what was queued before comes in behind it.
 void Daemon::report_ready() {
     auto& shard = main_shard();
-    auto line = LogLine("ready");
-    line.with("version", POSTHOUSE_VERSION).with("hostname", settings_->hostname);
-    for (const auto& address : shard.server().listening_on()) {
-        line.with("listening", to_string(address));
-    }
-    shard.log().write(shard.now(), Level::info, line);
+    events::Ready ready{.version = POSTHOUSE_VERSION, .hostname = settings_->hostname};
+    for (const auto& address : shard.server().listening_on())
+        ready.listening.push_back(to_string(address));
+    shard.report(ready);
     report_advice(conf::advice(*settings_));
     notifier_.ready("relaying");
 }
 
 void Daemon::on_loaded(std::size_t messages) {
     report_findings();
-    auto& shard = main_shard();
-    shard.log().write(shard.now(), Level::info, LogLine("spool_loaded").with("queued", messages));
+    main_shard().report(events::SpoolLoaded{messages});
 }
 
 void Daemon::keep_hints() {
@@ -220,11 +201,7 @@ void Daemon::keep_hints() {
     if (problem.empty()) {
         is_hint_problem_told_ = false;
     } else if (!std::exchange(is_hint_problem_told_, true)) {
-        shard.log().write(
-            shard.now(), Level::warning,
-            LogLine("hints_not_kept")
-                .with("reason", problem)
-                .with("text", "after a restart destinations that are down are tried afresh"));
+        shard.report(events::HintsNotKept{problem});
     }
     const auto version = shard.queue_manager().hints_version();
     if (version == hints_written_) return;
@@ -247,9 +224,8 @@ int Daemon::run() {
     // Another relay may be started as soon as the log says "stopped".
     close_spool();
     auto& shard = main_shard();
-    shard.log().write(shard.now(), Level::info,
-                      LogLine("stopped").with("exit_status", exit_status_));
-    shard.log().flush();
+    shard.report(events::Stopped{exit_status_});
+    shard.flush_log();
     return exit_status_;
 }
 
@@ -261,17 +237,10 @@ void Daemon::reload() {
     if (result) config_loaded_ = shard.now();
     reload_problem_ = result ? std::string{} : joined(result.error());
     if (result) {
-        shard.log().write(shard.now(), Level::info,
-                          LogLine("reloaded").with("config", config_path_));
+        shard.report(events::Reloaded{config_path_});
     } else {
-        for (const auto& problem : result.error()) {
-            shard.log().write(shard.now(), Level::error,
-                              LogLine("reload_problem").with("problem", problem));
-        }
-        shard.log().write(shard.now(), Level::error,
-                          LogLine("reload_refused")
-                              .with("config", config_path_)
-                              .with("text", "nothing was changed; mend the file and reload again"));
+        for (const auto& problem : result.error()) shard.report(events::ReloadProblem{problem});
+        shard.report(events::ReloadRefused{config_path_});
     }
     notifier_.ready(result ? "relaying" : "relaying with the old configuration: reload refused");
 }
@@ -316,10 +285,7 @@ std::vector<std::string> Daemon::fit_settings(SettingsPtr& settings) const {
 }
 
 void Daemon::report_advice(const std::vector<std::string>& sentences) {
-    auto& shard = main_shard();
-    for (const auto& sentence : sentences) {
-        shard.log().write(shard.now(), Level::warning, LogLine("advice").with("text", sentence));
-    }
+    for (const auto& sentence : sentences) main_shard().report(events::Advice{sentence});
 }
 
 // A second signal does not wait.
@@ -327,10 +293,7 @@ void Daemon::drain(std::string_view signal) {
     auto& shard = main_shard();
     if (std::exchange(is_draining_, true)) return shard.stop();
     notifier_.stopping("finishing what is past the final dot");
-    shard.log().write(shard.now(), Level::info,
-                      LogLine("draining")
-                          .with("signal", signal)
-                          .with("patience", format_duration(settings_->delivery.stop_patience)));
+    shard.report(events::Draining{std::string(signal), settings_->delivery.stop_patience});
     shard.drain(settings_->delivery.stop_patience);
 }
 
@@ -339,11 +302,7 @@ void Daemon::drain(std::string_view signal) {
 void Daemon::on_spool_failed(const std::string& text) {
     auto& shard = main_shard();
     exit_status_ = 1;
-    shard.log().write(shard.now(), Level::error,
-                      LogLine("spool_failed")
-                          .with("path", settings_->spool.path)
-                          .with("reason", text)
-                          .with("text", "stopping; look at the disk, then start again"));
+    shard.report(events::SpoolFailed{settings_->spool.path, text});
     if (std::exchange(is_draining_, true)) return;
     notifier_.stopping("the spool failed: " + text);
     shard.drain(Millis{1000});

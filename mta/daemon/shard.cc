@@ -29,7 +29,7 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
       clock_(loop_),
       log_(std::move(log_output), log_for_journal, settings_->log.level),
       mailbox_(loop_),
-      delivery_log_(log_),
+      log_sink_(log_),
       connector_(loop_),
       tick_timer_(loop_, [this] { tick(); }),
       clock_timer_(loop_, [this] { look_at_the_clock(); }),
@@ -38,6 +38,7 @@ Shard::Shard(SettingsPtr settings, Log::Output log_output, bool log_for_journal)
         if (is_draining_) stop_if_drained();
         log_.flush();
     });
+    events_.add([this](Instant at, const auto& event) { log_sink_.write(at, event); });
     clock_timer_.repeat(clock_check_interval);
     dns_ = std::make_unique<dns::CaresDriver>(loop_, clock_, cares_options(*settings_));
     resolver_ = std::make_unique<dns::CachingResolver>(dns::CachingResolver::World{
@@ -87,18 +88,18 @@ void Shard::open_store(const MakeStore& make_store) {
                                               .salt = report_salts_()},
                                              [this] { return store_->allocate_id(); });
                 },
-            .on_event = [this](const auto& event) { delivery_log_.write(now(), event); },
+            .on_event = [this](const auto& event) { events_.send(now(), event); },
             .utc_offset_at = io::utc_offset_at},
         std::random_device{}());
     queue_manager_->set_own_addresses(io::own_addresses());
     server_ = std::make_unique<inbound::Server>(inbound::Services{
         .loop = loop_,
         .clock = clock_,
-        .log = log_,
+        .events = events_,
         .intake = {.store = *store_,
                    .on_message =
                        [this](auto message, std::string_view source) {
-                           delivery_log_.write_received(now(), *message, source);
+                           events_.send(now(), events::Received{message, std::string(source)});
                            queue_manager_->accept(std::move(message));
                        },
                    .on_lost_message = [this](auto id) { queue_manager_->forget(id); }},
@@ -170,19 +171,15 @@ void Shard::log_broken_records(const dns::Answer& answer) {
     ++broken_answers_;
     if (now() < next_broken_records_line_) return;
     next_broken_records_line_ = now() + broken_records_line_interval;
-    log_.write(now(), Level::info,
-               LogLine("dns_broken_records")
-                   .with("dropped", answer.dropped)
-                   .with("text", answer.dropped_words)
-                   .with("answers", std::exchange(broken_answers_, 0)));
+    report(events::BrokenRecords{answer.dropped, answer.dropped_words,
+                                 std::exchange(broken_answers_, 0)});
 }
 
 void Shard::look_at_the_clock() {
     idle_memory_.look();
     const auto leap = clock_.follow_leap();
     if (leap == Millis{0}) return;
-    log_.write(now(), Level::warning,
-               LogLine("clock_leapt").with("by", std::to_string(leap.count() / 1000) + "s"));
+    report(events::ClockLeapt{leap});
     request_tick();
 }
 

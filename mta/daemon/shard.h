@@ -14,6 +14,8 @@
 #include "mta/base/log.h"
 #include "mta/base/pending.h"
 #include "mta/daemon/idle_memory.h"
+#include "mta/events/dispatcher.h"
+#include "mta/events/log_sink.h"
 #include "mta/inbound/server.h"
 #include "mta/io/clock.h"
 #include "mta/io/loop.h"
@@ -21,7 +23,6 @@
 #include "mta/io/tcp_connector.h"
 #include "mta/io/timer.h"
 #include "mta/outbound/queue_manager.h"
-#include "mta/report/delivery_log.h"
 #include "queue/store.h"
 
 namespace mta::daemon {
@@ -67,7 +68,9 @@ public:
     void post(io::Mailbox::Work work) { mailbox_.post(std::move(work)); }
 
     [[nodiscard]] io::Loop& loop() { return loop_; }
-    [[nodiscard]] Log& log() { return log_; }
+    // From the shard's thread.
+    void report(const events::Event& event) const { events_.send(now(), event); }
+    void flush_log() { log_.flush(); }
     [[nodiscard]] Instant now() const { return clock_.now(); }
     [[nodiscard]] outbound::QueueManager& queue_manager() { return *queue_manager_; }
     [[nodiscard]] const inbound::Server& server() const { return *server_; }
@@ -87,7 +90,8 @@ private:
     io::Clock clock_;
     Log log_;
     io::Mailbox mailbox_;
-    report::DeliveryLog delivery_log_;
+    events::LogSink log_sink_;
+    events::Dispatcher events_;
     std::mt19937_64 report_salts_ = [] {
         std::random_device source;
         std::seed_seq seed{source(), source(), source(), source()};

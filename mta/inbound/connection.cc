@@ -54,9 +54,7 @@ Connection::Connection(const Services& services, std::shared_ptr<const SessionCo
 
 void Connection::start() {
     open_stream();
-    if (services_.log.shows(Level::debug)) {
-        services_.log.write(now(), Level::debug, line("connected"));
-    }
+    services_.events.send(now(), events::SessionBegan{ref()});
     session_.on_connected(now());
     pump();
 }
@@ -170,9 +168,8 @@ void Connection::handle(smtp::server_event::RecipientAsked& asked) {
 void Connection::handle(smtp::server_event::EtrnAsked& asked) {
     const auto reply = reply_to_etrn(asked.arguments);
     if (reply.code < 400) {
-        services_.log.write(
-            now(), Level::info,
-            line("etrn").with("node", asked.arguments.node).with("reply", for_log(reply)));
+        services_.events.send(now(),
+                              events::MailCalledFor{ref(), asked.arguments.node, for_log(reply)});
     }
     session_.decide(now(), std::unexpected(reply));
 }
@@ -201,10 +198,8 @@ void Connection::handle(intake::Reception::Begun& begun) {
 void Connection::handle(intake::Reception::Refused& refused) {
     if (!incoming_) return;
     if (incoming_->id == 0) {
-        services_.log.write(now(), Level::warning,
-                            line("not_accepted")
-                                .with("from", incoming_->reverse_path)
-                                .with("reason", refused.error.text));
+        services_.events.send(
+            now(), events::NotAccepted{ref(), incoming_->reverse_path, refused.error.text});
     }
     incoming_.reset();
     session_.refuse(now(), reply_to(refused.error));
@@ -236,19 +231,14 @@ void Connection::handle(smtp::server_event::MessageEnds& ends) {
 void Connection::handle(intake::Reception::Stored& /*stored*/) { session_.accepted(now()); }
 
 void Connection::handle(intake::Reception::Lost& lost) {
-    services_.log.write(
-        now(), Level::error,
-        line("not_stored").with("id", queue::format_id(lost.id)).with("reason", lost.error.text));
+    services_.events.send(now(), events::NotStored{ref(), lost.id, lost.error.text});
     session_.refuse(now(), reply_to(lost.error));
 }
 
 void Connection::handle(smtp::server_event::MessageAborted& aborted) {
     if (!incoming_) return;
-    services_.log.write(now(), Level::info,
-                        line("aborted")
-                            .with("id", queue::format_id(incoming_->id))
-                            .with("from", incoming_->reverse_path)
-                            .with("reason", aborted.reason));
+    services_.events.send(now(), events::Aborted{ref(), incoming_->id, incoming_->reverse_path,
+                                                 std::move(aborted.reason)});
     reception_.abort();
     incoming_.reset();
 }
@@ -256,22 +246,17 @@ void Connection::handle(smtp::server_event::MessageAborted& aborted) {
 void Connection::handle(smtp::server_event::Refused& refused) {
     if (services_.statistics != nullptr) services_.statistics->count(refusal_of(refused.reply));
     if (refused.is_repetition) return;
-    services_.log.write(now(), Level::info,
-                        line("refused")
-                            .with("command", refused.command)
-                            .with("reply", for_log(refused.reply))
-                            .with_if("cause", std::exchange(refusal_cause_, {})));
+    services_.events.send(
+        now(), events::CommandRefused{ref(), std::move(refused.command), for_log(refused.reply),
+                                      std::exchange(refusal_cause_, {})});
 }
 
 void Connection::handle(smtp::server_event::SessionEnded& ended) {
     using enum smtp::server_event::EndReason;
     has_ended_ = true;
     const bool is_ordinary = ended.reason == quit || ended.reason == lost;
-    const auto level = is_ordinary ? Level::debug : Level::info;
-    if (!services_.log.shows(level)) return;
-    services_.log.write(
-        now(), level,
-        line("disconnected").with("reason", words_of(ended.reason)).with_if("text", ended.text));
+    services_.events.send(now(), events::SessionEnded{ref(), std::string(words_of(ended.reason)),
+                                                      std::move(ended.text), is_ordinary});
 }
 
 // The timer is not moved with each byte: it fires at the earliest deadline that was ever set, and
@@ -297,12 +282,6 @@ void Connection::end() {
         const auto self = weak.lock();
         if (self && self->on_ended_) std::exchange(self->on_ended_, {})();
     });
-}
-
-LogLine Connection::line(std::string_view event) const {
-    LogLine line(event);
-    line.with("session", number_).with("client", remote_.address.to_string());
-    return line;
 }
 
 }  // namespace mta::inbound

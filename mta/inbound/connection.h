@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "mta/base/log.h"
 #include "mta/base/wake_up.h"
+#include "mta/events/dispatcher.h"
 #include "mta/inbound/session_config.h"
 #include "mta/inbound/statistics.h"
 #include "mta/intake/reception.h"
@@ -22,7 +22,7 @@ namespace mta::inbound {
 struct Services {
     io::Loop& loop;
     const io::Clock& clock;
-    Log& log;
+    const events::Dispatcher& events;
     intake::Services intake;
     // Tries mail for a domain, or (`is_tree`) for all domains below it too, now (ETRN). If null,
     // ETRN is not offered.
@@ -110,7 +110,7 @@ private:
     void arm_timer();
     void end();
     [[nodiscard]] Instant now() const { return services_.clock.now(); }
-    [[nodiscard]] LogLine line(std::string_view event) const;
+    [[nodiscard]] events::SessionRef ref() const { return {number_, remote_.address}; }
 
     const Services& services_;
     std::shared_ptr<const SessionConfig> config_;

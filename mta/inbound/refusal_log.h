@@ -4,20 +4,20 @@
 #include <string_view>
 
 #include "mta/base/ip_address.h"
-#include "mta/base/log.h"
+#include "mta/events/dispatcher.h"
 #include "mta/io/clock.h"
 #include "mta/io/timer.h"
 
 namespace mta::inbound {
 
-// Logs connections that were refused before they began. However many there are, it writes at most
-// one line a second, with counts.
+// Reports the connections that were refused before a session began: at most one event a second,
+// with counts.
 class RefusalLog {
 public:
     enum class Cause : std::uint8_t { too_many, from_address, from_network };
 
     // All must outlive the log.
-    RefusalLog(io::Loop& loop, const io::Clock& clock, Log& log);
+    RefusalLog(io::Loop& loop, const io::Clock& clock, const events::Dispatcher& events);
 
     void add(Cause cause, const IpAddress& client);
 
@@ -26,7 +26,7 @@ private:
     void write();
 
     const io::Clock& clock_;
-    Log& log_;
+    const events::Dispatcher& events_;
     std::array<std::uint64_t, causes> counts_{};
     IpAddress last_client_;
     io::Timer timer_;

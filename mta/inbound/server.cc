@@ -17,7 +17,8 @@ constexpr Millis pause_line_interval{1000};
 }  // namespace
 
 Server::Server(Services services)
-    : services_(std::move(services)), refusal_log_(services_.loop, services_.clock, services_.log) {
+    : services_(std::move(services)),
+      refusal_log_(services_.loop, services_.clock, services_.events) {
     services_.statistics = &statistics_;
     services_.intake.on_stored = [this](Instant ended) {
         statistics_.stored.add(services_.clock.now() - ended);
@@ -135,10 +136,9 @@ void Server::look_at_the_load() {
     const bool is_stressed = admission_.is_scarce();
     if (is_stressed == is_stressed_) return;
     is_stressed_ = is_stressed;
-    services_.log.write(services_.clock.now(), Level::info,
-                        LogLine(is_stressed ? "connections_scarce" : "connections_plenty")
-                            .with("used", admission_.connections())
-                            .with("max", config_->settings->inbound.connections_max));
+    services_.events.send(services_.clock.now(),
+                          events::ConnectionsScarce{is_stressed, admission_.connections(),
+                                                    config_->settings->inbound.connections_max});
     for (auto& client : connections_ | std::views::values) {
         client.connection->set_stressed(is_stressed);
     }
@@ -148,10 +148,7 @@ void Server::on_pause(std::string_view reason) {
     const auto now = services_.clock.now();
     if (now < next_pause_line_) return;
     next_pause_line_ = now + pause_line_interval;
-    services_.log.write(now, Level::warning,
-                        LogLine("accepting_paused")
-                            .with("reason", reason)
-                            .with("text", "new clients wait; raise LimitNOFILE= or ulimit -n"));
+    services_.events.send(now, events::AcceptingPaused{std::string(reason)});
 }
 
 void Server::shutdown() {

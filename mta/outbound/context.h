@@ -26,7 +26,7 @@ public:
         return std::exchange(settings_, std::move(settings));
     }
 
-    void event(const DeliveryEvent& event) const {
+    void event(const events::Event& event) const {
         if (hooks_.on_event) hooks_.on_event(event);
     }
     [[nodiscard]] const MakeReports& make_reports() const { return hooks_.make_reports; }

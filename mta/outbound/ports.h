@@ -6,8 +6,8 @@
 #include "dns/resolver.h"
 #include "mta/base/daily_window.h"
 #include "mta/base/time.h"
+#include "mta/events/event.h"
 #include "mta/io/connector.h"
-#include "mta/outbound/delivery_event.h"
 #include "mta/outbound/report_request.h"
 #include "queue/store.h"
 
@@ -25,7 +25,7 @@ struct Hooks {
     std::function<Instant()> now;
     std::function<void()> request_tick;
     MakeReports make_reports;
-    OnEvent on_event;
+    std::function<void(const events::Event&)> on_event;
     UtcOffsetAt utc_offset_at;  // of the clock on the wall, for deliver_between; null: UTC
 };
 

@@ -45,7 +45,7 @@ void QueueManager::Impl::return_damaged(queue::MessageId id, const std::string& 
 void QueueManager::Impl::return_unloadable(queue::MessageId id) {
     const auto on_read = [this, id](queue::StoreResult<queue::StoredMessage> stored) {
         if (stored) return report_unloadable(*stored);
-        context.event(Unreadable{id, stored.error()});
+        context.event(events::Unreadable{id, stored.error().text});
     };
     ports.store.read(id, reads.guard(on_read));
 }
@@ -62,11 +62,11 @@ void QueueManager::Impl::report_unloadable(const queue::StoredMessage& stored) {
     std::vector<RecipientOutcome> outcomes;
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         if (!stored.states[i].is_open()) continue;
-        context.event(Failed{{.id = message.id,
-                              .recipient = static_cast<std::uint32_t>(i),
-                              .address = recipients[i].address,
-                              .domain = recipients[i].domain},
-                             error});
+        context.event(events::Failed{{.id = message.id,
+                                      .recipient = static_cast<std::uint32_t>(i),
+                                      .address = recipients[i].address,
+                                      .domain = recipients[i].domain},
+                                     error});
         const auto notify = recipients[i].notify;
         const bool is_wanted =
             notify == queue::notify_unspecified || (notify & queue::notify_failure) != 0;

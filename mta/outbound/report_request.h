@@ -7,10 +7,12 @@
 
 #include "mta/base/outcome.h"
 #include "mta/base/time.h"
-#include "mta/outbound/delivery_event.h"
+#include "mta/events/report_events.h"
 #include "queue/message.h"
 
 namespace mta::outbound {
+
+using events::ReportKind;
 
 // So much of the original's body is fetched for a report about it: what RET=FULL may return.
 inline constexpr std::uint32_t report_head_bytes = 50'000;

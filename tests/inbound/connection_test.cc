@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "mta/base/limits.h"
+#include "mta/events/log_sink.h"
 #include "tests/support/fake_store.h"
 #include "tests/support/fake_stream.h"
 
@@ -14,6 +15,7 @@ namespace {
 class InboundConnection : public testing::Test {
 protected:
     InboundConnection() {
+        events_.add([this](Instant at, const events::Event& event) { log_sink_.write(at, event); });
         conf::Settings settings;
         settings.hostname = "relay.office.example";
         settings.relay.networks = {*Network::parse("192.0.2.0/24")};
@@ -53,13 +55,15 @@ protected:
     io::Clock clock_{loop_};
     std::string logged_;
     Log log_{[this](std::string_view lines) { logged_ += lines; }, true};
+    events::LogSink log_sink_{log_};
+    events::Dispatcher events_;
     FakeStore store_;
     std::vector<std::shared_ptr<const queue::Message>> messages_;
     std::vector<std::string> clients_;
     std::vector<queue::MessageId> lost_;
     Services services_{.loop = loop_,
                        .clock = clock_,
-                       .log = log_,
+                       .events = events_,
                        .intake = {.store = store_,
                                   .on_message =
                                       [this](auto message, std::string_view client) {

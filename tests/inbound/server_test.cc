@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "mta/events/log_sink.h"
 #include "mta/io/socket_address.h"
 #include "tests/support/fake_store.h"
 
@@ -52,6 +53,7 @@ private:
 class InboundServer : public testing::Test {
 protected:
     InboundServer() {
+        events_.add([this](Instant at, const auto& event) { log_sink_.write(at, event); });
         auto settings = std::make_shared<conf::Settings>();
         settings->hostname = "relay.office.example";
         settings->relay.networks = {*Network::parse("127.0.0.0/24")};
@@ -81,8 +83,11 @@ protected:
     io::Clock clock_{loop_};
     std::string logged_;
     Log log_{[this](std::string_view lines) { logged_ += lines; }, true};
+    events::LogSink log_sink_{log_};
+    events::Dispatcher events_;
     FakeStore store_;
-    Server server_{{.loop = loop_, .clock = clock_, .log = log_, .intake = {.store = store_}}};
+    Server server_{
+        {.loop = loop_, .clock = clock_, .events = events_, .intake = {.store = store_}}};
 };
 
 TEST_F(InboundServer, gives_half_of_all_to_one_address_of_ours) {

@@ -42,7 +42,7 @@ TEST(AddressHealth, a_dead_address_among_live_ones_is_passed_over_but_for_its_pr
     EXPECT_GE(tries_of(world, "192.0.2.1:25"), 4u);
     EXPECT_LE(tries_of(world, "192.0.2.1:25"), 8u) << "1, 15 s, 30 s, 60 s, 120 s, 240 s";
     EXPECT_LE(slowest, 1s) << "who does not probe does not wait";
-    EXPECT_FALSE(world.has("down")) << "the destination works";
+    EXPECT_FALSE(world.has<events::DestinationDown>()) << "the destination works";
 }
 
 TEST(AddressHealth, says_which_addresses_are_unwell_why_and_until_when) {
@@ -88,8 +88,8 @@ TEST(AddressHealth, when_all_are_unwell_the_least_bad_one_is_tried) {
     world.send({.to = {"b@two.example"}});
     world.run_for(1s);
     EXPECT_EQ(tries_of(world, "192.0.2.1:25"), 2u) << "another destination, which has to know";
-    EXPECT_TRUE(world.has("down mx1.one.example"));
-    EXPECT_TRUE(world.has("down mx1.one.example,backup.two.example"));
+    EXPECT_TRUE(world.has<events::DestinationDown>("mx1.one.example"));
+    EXPECT_TRUE(world.has<events::DestinationDown>("mx1.one.example,backup.two.example"));
 }
 
 TEST(AddressHealth, the_least_bad_one_is_that_whose_probe_is_due_first) {
@@ -135,7 +135,7 @@ TEST(AddressHealth, the_probe_of_a_destination_that_is_down_tries_all_its_addres
     for (int i = 1; i <= 3; ++i) world.server("192.0.2." + std::to_string(i)).is_refusing = true;
     world.send();
     world.run_for(1min);
-    ASSERT_TRUE(world.has("down"));
+    ASSERT_TRUE(world.has<events::DestinationDown>());
     auto& third = world.server("192.0.2.3");
     third.is_refusing = false;
     world.run_for(2min);

@@ -86,7 +86,7 @@ TEST(BackupHosts, an_order_asks_all_of_them_at_once) {
         for (int i = 1; i <= 13; ++i) host(world, i).reply = always("CONNECT", "421 4.3.2 not now");
         world.send();
         world.run_for(1s);
-        ASSERT_TRUE(world.has("down"));
+        ASSERT_TRUE(world.has<events::DestinationDown>());
         const auto before = world.connector.tried.size();
         world.manager().flush();
         world.run_for(2s);
@@ -104,7 +104,7 @@ TEST(BackupHosts, an_order_makes_the_probe_under_way_ask_all_of_them) {
     for (int i = 1; i <= 12; ++i) host(world, i).reply = always("CONNECT", "421 4.3.2 not now");
     world.send();
     world.run_for(1s);
-    ASSERT_TRUE(world.has("down"));
+    ASSERT_TRUE(world.has<events::DestinationDown>());
     host(world, 6).reply = always("CONNECT", "hang");
     world.run_until(*destination(world).next_probe + 1s);
     world.manager().flush();
@@ -172,7 +172,7 @@ TEST(BackupHosts, new_mail_goes_to_the_preferred_host_whatever_it_refused_for_no
     }
     world.send({.from = "poison@office.example"});
     world.run_for(1s);
-    ASSERT_EQ(world.count("deferred"), 1u);
+    ASSERT_EQ(world.count<events::Deferred>(), 1u);
     world.run_for(world.settings.delivery.idle_timeout);
     world.send();
     world.run_for(10s);

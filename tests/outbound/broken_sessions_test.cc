@@ -68,11 +68,12 @@ TEST(BrokenSessions, a_poisonous_message_does_not_delay_the_mail_of_others) {
             for (int minute = 0; minute < 60; ++minute) {
                 world.send();
                 world.run_for(1min);
-                EXPECT_EQ(world.count("delivered bob"), static_cast<std::size_t>(minute) + 1)
+                EXPECT_EQ(world.count<events::Delivered>("bob"),
+                          static_cast<std::size_t>(minute) + 1)
                     << at.stage << ' ' << at.answer;
             }
-            EXPECT_FALSE(world.has("down")) << at.stage << ' ' << at.answer;
-            EXPECT_GE(world.count("deferred") + world.count("in doubt"), 3u)
+            EXPECT_FALSE(world.has<events::DestinationDown>()) << at.stage << ' ' << at.answer;
+            EXPECT_GE(world.count<events::Deferred>() + world.count<events::InDoubt>(), 3u)
                 << "the poison is charged";
         }
     }
@@ -87,10 +88,10 @@ TEST(BrokenSessions, a_poisonous_mailbox_does_not_delay_the_mail_of_others) {
         for (std::size_t i = 0; i < poison; ++i) world.send({.to = {"ceo@them.example"}});
         world.send();
         world.run_for(5s);
-        EXPECT_EQ(world.count("delivered bob@them.example"), 1u) << answer;
+        EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 1u) << answer;
         world.run_for(20min);
-        EXPECT_FALSE(world.has("down")) << answer;
-        EXPECT_GE(world.count("deferred ceo@them.example"), poison) << answer;
+        EXPECT_FALSE(world.has<events::DestinationDown>()) << answer;
+        EXPECT_GE(world.count<events::Deferred>("ceo@them.example"), poison) << answer;
     }
 }
 
@@ -103,7 +104,7 @@ TEST(BrokenSessions, mail_of_many_to_one_poisonous_mailbox_does_not_slow_the_des
                         .to = {"ceo@them.example"}});
         for (int i = 0; i < 15; ++i) world.send();
         world.run_for(5s);
-        EXPECT_EQ(world.count("delivered bob@them.example"), 15u) << answer;
+        EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 15u) << answer;
     }
 }
 
@@ -117,9 +118,9 @@ TEST(BrokenSessions, a_poisonous_mailbox_does_not_keep_the_message_from_its_othe
             poison_mailbox(server, answer);
             world.send({.to = {"a@them.example", "ceo@them.example", "b@them.example"}});
             world.run_for(2min);
-            EXPECT_EQ(world.count("delivered a@them.example"), 1u) << answer;
-            EXPECT_EQ(world.count("delivered b@them.example"), 1u) << answer;
-            EXPECT_GE(world.count("deferred ceo@them.example"), 1u) << answer;
+            EXPECT_EQ(world.count<events::Delivered>("a@them.example"), 1u) << answer;
+            EXPECT_EQ(world.count<events::Delivered>("b@them.example"), 1u) << answer;
+            EXPECT_GE(world.count<events::Deferred>("ceo@them.example"), 1u) << answer;
         }
     }
 }
@@ -132,8 +133,8 @@ TEST(BrokenSessions, who_stood_behind_the_poison_on_the_same_connection_is_not_c
     world.send({.from = poison_sender});
     for (int i = 0; i < 5; ++i) world.send();
     world.run_for(2s);
-    EXPECT_EQ(world.count("delivered bob@them.example"), 5u);
-    EXPECT_EQ(world.count("deferred bob@them.example"), 1u);
+    EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 5u);
+    EXPECT_EQ(world.count<events::Deferred>("bob@them.example"), 1u);
 }
 
 TEST(BrokenSessions, the_mail_of_an_outage_does_not_wait_for_the_poison_in_front_of_it) {
@@ -145,10 +146,11 @@ TEST(BrokenSessions, the_mail_of_an_outage_does_not_wait_for_the_poison_in_front
         world.send({.from = poison_sender});
         for (int i = 0; i < 20; ++i) world.send();
         world.run_for(2min);
-        ASSERT_TRUE(world.has("down"));
+        ASSERT_TRUE(world.has<events::DestinationDown>());
         server.is_refusing = false;
         world.run_for(at.answer == "hang" ? 15min : 5min);
-        EXPECT_EQ(world.count("delivered bob@them.example"), 20u) << at.stage << ' ' << at.answer;
+        EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 20u)
+            << at.stage << ' ' << at.answer;
     }
 }
 
@@ -162,7 +164,7 @@ TEST(BrokenSessions, another_host_gets_what_the_first_one_breaks) {
         // The first one may be silent twice: with PIPELINING and without.
         world.run_for(11min);
         EXPECT_EQ(world.server("192.0.2.2").received.size(), 1u) << at.stage << ' ' << at.answer;
-        EXPECT_EQ(world.count("deferred"), 0u);
+        EXPECT_EQ(world.count<events::Deferred>(), 0u);
     }
 }
 
@@ -173,7 +175,7 @@ TEST(BrokenSessions, of_several_senders_slow_the_destination_down_until_it_works
     server.reply = always("DATA", "close");
     for (int i = 0; i < 100; ++i) world.send({.from = std::to_string(i) + "@office.example"});
     world.run_for(10s);
-    EXPECT_FALSE(world.has("down"));
+    EXPECT_FALSE(world.has<events::DestinationDown>());
     const auto early = server.connects;
     EXPECT_LE(early, 10u);
     server.open_most = 0;
@@ -219,12 +221,12 @@ TEST(BrokenSessions, messages_that_hang_do_not_delay_other_mail_for_more_than_ha
             world.run_for(1s);
             for (int i = 0; i < 20; ++i) world.send();
             world.run_for(30s);
-            EXPECT_EQ(world.count("delivered bob"), 21u) << at.stage << ' ' << is_static;
+            EXPECT_EQ(world.count<events::Delivered>("bob"), 21u) << at.stage << ' ' << is_static;
             EXPECT_EQ(world.manager().check(), "");
             for (int i = 0; i < 20; ++i) world.send();
             world.run_for(1s);
-            EXPECT_EQ(world.count("delivered bob"), 41u) << at.stage << ' ' << is_static;
-            EXPECT_FALSE(world.has("down"));
+            EXPECT_EQ(world.count<events::Delivered>("bob"), 41u) << at.stage << ' ' << is_static;
+            EXPECT_FALSE(world.has<events::DestinationDown>());
         }
     }
 }
@@ -238,7 +240,7 @@ TEST(BrokenSessions, five_messages_that_hang_at_one_mailbox_cost_other_mail_two_
     for (int i = 0; i < 5; ++i) world.send({.to = {"ceo@them.example"}});
     world.send();
     world.run_for(2min + 1s);
-    EXPECT_EQ(world.count("delivered bob@them.example"), 2u);
+    EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 2u);
 }
 
 // All mail is of one sender. A recipient that was accepted before the host hung at another one, or
@@ -257,7 +259,7 @@ TEST(BrokenSessions,
         world.send({.to = to});
         for (int i = 0; i < 30; ++i) world.send({.to = {"ceo@them.example"}});
         world.run_for(6min);
-        EXPECT_EQ(world.count("delivered ann@them.example"), 1u) << is_behind;
+        EXPECT_EQ(world.count<events::Delivered>("ann@them.example"), 1u) << is_behind;
     }
 }
 
@@ -280,10 +282,10 @@ TEST(BrokenSessions, a_message_with_many_mailboxes_that_hang_does_not_have_every
     world.send({.to = to});
     world.send();
     world.run_for(11min);
-    EXPECT_EQ(world.count("delivered bob@them.example"), 1u);
-    EXPECT_EQ(world.count("delivered ann"), 2u);
+    EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 1u);
+    EXPECT_EQ(world.count<events::Delivered>("ann"), 2u);
     world.run_for(2h);
-    EXPECT_EQ(world.count("delivered ann"), 10u);
+    EXPECT_EQ(world.count<events::Delivered>("ann"), 10u);
 }
 
 TEST(BrokenSessions, a_host_that_is_silent_to_all_gets_four_connections_more) {

@@ -44,7 +44,7 @@ TEST(Circuit, a_refused_connection_among_successes_changes_nothing_for_the_other
         world.run_for(1s);
     }
     world.run_for(2min);
-    EXPECT_FALSE(world.has("down"));
+    EXPECT_FALSE(world.has<events::DestinationDown>());
     EXPECT_EQ(server.received.size(), 60u);
 }
 
@@ -56,9 +56,9 @@ TEST(Circuit, a_server_that_hangs_is_found_out_with_its_first_timeout) {
     server.is_hanging = true;
     for (int i = 0; i < 10; ++i) world.send();
     world.run_for(31s);
-    EXPECT_FALSE(world.has("down")) << "it worked a minute ago";
+    EXPECT_FALSE(world.has<events::DestinationDown>()) << "it worked a minute ago";
     world.run_for(30s);
-    EXPECT_TRUE(world.has("down"));
+    EXPECT_TRUE(world.has<events::DestinationDown>());
     EXPECT_LE(server.connects + world.connector.tried.size(), 10u);
 }
 
@@ -86,8 +86,9 @@ TEST(Circuit, mail_that_knows_only_a_host_that_does_not_exist_waits_for_the_othe
     world.resolver.delay = 5s;
     world.send();
     world.run_for(30s);
-    EXPECT_TRUE(world.has("down")) << "while the second message looked up the first host";
-    EXPECT_FALSE(world.has("failed"));
+    EXPECT_TRUE(world.has<events::DestinationDown>())
+        << "while the second message looked up the first host";
+    EXPECT_FALSE(world.has<events::Failed>());
     second.is_hanging = false;
     world.run_for(5min);
     EXPECT_EQ(second.received.size(), 2u);
@@ -247,7 +248,7 @@ TEST(Limits, of_the_server_are_kept) {
     EXPECT_EQ(server.received.size(), 12u) << "3 + 2 recipients of two domains: three turns each";
     for (const auto& [connection, count] : mails) EXPECT_LE(count, 3) << connection;
     for (const auto& command : server.commands) EXPECT_NE(command, "RSET");
-    EXPECT_EQ(world.count("delivered"), 20u);
+    EXPECT_EQ(world.count<events::Delivered>(), 20u);
 }
 
 }  // namespace

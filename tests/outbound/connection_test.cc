@@ -34,9 +34,9 @@ TEST(Connection, what_was_taken_is_not_sent_again_when_the_one_behind_it_loses_b
     EXPECT_EQ(server.received[1].recipients[0], "second@them.example");
     EXPECT_EQ(server.received[1].connection, 2u);
     EXPECT_EQ(std::ranges::count(server.commands, "DATA"), 1) << "without BDAT";
-    EXPECT_EQ(world.count("delivered"), 2u);
-    EXPECT_EQ(world.count("deferred"), 0u);
-    EXPECT_EQ(world.count("down"), 0u);
+    EXPECT_EQ(world.count<events::Delivered>(), 2u);
+    EXPECT_EQ(world.count<events::Deferred>(), 0u);
+    EXPECT_EQ(world.count<events::DestinationDown>(), 0u);
 }
 
 TEST(Connection, a_spool_error_in_a_body_is_not_the_hosts_answer) {
@@ -46,19 +46,19 @@ TEST(Connection, a_spool_error_in_a_body_is_not_the_hosts_answer) {
     server.is_refusing = true;
     world.send({.body = std::string(300'000, 'x') + "\r\n", .is_large = true});
     world.run_for(10min);
-    ASSERT_EQ(world.count("down"), 1u);
+    ASSERT_EQ(world.count<events::DestinationDown>(), 1u);
     server.is_refusing = false;
     world.store.body_read_error = true;
     world.run_for(1h);
-    EXPECT_GE(world.count("unreadable 1"), 2u);
-    EXPECT_LE(world.count("unreadable 1"), 20u) << "with growing pauses";
-    EXPECT_EQ(world.count("up"), 0u) << "the host has taken nothing";
-    EXPECT_EQ(world.count("deferred"), 0u);
+    EXPECT_GE(world.count<events::Unreadable>("1"), 2u);
+    EXPECT_LE(world.count<events::Unreadable>("1"), 20u) << "with growing pauses";
+    EXPECT_EQ(world.count<events::DestinationUp>(), 0u) << "the host has taken nothing";
+    EXPECT_EQ(world.count<events::Deferred>(), 0u);
     EXPECT_EQ(world.store.kept.at(1).states[0].attempts, 0);
     world.store.body_read_error = false;
     world.run_for(3h);
     EXPECT_EQ(server.received.size(), 1u);
-    EXPECT_EQ(world.count("up"), 1u);
+    EXPECT_EQ(world.count<events::DestinationUp>(), 1u);
     EXPECT_EQ(server.open, 0u);
 }
 
@@ -92,7 +92,7 @@ TEST(Connection, a_body_that_has_shrunk_ends_its_message_with_a_report) {
     world.store.kept.at(id).body.resize(200'000);
     world.run_for(5s);
     EXPECT_TRUE(server.received.empty());
-    EXPECT_TRUE(world.has("unreadable " + std::to_string(id)));
+    EXPECT_TRUE(world.has<events::Unreadable>(std::to_string(id)));
     ASSERT_EQ(world.reports.size(), 1u);
     EXPECT_EQ(world.reports[0].outcomes[0].error.status, (EnhancedStatus{5, 3, 0}));
     EXPECT_FALSE(world.store.kept.contains(id));

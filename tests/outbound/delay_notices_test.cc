@@ -146,8 +146,9 @@ TEST(DelayNotices, the_report_enters_the_store_with_the_first_state_and_the_othe
     EXPECT_EQ(world.store.calls[2], "update 3");
     for (const queue::MessageId id : {1u, 2u, 3u})
         EXPECT_EQ(world.store.kept.at(id).states[0].delay_notices, 1) << id;
-    EXPECT_EQ(world.count("report 4 about 1"), 1u);
-    EXPECT_EQ(world.count("report 4 about 3"), 1u) << "the log of each message says so";
+    EXPECT_EQ(world.count<events::ReportQueued>("4 about 1"), 1u);
+    EXPECT_EQ(world.count<events::ReportQueued>("4 about 3"), 1u)
+        << "the log of each message says so";
 }
 
 TEST(DelayNotices, who_was_told_before_a_restart_is_not_told_again) {
@@ -182,7 +183,7 @@ TEST(DelayNotices, what_was_delivered_or_is_unreadable_meanwhile_is_left_out) {
     ASSERT_EQ(world.reports.size(), 1u);
     EXPECT_EQ(world.reports[0].original, 2u);
     EXPECT_EQ(world.reports[0].also, std::vector<queue::MessageId>{5});
-    EXPECT_EQ(world.count("unreadable"), 2u);
+    EXPECT_EQ(world.count<events::Unreadable>(), 2u);
     EXPECT_EQ(world.manager().check(), "");
 }
 

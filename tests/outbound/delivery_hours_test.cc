@@ -169,7 +169,7 @@ TEST_F(HoursTest, mail_whose_lifetime_ends_outside_of_them_is_tried_at_their_beg
     world.settings.routes[0].lifetime = 6h;
     send();
     world.run_until(at(10h - 1s));
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
     EXPECT_TRUE(world.connector.tried.empty());
     world.run_until(at(10h + 1s));
     EXPECT_EQ(server.received.size(), 1u);
@@ -177,9 +177,9 @@ TEST_F(HoursTest, mail_whose_lifetime_ends_outside_of_them_is_tried_at_their_beg
     world.run_until(at(24h));
     send();
     world.run_until(at(34h - 1s));
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
     world.run_until(at(34h + 2min));
-    EXPECT_EQ(world.count("expired"), 1u) << "it could not be reached then";
+    EXPECT_EQ(world.count<events::Expired>(), 1u) << "it could not be reached then";
 }
 
 TEST_F(HoursTest, who_names_the_mail_opens_them_once_for_what_waits) {

@@ -62,8 +62,8 @@ TEST(HostLimits, a_host_that_has_too_many_connections_gets_no_more_than_it_bears
     for (int i = 0; i < 500; ++i) world.send();
     world.run_for(2min);
     EXPECT_EQ(server.received.size(), 500u);
-    EXPECT_FALSE(world.has("down")) << "it is no failure of the destination";
-    EXPECT_FALSE(world.has("deferred"));
+    EXPECT_FALSE(world.has<events::DestinationDown>()) << "it is no failure of the destination";
+    EXPECT_FALSE(world.has<events::Deferred>());
     const auto turned_away = server.connects - 3;
     EXPECT_LT(turned_away, 20u) << "it is asked for more only now and then";
     EXPECT_EQ(world.manager().check(), "");
@@ -78,8 +78,8 @@ TEST(HostLimits, a_host_that_takes_nobody_is_asked_at_growing_intervals_and_is_n
     world.run_for(1h);
     EXPECT_LE(server.connects, 18u);
     EXPECT_GE(server.connects, 12u) << "each five minutes at last";
-    EXPECT_FALSE(world.has("down"));
-    EXPECT_FALSE(world.has("deferred"));
+    EXPECT_FALSE(world.has<events::DestinationDown>());
+    EXPECT_FALSE(world.has<events::Deferred>());
     EXPECT_EQ(world.manager().check(), "");
     const auto waiting = world.manager().find(last)->recipients.at(0);
     EXPECT_EQ(waiting.reason, WaitReason::destination_limit);
@@ -142,7 +142,7 @@ TEST(HostLimits, greylisting_and_refused_recipients_do_not_shrink_it) {
     server.reply = always("RCPT", "450 4.7.1 greylisted");
     for (int i = 0; i < 100; ++i) world.send();
     world.run_for(20s);
-    EXPECT_EQ(world.count("deferred"), 100u);
+    EXPECT_EQ(world.count<events::Deferred>(), 100u);
     EXPECT_GE(server.open_most, 10u) << "it has grown";
 }
 
@@ -160,7 +160,7 @@ TEST(HostLimits, a_421_in_the_dialogue_shrinks_it) {
     for (int i = 0; i < 20; ++i) world.send();
     world.run_for(1min);
     EXPECT_EQ(server.received.size(), 220u);
-    EXPECT_FALSE(world.has("down"));
+    EXPECT_FALSE(world.has<events::DestinationDown>());
 }
 
 TEST(HostLimits, a_reload_that_raises_the_limit_is_felt_by_those_who_wait) {
@@ -230,9 +230,9 @@ TEST(HostLimits, who_waits_for_a_host_expires_to_the_second) {
     world.serve("them.example").reply = always("CONNECT", "421 too many connections");
     for (int i = 0; i < 20; ++i) world.send();
     world.run_for(62min - 1s);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
     world.run_for(2s);
-    EXPECT_EQ(world.count("expired"), 20u);
+    EXPECT_EQ(world.count<events::Expired>(), 20u);
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -270,12 +270,12 @@ TEST(HostLimits, who_leaves_the_line_of_a_closed_host_leaves_nobody_behind) {
     world.run_for(1s);
     world.send({.to = {"a@third.example"}});
     world.run_for(20s);
-    ASSERT_TRUE(world.has("delivered a@first.example")) << "at its other host";
+    ASSERT_TRUE(world.has<events::Delivered>("a@first.example")) << "at its other host";
     ASSERT_EQ(world.manager().hold(second), 1u);
     server.latency = 1ms;
     server.reply = nullptr;
     world.run_for(1min);
-    EXPECT_TRUE(world.has("delivered a@third.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("a@third.example"));
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -317,7 +317,7 @@ TEST(HostLimits, who_has_an_answer_does_not_wait_for_a_second_one) {
         }
         const auto id = world.send();
         world.run_for(1s);
-        EXPECT_TRUE(world.has("deferred bob@them.example"));
+        EXPECT_TRUE(world.has<events::Deferred>("bob@them.example"));
         const auto view = world.manager().find(id)->recipients.at(0);
         EXPECT_EQ(view.reason, WaitReason::next_attempt);
         ASSERT_TRUE(view.last_error);
@@ -369,11 +369,11 @@ TEST(HostLimits, each_free_place_calls_one_and_no_more) {
     ASSERT_EQ(server.open_most, 20u) << "so many the destination may have from now on";
     world.run_for(10s);
     server.reply = turns_away_more_than(server, 4);
-    const auto before = world.count("attempt");
+    const auto before = world.count<events::AttemptStarted>();
     for (int i = 0; i < 500; ++i) world.send();
     world.run_for(2min);
     ASSERT_EQ(server.received.size(), 1000u);
-    EXPECT_LT(world.count("attempt") - before, 600u);
+    EXPECT_LT(world.count<events::AttemptStarted>() - before, 600u);
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -424,11 +424,11 @@ TEST(HostLimits, who_is_called_and_does_not_come_lets_the_next_one_go) {
         ASSERT_EQ(world.resolver.asked.size(), asked + 1) << "the second one is called";
         if (is_forgotten) world.manager().forget(second);
         world.run_for(15s);
-        EXPECT_TRUE(world.has("delivered a@third.example"));
-        EXPECT_FALSE(world.has("delivered a@second.example"));
+        EXPECT_TRUE(world.has<events::Delivered>("a@third.example"));
+        EXPECT_FALSE(world.has<events::Delivered>("a@second.example"));
         EXPECT_EQ(world.manager().check(), "");
         world.run_for(1min);
-        EXPECT_EQ(world.has("delivered a@second.example"), !is_forgotten);
+        EXPECT_EQ(world.has<events::Delivered>("a@second.example"), !is_forgotten);
     }
 }
 
@@ -466,7 +466,7 @@ TEST(HostLimits, who_is_called_and_finds_no_room_waits_again) {
     EXPECT_EQ(server.connects, 2u) << "the first one is still there";
     EXPECT_EQ(world.manager().check(), "");
     world.run_for(1min);
-    EXPECT_TRUE(world.has("delivered a@third.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("a@third.example"));
 }
 
 }  // namespace

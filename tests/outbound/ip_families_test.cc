@@ -62,7 +62,7 @@ TEST(IpFamilies, that_are_excluded_make_mail_wait_if_the_host_has_no_other) {
     world.send();
     world.run_for(1min);
     EXPECT_TRUE(world.connector.tried.empty());
-    EXPECT_FALSE(world.has("failed"));
+    EXPECT_FALSE(world.has<events::Failed>());
     const auto site = world.manager().destinations().at(0);
     ASSERT_TRUE(site.last_error);
     EXPECT_TRUE(site.last_error->text.contains("excludes IPv6")) << site.last_error->text;
@@ -86,9 +86,9 @@ TEST(IpFamilies, a_refusal_for_want_of_a_name_in_the_dns_goes_on_to_ipv4) {
         over_v6(world).reply = always(stage, no_name);
         world.send({.to = {"a@them.example", "b@them.example"}});
         world.run_for(2s);
-        EXPECT_EQ(world.count("delivered"), 2u) << stage;
+        EXPECT_EQ(world.count<events::Delivered>(), 2u) << stage;
         EXPECT_EQ(over_v4(world).received.size(), 1u) << stage;
-        EXPECT_FALSE(world.has("failed")) << stage;
+        EXPECT_FALSE(world.has<events::Failed>()) << stage;
         const auto at_v6 = over_v6(world).connects;
         world.run_for(1min);
         world.send();
@@ -107,7 +107,7 @@ TEST(IpFamilies, a_refusal_for_want_of_a_name_is_final_if_there_is_no_ipv4_addre
         over_v4(world).is_refusing = true;
         world.send();
         world.run_for(2s);
-        EXPECT_EQ(world.count("failed bob@them.example"), 1u) << has_v4;
+        EXPECT_EQ(world.count<events::Failed>("bob@them.example"), 1u) << has_v4;
     }
 }
 
@@ -117,7 +117,7 @@ TEST(IpFamilies, other_refusals_at_an_ipv6_address_are_final) {
     over_v6(world).reply = always("RCPT", "550 5.1.1 no such user");
     world.send();
     world.run_for(2s);
-    EXPECT_EQ(world.count("failed bob@them.example 5.1.1"), 1u);
+    EXPECT_EQ(world.count<events::Failed>("bob@them.example 5.1.1"), 1u);
     EXPECT_EQ(over_v4(world).connects, 0u);
 }
 

@@ -45,8 +45,8 @@ TEST(Keywords, a_host_that_loses_what_is_pipelined_gets_the_message_one_command_
         ASSERT_EQ(server.received.size(), 1u) << end;
         EXPECT_EQ(server.connects, 2u);
         // A time-out has held the connection for long enough: the next attempt goes without.
-        EXPECT_EQ(world.count("deferred"), end == "hang" ? 1u : 0u);
-        EXPECT_EQ(world.count("destination down"), 0u);
+        EXPECT_EQ(world.count<events::Deferred>(), end == "hang" ? 1u : 0u);
+        EXPECT_EQ(world.count<events::DestinationDown>(), 0u);
         // It is remembered, and in a while asked again.
         world.send();
         world.run_for(1min);
@@ -97,9 +97,9 @@ TEST(Keywords, a_mailbox_at_which_the_host_hangs_is_asked_once_an_attempt) {
     world.send({.to = {"ceo@them.example"}});
     world.run_for(5min + 30s);
     EXPECT_EQ(count(server, "RCPT TO:<ceo"), 1u);
-    EXPECT_EQ(world.count("deferred ceo@them.example"), 1u);
+    EXPECT_EQ(world.count<events::Deferred>("ceo@them.example"), 1u);
     world.run_for(1h);
-    EXPECT_EQ(world.count("deferred ceo@them.example"), count(server, "RCPT TO:<ceo"));
+    EXPECT_EQ(world.count<events::Deferred>("ceo@them.example"), count(server, "RCPT TO:<ceo"));
 }
 
 TEST(Keywords, a_second_host_that_loses_what_is_pipelined_is_tried_without_in_the_same_attempt) {
@@ -115,7 +115,7 @@ TEST(Keywords, a_second_host_that_loses_what_is_pipelined_is_tried_without_in_th
     EXPECT_EQ(busy.connects, 1u);
     EXPECT_EQ(second.connects, 2u);
     EXPECT_EQ(second.received.size(), 1u);
-    EXPECT_EQ(world.count("deferred"), 0u);
+    EXPECT_EQ(world.count<events::Deferred>(), 0u);
 }
 
 TEST(Keywords, a_host_that_hangs_up_at_bdat_gets_the_message_with_data) {
@@ -143,7 +143,7 @@ TEST(Keywords, a_large_message_at_whose_first_piece_the_host_hangs_up_goes_at_on
     world.send(mail);
     world.run_for(5s);
     EXPECT_EQ(server.received.size(), 1u);
-    EXPECT_EQ(world.count("in doubt"), 0u);
+    EXPECT_EQ(world.count<events::InDoubt>(), 0u);
 }
 
 TEST(Keywords, a_mailbox_at_which_the_host_hangs_up_is_not_charged_to_its_keywords) {
@@ -273,7 +273,7 @@ TEST(Keywords, another_host_is_asked_before_a_message_waits_for_8bitmime) {
     send_8bit(world);
     world.run_for(1s);
     EXPECT_EQ(world.server("192.0.2.4").received.size(), 1u);
-    EXPECT_EQ(world.count("deferred"), 0u);
+    EXPECT_EQ(world.count<events::Deferred>(), 0u);
 }
 
 TEST(Keywords, a_greylisting_front_end_that_knows_no_keyword_only_defers) {
@@ -284,7 +284,7 @@ TEST(Keywords, a_greylisting_front_end_that_knows_no_keyword_only_defers) {
     world.run_for(25min);
     EXPECT_TRUE(server.received.empty());
     EXPECT_TRUE(world.reports.empty());
-    EXPECT_EQ(world.count("destination down"), 0u);
+    EXPECT_EQ(world.count<events::DestinationDown>(), 0u);
     server.extensions = {"8BITMIME"};
     world.run_for(1h);
     EXPECT_EQ(server.received.size(), 1u);
@@ -314,7 +314,7 @@ TEST(Keywords, a_recipient_that_alone_needs_smtputf8_waits_alone) {
     world.run_for(1s);
     ASSERT_EQ(server.received.size(), 1u);
     EXPECT_EQ(server.received[0].recipients, std::vector<std::string>{"bob@them.example"});
-    EXPECT_EQ(world.count("deferred j\u00fcrgen@them.example"), 1u);
+    EXPECT_EQ(world.count<events::Deferred>("j\u00fcrgen@them.example"), 1u);
     server.extensions.emplace_back("SMTPUTF8");
     world.run_for(2min);
     EXPECT_EQ(server.received.size(), 2u);

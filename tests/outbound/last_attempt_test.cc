@@ -54,8 +54,8 @@ TEST_F(LastAttempt, of_mailboxes_that_break_the_session_together_is_soon_whateve
     world.manager().load(
         queue::to_queued({message, std::vector<queue::RecipientState>(2, {.attempts = 20})}));
     world.run_for(20min);
-    EXPECT_EQ(world.count("expired a@them.example"), 1u);
-    EXPECT_EQ(world.count("expired b@them.example"), 1u);
+    EXPECT_EQ(world.events.count<events::Expired>("a@them.example"), 1u);
+    EXPECT_EQ(world.events.count<events::Expired>("b@them.example"), 1u);
 }
 
 TEST_F(LastAttempt, after_six_days_off_old_mail_is_delivered) {
@@ -85,10 +85,10 @@ TEST_F(LastAttempt, a_mailbox_that_breaks_the_session_does_not_return_the_mail_o
             fresh.store.add(message);
             fresh.manager().load(queue::to_queued({message, {}}));
             fresh.run_for(5min);
-            EXPECT_EQ(fresh.count("delivered a@them.example"), 1u);
-            EXPECT_EQ(fresh.count("delivered b@them.example"), 1u);
-            EXPECT_EQ(fresh.count("expired ceo@them.example"), 1u);
-            EXPECT_EQ(fresh.count("expired"), 1u);
+            EXPECT_EQ(fresh.count<events::Delivered>("a@them.example"), 1u);
+            EXPECT_EQ(fresh.count<events::Delivered>("b@them.example"), 1u);
+            EXPECT_EQ(fresh.count<events::Expired>("ceo@them.example"), 1u);
+            EXPECT_EQ(fresh.count<events::Expired>(), 1u);
         }
     }
 }
@@ -118,14 +118,14 @@ TEST_F(LastAttempt, after_six_days_off_old_mail_expires_with_the_failure_of_one_
         server.is_refusing = server.is_hanging = false;
         server.reply = nullptr;
         row.arrange();
-        const auto expired = world.count("expired");
+        const auto expired = world.count<events::Expired>();
         const auto tried = world.connector.tried.size() + world.resolver.asked.size();
         const auto id = load_old();
         world.run_for(1ms);
-        EXPECT_EQ(world.count("expired"), expired) << "it was not tried yet";
+        EXPECT_EQ(world.count<events::Expired>(), expired) << "it was not tried yet";
         world.run_for(row.within);
         EXPECT_GT(world.connector.tried.size() + world.resolver.asked.size(), tried);
-        EXPECT_EQ(world.count("expired"), expired + 1);
+        EXPECT_EQ(world.count<events::Expired>(), expired + 1);
         EXPECT_FALSE(world.store.kept.contains(id));
         world.restart();
     }
@@ -135,7 +135,7 @@ TEST_F(LastAttempt, all_that_waits_for_one_destination_expires_with_one_attempt_
     world.serve("them.example").is_refusing = true;
     for (int i = 0; i < 300; ++i) load_old();
     world.run_for(3min);
-    EXPECT_EQ(world.count("expired"), 300u);
+    EXPECT_EQ(world.count<events::Expired>(), 300u);
     EXPECT_LE(world.connector.tried.size(), 10u) << "no storm";
 }
 
@@ -147,7 +147,7 @@ TEST_F(LastAttempt, what_could_not_be_tried_for_its_limits_waits_for_its_turn) {
     EXPECT_EQ(server.received.size(), 4u);
     world.run_for(1h);
     EXPECT_EQ(server.received.size(), 5u);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
 }
 
 TEST_F(LastAttempt, what_a_former_process_found_down_is_probed_before_its_mail_expires) {
@@ -164,7 +164,7 @@ TEST_F(LastAttempt, what_a_former_process_found_down_is_probed_before_its_mail_e
     load_old();
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
 }
 
 TEST_F(LastAttempt, a_clock_that_leaps_ten_days_ahead_returns_nothing_that_can_be_delivered) {
@@ -182,8 +182,9 @@ TEST_F(LastAttempt, a_clock_that_leaps_ten_days_ahead_returns_nothing_that_can_b
     world.run_for(2min);
     EXPECT_EQ(good.received.size(), 1u);
     EXPECT_EQ(world.server("192.0.2.3").received.size(), 1u);
-    EXPECT_EQ(world.count("expired"), 1u);
-    EXPECT_EQ(world.count("expired eve@others.example"), 1u) << "tried once more, and put off";
+    EXPECT_EQ(world.count<events::Expired>(), 1u);
+    EXPECT_EQ(world.count<events::Expired>("eve@others.example"), 1u)
+        << "tried once more, and put off";
 }
 
 // A connection that is cut because its time has leapt past was no attempt, whatever the host had
@@ -202,7 +203,7 @@ TEST_F(LastAttempt, a_deadline_that_passes_with_the_leap_is_no_attempt) {
         world.agenda.leap(10 * 24h);
         world.run_for(10min);
         EXPECT_EQ(server.received.size(), 2u);
-        EXPECT_EQ(world.count("expired"), 0u);
+        EXPECT_EQ(world.count<events::Expired>(), 0u);
         world.restart();
     }
 }
@@ -212,7 +213,7 @@ TEST_F(LastAttempt, mail_to_be_given_back_by_a_time_is_given_back_then) {
     load_old("bob@them.example", "ann@office.example",
              {.deliver_by = {ByMode::give_back, false, world.agenda.now() - 5 * 24h}});
     world.run_for(1s);
-    EXPECT_EQ(world.count("expired"), 1u);
+    EXPECT_EQ(world.count<events::Expired>(), 1u);
     ASSERT_EQ(world.reports.size(), 1u);
     EXPECT_EQ(world.reports[0].outcomes[0].attempts, 1u) << "and no more is claimed";
 }
@@ -224,7 +225,7 @@ TEST_F(LastAttempt, mail_whose_first_look_up_outlasts_its_lifetime_is_tried) {
     world.send();
     world.run_for(2h + 1min);
     EXPECT_EQ(server.received.size(), 1u);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
 }
 
 TEST_F(LastAttempt, held_mail_waits_for_its_release_and_is_tried_then) {
@@ -232,7 +233,7 @@ TEST_F(LastAttempt, held_mail_waits_for_its_release_and_is_tried_then) {
     const auto id = load_old();
     EXPECT_EQ(world.manager().hold(id), 1u);
     world.run_for(30 * 24h);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
     EXPECT_EQ(world.manager().check(), "");
     EXPECT_EQ(world.manager().release(id), 1u);
     world.run_for(1s);

@@ -60,7 +60,7 @@ TEST(Ledger, notify_decides_who_hears_of_what) {
         const auto id = world.send({.from = row.from, .notify = row.notify});
         world.run_for(1s);
         EXPECT_EQ(world.reports.size(), row.hears_of_failure ? 1u : 0u) << int{row.notify};
-        EXPECT_EQ(world.count("report dropped"), row.hears_of_failure ? 0u : 1u);
+        EXPECT_EQ(world.count<events::ReportDropped>(), row.hears_of_failure ? 0u : 1u);
         EXPECT_FALSE(world.store.kept.contains(id)) << int{row.notify};
     }
 }
@@ -72,7 +72,7 @@ TEST(Ledger, a_double_bounce_is_dropped_with_an_event) {
     world.send();
     world.run_for(1s);
     EXPECT_EQ(world.reports.size(), 1u);
-    EXPECT_EQ(world.count("report dropped ann@office.example null sender"), 1u);
+    EXPECT_EQ(world.count<events::ReportDropped>("ann@office.example null sender"), 1u);
     EXPECT_TRUE(world.store.kept.empty());
 }
 
@@ -185,7 +185,7 @@ TEST(Ledger, a_failure_waits_a_minute_for_others_while_a_recipient_is_only_waiti
     world.send({.to = {"gone@them.example", "later@them.example", "x@nowhere.example"}});
     world.run_for(59s);
     EXPECT_TRUE(world.reports.empty());
-    EXPECT_EQ(world.count("failed"), 2u);
+    EXPECT_EQ(world.count<events::Failed>(), 2u);
     world.run_for(2s);
     ASSERT_EQ(world.reports.size(), 1u);
     EXPECT_EQ(world.reports[0].outcomes.size(), 2u);
@@ -232,9 +232,10 @@ TEST(Ledger, what_was_given_up_and_not_reported_is_reported_after_a_restart_and_
         world.settings.routes = {
             {.domain = "off.example", .hosts = {{"192.0.2.7", 25}}, .lifetime = 24h}};
         const auto id = world.send({.to = {"bob@them.example", "ann@off.example"}});
-        for (int i = 0; i < 2000 && !world.has("failed") && !world.has("expired"); ++i)
+        for (int i = 0; i < 2000 && !world.has<events::Failed>() && !world.has<events::Expired>();
+             ++i)
             world.run_for(10s);
-        ASSERT_TRUE(world.has(is_permanent ? "failed" : "expired"));
+        ASSERT_TRUE(is_permanent ? world.has<events::Failed>() : world.has<events::Expired>());
         EXPECT_TRUE(world.reports.empty()) << "ann waits for a server that is down";
         const auto kept = world.store.kept.at(id);
         EXPECT_EQ(kept.states[0].phase, queue::RecipientPhase::pending);

@@ -59,7 +59,7 @@ TEST(Lines, what_waits_for_a_domain_that_takes_no_mail_any_more_has_failed) {
     world.run_for(10min);
     world.resolver.set_mx("them.example", {""});
     world.run_for(3h);
-    EXPECT_EQ(world.count("failed bob@them.example 5.1.10"), 5u);
+    EXPECT_EQ(world.count<events::Failed>("bob@them.example 5.1.10"), 5u);
     EXPECT_EQ(world.manager().counters().messages, 0u);
 }
 
@@ -70,7 +70,7 @@ TEST(Lines, a_delivery_under_way_while_its_route_changes_goes_the_new_way_next) 
     world.server("10.0.0.1").is_hanging = true;
     for (int i = 0; i < 20; ++i) world.send();
     world.run_for(10min);
-    ASSERT_EQ(world.count("down"), 1u);
+    ASSERT_EQ(world.count<events::DestinationDown>(), 1u);
     const auto probe = world.manager().destinations("10.0.0.1:25").at(0).next_probe;
     ASSERT_TRUE(probe);
     world.run_until(*probe + 5s);

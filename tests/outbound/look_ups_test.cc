@@ -74,10 +74,10 @@ TEST_F(LongLookUps, hold_no_connection) {
     world.serve("good.example", "192.0.2.100");
     world.send({.to = {"ann@good.example"}});
     world.run_for(12s);
-    EXPECT_TRUE(world.has("delivered ann@good.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("ann@good.example"));
     EXPECT_EQ(world.manager().check(), "");
     world.run_for(90s);
-    EXPECT_EQ(world.count("host failed"), 10u) << "and each ends in its time";
+    EXPECT_EQ(world.count<events::HostFailed>(), 10u) << "and each ends in its time";
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -87,10 +87,10 @@ TEST_F(LongLookUps, are_made_once_for_all_mail_of_a_destination) {
     for (int i = 0; i < 50; ++i) world.send({.to = {"bob@them.example"}});
     world.run_for(29s);
     EXPECT_EQ(world.manager().check(), "");
-    EXPECT_EQ(world.count("delivered"), 0u);
+    EXPECT_EQ(world.count<events::Delivered>(), 0u);
     EXPECT_EQ(world.manager().find(50)->recipients.at(0).reason, WaitReason::dns_answer);
     world.run_for(31s);
-    EXPECT_EQ(world.count("delivered"), 50u);
+    EXPECT_EQ(world.count<events::Delivered>(), 50u);
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -123,10 +123,10 @@ TEST_F(LongLookUps, go_on_to_the_next_host_when_they_fail) {
     world.serve("good.example", "192.0.2.2");
     world.send({.to = {"ann@good.example"}});
     world.run_for(10s);
-    EXPECT_TRUE(world.has("delivered ann@good.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("ann@good.example"));
     world.run_for(112s);
-    EXPECT_TRUE(world.has("delivered bob@them.example"));
-    EXPECT_EQ(world.count("deferred"), 0u);
+    EXPECT_TRUE(world.has<events::Delivered>("bob@them.example"));
+    EXPECT_EQ(world.count<events::Deferred>(), 0u);
 }
 
 // Two in ten minutes are one each five, from the first one on.
@@ -146,7 +146,7 @@ TEST_F(LongLookUps, of_many_hosts_one_after_the_other_hold_none_either) {
     world.serve("good.example", "192.0.2.100");
     world.send({.to = {"ann@good.example"}});
     world.run_for(10s);
-    EXPECT_TRUE(world.has("delivered ann@good.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("ann@good.example"));
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -178,13 +178,13 @@ TEST_F(LongLookUps, wait_for_their_turn_if_no_connection_is_left) {
     busy.reply = world::always(".", "hang");
     world.send({.to = {"ann@busy.example"}});
     world.run_for(40s);
-    EXPECT_FALSE(world.has("delivered bob@them.example"));
+    EXPECT_FALSE(world.has<events::Delivered>("bob@them.example"));
     EXPECT_EQ(world.manager().check(), "");
     EXPECT_EQ(world.connector.in_use_total, 1u);
     busy.reply = nullptr;
     world.run_for(1h);
-    EXPECT_TRUE(world.has("delivered ann@busy.example"));
-    EXPECT_TRUE(world.has("delivered bob@them.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("ann@busy.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("bob@them.example"));
     EXPECT_EQ(world.manager().check(), "");
 }
 

@@ -36,14 +36,14 @@ TEST(ManyRecipients, the_store_is_told_of_those_who_were_answered_only) {
     World world;
     const auto id = world.send(mail_to_domains(world, count, "450 4.2.1 later"));
     world.run_for(20s);
-    ASSERT_EQ(world.count("deferred"), count);
+    ASSERT_EQ(world.count<events::Deferred>(), count);
     EXPECT_LE(world.store.states_written, count);
     for (const auto& state : world.store.kept.at(id).states) {
         EXPECT_EQ(state.attempts, 1);
         EXPECT_EQ(state.last_error.text, "4.2.1 later");
     }
     world.run_for(1h);
-    EXPECT_LE(world.store.states_written, world.count("deferred"));
+    EXPECT_LE(world.store.states_written, world.count<events::Deferred>());
 }
 
 TEST(ManyRecipients, of_whom_some_have_failed_are_told_of_with_the_report) {
@@ -54,8 +54,8 @@ TEST(ManyRecipients, of_whom_some_have_failed_are_told_of_with_the_report) {
         world.server(address).reply = world::always("RCPT", "550 5.1.1 nobody");
     const auto id = world.send(mail);
     world.run_for(11min);  // the report waits for others, ten minutes at most
-    ASSERT_GE(world.count("deferred"), count - 2);
-    ASSERT_EQ(world.count("failed bob@"), 2u);
+    ASSERT_GE(world.count<events::Deferred>(), count - 2);
+    ASSERT_EQ(world.count<events::Failed>("bob@"), 2u);
     const auto& states = world.store.kept.at(id).states;
     for (std::size_t i = 0; i < count; ++i) {
         const bool has_failed = i == 7 || i == 8;
@@ -73,10 +73,10 @@ TEST(ManyRecipients, share_one_reading_of_the_message) {
     world.store.reads = 0;
     load(world, id);
     world.run_for(20s);
-    EXPECT_EQ(world.count("deferred"), count);
+    EXPECT_EQ(world.count<events::Deferred>(), count);
     EXPECT_EQ(world.store.reads, 1);
     world.run_for(1h);
-    EXPECT_GE(world.count("deferred"), 2 * count);
+    EXPECT_GE(world.count<events::Deferred>(), 2 * count);
     EXPECT_EQ(world.store.reads, 1) << "some of so many are always about to be tried";
 }
 
@@ -96,7 +96,7 @@ TEST(ManyRecipients, waiting_without_memory_are_read_for_together) {
     world.store.reads = 0;
     load(world, id);
     world.run_for(20s);
-    EXPECT_EQ(world.count("deferred"), 20u);
+    EXPECT_EQ(world.count<events::Deferred>(), 20u);
     EXPECT_LT(world.store.reads, 10) << "those who ask while it is read get the same";
 }
 
@@ -129,8 +129,8 @@ TEST(ManyRecipients, may_have_as_many_reports_under_way) {
     mail.is_large = true;
     const auto id = world.send(mail);
     world.run_for(10min);
-    EXPECT_EQ(world.count("delivered"), count);
-    EXPECT_EQ(std::ranges::count(world.events, "completed " + std::to_string(id)), 1);
+    EXPECT_EQ(world.count<events::Delivered>(), count);
+    EXPECT_EQ(world.events.count_exact<events::Completed>(std::to_string(id)), 1u);
     EXPECT_FALSE(world.store.kept.contains(id));
     std::size_t told_of = 0;
     for (const auto& report : world.reports) told_of += report.outcomes.size();

@@ -24,7 +24,7 @@ TEST(QueueManager, delivers_by_mx_and_finishes_the_message_in_the_store) {
     EXPECT_EQ(server.received[0].recipients, std::vector<std::string>{"bob@them.example"});
     EXPECT_EQ(server.received[0].body, "Subject: hello\r\n\r\nhello\r\n");
     EXPECT_EQ(world.store.calls, std::vector<std::string>{"finish " + std::to_string(id)});
-    EXPECT_EQ(world.count("delivered bob@them.example"), 1u);
+    EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 1u);
     EXPECT_EQ(world.manager().counters().messages, 0u);
     EXPECT_EQ(world.manager().counters().body_bytes_in_memory, 0u);
     EXPECT_EQ(world.store.reads, 0) << "it was in RAM";
@@ -241,11 +241,11 @@ TEST(QueueManager, recipients_that_were_too_many_go_in_the_next_transaction_at_o
         world.send(mail);
         world.run_for(2s);
         if (reply.starts_with("450")) {
-            EXPECT_EQ(world.count("deferred"), 3u);
+            EXPECT_EQ(world.count<events::Deferred>(), 3u);
             continue;
         }
-        EXPECT_EQ(world.count("delivered"), 5u) << reply;
-        EXPECT_FALSE(world.has("deferred")) << reply;
+        EXPECT_EQ(world.count<events::Delivered>(), 5u) << reply;
+        EXPECT_FALSE(world.has<events::Deferred>()) << reply;
         EXPECT_EQ(server.received.size(), 3u) << reply;
     }
 }
@@ -258,7 +258,7 @@ TEST(QueueManager, a_first_recipient_that_is_too_many_waits) {
     };
     world.send();
     world.run_for(2s);
-    EXPECT_EQ(world.count("deferred"), 1u);
+    EXPECT_EQ(world.count<events::Deferred>(), 1u);
 }
 
 TEST(QueueManager, tries_address_by_address_and_host_by_host) {
@@ -274,7 +274,7 @@ TEST(QueueManager, tries_address_by_address_and_host_by_host) {
     EXPECT_EQ(last.received.size(), 1u);
     EXPECT_EQ(world.connector.tried.size(), 3u);
     EXPECT_EQ(world.connector.tried.back(), "192.0.2.3:25");
-    EXPECT_EQ(world.count("postponed"), 0u);
+    EXPECT_EQ(world.count<events::Postponed>(), 0u);
 }
 
 TEST(QueueManager, tries_only_so_many_addresses_in_an_attempt) {
@@ -302,7 +302,7 @@ TEST(QueueManager, a_host_that_turns_us_away_sends_us_to_the_next_one) {
         world.send();
         world.run_for(1s);
         EXPECT_EQ(world.server("192.0.2.2").received.size(), 1u) << stage;
-        EXPECT_EQ(world.count("deferred"), 0u) << stage;
+        EXPECT_EQ(world.count<events::Deferred>(), 0u) << stage;
     }
 }
 
@@ -347,7 +347,7 @@ TEST(QueueManager, a_recipient_served_at_one_host_is_not_offered_to_the_next) {
     ASSERT_EQ(world.server("192.0.2.2").received.size(), 1u);
     EXPECT_EQ(world.server("192.0.2.2").received[0].recipients,
               std::vector<std::string>{"bob@them.example"});
-    EXPECT_EQ(world.count("failed gone@them.example 5.1.1"), 1u);
+    EXPECT_EQ(world.count<events::Failed>("gone@them.example 5.1.1"), 1u);
 }
 
 TEST(QueueManager, a_domain_that_does_not_exist_fails_at_once) {
@@ -355,7 +355,7 @@ TEST(QueueManager, a_domain_that_does_not_exist_fails_at_once) {
     world.serve("office.example", "192.0.2.9");
     world.send({.to = {"bob@nowhere.example"}});
     world.run_for(1s);
-    EXPECT_EQ(world.count("failed bob@nowhere.example 5.1.2"), 1u);
+    EXPECT_EQ(world.count<events::Failed>("bob@nowhere.example 5.1.2"), 1u);
     ASSERT_EQ(world.reports.size(), 1u);
     EXPECT_EQ(world.server("192.0.2.9").received.size(), 1u) << "the report";
 }
@@ -367,9 +367,9 @@ TEST(QueueManager, hosts_that_all_do_not_exist_fail_the_message_by_mx_but_wait_b
     world.send();
     world.send({.from = "x@other.example", .to = {"ann@office.example"}});
     world.run_for(1s);
-    EXPECT_EQ(world.count("failed bob@them.example 5.4.4"), 1u);
-    EXPECT_EQ(world.count("failed ann@office.example"), 0u);
-    EXPECT_TRUE(world.has("down mistyped.lan:25"));
+    EXPECT_EQ(world.count<events::Failed>("bob@them.example 5.4.4"), 1u);
+    EXPECT_EQ(world.count<events::Failed>("ann@office.example"), 0u);
+    EXPECT_TRUE(world.has<events::DestinationDown>("mistyped.lan:25"));
 }
 
 TEST(QueueManager, reuses_a_connection_up_to_its_limit_and_closes_it_when_idle) {
@@ -404,8 +404,8 @@ TEST(QueueManager, a_kept_connection_that_was_gone_costs_nothing) {
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 2u);
     EXPECT_EQ(server.connects, 2u);
-    EXPECT_EQ(world.count("postponed"), 0u);
-    EXPECT_EQ(world.count("down"), 0u);
+    EXPECT_EQ(world.count<events::Postponed>(), 0u);
+    EXPECT_EQ(world.count<events::DestinationDown>(), 0u);
 }
 
 TEST(QueueManager, a_host_that_defers_on_a_kept_connection_sends_us_to_the_next_one) {
@@ -520,9 +520,9 @@ TEST(QueueManager, a_body_that_cannot_be_read_is_tried_again_later_and_never_sen
     world.send({.body = std::string(300'000, 'x') + "\r\n", .is_large = true});
     world.run_for(5s);
     EXPECT_TRUE(server.received.empty());
-    EXPECT_EQ(world.count("unreadable"), 1u);
-    EXPECT_EQ(world.count("postponed"), 1u);
-    EXPECT_EQ(world.count("deferred"), 0u) << "nobody has answered";
+    EXPECT_EQ(world.count<events::Unreadable>(), 1u);
+    EXPECT_EQ(world.count<events::Postponed>(), 1u);
+    EXPECT_EQ(world.count<events::Deferred>(), 0u) << "nobody has answered";
     world.store.body_read_error = false;
     world.run_for(2min);
     EXPECT_EQ(server.received.size(), 1u);
@@ -558,8 +558,8 @@ TEST(QueueManager, a_message_whose_body_is_damaged_fails_for_all_with_one_report
         world.store.body_damage = damaged_at;
         world.run_for(10s);
         EXPECT_TRUE(server.received.empty());
-        EXPECT_EQ(world.count("unreadable " + std::to_string(id)), 1u);
-        EXPECT_EQ(world.count("postponed b@them"), 0u);
+        EXPECT_EQ(world.count<events::Unreadable>(std::to_string(id)), 1u);
+        EXPECT_EQ(world.count<events::Postponed>("b@them"), 0u);
         ASSERT_EQ(world.reports.size(), 1u);
         const auto& report = world.reports[0];
         EXPECT_EQ(report.kind, ReportKind::failure);
@@ -586,7 +586,7 @@ TEST(QueueManager, a_damaged_message_of_the_null_sender_is_done_without_a_report
     world.store.body_damage = 290'000;
     world.run_for(10s);
     EXPECT_TRUE(world.reports.empty());
-    EXPECT_EQ(world.count("report dropped"), 1u);
+    EXPECT_EQ(world.count<events::ReportDropped>(), 1u);
     EXPECT_FALSE(world.store.kept.contains(id));
     EXPECT_EQ(world.manager().counters().messages, 0u);
 }
@@ -599,7 +599,7 @@ TEST(QueueManager, the_sender_of_a_message_whose_envelope_is_damaged_is_told) {
     const auto id = world.send();
     world.store.read_error = {queue::StoreError::Kind::corrupt, "checksum"};
     world.run_for(1s);
-    EXPECT_TRUE(world.has("unreadable " + std::to_string(id)));
+    EXPECT_TRUE(world.has<events::Unreadable>(std::to_string(id)));
     ASSERT_EQ(world.reports.size(), 1u);
     ASSERT_EQ(world.reports[0].outcomes.size(), 1u);
     EXPECT_EQ(world.reports[0].outcomes[0].error.status, (EnhancedStatus{5, 3, 0}));
@@ -620,8 +620,8 @@ TEST(QueueManager, a_message_that_the_store_does_not_find_is_told_of_and_tried_a
     const auto id = world.send();
     world.store.read_error = {queue::StoreError::Kind::not_found, "no such message"};
     world.run_for(1h);
-    EXPECT_GE(world.count("unreadable " + std::to_string(id)), 2u);
-    EXPECT_LE(world.count("unreadable " + std::to_string(id)), 20u) << "with growing pauses";
+    EXPECT_GE(world.count<events::Unreadable>(std::to_string(id)), 2u);
+    EXPECT_LE(world.count<events::Unreadable>(std::to_string(id)), 20u) << "with growing pauses";
     EXPECT_EQ(world.manager().counters().messages, 1u);
     EXPECT_TRUE(world.store.kept.contains(id));
     world.store.read_error.reset();
@@ -718,7 +718,7 @@ TEST(QueueManager, drains_what_is_past_its_final_dot_and_nothing_else) {
     EXPECT_EQ(quick.connects, 1u);
     world.run_for(11min);
     EXPECT_TRUE(world.manager().is_idle());
-    EXPECT_EQ(world.count("in doubt b@quick.example"), 1u);
+    EXPECT_EQ(world.count<events::InDoubt>("b@quick.example"), 1u);
     EXPECT_TRUE(world.store.kept.contains(early));
     EXPECT_EQ(world.store.kept.at(early).states[0].attempts, 0);
 }
@@ -733,7 +733,7 @@ TEST(QueueManager, what_a_stop_cuts_off_past_its_final_dot_is_in_doubt_in_the_st
     ASSERT_FALSE(world.manager().is_idle());
     world.manager().cut();
     EXPECT_TRUE(world.manager().is_idle());
-    EXPECT_EQ(world.count("in doubt"), 2u);
+    EXPECT_EQ(world.count<events::InDoubt>(), 2u);
     for (const auto& state : world.store.kept.at(id).states) {
         EXPECT_TRUE(state.in_doubt);
         EXPECT_EQ(state.attempts, 1);

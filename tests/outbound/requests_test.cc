@@ -90,9 +90,9 @@ TEST(FutureRelease, the_lifetime_counts_from_it) {
     EXPECT_EQ(world.reports[0].kind, ReportKind::delay);
     EXPECT_EQ(world.reports[0].give_up_at, world.start + 26h);
     world.run_until(world.start + 26h - 1s);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
     world.run_for(2s);
-    EXPECT_EQ(world.count("expired"), 1u);
+    EXPECT_EQ(world.count<events::Expired>(), 1u);
 }
 
 TEST(FutureRelease, flush_leaves_it_alone_and_release_lets_it_go) {
@@ -230,7 +230,7 @@ TEST(DeliverBy, an_answer_that_comes_too_late_is_quoted_and_the_status_is_of_the
     EXPECT_EQ(error.reply_code, 450);
     EXPECT_EQ(error.text, "4.2.1 mailbox busy");
     EXPECT_EQ(to_string(error.status), "5.4.7");
-    EXPECT_TRUE(world.has("expired"));
+    EXPECT_TRUE(world.has<events::Expired>());
 }
 
 TEST(DeliverBy, a_refusal_for_good_keeps_its_own_status) {
@@ -259,7 +259,7 @@ TEST(DeliverBy, with_return_nothing_goes_to_a_server_that_does_not_know_it) {
         world.send({.requests = by(ByMode::give_back, world.start + 600s)});
         world.run_for(5s);
         EXPECT_EQ(server.received.size(), row.goes ? 1u : 0u) << row.extension.value_or("none");
-        EXPECT_EQ(world.has("failed bob@them.example 5.4.7"), !row.goes);
+        EXPECT_EQ(world.has<events::Failed>("bob@them.example 5.4.7"), !row.goes);
         EXPECT_EQ(world.reports.size(), row.goes ? 0u : 1u);
     }
 }

@@ -79,7 +79,7 @@ TEST(Retry, a_delivered_recipient_is_never_tried_again) {
     world.run_for(1h);
     EXPECT_EQ(server.received.size(), 1u);
     EXPECT_EQ(world.store.kept.at(id).states[1].phase, queue::RecipientPhase::delivered);
-    EXPECT_EQ(world.count("delivered bob@them.example"), 1u);
+    EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 1u);
 }
 
 TEST(Retry, gives_up_at_the_end_of_its_lifetime_with_a_last_attempt_just_before) {
@@ -95,10 +95,10 @@ TEST(Retry, gives_up_at_the_end_of_its_lifetime_with_a_last_attempt_just_before)
     world.settings.retry.delay_notices.clear();
     const auto id = world.send();
     world.run_for(5 * 24h - 1s);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
     EXPECT_GE(last, 5 * 24h - 61s) << "the last retry is clipped to just before the expiry";
     world.run_for(2s);
-    EXPECT_EQ(world.count("expired"), 1u);
+    EXPECT_EQ(world.count<events::Expired>(), 1u);
     ASSERT_EQ(world.reports.size(), 1u);
     EXPECT_EQ(world.reports[0].outcomes[0].error.reply_code, 450) << "the remote's last words";
     EXPECT_TRUE(world.reports[0].outcomes[0].has_expired);
@@ -117,11 +117,11 @@ TEST(Retry, a_bounce_lives_shorter_and_a_route_may_have_its_own_lifetime) {
     world.send({.to = {"bob@branch.example"}});
     world.send({.from = "", .to = {"null@branch.example"}});
     world.run_for(2 * 24h + 1s);
-    EXPECT_EQ(world.count("expired"), 1u);
+    EXPECT_EQ(world.count<events::Expired>(), 1u);
     world.run_for(27 * 24h);
-    EXPECT_EQ(world.count("expired"), 1u);
+    EXPECT_EQ(world.count<events::Expired>(), 1u);
     world.run_for(1 * 24h);
-    EXPECT_EQ(world.count("expired"), 3u);
+    EXPECT_EQ(world.count<events::Expired>(), 3u);
 }
 
 // A second of time in each state in which mail can be; the expiry comes in all of them.
@@ -161,9 +161,9 @@ TEST(Retry, expires_whatever_it_waits_for) {
             EXPECT_EQ(world.manager().hold(id), 1u);
         }
         world.run_for(6h - 1min - 1s);
-        EXPECT_EQ(world.count("expired"), 0u) << row.name;
+        EXPECT_EQ(world.count<events::Expired>(), 0u) << row.name;
         world.run_for(2min);
-        EXPECT_EQ(world.count("expired"), 1u) << row.name;
+        EXPECT_EQ(world.count<events::Expired>(), 1u) << row.name;
         EXPECT_FALSE(world.store.kept.contains(id)) << row.name;
         EXPECT_EQ(world.reports.size(), 1u) << row.name;
     }
@@ -178,7 +178,7 @@ TEST(Retry, a_destination_that_is_down_uses_up_no_attempts_and_gets_one_probe_at
     std::vector<queue::MessageId> ids;
     for (int i = 0; i < 50; ++i) ids.push_back(world.send());
     world.run_for(1h);
-    EXPECT_EQ(world.count("down 10.0.0.1:25"), 1u);
+    EXPECT_EQ(world.count<events::DestinationDown>("10.0.0.1:25"), 1u);
     const auto tried = world.connector.tried.size();
     EXPECT_LE(tried, 5u + 16u) << "at the start five at once, then one at a time";
     EXPECT_GE(tried, 5u + 10u);
@@ -191,7 +191,7 @@ TEST(Retry, a_destination_that_is_down_uses_up_no_attempts_and_gets_one_probe_at
     server.is_refusing = false;
     world.run_until(*view.next_probe + 2s);
     EXPECT_EQ(server.received.size(), 50u) << "the whole backlog, after one probe";
-    EXPECT_EQ(world.count("up 10.0.0.1:25"), 1u);
+    EXPECT_EQ(world.count<events::DestinationUp>("10.0.0.1:25"), 1u);
     EXPECT_LT(server.received.front().when, server.received.back().when);
 }
 
@@ -263,7 +263,7 @@ TEST(Retry, a_message_at_which_the_host_hangs_up_is_not_the_next_probe_too) {
     world.send({.to = {"poison@them.example"}});
     world.run_for(10min);
     for (int i = 0; i < 5; ++i) world.send();
-    ASSERT_EQ(world.count("down"), 1u);
+    ASSERT_EQ(world.count<events::DestinationDown>(), 1u);
     server.is_refusing = false;
     server.reply = always("RCPT TO:<poison@", "close");
     world.run_for(3h);
@@ -280,7 +280,7 @@ TEST(Retry, a_message_that_cannot_be_read_is_not_the_probe_again_and_again) {
     world.send();
     world.send();
     world.run_for(10min);
-    ASSERT_EQ(world.count("down"), 1u);
+    ASSERT_EQ(world.count<events::DestinationDown>(), 1u);
     const auto probe = world.manager().destinations("mx.them.example").at(0).next_probe;
     ASSERT_TRUE(probe);
     world.run_until(*probe - 1ms);
@@ -289,7 +289,7 @@ TEST(Retry, a_message_that_cannot_be_read_is_not_the_probe_again_and_again) {
     world.store.read_error = {queue::StoreError::Kind::broken, "input/output error"};
     world.run_for(10s);
     EXPECT_EQ(world.store.reads, 2) << "each once";
-    EXPECT_EQ(world.count("unreadable"), 2u);
+    EXPECT_EQ(world.count<events::Unreadable>(), 2u);
     EXPECT_EQ(attempts_of(world, 1), 0);
     world.store.read_error.reset();
     world.run_for(2h);
@@ -341,13 +341,13 @@ TEST(Retry, a_lost_reply_to_the_final_dot_is_in_doubt_and_tried_again) {
     };
     const auto id = world.send();
     world.run_for(1s);
-    EXPECT_EQ(world.count("in doubt bob@them.example"), 1u);
+    EXPECT_EQ(world.count<events::InDoubt>("bob@them.example"), 1u);
     EXPECT_TRUE(world.store.kept.at(id).states[0].in_doubt);
     EXPECT_EQ(world.manager().find(id)->recipients[0].state, ViewState::in_doubt);
     world.run_for(2min);
     EXPECT_EQ(server.received.size(), 2u);
     EXPECT_FALSE(world.store.kept.contains(id));
-    EXPECT_EQ(world.count("down"), 0u) << "the host had been up and willing";
+    EXPECT_EQ(world.count<events::DestinationDown>(), 0u) << "the host had been up and willing";
 }
 
 TEST(Retry, tells_the_sender_of_a_delay_once_an_age) {
@@ -426,9 +426,9 @@ TEST(Retry, a_shorter_lifetime_counts_for_what_is_queued_already) {
     settings.retry.lifetime = 2h;
     world.manager().reload(std::make_shared<const conf::Settings>(settings));
     world.run_for(1h - 1s);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
     world.run_for(2s);
-    EXPECT_EQ(world.count("expired"), 1u);
+    EXPECT_EQ(world.count<events::Expired>(), 1u);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ TEST_F(RouterTest, an_order_asks_the_dns_really_and_never_moves_the_next_look_up
     world.resolver.set_mx("them.example", {"mx.them.example"});
     world.manager().flush_domain("them.example");
     world.run_for(1s);
-    EXPECT_TRUE(world.has("delivered bob@them.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("bob@them.example"));
 }
 
 // It may have moved to other hosts.
@@ -102,9 +102,9 @@ TEST_F(RouterTest, a_look_up_under_way_never_delays_expiry) {
     world.serve("them.example");
     world.resolver.delay = 1h;
     world.run_for(10min - 2s);
-    EXPECT_FALSE(world.has("expired"));
+    EXPECT_FALSE(world.has<events::Expired>());
     world.run_for(2s);
-    EXPECT_TRUE(world.has("expired bob@them.example")) << "while the MX was asked for";
+    EXPECT_TRUE(world.has<events::Expired>("bob@them.example")) << "while the MX was asked for";
 }
 
 TEST_F(RouterTest, the_look_up_of_a_host_never_delays_expiry) {
@@ -115,11 +115,11 @@ TEST_F(RouterTest, the_look_up_of_a_host_never_delays_expiry) {
     world.server("192.0.2.1").is_refusing = false;
     world.resolver.host_delay = 1h;
     world.run_for(10min - 2s);
-    EXPECT_FALSE(world.has("expired"));
+    EXPECT_FALSE(world.has<events::Expired>());
     world.run_for(10s);
-    EXPECT_TRUE(world.has("expired bob@them.example"));
+    EXPECT_TRUE(world.has<events::Expired>("bob@them.example"));
     world.run_for(2h);
-    EXPECT_FALSE(world.has("delivered"));
+    EXPECT_FALSE(world.has<events::Delivered>());
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -148,7 +148,7 @@ TEST_F(RouterTest, no_room_for_a_look_up_is_no_failure_of_the_domain) {
     world.resolver.mx["them.example"] = world::FakeResolver::error("too many", overloaded);
     const auto id = world.send();
     world.run_for(5min);
-    EXPECT_FALSE(world.has("down"));
+    EXPECT_FALSE(world.has<events::DestinationDown>());
     const auto view = world.manager().find(id)->recipients.at(0);
     EXPECT_EQ(view.reason, WaitReason::dns_turn);
     EXPECT_FALSE(view.last_error);
@@ -157,7 +157,7 @@ TEST_F(RouterTest, no_room_for_a_look_up_is_no_failure_of_the_domain) {
     EXPECT_EQ(world.manager().check(), "");
     world.resolver.mx["them.example"] = known;
     world.run_for(15s);
-    EXPECT_TRUE(world.has("delivered bob@them.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("bob@them.example"));
 }
 
 TEST_F(RouterTest, an_answer_makes_room_for_the_next_domain_at_once) {
@@ -170,7 +170,7 @@ TEST_F(RouterTest, an_answer_makes_room_for_the_next_domain_at_once) {
     world.resolver.mx["them.example"] = known;
     world.send({.to = {"eve@us.example"}});
     world.run_for(1s);
-    EXPECT_TRUE(world.has("delivered bob@them.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("bob@them.example"));
 }
 
 TEST_F(RouterTest, mail_that_waits_for_room_expires_on_time) {
@@ -181,7 +181,7 @@ TEST_F(RouterTest, mail_that_waits_for_room_expires_on_time) {
     world.run_for(1s);
     world.resolver.mx["them.example"] = world::FakeResolver::error("too many", overloaded);
     world.run_for(10min);
-    EXPECT_TRUE(world.has("expired bob@them.example"));
+    EXPECT_TRUE(world.has<events::Expired>("bob@them.example"));
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -192,11 +192,11 @@ TEST_F(RouterTest, no_room_for_the_look_up_of_a_host_is_no_failure_of_the_host) 
         std::unexpected(dns::LookupError{overloaded, "too many"});
     world.send();
     world.run_for(1min);
-    EXPECT_FALSE(world.has("down"));
-    EXPECT_FALSE(world.has("host failed"));
+    EXPECT_FALSE(world.has<events::DestinationDown>());
+    EXPECT_FALSE(world.has<events::HostFailed>());
     world.resolver.hosts["mx.them.example"] = known;
     world.run_for(2s);
-    EXPECT_TRUE(world.has("delivered bob@them.example"));
+    EXPECT_TRUE(world.has<events::Delivered>("bob@them.example"));
 }
 
 // ---- Floods of mail for domains whose name servers are silent ----
@@ -260,7 +260,7 @@ TEST_F(SilentNameServers, of_55000_domains_none_is_down_that_was_not_silent) {
     EXPECT_EQ(world.manager().find(55'050)->recipients.at(0).reason, WaitReason::dns_turn);
     world.run_for(12min);
     EXPECT_EQ(server.received.size(), 100u);
-    EXPECT_EQ(world.count("down live"), 0u);
+    EXPECT_EQ(world.count<events::DestinationDown>("live"), 0u);
     EXPECT_EQ(world.manager().check(), "");
 }
 

@@ -135,9 +135,9 @@ TEST(SiteLimits, who_would_expire_before_the_next_connection_does_not_wait_for_i
     const auto id = world.send();
     world.run_until(world.start + 30min - 1s);
     EXPECT_EQ(world.manager().find(id)->recipients.at(0).state, ViewState::queued);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
     world.run_for(2s);
-    EXPECT_EQ(world.count("expired"), 1u);
+    EXPECT_EQ(world.count<events::Expired>(), 1u);
 }
 
 TEST(SiteLimits, a_second_transaction_of_an_attempt_counts_too) {
@@ -156,7 +156,7 @@ TEST(SiteLimits, a_second_transaction_of_an_attempt_counts_too) {
     EXPECT_EQ(second.connects, 0u);
     world.run_for(2s);
     EXPECT_EQ(second.received.size(), 1u);
-    EXPECT_FALSE(world.has("deferred"));
+    EXPECT_FALSE(world.has<events::Deferred>());
 }
 
 TEST(SiteLimits, a_reload_applies_new_ones_to_what_waits_already) {

@@ -167,10 +167,10 @@ TEST(Sources, that_are_refused_at_any_stage_hand_over_to_the_others) {
         world.run_for(10s);
         EXPECT_EQ(server.received.size(), 20u) << stage;
         for (const auto& each : server.received) EXPECT_EQ(each.source, "127.0.0.3") << stage;
-        EXPECT_EQ(world.count("suspended a"), 1u) << stage;
-        EXPECT_FALSE(world.has("failed")) << stage;
-        EXPECT_FALSE(world.has("deferred")) << stage;
-        EXPECT_FALSE(world.has("down")) << stage;
+        EXPECT_EQ(world.count<events::SourceSuspended>("a"), 1u) << stage;
+        EXPECT_FALSE(world.has<events::Failed>()) << stage;
+        EXPECT_FALSE(world.has<events::Deferred>()) << stage;
+        EXPECT_FALSE(world.has<events::DestinationDown>()) << stage;
         EXPECT_EQ(world.manager().check(), "") << stage;
     }
 }
@@ -212,8 +212,8 @@ TEST(Sources, when_all_are_refused_it_is_an_ordinary_failure) {
     server.reply = always("MAIL", blocked);
     world.send();
     world.run_for(10s);
-    EXPECT_EQ(world.count("suspended"), 1u);
-    EXPECT_TRUE(world.has("failed bob@them.example 5.7.1")) << "as if there were no pool";
+    EXPECT_EQ(world.count<events::SourceSuspended>(), 1u);
+    EXPECT_TRUE(world.has<events::Failed>("bob@them.example 5.7.1")) << "as if there were no pool";
     EXPECT_EQ(server.connects, 2u);
 }
 
@@ -223,8 +223,8 @@ TEST(Sources, without_a_pool_a_refusal_is_what_it_is) {
     server.reply = always("MAIL", blocked);
     world.send();
     world.run_for(1s);
-    EXPECT_TRUE(world.has("failed bob@them.example 5.7.1"));
-    EXPECT_FALSE(world.has("suspended"));
+    EXPECT_TRUE(world.has<events::Failed>("bob@them.example 5.7.1"));
+    EXPECT_FALSE(world.has<events::SourceSuspended>());
 }
 
 TEST(Sources, that_this_machine_does_not_have_are_not_the_other_sides_fault) {
@@ -235,8 +235,8 @@ TEST(Sources, that_this_machine_does_not_have_are_not_the_other_sides_fault) {
     for (int i = 0; i < 3; ++i) world.send();
     world.run_for(5s);
     EXPECT_EQ(server.received.size(), 3u);
-    EXPECT_TRUE(world.has("suspended a"));
-    EXPECT_FALSE(world.has("down"));
+    EXPECT_TRUE(world.has<events::SourceSuspended>("a"));
+    EXPECT_FALSE(world.has<events::DestinationDown>());
     const auto views = world.manager().destinations("mx.them.example from pool");
     ASSERT_EQ(views.size(), 1u);
     EXPECT_TRUE(views[0].unwell.empty());

@@ -30,10 +30,10 @@ conf::Route route() {
 
 // A message that is sent now is delivered within a second.
 void expect_prompt(World& world, const std::string& from) {
-    const auto before = world.count("delivered bob@them.example");
+    const auto before = world.count<events::Delivered>("bob@them.example");
     world.send({.from = from});
     world.run_for(1s);
-    EXPECT_EQ(world.count("delivered bob@them.example"), before + 1);
+    EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), before + 1);
 }
 
 WaitReason reason_of(World& world, queue::MessageId id) {
@@ -54,7 +54,7 @@ TEST(SuspectMailboxes, that_hang_leave_the_connections_to_other_mail) {
                 world.run_for(1s);
                 world.send({.from = from});
                 world.run_for(30s);
-                EXPECT_EQ(world.count("delivered bob"), has_answered ? 2u : 1u);
+                EXPECT_EQ(world.count<events::Delivered>("bob"), has_answered ? 2u : 1u);
                 for (int minute = 0; minute < 180; ++minute) {
                     expect_prompt(world, from);
                     world.run_for(1min);
@@ -62,7 +62,7 @@ TEST(SuspectMailboxes, that_hang_leave_the_connections_to_other_mail) {
                 EXPECT_EQ(world.manager().check(), "");
                 server.reply = {};
                 world.run_for(12h);
-                EXPECT_EQ(world.count("delivered ceo@them.example"), 30u);
+                EXPECT_EQ(world.count<events::Delivered>("ceo@them.example"), 30u);
                 EXPECT_EQ(world.manager().counters().messages, 0u);
             }
         }
@@ -80,16 +80,16 @@ TEST(SuspectMailboxes, those_who_share_a_message_with_them_do_not_wait) {
         std::vector<std::string> to = {"ceo@them.example", "cfo@them.example"};
         for (int i = 0; i < others; ++i)
             to.insert(to.begin() + 1, "u" + std::to_string(i) + "@them.example");
-        const auto before = world.count("delivered u");
+        const auto before = world.count<events::Delivered>("u");
         world.send({.to = to});
         world.run_for(1s);
-        EXPECT_EQ(world.count("delivered u"), before + static_cast<std::size_t>(others));
+        EXPECT_EQ(world.count<events::Delivered>("u"), before + static_cast<std::size_t>(others));
     }
     EXPECT_EQ(world.manager().check(), "");
     server.reply = {};
     world.run_for(12h);
     EXPECT_EQ(world.manager().counters().messages, 0u);
-    EXPECT_EQ(world.count("delivered c"), 6u);
+    EXPECT_EQ(world.count<events::Delivered>("c"), 6u);
 }
 
 TEST(SuspectMailboxes, are_tried_one_message_at_a_time) {
@@ -124,8 +124,8 @@ TEST(SuspectMailboxes, of_a_host_with_one_connection_do_not_have_every_turn) {
     for (int i = 0; i < 10; ++i) world.send({.to = {"ceo@them.example"}});
     for (int i = 0; i < 10; ++i) world.send();
     world.run_for(5min + 1s);
-    EXPECT_EQ(world.count("delivered bob@them.example"), 10u);
-    EXPECT_EQ(world.count("deferred ceo@them.example"), 1u);
+    EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 10u);
+    EXPECT_EQ(world.count<events::Deferred>("ceo@them.example"), 1u);
 }
 
 // More messages stand aside than are looked at in one go, and other mail never stops coming.
@@ -142,7 +142,7 @@ TEST(SuspectMailboxes, that_answer_again_get_all_their_mail) {
         world.send();
         world.run_for(1s);
     }
-    EXPECT_GE(world.count("delivered ceo@them.example"), 250u);
+    EXPECT_GE(world.count<events::Delivered>("ceo@them.example"), 250u);
     EXPECT_EQ(world.manager().check(), "");
 }
 

@@ -94,8 +94,8 @@ TEST(Trials, a_message_that_has_left_is_not_broken_off_whoever_waits) {
     world.settings.retry.delay_notices.clear();
     add_tarpits(world, 40, ".");
     world.run_for(11min);
-    EXPECT_EQ(world.count("in doubt"), 3u) << "one connection is for those that answer";
-    EXPECT_FALSE(world.has("down"));
+    EXPECT_EQ(world.count<events::InDoubt>(), 3u) << "one connection is for those that answer";
+    EXPECT_FALSE(world.has<events::DestinationDown>());
 }
 
 // The body has left, but was refused: what begins then is a trial as the first one was.
@@ -166,7 +166,7 @@ TEST(Trials, a_slow_host_has_all_its_time_when_nobody_waits_and_at_its_next_atte
     world.send({.to = {"bob@quick.example"}});
     world.run_for(5s);
     EXPECT_EQ(quick.received.size(), 1u) << "the slower one has made room";
-    EXPECT_EQ(world.count("down mx.slower.example"), 1u);
+    EXPECT_EQ(world.count<events::DestinationDown>("mx.slower.example"), 1u);
     world.run_for(5min);
     EXPECT_EQ(slower.received.size(), 1u);
 }
@@ -186,9 +186,9 @@ TEST(Trials, a_first_attempt_that_is_cut_is_not_the_last_of_old_mail) {
     world.run_for(1s);
     world.send({.to = {"bob@quick.example"}});
     world.run_for(5min);
-    EXPECT_EQ(world.count("down mx.slow.example"), 1u);
+    EXPECT_EQ(world.count<events::DestinationDown>("mx.slow.example"), 1u);
     EXPECT_EQ(slow.received.size(), 1u);
-    EXPECT_EQ(world.count("expired"), 0u);
+    EXPECT_EQ(world.count<events::Expired>(), 0u);
 }
 
 // Somebody begins to wait for the place of a probe whose thirty seconds were over minutes ago. That
@@ -208,7 +208,7 @@ TEST(Trials, a_probe_that_is_broken_off_late_does_not_prolong_the_life_of_mail) 
         if (i % alive == 0) world.send({.to = {"x@" + tarpit(0), "x@" + tarpit(1)}});
         world.send({.to = {"bob@dead.example"}});
         world.run_for(10min);
-        EXPECT_EQ(world.count("expired bob@dead.example"), i + 1 - std::min(i + 1, alive));
+        EXPECT_EQ(world.count<events::Expired>("bob@dead.example"), i + 1 - std::min(i + 1, alive));
     }
 }
 
@@ -240,7 +240,7 @@ TEST(Trials, who_was_silent_and_answers_again_is_found_by_its_probe) {
         server.reply = nullptr;
     }
     world.run_for(3h);
-    EXPECT_EQ(world.count("delivered"), 40u);
+    EXPECT_EQ(world.count<events::Delivered>(), 40u);
 }
 
 // One place for all that do not answer.
@@ -255,7 +255,7 @@ TEST(Trials, a_silent_host_does_not_keep_others_from_their_probes_for_long) {
         server.is_refusing = true;
         world.send({.to = {"bob@them.example"}});
         world.run_for(5h);
-        ASSERT_EQ(world.count("down mx.them.example"), 1u);
+        ASSERT_EQ(world.count<events::DestinationDown>("mx.them.example"), 1u);
         server.is_refusing = false;
         world.run_for(queue::mx_probes.interval_max * 11 / 10 + Trials::probe_patience + 1s);
         EXPECT_EQ(server.received.size(), 1u);
@@ -308,7 +308,7 @@ TEST(Trials, who_answers_all_the_time_leaves_others_their_turns) {
     world.send({.to = {"bob@fresh.example"}});
     world.run_for(3s);
     EXPECT_EQ(fresh.received.size(), 1u);
-    EXPECT_LT(world.count("delivered"), 2000u) << "the others are busy still";
+    EXPECT_LT(world.count<events::Delivered>(), 2000u) << "the others are busy still";
 }
 
 // The domains have one host in common, which takes a few connections and says nothing.
@@ -389,7 +389,7 @@ TEST(Trials, a_host_that_is_very_slow_to_answer_is_found_while_untried_ones_wait
         world.run_for(333ms);
     }
     EXPECT_EQ(slow.received.size(), 1u);
-    EXPECT_EQ(world.count("down mx.new"), 0u);
+    EXPECT_EQ(world.count<events::DestinationDown>("mx.new"), 0u);
 }
 
 TEST(Trials, say_what_they_wait_for) {

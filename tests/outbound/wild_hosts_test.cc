@@ -24,12 +24,12 @@ TEST(WildHosts, one_that_says_good_bye_right_behind_its_ehlo_is_asked_again_late
         world.run_for(5min);
         EXPECT_TRUE(server.received.empty());
         EXPECT_EQ(world.manager().check(), "");
-        EXPECT_TRUE(world.has("down mx.them.example")) << behind;
+        EXPECT_TRUE(world.has<events::DestinationDown>("mx.them.example")) << behind;
         EXPECT_LE(server.connects, 6u) << behind;
         server.reply = nullptr;
         world.run_for(6h);
         EXPECT_EQ(server.received.size(), 1u) << behind;
-        EXPECT_EQ(world.count("failed"), 0u);
+        EXPECT_EQ(world.count<events::Failed>(), 0u);
     }
 }
 
@@ -41,7 +41,7 @@ TEST(WildHosts, mail_for_one_that_never_gets_further_than_its_ehlo_expires) {
     server.reply = always("EHLO", "250 them.example\r\n421 4.3.2 too busy");
     world.send();
     world.run_for(24h + 1h);
-    EXPECT_EQ(world.count("expired"), 1u);
+    EXPECT_EQ(world.count<events::Expired>(), 1u);
     EXPECT_LE(server.connects, 60u);
 }
 
@@ -143,9 +143,9 @@ TEST(WildHosts, whatever_they_say_and_where_they_break_off_the_mail_goes_when_th
         world.run_for(3 * 24h);
         EXPECT_EQ(world.manager().check(), "");
         EXPECT_TRUE(world.store.kept.empty());
-        EXPECT_EQ(
-            world.count("delivered a@") + world.count("delivered b@") + world.count("failed "),
-            sent);
+        EXPECT_EQ(world.count<events::Delivered>("a@") + world.count<events::Delivered>("b@") +
+                      world.count<events::Failed>(),
+                  sent);
     }
 }
 

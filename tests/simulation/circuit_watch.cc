@@ -39,9 +39,10 @@ void CircuitWatch::start(mta::Instant now, const Hints& hints) {
     started_attempts_.clear();
 }
 
-void CircuitWatch::note(const DeliveryEvent& event) {
+void CircuitWatch::note(const mta::events::Event& event) {
+    using namespace mta::events;
     if (const auto* begun = std::get_if<AttemptStarted>(&event)) {
-        const std::string site(begun->destination);
+        const auto& site = begun->destination;
         if (down_.contains(site)) return;
         auto& attempts = started_attempts_[site];
         attempts.push_back(begun->id);

@@ -18,7 +18,7 @@ public:
 
     // Another process of the relay begins, with these hints from the last one.
     void start(mta::Instant now, const mta::outbound::Hints& hints);
-    void note(const mta::outbound::DeliveryEvent& event);
+    void note(const mta::events::Event& event);
     // Must be called after each turn.
     void check(const mta::outbound::QueueManager& manager);
 

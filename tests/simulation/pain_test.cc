@@ -17,6 +17,7 @@
 namespace pain {
 namespace {
 
+namespace events = mta::events;
 using namespace std::chrono_literals;
 using mta::Instant;
 using mta::Millis;
@@ -171,10 +172,10 @@ TEST(Pain, it_is_given_up_long_before_its_end_because_the_next_delay_goes_beyond
         };
         world.send();
         world.run_for(lifetime - 1ms);
-        EXPECT_EQ(world.count("expired"), 0u);
+        EXPECT_EQ(world.count<events::Expired>(), 0u);
         EXPECT_GE(last, world.start + lifetime - std::min<Millis>(61s, lifetime / 20 + 1s));
         world.run_for(2s);
-        EXPECT_EQ(world.count("expired"), 1u);
+        EXPECT_EQ(world.count<events::Expired>(), 1u);
     }
 }
 
@@ -230,7 +231,7 @@ TEST(Pain, a_dead_mx_is_tried_again_and_again_while_a_live_one_waits) {
         world.run_for(20s);
     }
     EXPECT_EQ(alive.received.size(), 50u);
-    EXPECT_EQ(world.count("down"), 0u) << "the destination as such works";
+    EXPECT_EQ(world.count<events::DestinationDown>(), 0u) << "the destination as such works";
     const auto tries = std::ranges::count(world.connector.tried, "192.0.2.1:25");
     EXPECT_LE(tries, 12) << "the dead one is passed over, but for its own probes";
     for (const auto& received : alive.received)
@@ -255,7 +256,7 @@ TEST(Pain, a_temporary_failure_of_the_dns_becomes_a_bounce) {
             }
             const auto id = world.send();
             world.run_for(2 * 24h);
-            EXPECT_EQ(world.count("failed"), 0u);
+            EXPECT_EQ(world.count<events::Failed>(), 0u);
             ASSERT_TRUE(world.store.kept.contains(id));
             EXPECT_EQ(world.store.kept.at(id).states[0].attempts, 0);
             world.resolver.mx["them.example"] = mx;
@@ -287,7 +288,8 @@ TEST(Pain, a_limiter_is_polled_in_a_storm) {
         ++wakeups;
     }
     EXPECT_EQ(server.received.size(), 60u);
-    EXPECT_EQ(world.count("attempt"), 60u) << "an attempt for each message, and no more";
+    EXPECT_EQ(world.count<events::AttemptStarted>(), 60u)
+        << "an attempt for each message, and no more";
     EXPECT_LT(wakeups, 60u * 20) << "some for each message, not one for each that waits";
 }
 
@@ -357,7 +359,7 @@ TEST(Pain, the_sender_hears_nothing_for_weeks) {
     world.run_for(20h);
     EXPECT_EQ(world.reports.size(), 2u) << "and once more after a day";
     world.run_for(5 * 24h);
-    EXPECT_EQ(world.count("expired"), 100u);
+    EXPECT_EQ(world.count<events::Expired>(), 100u);
     EXPECT_EQ(world.reports.size(), 102u) << "each end is reported";
 }
 
@@ -368,7 +370,7 @@ TEST(Pain, a_crash_makes_duplicates) {
     const auto id = world.send();
     world.run_for(1s);
     server.reply = nullptr;
-    EXPECT_EQ(world.count("in doubt bob@them.example"), 1u) << "logged";
+    EXPECT_EQ(world.count<events::InDoubt>("bob@them.example"), 1u) << "logged";
     EXPECT_EQ(world.manager().find(id)->recipients.at(0).state, ViewState::in_doubt) << "shown";
     EXPECT_TRUE(world.store.kept.at(id).states[0].in_doubt) << "and remembered";
     // A delivery that was recorded is never made again.
@@ -476,7 +478,7 @@ TEST(Pain, one_domain_s_policy_blocks_its_neighbours_on_the_same_mx) {
     }
     world.run_for(10s);
     EXPECT_EQ(server.received.size(), 20u);
-    EXPECT_EQ(world.count("down"), 0u);
+    EXPECT_EQ(world.count<events::DestinationDown>(), 0u);
 }
 
 }  // namespace

@@ -239,7 +239,8 @@ void RelayWorld::note_reported(const Key& key) {
     fate.is_reported = true;
 }
 
-void RelayWorld::note(const DeliveryEvent& event) {
+void RelayWorld::note(const mta::events::Event& event) {
+    using namespace mta::events;
     circuits_.note(event);
     const auto fate_of = [this](const RecipientRef& recipient) -> Fate* {
         const auto number = number_of_.find(recipient.id);
@@ -304,8 +305,7 @@ void RelayWorld::note(const DeliveryEvent& event) {
             << "message " << expired->recipient.id << " for " << fate->domain << " expired late";
         EXPECT_GE(agenda_.now(), earliest) << "expired early";
     } else if (const auto* unreadable = std::get_if<Unreadable>(&event)) {
-        ADD_FAILURE() << "message " << unreadable->id
-                      << " is unreadable: " << unreadable->error.text;
+        ADD_FAILURE() << "message " << unreadable->id << " is unreadable: " << unreadable->reason;
     } else if (const auto* down = std::get_if<DestinationDown>(&event)) {
         EXPECT_FALSE(down->destination.contains("busy.example")) << "one too many is no failure";
         EXPECT_FALSE(down->destination.contains("strict.example"));

@@ -144,7 +144,7 @@ private:
     void send(int number);
     std::vector<std::shared_ptr<const queue::Message>> report(
         const mta::outbound::ReportRequest& request);
-    void note(const mta::outbound::DeliveryEvent& event);
+    void note(const mta::events::Event& event);
 
     std::uint64_t pick(std::uint64_t n) { return rng_() % n; }
     bool chance(std::uint64_t percent) { return pick(100) < percent; }

@@ -23,7 +23,8 @@ void AttemptEnd::record_host_failure(const Attempt& attempt, const DeliveryError
     }
     // A failure of the spool is no attempt.
     if (error.scope != Scope::message) ++parts_.sites[attempt.site].failed_attempts;
-    context_.event(HostFailed{attempt.id, parts_.sites[attempt.site].destination.name(), error});
+    context_.event(
+        events::HostFailed{attempt.id, parts_.sites[attempt.site].destination.name(), error});
 }
 
 void AttemptEnd::record_uncharged(const Attempt& attempt, const Verdict& verdict) {
@@ -203,11 +204,12 @@ void AttemptEnd::teach_site(const Attempt& attempt, How how) {
                                         now);
     if (change != Change::none || attempt.is_probe()) context_.note_trouble();
     if (change == Change::went_down) {
-        context_.event(DestinationDown{destination.name(), error,
-                                       destination.health().next_probe().value_or(now),
-                                       destination.waiting()});
+        context_.event(events::DestinationDown{destination.name(), error,
+                                               destination.health().next_probe().value_or(now),
+                                               destination.waiting()});
     } else if (change == Change::came_up) {
-        context_.event(DestinationUp{destination.name(), now - *down_since, destination.waiting()});
+        context_.event(
+            events::DestinationUp{destination.name(), now - *down_since, destination.waiting()});
     }
 }
 
@@ -232,7 +234,7 @@ void AttemptEnd::postpone(const Attempt& attempt) {
         }
         parts_.scheduler.rearm(attempt.message, attempt.recipients);
     }
-    context_.event(Postponed{attempt.id, destination.name(), error, next_due});
+    context_.event(events::Postponed{attempt.id, destination.name(), error, next_due});
 }
 
 void AttemptEnd::end(AttemptHandle handle, How how) {

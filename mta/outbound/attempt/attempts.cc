@@ -117,8 +117,8 @@ AttemptHandle Attempts::add(Attempt attempt) {
                                             added.sender, added.number);
     }
     if (site.limits.has_rates()) context_.note_trouble();
-    context_.event(AttemptStarted{added.id, site.destination.name(),
-                                  static_cast<std::uint32_t>(added.recipients.size())});
+    context_.event(events::AttemptStarted{added.id, site.destination.name(),
+                                          static_cast<std::uint32_t>(added.recipients.size())});
     return handle;
 }
 

@@ -298,8 +298,8 @@ bool Transactions::suspend_source(ConnectionHandle connection, const DeliveryErr
     if (was_suspended) return true;
     for (const auto& suspension : site.sources.suspensions(now)) {
         if (suspension.source != target.source) continue;
-        context_.event(
-            SourceSuspended{site.destination.name(), target.source, error, suspension.until});
+        context_.event(events::SourceSuspended{site.destination.name(), target.source, error,
+                                               suspension.until});
     }
     parts_.pool.close_idle_from(handle, target.source);
     return true;

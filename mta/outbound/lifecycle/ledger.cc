@@ -34,17 +34,17 @@ void Ledger::settle(queue::MessageHandle message,
     Job job{.id = parts_.scheduler.table().message(message).id, .content = content};
     for (const auto& outcome : outcomes) {
         job.changed.push_back(outcome.recipient);
-        RecipientRef who{.id = job.id,
-                         .recipient = outcome.recipient,
-                         .destination = destination,
-                         .source = outcome.source};
+        events::RecipientRef who{.id = job.id,
+                                 .recipient = outcome.recipient,
+                                 .destination = std::string(destination),
+                                 .source = std::string(outcome.source)};
         if (content) who.address = content->envelope.recipients[outcome.recipient].address;
         const auto& entry = parts_.scheduler.table().message(message);
         who.domain =
             parts_.scheduler.table()
                 .domain(parts_.scheduler.table().recipient(entry, outcome.recipient).domain)
                 .name;
-        enter(message, outcome, who, job);
+        enter(message, outcome, std::move(who), job);
     }
     auto& entry = parts_.scheduler.table().message(message);
     for (auto& failure : std::exchange(job.failures, {})) gather(entry, std::move(failure));
@@ -147,7 +147,7 @@ void Ledger::commit(queue::MessageHandle message) {
     }
 }
 
-void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, const RecipientRef& who,
+void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, events::RecipientRef who,
                    Job& job) {
     auto& table = parts_.scheduler.table();
     auto& entry = table.message(message);
@@ -160,8 +160,8 @@ void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, const R
             parts_.scheduler.conclude(entry, recipient, RecipientPhase::delivered, nullptr, now);
             ++parts_.totals.delivered_total;
             parts_.latencies.delivery.add(now - entry.arrival);
-            context_.event(Delivered{who, error.remote, error.reply_code, error.text,
-                                     recipient.attempts, now - entry.arrival});
+            context_.event(events::Delivered{std::move(who), error.remote, error.reply_code,
+                                             error.text, recipient.attempts, now - entry.arrival});
             if (is_relay_reported(entry, recipient, outcome)) {
                 job.relayed.push_back(
                     {.recipient = outcome.recipient, .error = error, .last_attempt = now});
@@ -179,10 +179,10 @@ void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, const R
             if (outcome.kind == Outcome::Kind::in_doubt) {
                 recipient.is_in_doubt = true;
                 ++parts_.totals.in_doubt_total;
-                context_.event(InDoubt{who, error, recipient.due});
+                context_.event(events::InDoubt{who, error, recipient.due});
             } else {
                 ++parts_.totals.deferred_total;
-                context_.event(Deferred{who, error, recipient.attempts, recipient.due});
+                context_.event(events::Deferred{who, error, recipient.attempts, recipient.due});
             }
             if (!parts_.scheduler.has_expired(entry, recipient, now)) return;
             enter_failure(message, {outcome.recipient, Outcome::Kind::expired, &error}, who, job);
@@ -194,7 +194,7 @@ void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, const R
 }
 
 void Ledger::enter_failure(queue::MessageHandle message, const Outcome& outcome,
-                           const RecipientRef& who, Job& job) {
+                           const events::RecipientRef& who, Job& job) {
     auto& table = parts_.scheduler.table();
     auto& entry = table.message(message);
     auto& recipient = table.recipient(entry, outcome.recipient);
@@ -212,17 +212,17 @@ void Ledger::enter_failure(queue::MessageHandle message, const Outcome& outcome,
     if (has_expired && parts_.scheduler.is_late(entry, ByMode::give_back, now))
         error.status = {5, 4, 7};
     if (has_expired) {
-        context_.event(Expired{who, error});
+        context_.event(events::Expired{who, error});
     } else {
-        context_.event(Failed{who, error});
+        context_.event(events::Failed{who, error});
     }
     if (!is_wanted(entry, recipient, ReportKind::failure)) {
-        context_.event(ReportDropped{who, entry.is_null_sender()
-                                              ? ReportDropped::Reason::null_sender
-                                              : ReportDropped::Reason::not_wanted});
+        context_.event(events::ReportDropped{who, entry.is_null_sender()
+                                                      ? events::ReportDropped::Reason::null_sender
+                                                      : events::ReportDropped::Reason::not_wanted});
         parts_.endings.add({.id = who.id,
                             .recipient = outcome.recipient,
-                            .address = std::string(who.address),
+                            .address = who.address,
                             .at = now,
                             .has_expired = has_expired,
                             .error = *outcome.error});
@@ -411,11 +411,11 @@ Reports Ledger::make_reports(const ReportRequest& request) {
     if (made.empty()) {
         for (const auto& outcome : request.outcomes) {
             const auto& recipient = request.original.envelope.recipients[outcome.recipient];
-            context_.event(ReportDropped{{.id = request.original.id,
-                                          .recipient = outcome.recipient,
-                                          .address = recipient.address,
-                                          .domain = recipient.domain},
-                                         ReportDropped::Reason::not_made});
+            context_.event(events::ReportDropped{{.id = request.original.id,
+                                                  .recipient = outcome.recipient,
+                                                  .address = recipient.address,
+                                                  .domain = recipient.domain},
+                                                 events::ReportDropped::Reason::not_made});
         }
     }
     for (const auto& outcome : request.outcomes) {
@@ -432,14 +432,14 @@ Reports Ledger::make_reports(const ReportRequest& request) {
     for (const auto& report : made) {
         MTA_ASSERT(report && report->id != 0 && report->envelope.reverse_path.empty());
         const auto& to = report->envelope.recipients.front().address;
-        context_.event(ReportQueued{request.original.id, report->id, request.kind, to});
+        context_.event(events::ReportQueued{request.original.id, report->id, request.kind, to});
         ++parts_.totals.reports_total;
     }
     // The log of each message tells of the report that tells of it.
     for (const auto& other : request.also) {
         if (made.empty()) break;
-        context_.event(ReportQueued{other.message->id, made.front()->id, request.kind,
-                                    made.front()->envelope.recipients.front().address});
+        context_.event(events::ReportQueued{other.message->id, made.front()->id, request.kind,
+                                            made.front()->envelope.recipients.front().address});
     }
     return made;
 }
@@ -464,7 +464,7 @@ void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
 
 bool Ledger::note_unreadable(queue::MessageHandle message, const queue::StoreError& error,
                              const std::shared_ptr<const queue::Message>& content) {
-    context_.event(Unreadable{parts_.scheduler.table().message(message).id, error});
+    context_.event(events::Unreadable{parts_.scheduler.table().message(message).id, error.text});
     // Not found: only a fault of ours explains that, since a message that is in the table is
     // unfinished. It may still be there at the next look or the next start.
     if (error.kind != queue::StoreError::Kind::corrupt) return false;
@@ -482,7 +482,7 @@ void Ledger::commit(queue::MessageHandle message, std::vector<std::uint32_t> num
     auto& entry = parts_.scheduler.table().message(message);
     const auto id = entry.id;
     if (entry.open_count == 0 && entry.reports_under_way == 0) {
-        context_.event(Completed{id, context_.now() - entry.arrival});
+        context_.event(events::Completed{id, context_.now() - entry.arrival});
         drop(message);
         parts_.store.finish(id, reports, nullptr);
     } else {

@@ -145,10 +145,10 @@ private:
     [[nodiscard]] bool is_relay_reported(const queue::MessageEntry& message,
                                          const queue::RecipientEntry& recipient,
                                          const Outcome& outcome) const;
-    void enter(queue::MessageHandle message, const Outcome& outcome, const RecipientRef& who,
+    void enter(queue::MessageHandle message, const Outcome& outcome, events::RecipientRef who,
                Job& job);
     void enter_failure(queue::MessageHandle message, const Outcome& outcome,
-                       const RecipientRef& who, Job& job);
+                       const events::RecipientRef& who, Job& job);
     void gather(queue::MessageEntry& entry, RecipientOutcome failure,
                 Millis wait = GatheredFailures::wait);
     [[nodiscard]] std::vector<RecipientOutcome> take_gathered(queue::MessageEntry& entry);

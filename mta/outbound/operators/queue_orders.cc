@@ -157,7 +157,7 @@ std::size_t QueueOrders::cancel(queue::MessageId id, const RecipientNumbers& onl
             return true;
         });
     if (cancelled > 0) {
-        parts_.context.event(Cancelled{id, cancelled});
+        parts_.context.event(events::Cancelled{id, cancelled});
         parts_.ledger.commit(message);
     }
     parts_.context.request_tick();

@@ -216,7 +216,8 @@ void Router::on_answer(queue::DomainHandle domain, const dns::Lookup<dns::MxAnsw
     const auto hosts = dns::plan_hosts(name, answer, context_.own_names(), scheduler_.rng());
     const auto down_since = known.health.down_since();
     if ((hosts || hosts.error().is_permanent()) && known.health.on_success(now))
-        context_.event(DestinationUp{name, now - down_since.value_or(now), known.line.size()});
+        context_.event(
+            events::DestinationUp{name, now - down_since.value_or(now), known.line.size()});
     const auto former = known.routed;
     if (hosts) {
         forget_sites(known);
@@ -237,7 +238,8 @@ void Router::on_answer(queue::DomainHandle domain, const dns::Lookup<dns::MxAnsw
             queue::dns_probes);
         const auto next_probe = known.health.next_probe().value_or(now);
         if (went_down) {
-            context_.event(DestinationDown{name, hosts.error(), next_probe, known.line.size()});
+            context_.event(
+                events::DestinationDown{name, hosts.error(), next_probe, known.line.size()});
         }
         if (!known.line.empty()) timers_.set(domain, next_probe);
     }
