@@ -1,10 +1,11 @@
-// What a failure means: all of the client's failure policy is here and nowhere else.
+// What a failure at each stage of a session means for the retry: status and scope. Why it failed is
+// diagnosis.h.
 //
 //                    4xx, 5xx say          421, lost connection,       unintelligible reply
 //                                          timeout
 //   greeting         host, always 4.x.x    host 4.4.2                  host 4.5.0
 //   EHLO, HELO       host, always 4.x.x    host 4.4.2                  host 4.5.0
-//   RSET             nobody                nobody                      nobody
+//   RSET             nothing               nothing                     nothing
 //   MAIL             message               message 4.4.2               message 4.5.0
 //   RCPT             recipient             recipient 4.4.2             recipient 4.5.0
 //   DATA             message               message 4.4.2               message 4.5.0
@@ -14,29 +15,27 @@
 //   The class of an enhanced code is made to agree with it ("450 5.7.1" becomes 4.7.1): that code
 //   is for people (RFC 5321 section 4.2.1).
 // - A host that has answered EHLO is up. A session that breaks after that is charged to what was
-//   said last: one mailbox, or one message that makes a content filter drop the line, must not hold
+//   said last: one mailbox, or one message that makes a content filter break off, must not hold
 //   up the mail of others. A RCPT is to blame only if it is the only one that was not answered; a
 //   break while several were outstanding is the message's. (421 comes with its own status.)
-// - What fails at RSET is charged to nobody: the host has answered EHLO, nothing of the message was
-//   said, and it goes over a new connection.
+// - A failure at RSET is charged to nobody: the host has answered EHLO, and nothing was said about
+//   the message, which goes over a new connection.
 // - A reply that breaks off counts if its code was said, see ClientSession.
 // - 552 on RCPT counts as 452 (RFC 5321 section 4.5.3.1.10): retry.
-// - A 5xx greeting or EHLO reply says nothing about any message, and often enough it
-//   comes from a block list or a passing overload: the next host is tried, and when all have
-//   refused, the mail waits (as Postfix does with smtp_skip_5xx_greeting). So its class becomes 4.
-//   That goes for 554 (RFC 5321 section 3.1) and for 521 (RFC 7504) too: a host that never takes
-//   mail is a mistake in somebody's MX records, which gets mended; the message's lifetime sees to
-//   it that the sender hears of it. Who wants no mail at all says so with a null MX (RFC 7505), or
-//   with 556 on RCPT, which is permanent.
+// - A 5xx greeting or EHLO reply says nothing about any message, and it often comes from a block
+//   list or a passing overload. The next host is tried; when all have refused, the mail waits (as
+//   in Postfix with smtp_skip_5xx_greeting). So its class becomes 4. This is true of 554 (RFC 5321
+//   section 3.1) and 521 (RFC 7504) too: a host that never takes mail is an error in the MX
+//   records, which its administrator will correct, and the message's lifetime ensures that
+//   the sender gets a report. A domain that wants no mail at all says so with a null MX
+//   (RFC 7505), or its host with 556 on RCPT, which is permanent.
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "mta/base/outcome.h"
-#include "mta/base/time.h"
 #include "mta/smtp/syntax/reply.h"
 #include "mta/smtp/syntax/reply_parser.h"
 
@@ -48,7 +47,7 @@ enum class Stage : std::uint8_t { greeting, ehlo, rset, mail, rcpt, data, body }
 // Longer texts are cut. Real ones have a few hundred bytes.
 inline constexpr std::size_t error_text_bytes_max = 4096;
 
-// In all of them `remote` is left empty.
+// All of them leave `remote` empty.
 
 // The error of a 4xx or 5xx reply. Any other reply is one that the stage has no use for: that is a
 // protocol error. `text`: all lines joined by '\n', enhanced code included.
@@ -60,10 +59,5 @@ inline constexpr std::size_t error_text_bytes_max = 4096;
 // 4.5.0. Out of step: unintelligible, oversized, or a reply that nobody had asked for.
 [[nodiscard]] DeliveryError error_from_nonsense(Stage stage, ReplyError error);
 [[nodiscard]] DeliveryError error_from_unexpected(Stage stage, const Reply& reply);
-
-// The wait that a greylisting or rate-limiting server asks for ("try again in 300 seconds", "retry
-// in 5 minutes", "come back in 00:04:57"), from one second to one day; nothing if the text names
-// none. A hint for the schedule, to be asked for 4xx replies only.
-[[nodiscard]] std::optional<Millis> parse_retry_hint(std::string_view text);
 
 }  // namespace mta::smtp

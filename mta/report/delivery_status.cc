@@ -24,13 +24,13 @@ std::string_view action_of(ReportKind kind) {
     return "failed";
 }
 
-// RFC 3464 section 2.3.4: the class agrees with the action, whatever the host's last word was.
+// RFC 3464 section 2.3.4: the class agrees with the action, even if that of the last reply did not.
 EnhancedStatus status_of(const outbound::ReportRequest& request,
                          const outbound::RecipientOutcome& outcome) {
     auto status = outcome.error.status;
     switch (request.kind) {
         case ReportKind::failure:
-            // 4.7: delivery time expired; a more telling detail of the last answer is kept.
+            // 4.7 is "delivery time expired". A more precise detail of the last reply is kept.
             if (outcome.has_expired && status.subject == 0) return {5, 4, 7};
             status.klass = 5;
             return status;

@@ -24,7 +24,7 @@ using outbound::ReportRequest;
 
 // Room for the header, the beginning and the end of the text, and the parts' own headers.
 constexpr std::size_t frame_bytes_max = 20'000;
-// Words and fields for all recipients of one report have what the returned part leaves of
+// The room for the words and fields of one report: what the returned part leaves of
 // limits::body_inline_bytes_max.
 constexpr std::size_t outcome_bytes(const Part& returned) {
     return limits::body_inline_bytes_max - frame_bytes_max - returned.content.size();
@@ -37,9 +37,9 @@ struct Sender {
     std::string domain;  // as in queue::Recipient
 };
 
-// Whom to write to; nothing: nobody can be. The address was checked when it came in, and is again
-// here, where it goes into a header. With its domain in A-labels, unless the local part needs
-// SMTPUTF8 anyway.
+// The address that gets the report, if there is one that can be answered. The address was checked
+// when the message was received, and is checked again because it goes into a header. Its domain is
+// in A-labels, unless the local part needs SMTPUTF8 anyway.
 std::optional<Sender> answerable_sender(const std::string& reverse_path) {
     if (!smtp::parse_mailbox(reverse_path)) return std::nullopt;
     const auto domain = split_address(reverse_path).domain;
@@ -49,7 +49,7 @@ std::optional<Sender> answerable_sender(const std::string& reverse_path) {
     return Sender{in_ascii_if_possible(reverse_path), *a_labels};
 }
 
-// RFC 5322 section 3.6.4, one only, as nearly everybody writes it.
+// Accepts what RFC 5322 section 3.6.4 allows, in the one form that nearly all programs write.
 bool is_sane_message_id(std::string_view id) {
     return id.size() >= 5 && id.size() <= 255 && id.front() == '<' && id.back() == '>' &&
            std::ranges::count(id, '<') == 1 && std::ranges::count(id, '>') == 1 &&
@@ -83,8 +83,8 @@ Part status_part(std::string fields) {
         std::move(fields)};
 }
 
-// One that none of the parts has a line with. '=' and '_' side by side are in no quoted-printable
-// text, and the id makes it rare in all others.
+// A boundary that begins no line of the parts. '=' and '_' side by side do not occur in
+// quoted-printable text, and the id makes it rare in all other text.
 std::string boundary_for(queue::MessageId id, std::span<const Part> parts) {
     for (std::uint64_t salt = 0;; ++salt) {
         auto boundary = "=_posthouse_" + queue::format_id(id);
@@ -124,8 +124,8 @@ std::string multipart(std::string header, queue::MessageId id, std::span<const P
     return out + "\r\n--" + boundary + "--\r\n";
 }
 
-// Words and fields about as many of the outcomes as `bytes_max` has room for; takes them off
-// `outcomes`. Those of the same fate that follow one another share their words.
+// Takes as many outcomes off the front of `outcomes` as there is room for in `bytes_max`, and makes
+// their words and fields. Neighbours with the same outcome share their words.
 struct Accounts {
     std::string text;
     std::string fields;
@@ -193,7 +193,7 @@ std::vector<std::shared_ptr<const queue::Message>> make_dsns(
         const auto id = allocate_id();
         auto message_id = '<' + queue::format_id(id) + '.' + in_hex(reporter.salt) + ".report@" +
                           reporter.hostname + '>';
-        // The first report tells of the sender's other messages.
+        // The first report lists the sender's other messages.
         const auto others = messages.empty() ? text_about_others(request) : std::string();
         const auto room = outcome_bytes(returned) - to_quoted_printable(others).size();
         auto accounts = take_accounts(request, outcomes, room);

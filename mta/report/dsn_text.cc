@@ -44,14 +44,14 @@ std::string readable_subject(std::string_view subject) {
     return line.contains("=?") ? std::string() : line;
 }
 
-// As its author wrote it, not as the DNS knows it: "büro.example", not "xn--bro-hoa.example".
+// The address as its author wrote it: "büro.example", not "xn--bro-hoa.example".
 std::string domain_of(const queue::Recipient& recipient) {
     const auto domain = split_address(recipient.address).domain;
     if (domain.empty()) return "the recipient";
     return to_one_line(domain, Charset::utf8);
 }
 
-// Our own words, or a host's name, in one line.
+// Our own words or the name of a host, as one line.
 std::string shortened(std::string_view text) {
     return to_one_line(text.substr(0, short_text_bytes_max), Charset::utf8);
 }
@@ -135,7 +135,8 @@ std::string quote(const RecipientOutcome& outcome) {
 
 std::string too_old(const ReportRequest& request, const RecipientOutcome& outcome,
                     const std::string& domain) {
-    // How long it was here, which is not how long it was tried: the relay may have been off.
+    // The time that the message was here. It may have been tried for less: the relay may have been
+    // off.
     auto words = "The message has waited for " + in_words(request.now - request.original.arrival);
     if (outcome.error.reply_code == 0 || outcome.attempts == 0) {
         words += " and could not be delivered. ";
@@ -148,7 +149,8 @@ std::string too_old(const ReportRequest& request, const RecipientOutcome& outcom
     return words + explain(outcome.error, domain).what;
 }
 
-// One of the sender's other messages: which it is, to whom, why it waits and how long it may.
+// One of the sender's other messages: its subject, recipients, the reason why it waits, and when it
+// expires.
 std::string lines_about(const outbound::AlsoDelayed& other) {
     constexpr std::size_t addresses_max = 5;
     const auto& message = *other.message;
@@ -214,7 +216,7 @@ std::string words_about(const ReportRequest& request, const RecipientOutcome& ou
             "  ");
     }
     if (request.kind == ReportKind::failure) out += wrap(explanation.advice, "  ");
-    // Our own words about a host that said nothing: for the administrator, but short.
+    // Our own words about a host that did not reply are for the administrator, and short.
     if (outcome.error.reply_code == 0 && !outcome.error.text.empty()) {
         out += wrap(
             "(Technical detail: " + shortened(outcome.error.text) +
@@ -275,7 +277,7 @@ std::string in_words(Millis duration) {
     constexpr std::pair<Millis, const char*> units[] = {
         {24h, "day"}, {1h, "hour"}, {1min, "minute"}};
     for (const auto& [unit, name] : units) {
-        // The unit that leaves at least two of it, so that "36 hours" does not become "2 days".
+        // The largest unit of which there are at least two: "36 hours" must not become "2 days".
         if (duration < 2 * unit && unit != Millis(1min)) continue;
         const auto count = std::max<std::int64_t>((duration + unit / 2) / unit, 1);
         return std::to_string(count) + ' ' + name + (count == 1 ? "" : "s");

@@ -8,23 +8,23 @@ namespace mta::report {
 
 // The first part of a report, for the sender: UTF-8 or ASCII text with CRLF line ends.
 
-// What kind of thing happened, to which message.
+// What happened, and to which message.
 [[nodiscard]] std::string text_beginning(const outbound::ReportRequest& request,
                                          const Reporter& reporter);
-// A line with the recipient's address; then what happened for one or several of the same fate, what
-// the other server said, and what to do.
+// address_line() names a recipient. After the lines of all recipients with the same outcome,
+// words_about() says what happened, what the remote server replied, and what to do.
 [[nodiscard]] std::string address_line(const outbound::ReportRequest& request,
                                        const outbound::RecipientOutcome& outcome);
 [[nodiscard]] std::string words_about(const outbound::ReportRequest& request,
                                       const outbound::RecipientOutcome& outcome);
-// The sender's other messages of which a notice of delay tells; empty if there are none. In UTF-8,
-// and at most listed_bytes_max bytes as quoted-printable.
+// The sender's other messages that a delay notice lists; empty if there are none. In UTF-8, at most
+// listed_bytes_max bytes as quoted-printable.
 inline constexpr std::size_t listed_bytes_max = 20'000;
 [[nodiscard]] std::string text_about_others(const outbound::ReportRequest& request);
 [[nodiscard]] std::string text_end(const outbound::ReportRequest& request,
                                    const Reporter& reporter);
 
-// Of the report, in ASCII: "Undeliverable: Lunch on Friday".
+// The subject of the report, in ASCII: "Undeliverable: Lunch on Friday".
 [[nodiscard]] std::string subject_of(const outbound::ReportRequest& request);
 
 // "postmaster@mail.office.example"

@@ -1,41 +1,13 @@
 #include "mta/report/explanation.h"
 
 #include <array>
-#include <initializer_list>
 
-#include "mta/base/domain.h"
+#include "mta/diagnosis/diagnosis.h"
 
 namespace mta::report {
 namespace {
 
-enum class Cause : std::uint8_t {
-    unknown,
-    no_mailbox,
-    no_domain,
-    no_mail_domain,
-    bad_address,
-    moved,
-    sender_refused,
-    mailbox_disabled,
-    mailbox_full,
-    too_big,
-    mailing_list,
-    system_full,
-    system_trouble,
-    unreachable,
-    name_service,
-    loop,
-    too_late,
-    protocol,
-    too_many_recipients,
-    content,
-    needs_utf8,
-    policy,
-    spam,
-    our_reputation,
-    our_login,
-    encryption,
-};
+using diagnosis::Cause;
 
 struct Words {
     Cause cause;
@@ -48,7 +20,7 @@ constexpr std::string_view try_later =
     "Please try again later, or reach the recipient in another "
     "way.";
 
-constexpr std::array<Words, 26> all_words = {{
+constexpr std::array<Words, diagnosis::causes> all_words = {{
     {Cause::unknown, "The mail server of % did not accept the message.",
      "What it said (below) may tell you more. If it does not help you, please pass this message on "
      "to your administrator."},
@@ -121,129 +93,6 @@ constexpr std::array<Words, 26> all_words = {{
      ask_administrator},
 }};
 
-struct StatusCause {
-    std::uint16_t subject;
-    std::uint16_t detail;
-    Cause cause;
-};
-// RFC 3463, 3886, 4468, 4954, 5248, 7372, 7505, 8460 and the IANA registry of enhanced codes. What
-// is missing here (x.0.0 and all details 0 but 7.0) is looked for in the words.
-constexpr StatusCause status_causes[] = {
-    {1, 1, Cause::no_mailbox},
-    {1, 2, Cause::no_domain},
-    {1, 3, Cause::bad_address},
-    {1, 4, Cause::bad_address},
-    {1, 6, Cause::moved},
-    {1, 7, Cause::sender_refused},
-    {1, 8, Cause::sender_refused},
-    {1, 9, Cause::sender_refused},
-    {1, 10, Cause::no_mail_domain},
-    {2, 1, Cause::mailbox_disabled},
-    {2, 2, Cause::mailbox_full},
-    {2, 3, Cause::too_big},
-    {2, 4, Cause::mailing_list},
-    {3, 1, Cause::system_full},
-    {3, 2, Cause::system_trouble},
-    {3, 3, Cause::content},
-    {3, 4, Cause::too_big},
-    {3, 5, Cause::system_trouble},
-    {4, 1, Cause::unreachable},
-    {4, 2, Cause::unreachable},
-    {4, 3, Cause::name_service},
-    {4, 4, Cause::unreachable},
-    {4, 5, Cause::system_trouble},
-    {4, 6, Cause::loop},
-    {4, 7, Cause::too_late},
-    {5, 3, Cause::too_many_recipients},
-    {6, 1, Cause::content},
-    {6, 2, Cause::content},
-    {6, 3, Cause::content},
-    {6, 5, Cause::content},
-    {6, 6, Cause::content},
-    {6, 7, Cause::needs_utf8},
-    {6, 9, Cause::needs_utf8},
-    {7, 0, Cause::policy},
-    {7, 4, Cause::encryption},
-    {7, 5, Cause::encryption},
-    {7, 8, Cause::our_login},
-    {7, 9, Cause::our_login},
-    {7, 10, Cause::encryption},
-    {7, 11, Cause::encryption},
-    {7, 13, Cause::mailbox_disabled},
-    {7, 17, Cause::moved},
-    {7, 20, Cause::our_reputation},
-    {7, 23, Cause::our_reputation},
-    {7, 25, Cause::our_reputation},
-    {7, 26, Cause::our_reputation},
-    {7, 28, Cause::our_reputation},
-    {7, 30, Cause::encryption},
-};
-
-bool has_any(std::string_view lower, std::initializer_list<std::string_view> needles) {
-    for (const auto needle : needles) {
-        if (lower.find(needle) != lower.npos) return true;
-    }
-    return false;
-}
-
-// What mail servers usually write. In the order of how sure the words are.
-Cause cause_of_words(std::string_view text) {
-    const auto lower = to_lower(text);
-    if (has_any(lower, {"mailbox full", "mailbox is full", "over quota", "overquota",
-                        "quota exceeded", "exceeded storage", "exceeds quota", "is full"})) {
-        return Cause::mailbox_full;
-    }
-    if (has_any(lower,
-                {"user unknown", "unknown user", "no such user", "no such recipient",
-                 "no such mailbox", "unknown recipient", "recipient unknown", "user not found",
-                 "mailbox not found", "does not exist", "doesn't exist", "invalid recipient",
-                 "unknown address", "no mailbox", "unrouteable address"})) {
-        return Cause::no_mailbox;
-    }
-    if (has_any(lower, {"mailbox disabled", "account disabled", "account is disabled", "inactive",
-                        "suspended", "disabled recipient"})) {
-        return Cause::mailbox_disabled;
-    }
-    if (has_any(lower, {"message too large", "message too big", "size exceeds", "message size",
-                        "maximum size"})) {
-        return Cause::too_big;
-    }
-    if (has_any(lower,
-                {"blacklist", "block list", "blocklist", "blocked using", "dnsbl", "spamhaus",
-                 "reverse dns", "ptr record", "reputation", "client host rejected"})) {
-        return Cause::our_reputation;
-    }
-    if (has_any(lower, {"spam", "unsolicited", "bulk mail", "junk"})) return Cause::spam;
-    return Cause::unknown;
-}
-
-Cause cause_of(const DeliveryError& error) {
-    const auto status = error.status;
-    auto cause = Cause::unknown;
-    for (const auto& row : status_causes) {
-        if (row.subject == status.subject && row.detail == status.detail) cause = row.cause;
-    }
-    // Every refusal by policy is a 7.1 to somebody: the words are better. 2.1 is used for "unknown"
-    // too, and the 5.x are used for anything.
-    const bool is_vague =
-        cause == Cause::unknown || cause == Cause::mailbox_disabled || cause == Cause::policy;
-    if (is_vague && error.reply_code != 0) {
-        const auto by_words = cause_of_words(error.text);
-        if (by_words != Cause::unknown) return by_words;
-    }
-    if (cause != Cause::unknown) return cause;
-    switch (status.subject) {
-        case 4: return Cause::unreachable;
-        case 5: return Cause::protocol;
-        case 6: return Cause::content;
-        case 7: return Cause::policy;
-        default: break;
-    }
-    if (error.reply_code != 0) return Cause::unknown;
-    if (error.scope == Scope::domain) return Cause::name_service;
-    return error.scope == Scope::host ? Cause::unreachable : Cause::unknown;
-}
-
 std::string with_domain(std::string_view words, std::string_view domain) {
     std::string out(words);
     const auto place = out.find('%');
@@ -254,7 +103,7 @@ std::string with_domain(std::string_view words, std::string_view domain) {
 }  // namespace
 
 Explanation explain(const DeliveryError& error, std::string_view domain) {
-    const auto cause = cause_of(error);
+    const auto cause = diagnosis::diagnose(error).cause;
     for (const auto& words : all_words) {
         if (words.cause == cause) {
             return {with_domain(words.what, domain), with_domain(words.advice, domain)};

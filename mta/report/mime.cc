@@ -112,7 +112,7 @@ std::string to_header_text(std::string_view text, std::size_t bytes_max) {
             was_encoded = false;
             continue;
         }
-        // The space between two encoded words is dropped by readers: it goes into the second.
+        // Mail programs drop the space between two encoded words: it goes into the second word.
         std::string content = (was_encoded ? " " : "") + std::string(word);
         std::string_view left = content;
         while (!left.empty()) {
@@ -157,7 +157,7 @@ std::string to_quoted_printable(std::string_view text) {
         const auto rest = text.substr(i + 1);
         const bool is_line_end = rest.empty() || rest.starts_with("\r\n");
         const bool is_blank = c == ' ' || c == '\t';
-        // A blank before a line end may get lost; "From " and a lone dot trip old software.
+        // A space before a line end may get lost, and old programs mistake "From " and a lone dot.
         const bool is_plain = (c > ' ' && c < 0x7f && c != '=') || (is_blank && !is_line_end);
         const bool is_risky = column == 0 && (c == '.' || text.substr(i).starts_with("From "));
         const std::size_t width = is_plain && !is_risky ? 1 : 3;

@@ -15,8 +15,8 @@ constexpr std::size_t encoded_header_bytes_max = returned_bytes_max / 3;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-// Only what is 7-bit: no encoding is allowed around a message/rfc822 (RFC 2046 section 5.2.1).
-// RET counts only for failures; other reports return the header (RFC 3461 section 4.3).
+// Only a 7-bit message is returned whole: a message/rfc822 must not be encoded (RFC 2046 section
+// 5.2.1). RET applies to failures only; other reports return the header (RFC 3461 section 4.3).
 bool returns_all(const outbound::ReportRequest& request) {
     const auto& original = request.original;
     return request.kind == outbound::ReportKind::failure &&

@@ -6,16 +6,16 @@
 
 namespace mta::report {
 
-// The original's header section as far as `head` has it: whole fields only, at most `bytes_max`
+// The part of the original's header section that `head` has: whole fields, at most `bytes_max`
 // bytes, with the line end of the last field and without the empty line.
 [[nodiscard]] std::string_view header_of(const queue::Message& original, std::string_view head,
                                          std::size_t bytes_max);
 
-// The value of the first field of that name, unfolded and trimmed; at most 2000 bytes of it. Empty:
-// there is none.
+// The first 2000 bytes of the first field of that name, unfolded and trimmed; empty if there is no
+// such field.
 [[nodiscard]] std::string field_of(std::string_view header, std::string_view name);
 
-// A MIME part: its own header fields and its content, as they are put between two boundaries.
+// A MIME part, as it stands between two boundaries: its header fields and its content.
 struct Part {
     std::string fields;  // each with CRLF
     std::string content;

@@ -9,6 +9,7 @@
 
 #include "mta/base/assert.h"
 #include "mta/diagnosis/reply_policy.h"
+#include "mta/diagnosis/retry_hint.h"
 #include "mta/smtp/syntax/capabilities.h"
 #include "mta/smtp/syntax/reply_parser.h"
 
@@ -69,7 +70,7 @@ void check(const Reply& reply) {
         MTA_ASSERT(!error.is_permanent() || reply.first_digit() == 5);
         MTA_ASSERT(error.text.size() <= error_text_bytes_max + 100);
     }
-    const auto hint = parse_retry_hint(text_of(reply));
+    const auto hint = mta::diagnosis::parse_retry_hint(text_of(reply));
     MTA_ASSERT(!hint || (hint->count() >= 1000 && hint->count() <= 86'400'000));
 }
 

@@ -56,6 +56,10 @@ TransactionOutcome answered(std::vector<Result<void>> recipients) {
     outcome.recipients = std::move(recipients);
     return outcome;
 }
+Verdict ruled(TransactionOutcome& outcome, const Known& known = {}) {
+    const auto meanings = meanings_of(outcome);
+    return judge(outcome, meanings, known);
+}
 Result<void> taken() { return {}; }
 Result<void> no(const DeliveryError& error) { return std::unexpected(error); }
 
@@ -127,7 +131,7 @@ std::vector<Case> cases() {
 TEST(Verdict, follows_the_table) {
     for (auto& [what, outcome, known, rulings, heard] : cases()) {
         SCOPED_TRACE(what);
-        const auto verdict = judge(outcome, known);
+        const auto verdict = ruled(outcome, known);
         EXPECT_EQ(names(verdict), rulings);
         EXPECT_EQ(verdict.heard, heard);
     }
@@ -135,7 +139,7 @@ TEST(Verdict, follows_the_table) {
 
 TEST(Verdict, owns_its_errors) {
     auto outcome = answered({no(unknown_user), no(message_later)});
-    const auto verdict = judge(outcome, {});
+    const auto verdict = ruled(outcome);
     outcome = {};
     EXPECT_EQ(verdict.rulings[0].error, unknown_user);
     EXPECT_EQ(verdict.rulings[1].error, message_later);
@@ -143,14 +147,14 @@ TEST(Verdict, owns_its_errors) {
 
 TEST(Verdict, tells_the_hosts_failure_from_an_answer_about_the_message) {
     auto of_host = answered({no(host_later)});
-    EXPECT_TRUE(judge(of_host, {}).rulings[0].is_of_host);
+    EXPECT_TRUE(ruled(of_host).rulings[0].is_of_host);
     auto of_message = answered({no(message_later)});
-    EXPECT_FALSE(judge(of_message, {}).rulings[0].is_of_host);
+    EXPECT_FALSE(ruled(of_message).rulings[0].is_of_host);
 }
 
 TEST(Verdict, marks_what_counts_only_if_no_other_host_takes_the_recipient) {
     auto outcome = answered({no(message_later), no(unknown_user)});
-    const auto verdict = judge(outcome, {});
+    const auto verdict = ruled(outcome);
     EXPECT_TRUE(verdict.rulings[0].is_uncharged);
     EXPECT_FALSE(verdict.rulings[1].is_uncharged);
 }
@@ -231,10 +235,16 @@ TEST(TransactionOutcome, has_the_failure_of_the_host_and_the_refusal_of_our_addr
     EXPECT_EQ(host_failure(answered({taken()})), nullptr);
     EXPECT_EQ(host_failure(answered({no(host_later)}))->reply_code, 421);
     const auto outcome = answered({no(unknown_user), no(blocked)});
-    ASSERT_NE(address_refusal(outcome), nullptr);
-    EXPECT_EQ(*address_refusal(outcome), blocked);
-    EXPECT_TRUE(is_name_wanted(answered({no(nameless)})));
-    EXPECT_FALSE(is_name_wanted(outcome));
+    const auto meanings = meanings_of(outcome);
+    ASSERT_NE(address_refusal(outcome, meanings), nullptr);
+    EXPECT_EQ(*address_refusal(outcome, meanings), blocked);
+    EXPECT_FALSE(is_name_wanted(outcome, meanings));
+    const auto unnamed = answered({no(nameless), taken()});
+    EXPECT_TRUE(is_name_wanted(unnamed, meanings_of(unnamed)));
+    auto of_host = nameless;
+    of_host.scope = Scope::host;
+    const auto of_session = answered({no(of_host)});
+    EXPECT_FALSE(is_name_wanted(of_session, meanings_of(of_session)));
 }
 
 TEST(TransactionOutcome, says_how_far_the_keywords_came) {

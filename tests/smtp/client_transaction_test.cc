@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "mta/diagnosis/diagnosis.h"
 namespace mta::smtp {
 namespace {
 
@@ -229,7 +230,7 @@ TEST_P(ClientTransactionLack, is_handled_as_the_rfcs_say) {
     if (test.error) {
         EXPECT_EQ(to_string(plan.error->status), to_string(*test.error));
         EXPECT_EQ(plan.error->scope, Scope::message);
-        EXPECT_TRUE(is_missing_keyword(*plan.error));
+        EXPECT_TRUE(diagnosis::diagnose(*plan.error).is_missing_keyword);
         EXPECT_FALSE(plan.error->text.empty());
     }
     EXPECT_EQ(plan.mail, test.mail);
@@ -255,7 +256,7 @@ TEST(ClientTransaction, only_the_recipient_that_needs_smtputf8_fails_without_it)
     ASSERT_FALSE(plan.recipients[1]);
     EXPECT_EQ(to_string(plan.recipients[1].error().status), "4.6.7");
     EXPECT_EQ(plan.recipients[1].error().scope, Scope::message);
-    EXPECT_TRUE(is_missing_keyword(plan.recipients[1].error()));
+    EXPECT_TRUE(diagnosis::diagnose(plan.recipients[1].error()).is_missing_keyword);
     EXPECT_EQ(*plan.recipients[2], "RCPT TO:<c@xn--bcher-kva.example>\r\n");
 }
 

@@ -1,7 +1,7 @@
 #include "mta/api/why/advice.h"
 
-#include "mta/base/domain.h"
 #include "mta/base/printable.h"
+#include "mta/diagnosis/diagnosis.h"
 
 namespace mta::api {
 namespace {
@@ -11,9 +11,7 @@ using outbound::WaitReason;
 
 bool is_greylisting(const RecipientView& view) {
     if (view.reason != WaitReason::next_attempt || !view.last_error) return false;
-    const auto text = to_lower(view.last_error->text);
-    return view.last_error->reply_code / 100 == 4 &&
-           (text.contains("greylist") || text.contains("graylist") || text.contains("grey-list"));
+    return diagnosis::diagnose(*view.last_error).is_greylisting;
 }
 
 }  // namespace

@@ -125,13 +125,13 @@ void AttemptEnd::go_again(AttemptHandle handle, const Verdict& verdict, bool are
 // has lacked it for long enough.
 bool AttemptEnd::is_lacking_for_good(const Attempt& attempt, std::size_t place) {
     const auto& refusal = *attempt.refusals[place];
-    if (!smtp::is_missing_keyword(refusal)) return false;
+    if (!diagnosis::diagnose(refusal).is_missing_keyword) return false;
     const bool is_believed = parts_.sites[attempt.site].missing.add(refusal, context_.now());
     auto& table = parts_.scheduler.table();
     const auto& recipient =
         table.recipient(table.message(attempt.message), attempt.recipients[place]);
     const auto& former = table.error(recipient);
-    return is_believed && smtp::is_missing_keyword(former) &&
+    return is_believed && diagnosis::diagnose(former).is_missing_keyword &&
            former.status.detail == refusal.status.detail;
 }
 

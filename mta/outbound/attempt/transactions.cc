@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "mta/base/assert.h"
-#include "mta/diagnosis/reply_words.h"
+#include "mta/diagnosis/diagnosis.h"
 
 namespace mta::outbound {
 namespace {
@@ -162,13 +162,14 @@ void Transactions::rule(AttemptHandle handle, TransactionOutcome& outcome,
                         ConnectionHandle connection) {
     auto& attempt = parts_.table[handle];
     auto& site = parts_.sites[attempt.site];
+    const auto meanings = meanings_of(outcome);
     // A host that lacks a keyword was not asked anything.
-    if (!lacks_keyword(outcome)) attempt.walk.count_session();
+    if (!lacks_keyword(meanings)) attempt.walk.count_session();
     note_suspects(attempt, outcome);
-    const auto* const refusal = address_refusal(outcome);
+    const auto* const refusal = address_refusal(outcome, meanings);
     Known known{.is_source_suspended = refusal != nullptr && suspend_source(connection, *refusal)};
     note_answers(handle, outcome, connection, known.is_source_suspended);
-    known.turns_to_v4 = turns_to_v4(attempt, outcome, connection);
+    known.turns_to_v4 = is_name_wanted(outcome, meanings) && may_turn_to_v4(attempt, connection);
     if (known.turns_to_v4) {
         site.prefers_v4_until = context_.now() + v4_preferred_for;
         attempt.walk.turn_to_v4();
@@ -182,7 +183,7 @@ void Transactions::rule(AttemptHandle handle, TransactionOutcome& outcome,
                                   .source = parts_.pool[connection].target().source,
                                   .is_dsn_passed_on = outcome.dsn_passed_on,
                                   .is_deliver_by_passed_on = outcome.deliver_by_passed_on};
-    auto verdict = judge(outcome, known);
+    auto verdict = judge(outcome, meanings, known);
     attempt.heard = std::max(attempt.heard, verdict.heard);
     parts_.end.record_uncharged(attempt, verdict);
     for (const auto& ruling : verdict.rulings) {
@@ -265,7 +266,7 @@ void Transactions::note_answers(AttemptHandle handle, const TransactionOutcome& 
                                    outcome.recipients[outcome.broken_off.front()].error());
     } else if (const auto* const failure = host_failure(outcome);
                failure != nullptr && !is_source_suspended) {
-        if (smtp::is_too_many_connections(*failure)) {
+        if (diagnosis::diagnose(*failure).is_too_many_connections) {
             parts_.pool.note_too_many(connection);
         } else {
             parts_.pool.note_failure(connection, *failure);
@@ -273,9 +274,8 @@ void Transactions::note_answers(AttemptHandle handle, const TransactionOutcome& 
     }
 }
 
-bool Transactions::turns_to_v4(const Attempt& attempt, const TransactionOutcome& outcome,
-                               ConnectionHandle connection) const {
-    return is_name_wanted(outcome) && !attempt.walk.is_only_v4() &&
+bool Transactions::may_turn_to_v4(const Attempt& attempt, ConnectionHandle connection) const {
+    return !attempt.walk.is_only_v4() &&
            parts_.pool[connection].target().endpoint.address.is_v6() &&
            parts_.sites[attempt.site].limits.ip != conf::IpFamilies::v6;
 }
@@ -327,14 +327,15 @@ void Transactions::on_end(ConnectionHandle connection, const std::optional<Deliv
 void Transactions::on_refused(AttemptHandle handle, ConnectionHandle connection,
                               const DeliveryError& error) {
     const bool is_of_source = parts_.pool[connection].has_unusable_source();
-    const bool is_refusal_of_source = is_of_source || smtp::is_about_our_address(error);
+    const auto meaning = diagnosis::diagnose(error);
+    const bool is_refusal_of_source = is_of_source || meaning.is_about_our_address;
     if (is_refusal_of_source && suspend_source(connection, error))
         return parts_.end.put_back(handle);
     parts_.table.enter(handle, Admitted{});
     auto& attempt = parts_.table[handle];
     parts_.end.record_host_failure(attempt, error);
     attempt.walk.set_trouble(error);
-    if (smtp::is_too_many_connections(error)) {
+    if (meaning.is_too_many_connections) {
         parts_.pool.note_too_many(connection);
         attempt.walk.take_back(parts_.pool[connection].target().endpoint);
     } else if (!is_of_source) {

@@ -56,8 +56,7 @@ private:
     void note_suspects(Attempt& attempt, const TransactionOutcome& outcome);
     void note_answers(AttemptHandle handle, const TransactionOutcome& outcome,
                       ConnectionHandle connection, bool is_source_suspended);
-    [[nodiscard]] bool turns_to_v4(const Attempt& attempt, const TransactionOutcome& outcome,
-                                   ConnectionHandle connection) const;
+    [[nodiscard]] bool may_turn_to_v4(const Attempt& attempt, ConnectionHandle connection) const;
     void keep_for_next_host(Attempt& attempt, Verdict& verdict);
     [[nodiscard]] bool suspend_source(ConnectionHandle connection, const DeliveryError& error);
 

@@ -4,26 +4,11 @@
 #include <utility>
 
 #include "mta/base/assert.h"
-#include "mta/base/domain.h"
-#include "mta/diagnosis/reply_words.h"
 
 namespace mta::outbound {
 namespace {
 
 using Kind = Ruling::Kind;
-
-// The server has enough recipients in this transaction (RFC 5321 section 4.5.3.1.10), with or
-// without the enhanced code for it.
-bool is_too_many_recipients(const DeliveryError& error) {
-    if (error.reply_code != 452 && error.reply_code != 552) return false;
-    return error.status == EnhancedStatus{4, 5, 3} ||
-           to_lower(error.text).contains("too many recipients");
-}
-
-bool is_for_want_of_name(const Result<void>& result) {
-    return !result && result.error().scope != Scope::host &&
-           smtp::is_about_reverse_name(result.error());
-}
 
 bool is_broken_off(const TransactionOutcome& outcome, std::size_t place) {
     return std::ranges::binary_search(outcome.broken_off, place);
@@ -31,6 +16,12 @@ bool is_broken_off(const TransactionOutcome& outcome, std::size_t place) {
 
 bool is_of_host(const Result<void>& result) {
     return !result && result.error().scope == Scope::host;
+}
+
+// `place` is that of a failure.
+bool is_for_want_of_name(const TransactionOutcome& outcome, const Meanings& meanings,
+                         std::size_t place) {
+    return meanings[place].wants_reverse_name && !is_of_host(outcome.recipients[place]);
 }
 
 Heard heard_of(const DeliveryError& error, bool is_broken_off) {
@@ -49,8 +40,9 @@ Kind kind_beside_suspects(const TransactionOutcome& outcome, std::size_t place) 
 // Rules on the recipients of one transaction.
 class Judge {
 public:
-    Judge(const TransactionOutcome& outcome, const Known& known)
+    Judge(const TransactionOutcome& outcome, const Meanings& meanings, const Known& known)
         : outcome_(outcome),
+          meanings_(meanings),
           known_(known),
           are_some_taken_(std::ranges::any_of(
               outcome.recipients, [](const auto& result) { return result.has_value(); })),
@@ -68,16 +60,18 @@ public:
         const auto& result = outcome_.recipients[place];
         if (result) return {.kind = Kind::delivered};
         const auto& error = result.error();
+        const auto& meaning = meanings_[place];
         const auto heard_here = heard(place);
         const bool is_broken = heard_here == Heard::broken;
-        const bool goes_to_v4 = known_.turns_to_v4 && is_for_want_of_name(result);
+        const bool goes_to_v4 =
+            known_.turns_to_v4 && is_for_want_of_name(outcome_, meanings_, place);
         const bool goes_to_next_host = heard_here == Heard::nothing ||
                                        heard_here == Heard::refusal ||
                                        (is_broken && !outcome_.in_doubt) || goes_to_v4;
         Ruling ruling{.kind = error.is_permanent() ? Kind::failed : Kind::deferred,
                       .is_uncharged = goes_to_next_host};
-        if (is_one_too_many(error, heard_here) || (goes_to_v4 && !known_.can_go_on) ||
-            (known_.is_source_suspended && smtp::is_about_our_address(error))) {
+        if (is_one_too_many(place, heard_here) || (goes_to_v4 && !known_.can_go_on) ||
+            (known_.is_source_suspended && meaning.is_about_our_address)) {
             ruling.kind = Kind::again;
         } else if (is_broken && are_some_to_blame_) {
             ruling.kind = kind_beside_suspects(outcome_, place);
@@ -91,12 +85,14 @@ public:
     }
 
 private:
-    [[nodiscard]] bool is_one_too_many(const DeliveryError& error, Heard heard_here) const {
-        return are_some_taken_ && heard_here >= Heard::refusal && !error.is_permanent() &&
-               is_too_many_recipients(error);
+    [[nodiscard]] bool is_one_too_many(std::size_t place, Heard heard_here) const {
+        return are_some_taken_ && heard_here >= Heard::refusal &&
+               !outcome_.recipients[place].error().is_permanent() &&
+               meanings_[place].is_too_many_recipients;
     }
 
     const TransactionOutcome& outcome_;
+    const Meanings& meanings_;
     const Known& known_;
     const bool are_some_taken_;
     const bool are_some_to_blame_;
@@ -108,10 +104,21 @@ bool Verdict::has(Kind kind) const {
     return std::ranges::any_of(rulings, [kind](const auto& each) { return each.kind == kind; });
 }
 
-Verdict judge(TransactionOutcome& outcome, const Known& known) {
+Meanings meanings_of(const TransactionOutcome& outcome) {
+    const auto& results = outcome.recipients;
+    Meanings meanings;
+    for (std::size_t place = 0; place < results.size(); ++place) {
+        if (results[place]) continue;
+        meanings.resize(results.size());
+        meanings[place] = diagnosis::diagnose(results[place].error());
+    }
+    return meanings;
+}
+
+Verdict judge(TransactionOutcome& outcome, const Meanings& meanings, const Known& known) {
     Verdict verdict;
     verdict.rulings.reserve(outcome.recipients.size());
-    const Judge rules(outcome, known);
+    const Judge rules(outcome, meanings, known);
     for (std::size_t place = 0; place < outcome.recipients.size(); ++place) {
         verdict.rulings.push_back(rules.rule(place));
         verdict.heard = std::max(verdict.heard, rules.heard(place));
@@ -130,7 +137,8 @@ Verdict judge(std::vector<std::optional<DeliveryError>>& refusals, const NoHostL
     if (host_error && host_error->is_permanent()) host_error->status.klass = is_hopeless ? 5 : 4;
     Verdict verdict;
     // To be turned away as one connection too many is no failure.
-    verdict.has_failed = host_error && !is_hopeless && !smtp::is_too_many_connections(*host_error);
+    verdict.has_failed =
+        host_error && !is_hopeless && !diagnosis::diagnose(*host_error).is_too_many_connections;
     for (auto& refusal : refusals) {
         Ruling ruling{.kind = Kind::postponed};
         if (refusal) {
@@ -174,20 +182,22 @@ const DeliveryError* host_failure(const TransactionOutcome& outcome) {
     return found == outcome.recipients.end() ? nullptr : &found->error();
 }
 
-const DeliveryError* address_refusal(const TransactionOutcome& outcome) {
-    for (const auto& result : outcome.recipients)
-        if (!result && smtp::is_about_our_address(result.error())) return &result.error();
-    return nullptr;
+const DeliveryError* address_refusal(const TransactionOutcome& outcome, const Meanings& meanings) {
+    const auto found =
+        std::ranges::find(meanings, true, &diagnosis::Diagnosis::is_about_our_address);
+    if (found == meanings.end()) return nullptr;
+    return &outcome.recipients[static_cast<std::size_t>(found - meanings.begin())].error();
 }
 
-bool is_name_wanted(const TransactionOutcome& outcome) {
-    return std::ranges::any_of(outcome.recipients, is_for_want_of_name);
+bool is_name_wanted(const TransactionOutcome& outcome, const Meanings& meanings) {
+    for (std::size_t place = 0; place < meanings.size(); ++place)
+        if (is_for_want_of_name(outcome, meanings, place)) return true;
+    return false;
 }
 
-bool lacks_keyword(const TransactionOutcome& outcome) {
-    return std::ranges::all_of(outcome.recipients, [](const auto& result) {
-        return !result && smtp::is_missing_keyword(result.error());
-    });
+bool lacks_keyword(const Meanings& meanings) {
+    return !meanings.empty() &&
+           std::ranges::all_of(meanings, &diagnosis::Diagnosis::is_missing_keyword);
 }
 
 HostKeywords::Progress keyword_progress(const TransactionOutcome& outcome) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "mta/base/outcome.h"
+#include "mta/diagnosis/diagnosis.h"
 #include "mta/outbound/destination/host_keywords.h"
 #include "mta/smtp/client/client_session.h"
 #include "queue/destination.h"
@@ -80,6 +81,10 @@ struct Verdict {
 
 using TransactionOutcome = smtp::ClientSession::TransactionEnded;
 
+// What each recipient's failure means, in the order of the recipients. Empty if all were taken.
+using Meanings = std::vector<diagnosis::Diagnosis>;
+[[nodiscard]] Meanings meanings_of(const TransactionOutcome& outcome);
+
 // What judge() goes by beside the answers.
 struct Known {
     // The refusal of our address has suspended the source: another one takes over.
@@ -91,7 +96,8 @@ struct Known {
     bool can_go_on = true;
 };
 // Takes the errors out of `outcome`.
-[[nodiscard]] Verdict judge(TransactionOutcome& outcome, const Known& known);
+[[nodiscard]] Verdict judge(TransactionOutcome& outcome, const Meanings& meanings,
+                            const Known& known);
 
 // No host is left, or none may be asked now.
 struct NoHostLeft {
@@ -117,11 +123,12 @@ struct NoHostLeft {
 // The failure of the host as a whole, if it is one; null if it is none.
 [[nodiscard]] const DeliveryError* host_failure(const TransactionOutcome& outcome);
 // The first refusal of the address that we come from; null if there is none.
-[[nodiscard]] const DeliveryError* address_refusal(const TransactionOutcome& outcome);
+[[nodiscard]] const DeliveryError* address_refusal(const TransactionOutcome& outcome,
+                                                   const Meanings& meanings);
 // Some recipient is refused because our address has no name in the reverse DNS.
-[[nodiscard]] bool is_name_wanted(const TransactionOutcome& outcome);
+[[nodiscard]] bool is_name_wanted(const TransactionOutcome& outcome, const Meanings& meanings);
 // Every recipient was refused because the host lacks a keyword: it was not asked anything.
-[[nodiscard]] bool lacks_keyword(const TransactionOutcome& outcome);
+[[nodiscard]] bool lacks_keyword(const Meanings& meanings);
 // How far the transaction came: what HostKeywords concludes from.
 [[nodiscard]] HostKeywords::Progress keyword_progress(const TransactionOutcome& outcome);
 

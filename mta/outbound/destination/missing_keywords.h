@@ -9,7 +9,7 @@
 
 namespace mta::outbound {
 
-// Since when a destination has lacked keywords that its mail needs (smtp::is_missing_keyword()).
+// Since when a destination has lacked keywords that its mail needs (diagnosis::Diagnosis::is_missing_keyword).
 // That it lacks one is no reason to return a message at first: a greylisting front end answers EHLO
 // with one line, and another host may know more.
 class MissingKeywords {

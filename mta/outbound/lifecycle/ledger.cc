@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "mta/base/assert.h"
-#include "mta/diagnosis/reply_policy.h"
+#include "mta/diagnosis/diagnosis.h"
 
 namespace mta::outbound {
 
@@ -14,12 +14,6 @@ using queue::RecipientPhase;
 using Reports = std::vector<std::shared_ptr<const queue::Message>>;
 
 namespace {
-
-// How long the other side asks to wait; our own words about a failure are no hint.
-std::optional<Millis> retry_hint_of(const DeliveryError& error) {
-    if (error.reply_code / 100 != 4) return std::nullopt;
-    return smtp::parse_retry_hint(error.text);
-}
 
 Instant last_attempt_of(const queue::RecipientEntry& recipient) {
     return from_unix_ms(std::int64_t{recipient.last_attempt_s} * 1000);
@@ -175,7 +169,7 @@ void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, events:
                                                       : AttemptView::Kind::charged,
                                           .at = now,
                                           .error = error});
-            parts_.scheduler.defer(entry, recipient, error, now, retry_hint_of(error));
+            parts_.scheduler.defer(entry, recipient, error, now, diagnosis::retry_hint_of(error));
             if (outcome.kind == Outcome::Kind::in_doubt) {
                 recipient.is_in_doubt = true;
                 ++parts_.totals.in_doubt_total;

@@ -167,6 +167,9 @@ private:
         return obstacle_of_deliver_by();
     }
 
+    // Another host of the destination may offer the keyword, and this one may offer it later: a
+    // greylisting front end (spamd) answers EHLO with one line. So the class is 4, and the scope is
+    // the message.
     [[nodiscard]] std::optional<DeliveryError> missing_keyword() const {
         const auto conversion = this->conversion();
         if (conversion == Conversion::not_needed) return std::nullopt;
@@ -297,12 +300,6 @@ TransactionPlan plan_transaction(const Transaction& transaction, const Capabilit
 
 Conversion conversion_for(const Transaction& transaction, const Capabilities& capabilities) {
     return Planner(transaction, capabilities, Instant{}).conversion();
-}
-
-bool is_missing_keyword(const DeliveryError& error) {
-    const auto detail = error.status.detail;
-    return error.reply_code == 0 && error.status.subject == 6 &&
-           (detail == 1 || detail == 3 || detail == 7);
 }
 
 }  // namespace mta::smtp

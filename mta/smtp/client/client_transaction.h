@@ -61,7 +61,7 @@ struct TransactionPlan {
 //                R fails with 5.4.7, as it does when less time is left than the server's minimum,
 //                or none (RFC 2852 section 4).
 //
-// The first three are missing keywords (is_missing_keyword()): the message cannot go to this host
+// The first three are missing keywords (diagnosis::Diagnosis): the message cannot go to this host
 // as it is now. Text that must not be written into a command (control characters, spaces, brackets
 // outside of quotes, invalid UTF-8) is 5.1.7 in the reverse-path, 5.1.3 in a recipient and 5.5.4 in
 // a parameter. BDAT is used where CHUNKING is offered. BY is computed from `now`.
@@ -81,10 +81,5 @@ enum class Conversion : std::uint8_t {
 };
 [[nodiscard]] Conversion conversion_for(const Transaction& transaction,
                                         const Capabilities& capabilities);
-
-// The server does not offer a keyword that the message or an address needs, so no command was sent.
-// Another host of the destination may offer it, and so may this one later: a greylisting front end
-// (spamd) answers EHLO with one line. Therefore the error's class is 4 and its scope the message.
-[[nodiscard]] bool is_missing_keyword(const DeliveryError& error);
 
 }  // namespace mta::smtp
