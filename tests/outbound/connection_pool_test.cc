@@ -1,4 +1,4 @@
-// Connections that are kept, and those that have to go.
+// Connections that are kept, and those that are closed to make room, with deliveries around them.
 #include "mta/outbound/attempt/connection_pool.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ TEST(ConnectionPool, one_kept_connection_makes_room_for_one) {
     for (int i = 1; i <= 3; ++i) {
         const auto domain = "kept" + std::to_string(i) + ".example";
         kept.push_back(&world.serve(domain, "192.0.2." + std::to_string(i)));
-        kept.back()->latency = 100ms;  // QUIT takes its time
+        kept.back()->latency = 100ms;  // the reply to QUIT comes late
         world.send({.to = {"bob@" + domain}});
         world.run_for(1200ms);
     }
@@ -57,7 +57,7 @@ TEST(ConnectionPool, each_site_has_room_made_for_it_at_the_same_time) {
         wanted.back()->reply = world::always("QUIT", "hang");
         world.send({.to = {"bob@" + domain}});
     }
-    world.run_for(6s);  // a QUIT is waited for for 5
+    world.run_for(6s);  // the reply to QUIT is awaited for 5 s
     for (const auto* server : wanted) EXPECT_EQ(server->received.size(), 1u);
 }
 

@@ -1,4 +1,4 @@
-// What becomes of a connection's transactions when it is lost, or we hang up.
+// The transactions of a connection that is lost, or that the relay closes.
 #include "mta/outbound/attempt/connection.h"
 
 #include <algorithm>

@@ -84,7 +84,8 @@ public:
         server_.open_most = std::max(server_.open_most, ++server_.open);
     }
 
-    mta::io::ByteStream::Handlers handlers;  // of the client's end; gone when it has closed
+    // Of the client's end. Once replaced they stay, since one of them may be running.
+    std::vector<std::unique_ptr<mta::io::ByteStream::Handlers>> handlers;
     bool is_client_gone = false;
 
     void on_bytes(const std::string& bytes) {
@@ -122,7 +123,7 @@ public:
     void close(const std::string& reason) {
         leave();
         agenda_.later(server_.latency, [self = shared_from_this(), reason] {
-            if (!self->is_client_gone && self->handlers.on_closed) self->handlers.on_closed(reason);
+            if (!self->is_client_gone) self->handlers.back()->on_closed(reason);
         });
     }
     void leave() {
@@ -180,8 +181,7 @@ private:
         if (is_reply_kept_) return;
         agenda_.later(server_.latency,
                       [self = shared_from_this(), bytes = std::exchange(kept_replies_, {})] {
-                          if (!self->is_client_gone && self->handlers.on_read)
-                              self->handlers.on_read(bytes);
+                          if (!self->is_client_gone) self->handlers.back()->on_read(bytes);
                       });
     }
 
@@ -207,8 +207,9 @@ inline FakeStream::FakeStream(Agenda& agenda, Server& server, mta::Endpoint remo
       remote_(remote),
       on_closed_by_us_(std::move(on_closed_by_us)) {}
 inline void FakeStream::start(Handlers handlers) {
-    connection_->handlers = std::move(handlers);
-    connection_->ask("CONNECT");
+    const bool is_first = connection_->handlers.empty();
+    connection_->handlers.push_back(std::make_unique<Handlers>(std::move(handlers)));
+    if (is_first) connection_->ask("CONNECT");
 }
 inline void FakeStream::write(std::string bytes) {
     agenda_.later(server_.latency,

@@ -36,19 +36,9 @@ Attempts::Attempts(Context& context, Parts parts)
               }),
       table_({parts.sites, queue_, trials_}, [&context] { return context.now(); }),
       pool_(context, {parts.sites, parts.addresses, parts.scheduler, parts.connections},
-            {.on_ready = [this](ConnectionHandle connection) { on_ready(connection); },
-             .on_room = [this](ConnectionHandle connection) { on_room(connection); },
-             .on_body_out =
-                 [this](ConnectionHandle connection) { transactions_.on_body_out(connection); },
-             .on_silent =
-                 [this](ConnectionHandle connection) { transactions_.on_silent(connection); },
-             .on_transaction_end =
-                 [this](ConnectionHandle connection, Connection::TransactionEnd ended) {
-                     transactions_.on_transaction_end(connection, std::move(ended));
-                 },
-             .on_end =
-                 [this](ConnectionHandle connection, const std::optional<DeliveryError>& error) {
-                     transactions_.on_end(connection, error);
+            {.on_event =
+                 [this](ConnectionHandle connection, ConnectionPool::Event event) {
+                     on_connection_event(connection, event);
                  },
              .on_host_room = [this](const HostLimits::HostPtr& host) { queue_.look_at(host); }}),
       end_(context,
@@ -139,7 +129,7 @@ void Attempts::start(queue::SiteHandle handle) {
         return approach_.walk(begun);
     }
     transactions_.begin(begun, kept);
-    pool_[kept].pump();
+    pool_.pump(kept);
 }
 
 void Attempts::read(AttemptHandle handle) {
@@ -168,10 +158,26 @@ void Attempts::on_read(AttemptHandle handle, const MessageCopies::ReadResult& re
         return approach_.walk(handle);
     }
     transactions_.begin(handle, kept);
-    pool_[kept].pump();
+    pool_.pump(kept);
 }
 
 // ---- On a connection ----
+
+void Attempts::on_connection_event(ConnectionHandle connection, ConnectionPool::Event& event) {
+    if (auto* const transaction = std::get_if<TransactionEnd>(&event)) {
+        transactions_.on_transaction_end(connection, *transaction);
+    } else if (const auto* const ended = std::get_if<ConnectionEnded>(&event)) {
+        transactions_.on_end(connection, *ended);
+    } else if (std::holds_alternative<ConnectionReady>(event)) {
+        on_ready(connection);
+    } else if (std::holds_alternative<ConnectionRoom>(event)) {
+        on_room(connection);
+    } else if (std::holds_alternative<BodyOut>(event)) {
+        transactions_.on_body_out(connection);
+    } else {
+        transactions_.on_silent(connection);
+    }
+}
 
 void Attempts::on_ready(ConnectionHandle connection) {
     context_.request_tick();
@@ -179,7 +185,7 @@ void Attempts::on_ready(ConnectionHandle connection) {
     if (!handle) return on_idle(connection);
     const auto& state = table_[handle].state;
     if (std::holds_alternative<Leaving>(state)) {
-        pool_[connection].quit();
+        pool_.quit(connection);
     } else if (std::holds_alternative<Connecting>(state) && pool_[connection].can_start()) {
         pool_.note_hello(connection);
         transactions_.begin(handle, connection);
@@ -191,7 +197,7 @@ void Attempts::on_ready(ConnectionHandle connection) {
 // A connection that has nothing to do is as good as a new one to the attempt of the site that waits
 // for a host.
 void Attempts::on_idle(ConnectionHandle connection) {
-    const auto site = pool_.site_of(connection);
+    const auto site = pool_[connection].site();
     const bool can_serve = pool_[connection].can_start() && !context_.is_draining() &&
                            !pool_.is_used_up(connection) &&
                            !parts_.sites[site].destination.is_closed();
@@ -221,7 +227,7 @@ bool Attempts::take_over(AttemptHandle handle) {
 // Another transaction right behind the one that waits for its last reply, if the site has all the
 // connections that it may have: then this is the soonest that the next bundle can leave.
 void Attempts::on_room(ConnectionHandle connection) {
-    const auto handle = pool_.site_of(connection);
+    const auto handle = pool_[connection].site();
     auto& site = parts_.sites[handle];
     auto& destination = site.destination;
     if (context_.is_draining() || !parts_.lines.make_way(handle) ||

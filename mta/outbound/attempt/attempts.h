@@ -55,7 +55,7 @@ public:
         Ledger& ledger;
         MessageCopies& copies;
         AttemptHistory& history;
-        Connection::Parts connections;
+        ConnectionPool::World connections;
     };
     Attempts(Context& context, Parts parts);
 
@@ -120,6 +120,7 @@ private:
     void on_read(AttemptHandle handle, const MessageCopies::ReadResult& read);
 
     // On a connection.
+    void on_connection_event(ConnectionHandle connection, ConnectionPool::Event& event);
     void on_ready(ConnectionHandle connection);
     void on_idle(ConnectionHandle connection);
     void on_room(ConnectionHandle connection);

@@ -10,8 +10,8 @@
 #include "mta/base/pending.h"
 #include "mta/base/time.h"
 #include "mta/io/connector.h"
-#include "mta/outbound/context.h"
-#include "mta/outbound/desk/queue_view.h"
+#include "mta/outbound/attempt/connection_event.h"
+#include "mta/outbound/desk/traced_stream.h"
 #include "mta/outbound/desk/tracing.h"
 #include "mta/smtp/client/client_session.h"
 #include "queue/message.h"
@@ -20,33 +20,31 @@
 namespace mta::outbound {
 
 // One connection to a host, from the first SYN to its end: moves bytes and time between a stream
-// and a ClientSession, and bodies from the store. Every decision is the session's.
+// and a ClientSession, and bodies from the store. The session makes every decision of the protocol.
 //
 //   connecting -> (session: greeting, EHLO) -> ready <-> at work -> closing -> ended
 //        any state, but the last --- refused, lost, timed out, abort() ---> ended
 //
-// Handlers come from the callbacks of its ports, from on_deadline(), pump() and cut(), never from
-// within another call. They must not destroy it: the pool reaps.
+// It is reached by commands and reports by events, each with its state, and shares no object with
+// its owner but the ports: this is where a thread may come in between. Events come from the
+// callbacks of the ports, from on_deadline(), pump() and cut(), and StateChanged from any command.
+// The sink may call commands, and must not destroy the connection: the pool reaps.
 class Connection {
 public:
-    struct TransactionEnd {
-        smtp::ClientSession::TransactionEnded outcome;
-        // The store could not give the body: it was broken off, `outcome` has nothing.
-        std::optional<queue::StoreError> unreadable = std::nullopt;
+    using TransactionEnd = outbound::TransactionEnd;
+    using Sink = std::function<void(const ConnectionState& state, ConnectionEvent event)>;
+
+    // What all connections use; outlives them.
+    struct Ports {
+        io::Connector& connector;
+        queue::Store& store;
+        std::function<Instant()> now;
     };
-    struct Handlers {
-        // Transactions can be started.
-        std::function<void()> on_ready;
-        // The next transaction may be started behind the one that waits for its last reply.
-        std::function<void()> on_room;
-        // Once: the whole body of its first transaction has left. From then on the message may have
-        // been delivered.
-        std::function<void()> on_body_out;
-        std::function<void(TransactionEnd)> on_transaction_end;
-        // Once, the last of all: error if the host is to blame (connection level).
-        std::function<void(const std::optional<DeliveryError>& error)> on_end;
-        // deadline() may have changed. Comes from within any call.
-        std::function<void()> on_deadline_change;
+    // Who watches the dialogue.
+    struct Trace {
+        TraceWatchers watchers;
+        std::uint64_t connection = 0;     // the number under which they see it
+        queue::MessageId message_id = 0;  // the message that they wait for
     };
     struct Target {
         std::string host;  // a name, or empty if only the address is known
@@ -55,68 +53,47 @@ public:
         // It failed lately, and others of the destination answer: to find out whether it is back,
         // a message does not wait for long.
         bool is_unwell = false;
-        // Where it comes from: a [[source]]; empty and nothing: the system's choice.
+        // The name of a [[source]] and its address; empty if the system chooses the address.
         std::string source;
         std::optional<IpAddress> source_address = std::nullopt;
-        std::string ehlo_name = {};       // empty: the hostname
+        std::string ehlo_name = {};       // if it is empty, the hostname
         TraceWatchers watchers;           // of the message that it is opened for,
         queue::MessageId message_id = 0;  // if there are any
     };
-
-    // How long an unwell one has to accept, and then to greet.
-    static constexpr Millis unwell_patience{30'000};
-
-    struct Parts {
-        io::Connector& connector;
-        queue::Store& store;
-        Tracing& tracing;
-        Counters& totals;
-        Latencies& latencies;
+    struct Setup {
+        Endpoint endpoint;
+        std::optional<IpAddress> source_address;
+        Millis connect_timeout{0};
+        smtp::ClientOptions session;
+        std::optional<Trace> trace;
     };
+
     // Begins to connect.
-    Connection(Context& context, Parts parts, Target target, Handlers handlers);
+    Connection(const Ports& ports, Setup setup, Sink sink);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
     ~Connection();
 
-    [[nodiscard]] const Target& target() const { return target_; }
-    [[nodiscard]] const std::string& remote() const { return remote_; }  // "mx1 [192.0.2.1]:25"
-    [[nodiscard]] const smtp::Capabilities& capabilities() const { return session_.capabilities(); }
+    // ---- Commands ----
 
-    // A transaction for some recipients (indices into message->envelope.recipients). To be followed
-    // by pump(), unless within a handler: some transactions end at once.
-    [[nodiscard]] bool can_start() const;
+    // A transaction for some recipients (indices into message->envelope.recipients), if can_start.
+    // `trace`: who watches it, if anybody watches anything; with another transaction under way, its
+    // watchers see this one, too. To be followed by pump(), unless within the sink: some
+    // transactions end at once.
     void start(std::shared_ptr<const queue::Message> message,
-               const std::vector<std::uint32_t>& recipients);
-    // Transactions started and not ended.
-    [[nodiscard]] std::size_t active() const { return bodies_.size(); }
-    // All that were ever started.
-    [[nodiscard]] std::uint32_t started() const { return started_; }
-    // It ended before it began: this machine cannot send from target().source_address.
-    [[nodiscard]] bool has_unusable_source() const { return has_unusable_source_; }
-    [[nodiscard]] bool has_been_ready() const { return session_.was_ready(); }
-    // Some transaction's body has left as a whole: it may be delivered whatever we do.
-    [[nodiscard]] bool is_past_final_dot() const;
-
-    // Says QUIT; only when no transaction is active. on_end comes.
+               const std::vector<std::uint32_t>& recipients, std::optional<Trace> trace);
+    // Says QUIT; only when no transaction is active. ConnectionEnded comes.
     void quit();
-    // Ends at once, with all handlers, as if the host had closed it: this relay stops.
+    // Ends at once, with all events, as if the host had closed it: this relay stops.
     void cut();
-    // Ends at once, without handlers.
+    // Ends at once, without events.
     void abort();
-    [[nodiscard]] bool has_ended() const { return has_ended_; }
-
-    [[nodiscard]] std::optional<Instant> deadline() const;
-    // Since when the host has said nothing in a transaction, though it is its turn. Nothing: there
-    // is none.
-    [[nodiscard]] std::optional<Instant> silent_since() const;
-    // The recipient whose RCPT waits for its reply, by its place in the first transaction.
-    [[nodiscard]] std::optional<std::size_t> recipient_awaited() const {
-        return session_.recipient_awaited();
-    }
+    // To be called at the state's deadline.
     void on_deadline();
-    // Hands over what the session has to say.
+    // Reports what the session has to say.
     void pump();
+
+    [[nodiscard]] ConnectionState state() const;
 
 private:
     // A transaction's body, while the session has it.
@@ -131,35 +108,42 @@ private:
         bool is_complete = false;  // handed to the session as a whole
     };
 
-    void retap(const queue::Message& message, const std::vector<std::uint32_t>& recipients);
+    void report(ConnectionEvent event);
+    void tap(Trace trace);
+    void retap(Trace trace);
     void trace(std::string_view text, TraceLine::Kind kind = TraceLine::Kind::note);
+    void put_trace_on();
+    [[nodiscard]] io::ByteStream::Handlers handlers_of_stream();
     void stop_connecting();
     void on_connected(std::expected<std::unique_ptr<io::ByteStream>, io::ConnectError> stream);
     void write_output();
     void feed_body();
     void on_body_read(smtp::TransactionNumber number, queue::StoreResult<std::string> bytes);
-    void handle(std::vector<smtp::ClientSession::Event>& events);
-    void end(const std::optional<DeliveryError>& error);
+    void take(std::vector<smtp::ClientEvent>& events);
+    void end_transaction(smtp::TransactionEnded outcome);
+    void end_session(smtp::SessionEnded ended);
+    void end(std::optional<DeliveryError> error, bool has_unusable_source = false);
     void break_off(smtp::TransactionNumber number, queue::StoreError error);
+    [[nodiscard]] Instant now() const { return ports_.now(); }
+    [[nodiscard]] bool can_start() const;
 
-    Context& context_;
-    Parts parts_;
-    Target target_;
+    const Ports& ports_;
+    Sink sink_;
     std::string remote_;
-    Handlers handlers_;
+    Millis connect_timeout_;
     smtp::ClientSession session_;
+    std::unique_ptr<TraceTap> tap_;  // null if nobody watches
     std::unique_ptr<io::ByteStream> stream_;
+    TracedStream* traced_ = nullptr;  // stream_, once somebody has watched it
     std::optional<io::Connector::ConnectId> connecting_;
-    Instant connect_deadline_;
-    Instant begun_;                  // to connect; then, to say hello
-    std::unique_ptr<TraceTap> tap_;  // null: nobody watches
+    Instant begun_;  // to connect; then, to say hello
     std::vector<Body> bodies_;
     std::uint32_t started_ = 0;
     bool is_pumping_ = false;
+    bool was_greeted_ = false;
     bool was_body_out_ = false;
     bool has_ended_ = false;
-    bool has_unusable_source_ = false;
-    Pending reads_;
+    Pending body_read_;
 };
 
 }  // namespace mta::outbound

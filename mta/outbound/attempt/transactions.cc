@@ -30,7 +30,7 @@ constexpr Millis v4_preferred_for{4 * 3'600'000};
 void Transactions::begin(AttemptHandle handle, ConnectionHandle connection) {
     auto& attempt = parts_.table[handle];
     auto& site = parts_.sites[attempt.site];
-    auto& open = parts_.pool[connection];
+    const auto& open = parts_.pool[connection];
     const auto& capabilities = open.capabilities();
     if (capabilities.recipients_max != 0 || capabilities.recipient_domains_max != 0)
         fit_to_limits(attempt, capabilities);
@@ -43,7 +43,7 @@ void Transactions::begin(AttemptHandle handle, ConnectionHandle connection) {
     attempt.walk.speaks_to(open.target().host, open.target().endpoint);
     if (!std::holds_alternative<Transacting>(attempt.state))
         parts_.table.enter(handle, Transacting{connection});
-    open.start(attempt.content, attempt.recipients);
+    parts_.pool.start(connection, attempt.content, attempt.recipients);
 }
 
 // RFC 9422: recipients beyond what a transaction may have go in the next one.
@@ -97,8 +97,7 @@ void Transactions::on_body_out(ConnectionHandle connection) {
 
 // ---- The end of a transaction ----
 
-void Transactions::on_transaction_end(ConnectionHandle connection,
-                                      Connection::TransactionEnd ended) {
+void Transactions::on_transaction_end(ConnectionHandle connection, TransactionEnd& ended) {
     const auto handle = parts_.table.first_on(connection);
     MTA_ASSERT(handle);
     context_.request_tick();
@@ -285,7 +284,7 @@ bool Transactions::suspend_source(ConnectionHandle connection, const DeliveryErr
     const auto& target = parts_.pool[connection].target();
     if (target.source.empty()) return false;
     const auto now = context_.now();
-    const auto handle = parts_.pool.site_of(connection);
+    const auto handle = parts_.pool[connection].site();
     auto& site = parts_.sites[handle];
     const bool was_suspended = site.sources.is_suspended(target.source, now);
     if (!site.sources.refuse(parts_.sources.members(site.plan.source),
@@ -307,14 +306,14 @@ bool Transactions::suspend_source(ConnectionHandle connection, const DeliveryErr
 
 // ---- The end of a connection ----
 
-void Transactions::on_end(ConnectionHandle connection, const std::optional<DeliveryError>& error) {
+void Transactions::on_end(ConnectionHandle connection, const ConnectionEnded& ended) {
     const auto handle = parts_.table.first_on(connection);
     if (!handle) return;
     auto& state = parts_.table[handle].state;
     if (auto* const reading = std::get_if<Reading>(&state)) {
         parts_.table.enter(handle, Reading{{}, std::move(reading->answer)});
-    } else if (std::holds_alternative<Connecting>(state) && error) {
-        on_refused(handle, connection, *error);
+    } else if (std::holds_alternative<Connecting>(state) && ended.error) {
+        on_refused(handle, connection, ended);
     } else {
         MTA_ASSERT(std::holds_alternative<Connecting>(state) ||
                    std::holds_alternative<Leaving>(state));
@@ -325,8 +324,9 @@ void Transactions::on_end(ConnectionHandle connection, const std::optional<Deliv
 
 // The connection came to nothing before its first transaction.
 void Transactions::on_refused(AttemptHandle handle, ConnectionHandle connection,
-                              const DeliveryError& error) {
-    const bool is_of_source = parts_.pool[connection].has_unusable_source();
+                              const ConnectionEnded& ended) {
+    const auto& error = *ended.error;
+    const bool is_of_source = ended.has_unusable_source;
     const auto meaning = diagnosis::diagnose(error);
     const bool is_refusal_of_source = is_of_source || meaning.is_about_our_address;
     if (is_refusal_of_source && suspend_source(connection, error))

@@ -40,14 +40,14 @@ public:
     // The host has been silent for a while in a transaction.
     void on_silent(ConnectionHandle connection);
     void on_body_out(ConnectionHandle connection);
-    void on_transaction_end(ConnectionHandle connection, Connection::TransactionEnd ended);
-    // The connection has ended. `error`: the host is to blame for it.
-    void on_end(ConnectionHandle connection, const std::optional<DeliveryError>& error);
+    void on_transaction_end(ConnectionHandle connection, TransactionEnd& ended);
+    void on_end(ConnectionHandle connection, const ConnectionEnded& ended);
 
 private:
     void fit_to_limits(Attempt& attempt, const smtp::Capabilities& capabilities);
     [[nodiscard]] std::uint32_t mailbox_of(const Attempt& attempt, std::uint32_t recipient) const;
-    void on_refused(AttemptHandle handle, ConnectionHandle connection, const DeliveryError& error);
+    void on_refused(AttemptHandle handle, ConnectionHandle connection,
+                    const ConnectionEnded& ended);
     [[nodiscard]] bool is_to_be_tried_without(const Attempt& attempt,
                                               const TransactionOutcome& outcome,
                                               ConnectionHandle connection);
