@@ -77,15 +77,14 @@ void WireDns::ask(const dns::Question& question, dns::Effort effort,
     check_pause(question, bytes.has_value());
     const auto silence = effort == dns::Effort::brief ? brief_timeout : full_timeout;
     const auto takes = bytes ? Millis{1 + static_cast<std::int64_t>(pick(40))} : silence;
-    agenda_.later(takes, [alive = std::weak_ptr(alive_), question, bytes = std::move(bytes),
-                          done = std::move(on_answer)]() mutable {
-        if (alive.expired()) return;
+    agenda_.later(takes, pending_.guard([question, bytes = std::move(bytes),
+                                         done = std::move(on_answer)]() mutable {
         if (bytes) return done(dns::parse_answer(*bytes, question, "192.0.2.53:53"));
         done({std::unexpected(
                   dns::LookupError{dns::LookupError::Kind::timed_out,
                                    "no answer from 192.0.2.53:53 for " + to_string(question)}),
               {}});
-    });
+    }));
 }
 
 void WireDns::check_pause(const dns::Question& question, bool is_answered) {

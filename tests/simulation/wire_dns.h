@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dns/caching_resolver.h"
+#include "mta/base/pending.h"
 #include "tests/dns/message_builder.h"
 #include "tests/outbound/world.h"
 
@@ -75,8 +76,8 @@ private:
     dns::Resolver* others_;
     dns::CachingResolver resolver_;
     std::unordered_map<dns::Question, Last> last_asked_;
-    Instant ordered_;  // when a look-up last asked for fresh answers
-    std::shared_ptr<char> alive_ = std::make_shared<char>();
+    Instant ordered_;       // when a look-up last asked for fresh answers
+    mta::Pending pending_;  // guards the answers under way
 };
 
 }  // namespace simulation
