@@ -251,7 +251,7 @@ void QueueManager::Impl::call_back_crowded() {
 // Sites take turns, one delivery each, as long as there are connections to be had.
 void QueueManager::Impl::dispatch() {
     call_back_crowded();
-    while (const auto handle = sites.front()) {
+    while (const auto handle = sites.turns().front()) {
         auto& site = sites[handle];
         const auto now = context.now();
         if (!site.may_start(now)) {
@@ -267,7 +267,7 @@ void QueueManager::Impl::dispatch() {
             }
             if (attempts.connections() >= context.settings().delivery.connections_max) {
                 // Refreshed when a connection that is closed now is gone, or any other.
-                attempts.pool().make_room(sites.turns_waiting());
+                attempts.pool().make_room(sites.turns().waiting());
                 return;
             }
             if (attempts.connections() >= attempts.approach().connections_max_for(handle)) {
@@ -345,14 +345,15 @@ void QueueManager::load(const queue::QueuedMessage& queued) { impl_->load(queued
 void QueueManager::restore(Hints hints) {
     for (const auto& hint : hints)
         if (hint.kind == Hint::Kind::address) impl_->addresses.restore(hint, impl_->context.now());
-    impl_->sites.restore(std::move(hints));
+    impl_->sites.memory().restore(std::move(hints));
 }
 
 Hints QueueManager::hints() const {
     Hints hints;
-    impl_->sites.add_hints(hints);
+    const auto now = impl_->context.now();
+    impl_->sites.memory().add_hints(hints, now);
     impl_->addresses.add_hints(hints);
-    impl_->sites.add_answers(hints);
+    impl_->sites.memory().add_answers(hints, now);
     return hints;
 }
 

@@ -13,7 +13,7 @@
 #include "mta/outbound/desk/endings.h"
 #include "mta/outbound/desk/tracing.h"
 #include "mta/outbound/destination/address_health.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/lifecycle/delay_notices.h"
 #include "mta/outbound/lifecycle/ledger.h"
 #include "mta/outbound/lifecycle/lines.h"

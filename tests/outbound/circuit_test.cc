@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "tests/outbound/world_hosts.h"
 
 namespace mta::outbound {
@@ -15,22 +15,6 @@ using world::World;
 
 conf::Route route(const std::string& host) {
     return {.domain = "them.example", .hosts = {{host, 25}}, .lifetime = {}, .source = {}};
-}
-
-TEST(Circuit, what_makes_a_destination_is_its_hosts_its_source_and_its_tls_policy) {
-    const SiteIdentity plain{.next_hop = "mx mx1.them.example"};
-    const SiteIdentity identities[] = {
-        plain,
-        {.next_hop = "mx mx2.them.example"},
-        {.next_hop = "mx mx1.them.example", .source = "pool"},
-        {.next_hop = "mx mx1.them.example", .tls_policy = "pool"},
-        {.next_hop = "mx mx1.them.example", .source = "pool", .tls_policy = "verify"}};
-    std::map<std::string, int> keys;
-    for (const auto& identity : identities) ++keys[site_key(identity)];
-    EXPECT_EQ(keys.size(), std::size(identities));
-    EXPECT_EQ(site_key(plain), site_key({.next_hop = "mx mx1.them.example"}));
-    EXPECT_NE(plan_for_route(route("a.example")).key, plan_for_literal("a.example:25").key);
-    EXPECT_NE(plan_for_route(route("a.example")).key, plan_for_route(route("a.example"), "x").key);
 }
 
 TEST(Circuit, a_refused_connection_among_successes_changes_nothing_for_the_others) {

@@ -8,7 +8,7 @@
 
 #include "mta/api/why/message_words.h"
 #include "mta/inbound/store_reply.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/queue_manager.h"
 #include "mta/report/dsn.h"
 #include "tests/outbound/world.h"

@@ -19,16 +19,17 @@ using attempt_state::Resolving;
 // Until a look-up for which the resolver had no room is tried again.
 constexpr Millis room_wait{1'000};
 
-std::vector<std::uint16_t> ranks_of(const SitePlan& plan,
+std::vector<std::uint16_t> ranks_of(const NextHop& next_hop,
                                     const std::vector<conf::NextHopHost>& hosts) {
     std::vector<std::uint16_t> ranks;
+    const auto* const mx = std::get_if<MxHosts>(&next_hop);
     for (const auto& host : hosts) {
-        if (plan.is_static || !plan.mx || !*plan.mx) {
+        if (mx == nullptr || !*mx->answer) {
             ranks.push_back(static_cast<std::uint16_t>(ranks.size()));
             continue;
         }
         std::uint16_t best = UINT16_MAX;  // of several records that name the host
-        for (const auto& record : (*plan.mx)->records)
+        for (const auto& record : (*mx->answer)->records)
             if (record.exchange == host.host) best = std::min(best, record.preference);
         ranks.push_back(best);
     }
@@ -70,19 +71,26 @@ void Approach::walk(AttemptHandle handle) {
 }
 
 Result<HostWalk::Plan> Approach::plan_for(const Attempt& attempt) {
-    const auto& plan = parts_.sites[attempt.site].plan;
+    const auto& next_hop = parts_.sites[attempt.site].plan.next_hop;
     const auto port = context_.settings().delivery.port;
-    std::vector<conf::NextHopHost> hosts;
-    if (plan.is_static) {
-        hosts = plan.hosts;
-    } else if (!plan.mx) {
-        hosts = {{plan.mx_domain, port}};
-    } else {
-        MTA_TRY(names, dns::plan_hosts(plan.mx_domain, *plan.mx, context_.own_names(),
-                                       parts_.scheduler.rng()));
-        for (auto& name : names) hosts.push_back({std::move(name), port});
-    }
-    auto ranks = ranks_of(plan, hosts);
+    using Hosts = std::vector<conf::NextHopHost>;
+    MTA_TRY(hosts,
+            std::visit(EachNextHop{
+                           [](const StaticHosts& given) -> Result<Hosts> { return given.hosts; },
+                           [&](const MxHosts& mx) -> Result<Hosts> {
+                               MTA_TRY(names,
+                                       dns::plan_hosts(mx.domain, *mx.answer, context_.own_names(),
+                                                       parts_.scheduler.rng()));
+                               Hosts found;
+                               for (auto& name : names) found.push_back({std::move(name), port});
+                               return found;
+                           },
+                           [port](const LiteralHost& host) -> Result<Hosts> {
+                               return Hosts{{host.literal, port}};
+                           },
+                       },
+                       next_hop));
+    auto ranks = ranks_of(next_hop, hosts);
     return HostWalk::Plan{std::move(hosts), std::move(ranks)};
 }
 
@@ -101,7 +109,7 @@ HostWalk::Surroundings Approach::surroundings_of(Attempt& attempt) {
                          .source = site.plan.source,
                          .source_has_v4 = families.v4,
                          .source_has_v6 = families.v6,
-                         .is_static = site.plan.is_static},
+                         .is_static = site.plan.is_static()},
             .addresses_max = context_.settings().delivery.addresses_per_attempt_max,
             // While the site is down only its probe asks; outside of its hours nothing does.
             .may_ask = !destination.is_closed() && (attempt.is_probe() || is_up),
@@ -241,7 +249,7 @@ HostLimits::HostPtr Approach::host_for(queue::SiteHandle handle, const conf::Nex
     if (const auto rule = find_site_rule(settings, name))
         most = site_limits(settings, rule).connections_max;
     return parts_.hosts.host(name + ':' + std::to_string(host.port),
-                             concurrency_policy(site.plan.is_static, most));
+                             concurrency_policy(site.plan.is_static(), most));
 }
 
 // When the first recipient is given up; Instant::max(): none is before it was tried.

@@ -13,7 +13,7 @@
 #include "mta/outbound/destination/address_health.h"
 #include "mta/outbound/destination/host_keywords.h"
 #include "mta/outbound/destination/host_limits.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/routing/source_table.h"
 #include "queue/scheduler.h"
 

@@ -141,7 +141,7 @@ void AttemptEnd::give_up(AttemptHandle handle, bool have_all_been_asked) {
         if (attempt.refusals[place] && is_lacking_for_good(attempt, place))
             attempt.refusals[place]->status.klass = 5;
     const auto verdict =
-        judge(attempt.refusals, NoHostLeft{.is_static = parts_.sites[attempt.site].plan.is_static,
+        judge(attempt.refusals, NoHostLeft{.is_static = parts_.sites[attempt.site].plan.is_static(),
                                            .have_all_been_asked = have_all_been_asked,
                                            .host_error = &attempt.walk.trouble()});
     const auto how = how_of(attempt.heard, verdict.has_failed);

@@ -7,7 +7,7 @@
 #include "mta/outbound/attempt/verdict.h"
 #include "mta/outbound/context.h"
 #include "mta/outbound/desk/attempt_history.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/lifecycle/ledger.h"
 #include "mta/outbound/lifecycle/lines.h"
 #include "queue/scheduler.h"

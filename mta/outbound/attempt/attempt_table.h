@@ -13,7 +13,7 @@
 #include "mta/outbound/attempt/attempt.h"
 #include "mta/outbound/attempt/host_queue.h"
 #include "mta/outbound/attempt/trials.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "queue/slab.h"
 
 namespace mta::outbound {

@@ -234,7 +234,7 @@ void Attempts::on_room(ConnectionHandle connection) {
         !destination.may_follow(context_.now()))
         return;
     const bool is_full = connections() >= approach_.connections_max_for(handle);
-    const bool is_needed_elsewhere = is_full && parts_.sites.front();
+    const bool is_needed_elsewhere = is_full && parts_.sites.turns().front();
     // A message behind one at which the host hangs would wait with it.
     if (!site.silent.is_empty()) return;
     const bool may_open = !site.is_waiting_for_host && destination.busy() < destination.limit();

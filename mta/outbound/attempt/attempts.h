@@ -21,7 +21,7 @@
 #include "mta/outbound/destination/address_health.h"
 #include "mta/outbound/destination/host_keywords.h"
 #include "mta/outbound/destination/host_limits.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/lifecycle/ledger.h"
 #include "mta/outbound/lifecycle/lines.h"
 #include "mta/outbound/lifecycle/message_copies.h"

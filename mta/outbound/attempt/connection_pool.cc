@@ -215,7 +215,7 @@ void ConnectionPool::note_failure(ConnectionHandle handle, const DeliveryError& 
     const auto in_use = host.connections + (held.record.has_ended() ? 1 : 0);
     host.concurrency.on_failure({.in_use = in_use, .epoch_at_start = held.epoch});
     if (std::exchange(held.is_judged, true)) return;
-    const bool is_static = sites_[held.record.site()].plan.is_static;
+    const bool is_static = sites_[held.record.site()].plan.is_static();
     addresses_.failed(held.attempt, {error, is_static, scheduler_.jitter()}, context_.now());
     context_.note_trouble();
 }
@@ -223,7 +223,7 @@ void ConnectionPool::note_failure(ConnectionHandle handle, const DeliveryError& 
 void ConnectionPool::note_break(ConnectionHandle handle, const DeliveryError& error) {
     auto& held = connections_[handle];
     if (std::exchange(held.is_judged, true)) return;
-    const bool is_static = sites_[held.record.site()].plan.is_static;
+    const bool is_static = sites_[held.record.site()].plan.is_static();
     const AddressHealth::Failure failure{error, is_static, scheduler_.jitter()};
     if (addresses_.failed(held.attempt, failure, context_.now())) context_.note_trouble();
 }

@@ -18,7 +18,7 @@
 #include "mta/outbound/desk/tracing.h"
 #include "mta/outbound/destination/address_health.h"
 #include "mta/outbound/destination/host_limits.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "queue/scheduler.h"
 #include "queue/slab.h"
 

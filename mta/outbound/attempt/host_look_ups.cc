@@ -26,8 +26,8 @@ dns::Freshness freshness_for(const Attempt& attempt) {
 
 std::optional<HostLookUps::Found> HostLookUps::literal(queue::SiteHandle site,
                                                        const conf::NextHopHost& host) {
-    const auto address = parts_.sites[site].plan.is_static ? IpAddress::parse(host.host)
-                                                           : dns::address_of_literal(host.host);
+    const auto address = parts_.sites[site].plan.is_static() ? IpAddress::parse(host.host)
+                                                             : dns::address_of_literal(host.host);
     if (!address) return std::nullopt;
     return found_of(site, host, dns::AddressAnswer{{*address}, Millis{0}});
 }
@@ -35,7 +35,7 @@ std::optional<HostLookUps::Found> HostLookUps::literal(queue::SiteHandle site,
 void HostLookUps::begin(const Attempt& attempt, const conf::NextHopHost& host, Pending& answer,
                         std::function<void(const Found*)> on_found) {
     const auto kind =
-        parts_.sites[attempt.site].plan.is_static ? dns::HostOf::route : dns::HostOf::mx;
+        parts_.sites[attempt.site].plan.is_static() ? dns::HostOf::route : dns::HostOf::mx;
     check_at(context_.now() + long_look_up);
     parts_.resolver.look_up_addresses(
         host.host, kind, freshness_for(attempt),
@@ -59,7 +59,7 @@ HostLookUps::Found HostLookUps::found_of(queue::SiteHandle handle, const conf::N
                               // How many are tried is counted where that is done.
                               .addresses_max = limits::dns_answer_records_max};
     // A static route goes where the administrator says, be it to this machine.
-    if (site.plan.is_static) {
+    if (site.plan.is_static()) {
         policy.own_addresses.clear();
         const auto all_v4 = Network::parse("0.0.0.0/0");
         const auto all_v6 = Network::parse("::/0");

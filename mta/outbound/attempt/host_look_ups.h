@@ -11,7 +11,7 @@
 #include "mta/base/time.h"
 #include "mta/outbound/attempt/attempt_table.h"
 #include "mta/outbound/context.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "queue/scheduler.h"
 
 namespace mta::outbound {

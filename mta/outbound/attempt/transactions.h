@@ -7,7 +7,7 @@
 #include "mta/outbound/attempt/connection_pool.h"
 #include "mta/outbound/context.h"
 #include "mta/outbound/destination/host_keywords.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/lifecycle/lines.h"
 #include "mta/outbound/routing/source_table.h"
 #include "queue/bundle.h"

@@ -23,12 +23,12 @@ std::optional<Trials::Id> Trials::begin(AttemptHandle attempt, queue::SiteHandle
 }
 
 void Trials::end(Id trial) {
-    sites_.end_trial(trial->place);
+    sites_.trial_places().end(trial->place);
     trials_.erase(trial);
 }
 
 void Trials::send(Id trial) {
-    if (trial->place != TrialPlace::sent) sites_.send_trial(trial->place);
+    if (trial->place != TrialPlace::sent) sites_.trial_places().send(trial->place);
 }
 
 void Trials::prolong(Id trial, Instant now) {
@@ -37,13 +37,13 @@ void Trials::prolong(Id trial, Instant now) {
 }
 
 std::optional<Trials::Due> Trials::next() const {
-    if (!sites_.is_wanted(TrialPlace::silent)) return std::nullopt;  // nor is any other
-    // If there is only one place in all, silent destinations have none of their own in which one
-    // trial may have all its time.
-    const bool is_hurried = sites_.do_untried_wait() && !sites_.have_silent_their_own();
+    if (!sites_.turns().is_wanted(TrialPlace::silent)) return std::nullopt;  // nor is any other
+    // If there is only one place in all, a trial of a silent destination cannot have all its time.
+    const bool is_hurried =
+        sites_.turns().do_untried_wait() && !sites_.trial_places().have_untried_their_own();
     std::optional<Due> first;
     for (const auto& trial : trials_) {
-        if (trial.place == TrialPlace::sent || !sites_.is_wanted(trial.place)) continue;
+        if (trial.place == TrialPlace::sent || !sites_.turns().is_wanted(trial.place)) continue;
         const auto progress = progress_of_(trial.attempt);
         auto time = progress.is_ordered ? long_probe_patience : trial.patience;
         if (is_hurried) time = std::min(time, probe_patience);

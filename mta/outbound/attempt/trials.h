@@ -7,7 +7,7 @@
 
 #include "mta/base/time.h"
 #include "mta/outbound/attempt/attempt_handle.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 
 namespace mta::outbound {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "mta/outbound/context.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/routing/router.h"
 #include "queue/bundle.h"
 #include "queue/scheduler.h"

@@ -2,7 +2,7 @@
 #include <optional>
 
 #include "mta/base/outcome.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/routing/router.h"
 #include "queue/bundle.h"
 #include "queue/health.h"

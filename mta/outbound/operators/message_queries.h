@@ -7,7 +7,7 @@
 #include "mta/outbound/context.h"
 #include "mta/outbound/desk/attempt_history.h"
 #include "mta/outbound/desk/queue_view.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/lifecycle/whereabouts.h"
 #include "mta/outbound/routing/router.h"
 #include "queue/bundle.h"

@@ -7,7 +7,7 @@
 #include "mta/outbound/context.h"
 #include "mta/outbound/desk/queue_view.h"
 #include "mta/outbound/destination/address_health.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/lifecycle/ledger.h"
 #include "mta/outbound/lifecycle/lines.h"
 #include "mta/outbound/lifecycle/message_copies.h"

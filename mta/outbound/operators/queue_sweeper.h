@@ -3,7 +3,7 @@
 
 #include "mta/outbound/attempt/attempts.h"
 #include "mta/outbound/desk/queue_sweep.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/operators/destination_queries.h"
 #include "mta/outbound/routing/router.h"
 #include "queue/message_table.h"

@@ -11,7 +11,7 @@
 #include "mta/base/handle_timers.h"
 #include "mta/base/pending.h"
 #include "mta/outbound/context.h"
-#include "mta/outbound/destination/site.h"
+#include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/routing/route.h"
 #include "mta/outbound/routing/source_table.h"
 #include "queue/bundle.h"
