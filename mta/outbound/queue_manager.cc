@@ -1,7 +1,6 @@
 #include "mta/outbound/queue_manager.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "mta/base/assert.h"
@@ -100,9 +99,8 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports world, Hooks hooks, std::ui
       wake_ups(
           context, scheduler.table(), router,
           {.wake = [this](queue::DomainHandle domain) { desk.orders().wake_domain(domain, true); },
-           .make_due = [this](
-                           queue::MessageHandle message,
-                           const auto& domains) { desk.orders().make_due(message, &domains); }}) {
+           .make_due = [this](queue::MessageHandle message,
+                              const auto& domains) { desk.orders().make_due(message, domains); }}) {
     lines.set_router(router);
     scheduler.set_has_failed([this](const auto& recipient) { return lines.has_failed(recipient); });
     scheduler.set_notice_not_before([this](const auto& message, const auto& recipient) {
@@ -359,10 +357,6 @@ Hints QueueManager::hints() const {
 
 std::uint64_t QueueManager::hints_version() const { return impl_->context.troubles_version(); }
 
-void QueueManager::when_durable(queue::Store::OnDone on_durable) {
-    impl_->ports.store.when_durable(std::move(on_durable));
-}
-
 void QueueManager::tick() { impl_->tick(); }
 std::optional<Instant> QueueManager::next_wakeup() const { return impl_->next_wakeup(); }
 void QueueManager::reload(SettingsPtr settings) { impl_->reload(std::move(settings)); }
@@ -396,91 +390,10 @@ std::string QueueManager::check() const {
 // ---- The operators' side ----
 
 OperatorDesk& QueueManager::desk() { return impl_->desk; }
-
-Counters QueueManager::counters() const { return impl_->desk.counters(); }
-
-Latencies QueueManager::latencies() const { return impl_->latencies; }
-
-std::optional<ScanCursor> QueueManager::scan(const MessageFilter& filter, const ScanRange& range,
-                                             const OnHit& on_hit) const {
-    return impl_->desk.scan(filter, range, on_hit);
-}
-
-std::optional<MessageView> QueueManager::find(queue::MessageId id) const {
-    return impl_->desk.find(id);
-}
-
-void QueueManager::describe(queue::MessageId id, OnDescribed on_described) {
-    impl_->desk.describe(id, std::move(on_described));
-}
-
-std::vector<DestinationView> QueueManager::destinations(const std::string& name) const {
-    const auto& destinations = impl_->desk.destinations();
-    return name.empty() ? destinations.busy(std::numeric_limits<std::size_t>::max()).views
-                        : destinations.named(name);
-}
-
-DestinationList QueueManager::busy_destinations(std::size_t limit) const {
-    return impl_->desk.busy_destinations(limit);
-}
-
-DestinationList QueueManager::destinations_in_trouble(std::size_t limit) const {
-    return impl_->desk.destinations_in_trouble(limit);
-}
-
-std::optional<DomainView> QueueManager::domain(const std::string& domain) const {
-    return impl_->desk.domain(domain);
-}
-
-void QueueManager::sweep(QueueSweep& sweep, std::size_t messages_max) const {
-    impl_->desk.sweep(sweep, messages_max);
-}
-
-DepthSummary QueueManager::summarize(const QueueSweep& sweep, std::size_t count) const {
-    return impl_->desk.summarize(sweep, count);
-}
-
-std::vector<EndingView> QueueManager::endings(const Endings::Query& query,
-                                              std::size_t limit) const {
-    return impl_->desk.endings(query, limit);
-}
-
-std::expected<Tracing::Fetched, std::string> QueueManager::trace(const std::string& watcher,
-                                                                 const std::string& what) {
-    return impl_->desk.trace(watcher, what);
-}
-
-void QueueManager::end_trace(const std::string& watcher) { impl_->desk.end_trace(watcher); }
-
-std::size_t QueueManager::flush() { return impl_->desk.orders().flush_all(); }
-
-std::size_t QueueManager::flush_domain(const std::string& domain) {
-    return impl_->desk.orders().flush_domain(domain);
-}
-
-std::size_t QueueManager::flush_message(queue::MessageId id, const RecipientNumbers& only) {
-    return impl_->desk.flush(id, only);
-}
+const OperatorDesk& QueueManager::desk() const { return impl_->desk; }
 
 WakeUp QueueManager::wake(const std::string& domain, bool is_tree) {
     return impl_->wake_ups.ask(domain, is_tree);
-}
-
-std::size_t QueueManager::hold(queue::MessageId id, const RecipientNumbers& only) {
-    return impl_->desk.hold(id, only);
-}
-
-std::size_t QueueManager::release(queue::MessageId id, const RecipientNumbers& only) {
-    return impl_->desk.release(id, only);
-}
-
-std::size_t QueueManager::cancel(queue::MessageId id, const RecipientNumbers& only) {
-    return impl_->desk.cancel(id, only);
-}
-
-std::size_t QueueManager::bounce(queue::MessageId id, const std::string& reason,
-                                 const RecipientNumbers& only) {
-    return impl_->desk.bounce(id, reason, only);
 }
 
 }  // namespace mta::outbound

@@ -1,21 +1,13 @@
 #pragma once
 #include <cstdint>
-#include <expected>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "mta/base/time.h"
 #include "mta/base/wake_up.h"
-#include "mta/outbound/desk/endings.h"
-#include "mta/outbound/desk/message_filter.h"
 #include "mta/outbound/desk/operator_desk.h"
-#include "mta/outbound/desk/queue_sweep.h"
-#include "mta/outbound/desk/queue_view.h"
-#include "mta/outbound/desk/tracing.h"
 #include "mta/outbound/destination/hint.h"
 #include "mta/outbound/ports.h"
 #include "queue/message.h"
@@ -62,8 +54,8 @@ public:
     // Write-through: to be called right after Store::enqueue() was, without waiting for the commit.
     // Delivery starts at once from RAM.
     void accept(std::shared_ptr<const queue::Message> message);
-    // The commit failed and nobody was told 250: the message is dropped; a transaction before its
-    // final dot is broken off. Does nothing if the id is not known.
+    // The commit failed, and no client was answered 250: the message is dropped; a transaction before
+    // its final dot is broken off. Does nothing if the id is not known.
     void forget(queue::MessageId id);
     // From Store::load(). What was pending keeps its due time. What has outlived its lifetime is
     // due now, and given up when that attempt fails.
@@ -72,13 +64,10 @@ public:
     // What a former process knew of troubles (hints()). Before any mail comes.
     void restore(Hints hints);
 
-    // What was ordered so far is on disk and synced.
-    void when_durable(queue::Store::OnDone on_durable);
-
     // ---- Time ----
 
     void tick();
-    // Nothing: only a callback or an entry point can bring work.
+    // Empty if only a callback or an entry point can bring work.
     [[nodiscard]] std::optional<Instant> next_wakeup() const;
 
     // ---- The daemon's life ----
@@ -102,71 +91,19 @@ public:
     [[nodiscard]] Hints hints() const;
     [[nodiscard]] std::uint64_t hints_version() const;
 
-    // ---- Questions ----
-
-    [[nodiscard]] Counters counters() const;
-    // Looks at some messages, and hands over those that match (but for what only the disk can tell:
-    // MessageFilter::is_by_hash()). Where to go on in another turn of the loop; nothing: that was
-    // all. Costs some 10 ms for a million messages.
-    [[nodiscard]] std::optional<ScanCursor> scan(const MessageFilter& filter,
-                                                 const ScanRange& range, const OnHit& on_hit) const;
-    // One message without what is on disk; nothing: not in the queue (any more).
-    [[nodiscard]] std::optional<MessageView> find(queue::MessageId id) const;
-    // The same with sender and addresses, read from the store, with what blocks each recipient and
-    // what was tried.
-    void describe(queue::MessageId id, OnDescribed on_described);
-    // Sorted by name. Empty `name`: all that have mail, connections or trouble.
-    [[nodiscard]] std::vector<DestinationView> destinations(const std::string& name = {}) const;
-    // Of these the first `limit`.
-    [[nodiscard]] DestinationList busy_destinations(std::size_t limit) const;
-    // Of those that are down the `limit` with most mail in line, of as many the longest down first.
-    [[nodiscard]] DestinationList destinations_in_trouble(std::size_t limit) const;
-    // Nothing: no mail for it. `domain` in the form of mta::to_a_labels().
-    [[nodiscard]] std::optional<DomainView> domain(const std::string& domain) const;
-
-    [[nodiscard]] Latencies latencies() const;
-    // One step of a walk over the queue, of at most `messages_max` messages; until it is_done.
-    void sweep(QueueSweep& sweep, std::size_t messages_max) const;
-    // `count` destinations with the most mail, and `count` others with the oldest.
-    [[nodiscard]] DepthSummary summarize(const QueueSweep& sweep, std::size_t count) const;
-    // Recipients who were given up not long ago, the oldest first; at most the newest `limit`.
-    [[nodiscard]] std::vector<EndingView> endings(const Endings::Query& query,
-                                                  std::size_t limit) const;
-
-    // The SMTP dialogue of coming attempts for an address or a domain: Tracing::fetch() and end().
-    [[nodiscard]] std::expected<Tracing::Fetched, std::string> trace(const std::string& watcher,
-                                                                     const std::string& what);
-    void end_trace(const std::string& watcher);
-
-    // Whether everything that waits has a timer or an owner: a walk over all of it, for tests after
-    // a tick(). Empty: yes; else what is wrong.
+    // For tests after a tick(): walks over everything that waits, and says what is wrong if something
+    // has neither a timer nor an owner. Empty if nothing is wrong.
     [[nodiscard]] std::string check() const;
 
-    // ---- Orders ----
+    // ---- Questions and orders ----
 
-    // Everything that waits for its next attempt is due now, and what is down is probed now. Held
-    // mail stays held, and what waits for the release that its sender asked for waits on. Returns
-    // the number of recipients touched. Mail that was named, by domain or message, goes out of its
-    // route's hours too, once (DeliveryHours); flush() leaves those alone.
-    std::size_t flush();
-    // ".sub.tree": all domains below it.
-    std::size_t flush_domain(const std::string& domain);
-    std::size_t flush_message(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
-    // The same for clients that may ask for it (ETRN): for domains of relay.domains that have a
-    // static route, in the background, and as often as one likes. `domain` in the form of
-    // mta::to_a_labels(); `is_tree`: all below it too.
+    // A client asks for the mail of its domains (ETRN): domains of relay.domains that have a static
+    // route, in the background, and as often as it likes. `domain` is in the form of
+    // mta::to_a_labels(); with `is_tree` all domains below it are included.
     [[nodiscard]] WakeUp wake(const std::string& domain, bool is_tree);
-    // Each touches those of `only` that are open and not being delivered, and returns their number.
-    // release: ends a hold or, of what is not held, the wait for the release that its sender asked
-    // for. cancel: gone without a report. bounce: given up with a report, `reason` in it.
-    std::size_t hold(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
-    std::size_t release(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
-    std::size_t cancel(queue::MessageId id, const RecipientNumbers& only = std::nullopt);
-    std::size_t bounce(queue::MessageId id, const std::string& reason,
-                       const RecipientNumbers& only = std::nullopt);
-
     // What operators ask and order, as a port.
     [[nodiscard]] OperatorDesk& desk();
+    [[nodiscard]] const OperatorDesk& desk() const;
 
 private:
     struct Impl;

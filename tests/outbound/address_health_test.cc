@@ -51,7 +51,7 @@ TEST(AddressHealth, says_which_addresses_are_unwell_why_and_until_when) {
     world.server("192.0.2.1").is_refusing = true;
     world.send();
     world.run_for(1s);
-    const auto views = world.manager().destinations("mx1.them.example,mx2.them.example");
+    const auto views = world.destinations("mx1.them.example,mx2.them.example");
     ASSERT_EQ(views.size(), 1u);
     ASSERT_EQ(views[0].unwell.size(), 1u);
     EXPECT_EQ(views[0].unwell[0].host, "mx1.them.example");
@@ -185,7 +185,7 @@ TEST(AddressHealth, an_order_to_flush_tries_unwell_addresses_now) {
     world.send();
     world.run_for(5s);
     EXPECT_EQ(first.received.size(), 0u);
-    world.manager().flush_domain("them.example");
+    world.flush("them.example");
     world.run_for(1s);
     EXPECT_EQ(first.received.size(), 1u);
 }

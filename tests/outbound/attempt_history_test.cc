@@ -18,7 +18,7 @@ using Kind = AttemptView::Kind;
 
 MessageView describe(World& world, queue::MessageId id) {
     std::optional<MessageView> found;
-    world.manager().describe(id, [&](auto view) {
+    world.desk().describe(id, [&](auto view) {
         ASSERT_TRUE(view);
         found = std::move(*view);
     });
@@ -261,20 +261,20 @@ TEST(Endings, tell_why_somebody_was_given_up_and_which_report_says_so) {
     world.serve("office.example", "192.0.2.7").is_refusing = true;
     const auto id = world.send({.from = "ann@office.example", .to = {"bob@nowhere.example"}});
     world.run_for(1s);
-    const auto endings = world.manager().endings({.id = id}, 10);
+    const auto endings = world.desk().endings({.id = id}, 10);
     ASSERT_THAT(endings, SizeIs(1));
     EXPECT_EQ(endings[0].address, "bob@nowhere.example");
     EXPECT_EQ(endings[0].error.scope, Scope::domain);
     EXPECT_NE(endings[0].report, 0u);
     EXPECT_TRUE(endings[0].is_report_queued) << "its way is blocked";
-    EXPECT_THAT(world.manager().endings({.address = "BOB@nowhere.example"}, 10), SizeIs(1));
-    EXPECT_THAT(world.manager().endings({.domain = "nowhere.example"}, 10), SizeIs(1));
-    EXPECT_THAT(world.manager().endings({.domain = "office.example"}, 10), SizeIs(0));
-    EXPECT_THAT(world.manager().endings({.id = id + 1000}, 10), SizeIs(0));
+    EXPECT_THAT(world.desk().endings({.address = "BOB@nowhere.example"}, 10), SizeIs(1));
+    EXPECT_THAT(world.desk().endings({.domain = "nowhere.example"}, 10), SizeIs(1));
+    EXPECT_THAT(world.desk().endings({.domain = "office.example"}, 10), SizeIs(0));
+    EXPECT_THAT(world.desk().endings({.id = id + 1000}, 10), SizeIs(0));
 
     world.server("192.0.2.7").is_refusing = false;
     world.run_for(10min);
-    EXPECT_FALSE(world.manager().endings({.id = id}, 10).at(0).is_report_queued);
+    EXPECT_FALSE(world.desk().endings({.id = id}, 10).at(0).is_report_queued);
 }
 
 TEST(Endings, are_bounded_and_the_newest_stay) {

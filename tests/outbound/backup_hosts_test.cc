@@ -34,7 +34,7 @@ std::ptrdiff_t tries_of(const World& world, int number) {
     return std::ranges::count(world.connector.tried, "192.0.2." + std::to_string(number) + ":25");
 }
 
-DestinationView destination(World& world) { return world.manager().destinations().at(0); }
+DestinationView destination(World& world) { return world.destinations().at(0); }
 
 TEST(BackupHosts, the_one_that_works_is_reached_behind_twelve_that_refuse_in_the_greeting) {
     for (const auto by : {By::mx, By::route}) {
@@ -88,11 +88,11 @@ TEST(BackupHosts, an_order_asks_all_of_them_at_once) {
         world.run_for(1s);
         ASSERT_TRUE(world.has<events::DestinationDown>());
         const auto before = world.connector.tried.size();
-        world.manager().flush();
+        world.flush();
         world.run_for(2s);
         EXPECT_EQ(world.connector.tried.size(), before + 13);
         host(world, 13).reply = nullptr;
-        world.manager().flush_domain("them.example");
+        world.flush("them.example");
         world.run_for(2s);
         EXPECT_EQ(host(world, 13).received.size(), 1u);
     }
@@ -106,11 +106,12 @@ TEST(BackupHosts, an_order_makes_the_probe_under_way_ask_all_of_them) {
     world.run_for(1s);
     ASSERT_TRUE(world.has<events::DestinationDown>());
     host(world, 6).reply = always("CONNECT", "hang");
+    world.send();
     world.run_until(*destination(world).next_probe + 1s);
-    world.manager().flush();
+    EXPECT_EQ(world.flush(), 1u) << "the message of the probe is under way";
     host(world, 6).reply = always("CONNECT", "421 4.3.2 not now");
     world.run_for(5min);
-    EXPECT_EQ(host(world, 13).received.size(), 1u);
+    EXPECT_EQ(host(world, 13).received.size(), 2u);
 }
 
 TEST(BackupHosts, orders_do_not_move_the_next_probe) {
@@ -122,7 +123,7 @@ TEST(BackupHosts, orders_do_not_move_the_next_probe) {
     const auto due = *destination(world).next_probe;
     for (int i = 0; i < 5; ++i) {
         const auto before = world.connector.tried.size();
-        world.manager().flush();
+        world.flush();
         world.run_for(100ms);
         EXPECT_EQ(world.connector.tried.size(), before + 3);
         EXPECT_EQ(destination(world).next_probe, due);

@@ -183,7 +183,7 @@ TEST(BrokenSessions, of_several_senders_slow_the_destination_down_until_it_works
     EXPECT_EQ(server.open_most, 1u) << "one at a time";
     EXPECT_LE(server.connects - early, 12u) << "at growing intervals,";
     EXPECT_GE(server.connects - early, 4u) << "but never closed";
-    const auto queued = world.manager().find(100);
+    const auto queued = world.desk().find(100);
     ASSERT_TRUE(queued);
     EXPECT_EQ(queued->recipients.at(0).reason, WaitReason::destination_slowed);
     EXPECT_LE(queued->recipients.at(0).until, world.agenda.now() + 330s);
@@ -199,7 +199,7 @@ TEST(BrokenSessions, an_order_ends_the_pause_of_a_destination_that_is_slowed_dow
     for (int i = 0; i < 20; ++i) world.send({.from = std::to_string(i) + "@office.example"});
     world.run_for(5min);
     server.reply = nullptr;
-    world.manager().flush();
+    world.flush();
     world.run_for(2s);
     EXPECT_EQ(server.received.size(), 20u);
 }

@@ -110,13 +110,13 @@ TEST(Circuit, the_worst_of_those_in_trouble_come_first) {
     world.send({.to = {"x@b.example"}});
     for (int i = 0; i < 5; ++i) world.send({.to = {"x@c.example"}});
     world.run_for(1s);
-    const auto some = world.manager().destinations_in_trouble(1);
+    const auto some = world.desk().destinations_in_trouble(1);
     EXPECT_EQ(some.count, 2u);
     ASSERT_EQ(some.views.size(), 1u);
     EXPECT_EQ(some.views[0].name, "mx.c.example");
-    EXPECT_EQ(world.manager().destinations_in_trouble(9).views.size(), 2u);
-    const auto busy = world.manager().busy_destinations(2);
-    EXPECT_EQ(busy.count, world.manager().destinations().size());
+    EXPECT_EQ(world.desk().destinations_in_trouble(9).views.size(), 2u);
+    const auto busy = world.desk().busy_destinations(2);
+    EXPECT_EQ(busy.count, world.destinations().size());
     ASSERT_EQ(busy.views.size(), 2u);
     EXPECT_LT(busy.views[0].name, busy.views[1].name);
 }
@@ -127,7 +127,7 @@ TEST(Circuit, is_remembered_over_a_restart) {
     server.is_refusing = true;
     world.send();
     world.run_for(10min);
-    const auto before = world.manager().destinations("mx.them.example").at(0);
+    const auto before = world.destinations("mx.them.example").at(0);
     const auto hints = world.manager().hints();
     EXPECT_EQ(hints.size(), 2u) << "the destination and its address";
     EXPECT_GT(world.manager().hints_version(), 0u);
@@ -138,7 +138,7 @@ TEST(Circuit, is_remembered_over_a_restart) {
     for (int i = 0; i < 10; ++i) world.send();
     world.run_until(*before.next_probe - 1ms);
     EXPECT_EQ(world.connector.tried.size(), tried) << "it is not hammered";
-    const auto after = world.manager().destinations("mx.them.example").at(0);
+    const auto after = world.destinations("mx.them.example").at(0);
     EXPECT_EQ(after.down_since, before.down_since);
     EXPECT_EQ(after.next_probe, before.next_probe);
     EXPECT_EQ(after.last_error, before.last_error);

@@ -51,7 +51,7 @@ TEST(ConnectionShare, hosts_that_have_answered_and_hang_leave_others_a_quarter) 
         for (int number = 0; number < 6; ++number)
             world.server("192.0.2." + std::to_string(number + 1)).reply = nullptr;
         world.run_for(24h);
-        EXPECT_EQ(world.manager().counters().messages, 0u);
+        EXPECT_EQ(world.desk().counters().messages, 0u);
     }
 }
 

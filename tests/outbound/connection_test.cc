@@ -96,7 +96,7 @@ TEST(Connection, a_body_that_has_shrunk_ends_its_message_with_a_report) {
     ASSERT_EQ(world.reports.size(), 1u);
     EXPECT_EQ(world.reports[0].outcomes[0].error.status, (EnhancedStatus{5, 3, 0}));
     EXPECT_FALSE(world.store.kept.contains(id));
-    EXPECT_FALSE(world.manager().find(id));
+    EXPECT_FALSE(world.desk().find(id));
     EXPECT_EQ(server.open, 0u);
     EXPECT_EQ(world.manager().check(), "");
 }

@@ -178,7 +178,7 @@ TEST(DelayNotices, what_was_delivered_or_is_unreadable_meanwhile_is_left_out) {
     world.run_for(4h + 500ms);
     world.store.kept.erase(1);
     world.store.kept.erase(3);
-    EXPECT_EQ(world.manager().cancel(4), 1u);
+    EXPECT_EQ(world.desk().cancel(4, {}), 1u);
     world.run_for(2min);
     ASSERT_EQ(world.reports.size(), 1u);
     EXPECT_EQ(world.reports[0].original, 2u);
@@ -198,7 +198,7 @@ TEST(DelayNotices, a_notice_that_came_to_nothing_silences_nobody) {
         world.run_for(150min);
         const auto younger = world.send();
         world.run_until(world.start + gone_at);
-        ASSERT_EQ(world.manager().cancel(1), 1u);
+        ASSERT_EQ(world.desk().cancel(1, {}), 1u);
         ASSERT_TRUE(world.reports.empty());
         world.run_until(world.start + 150min + 4h - 1s);
         EXPECT_TRUE(world.reports.empty());

@@ -29,7 +29,7 @@ protected:
     queue::MessageId send(const std::string& to = "bob@branch.example") {
         return world.send({.to = {to}});
     }
-    RecipientView view(queue::MessageId id) { return world.manager().find(id)->recipients.at(0); }
+    RecipientView view(queue::MessageId id) { return world.desk().find(id)->recipients.at(0); }
     [[nodiscard]] Instant at(Millis since_noon) const { return world.start + since_noon; }
 
     World world;
@@ -44,7 +44,7 @@ TEST_F(HoursTest, mail_waits_for_them_without_an_attempt_and_goes_at_their_begin
     EXPECT_EQ(view(id).until, at(10h));
     EXPECT_EQ(view(id).next_attempt, at(10h));
     EXPECT_EQ(view(id).attempts, 0);
-    EXPECT_EQ(world.manager().destinations().at(0).opens_at, at(10h));
+    EXPECT_EQ(world.destinations().at(0).opens_at, at(10h));
     EXPECT_EQ(world.manager().check(), "");
     world.run_until(at(10h + 1s));
     EXPECT_EQ(server.received.size(), 1u);
@@ -188,8 +188,7 @@ TEST_F(HoursTest, who_names_the_mail_opens_them_once_for_what_waits) {
         const auto first = send();
         send();
         world.run_for(1s);
-        EXPECT_EQ(by_id ? world.manager().flush_message(first)
-                        : world.manager().flush_domain("branch.example"),
+        EXPECT_EQ(by_id ? world.desk().flush(first, {}) : world.flush("branch.example"),
                   by_id ? 1u : 2u);
         world.run_for(30s);
         EXPECT_EQ(server.received.size(), sent_before + 2);
@@ -197,9 +196,6 @@ TEST_F(HoursTest, who_names_the_mail_opens_them_once_for_what_waits) {
         world.run_for(1h);
         EXPECT_EQ(server.received.size(), sent_before + 2) << "what comes later waits again";
         EXPECT_EQ(server.open, 0u);
-        world.manager().flush();
-        world.run_for(1min);
-        EXPECT_EQ(server.received.size(), sent_before + 2) << "flush as such leaves them alone";
         world.run_until(at(by_id ? 34h + 1min : 10h + 1min));
         EXPECT_EQ(server.received.size(), sent_before + 3);
         world.run_until(at(by_id ? 42h + 1min : 18h + 1min));
@@ -211,13 +207,13 @@ TEST_F(HoursTest, an_order_ends_with_a_failed_probe_and_after_an_hour_at_the_lat
     server.is_refusing = true;
     send();
     world.run_for(1s);
-    EXPECT_EQ(world.manager().flush_domain("branch.example"), 1u);
+    EXPECT_EQ(world.flush("branch.example"), 1u);
     world.run_for(2h);
     EXPECT_LE(world.connector.tried.size(), 5u) << "the line is paid by the minute";
     server.is_refusing = false;
     server.latency = 10s;  // each message takes more than a minute
     for (int i = 0; i < 200; ++i) send();
-    EXPECT_GT(world.manager().flush_domain("branch.example"), 0u);
+    EXPECT_GT(world.flush("branch.example"), 0u);
     world.run_for(DeliveryHours::order_max - 1s);
     const auto received = server.received.size();
     EXPECT_GT(received, 0u);
@@ -286,8 +282,8 @@ TEST_F(HoursTest, the_same_hosts_without_hours_are_another_destination) {
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
     // By their names too: figures are kept by these.
-    EXPECT_EQ(world.manager().destinations("10.0.0.1:25").size(), 1u);
-    EXPECT_EQ(world.manager().destinations("10.0.0.1:25 at 22:00-06:00").size(), 1u);
+    EXPECT_EQ(world.destinations("10.0.0.1:25").size(), 1u);
+    EXPECT_EQ(world.destinations("10.0.0.1:25 at 22:00-06:00").size(), 1u);
 }
 
 // The preferred host has room for one, whose last reply takes until after the end.

@@ -81,11 +81,11 @@ TEST(HostLimits, a_host_that_takes_nobody_is_asked_at_growing_intervals_and_is_n
     EXPECT_FALSE(world.has<events::DestinationDown>());
     EXPECT_FALSE(world.has<events::Deferred>());
     EXPECT_EQ(world.manager().check(), "");
-    const auto waiting = world.manager().find(last)->recipients.at(0);
+    const auto waiting = world.desk().find(last)->recipients.at(0);
     EXPECT_EQ(waiting.reason, WaitReason::destination_limit);
     EXPECT_TRUE(waiting.until && *waiting.until > world.agenda.now());
     std::optional<MessageView> view;
-    world.manager().describe(last, [&](auto described) { view = std::move(*described); });
+    world.desk().describe(last, [&](auto described) { view = std::move(*described); });
     world.run_for(1s);
     ASSERT_TRUE(view);
     const auto& blocker = view->recipients.at(0).blocker;
@@ -93,7 +93,7 @@ TEST(HostLimits, a_host_that_takes_nobody_is_asked_at_growing_intervals_and_is_n
     EXPECT_EQ(blocker.limit, 1u);
     EXPECT_EQ(blocker.busy, 0u);
     server.reply = nullptr;
-    world.manager().flush_domain("them.example");
+    world.flush("them.example");
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 20u);
 }
@@ -210,15 +210,15 @@ TEST(HostLimits, who_waits_for_a_host_can_be_held) {
     for (int i = 0; i < 20; ++i) ids.push_back(world.send());
     world.run_for(1h);
     for (const auto id : ids) {
-        EXPECT_EQ(world.manager().hold(id), 1u);
-        EXPECT_EQ(world.manager().find(id)->recipients.at(0).reason, WaitReason::held);
+        EXPECT_EQ(world.desk().hold(id, {}), 1u);
+        EXPECT_EQ(world.desk().find(id)->recipients.at(0).reason, WaitReason::held);
         world.run_for(100ms);
         EXPECT_EQ(world.manager().check(), "");
     }
     server.reply = nullptr;
     world.run_for(1h);
     EXPECT_EQ(server.received.size(), 0u);
-    EXPECT_EQ(world.manager().release(ids.back()), 1u);
+    EXPECT_EQ(world.desk().release(ids.back(), {}), 1u);
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
 }
@@ -271,7 +271,7 @@ TEST(HostLimits, who_leaves_the_line_of_a_closed_host_leaves_nobody_behind) {
     world.send({.to = {"a@third.example"}});
     world.run_for(20s);
     ASSERT_TRUE(world.has<events::Delivered>("a@first.example")) << "at its other host";
-    ASSERT_EQ(world.manager().hold(second), 1u);
+    ASSERT_EQ(world.desk().hold(second, {}), 1u);
     server.latency = 1ms;
     server.reply = nullptr;
     world.run_for(1min);
@@ -318,7 +318,7 @@ TEST(HostLimits, who_has_an_answer_does_not_wait_for_a_second_one) {
         const auto id = world.send();
         world.run_for(1s);
         EXPECT_TRUE(world.has<events::Deferred>("bob@them.example"));
-        const auto view = world.manager().find(id)->recipients.at(0);
+        const auto view = world.desk().find(id)->recipients.at(0);
         EXPECT_EQ(view.reason, WaitReason::next_attempt);
         ASSERT_TRUE(view.last_error);
         EXPECT_EQ(view.last_error->reply_code, 451);

@@ -63,7 +63,7 @@ TEST(IpFamilies, that_are_excluded_make_mail_wait_if_the_host_has_no_other) {
     world.run_for(1min);
     EXPECT_TRUE(world.connector.tried.empty());
     EXPECT_FALSE(world.has<events::Failed>());
-    const auto site = world.manager().destinations().at(0);
+    const auto site = world.destinations().at(0);
     ASSERT_TRUE(site.last_error);
     EXPECT_TRUE(site.last_error->text.contains("excludes IPv6")) << site.last_error->text;
 }

@@ -231,11 +231,11 @@ TEST_F(LastAttempt, mail_whose_first_look_up_outlasts_its_lifetime_is_tried) {
 TEST_F(LastAttempt, held_mail_waits_for_its_release_and_is_tried_then) {
     auto& server = world.serve("them.example");
     const auto id = load_old();
-    EXPECT_EQ(world.manager().hold(id), 1u);
+    EXPECT_EQ(world.desk().hold(id, {}), 1u);
     world.run_for(30 * 24h);
     EXPECT_EQ(world.count<events::Expired>(), 0u);
     EXPECT_EQ(world.manager().check(), "");
-    EXPECT_EQ(world.manager().release(id), 1u);
+    EXPECT_EQ(world.desk().release(id, {}), 1u);
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
 }

@@ -212,9 +212,9 @@ TEST(Ledger, a_failure_is_reported_at_once_when_nobody_else_is_left) {
         EXPECT_TRUE(world.reports.empty());
         if (is_delivered) {
             world.server("192.0.2.1").reply = nullptr;
-            world.manager().flush();
+            world.flush();
         } else {
-            world.manager().cancel(id);
+            world.desk().cancel(id, {});
         }
         world.run_for(1s);
         EXPECT_EQ(world.reports.size(), 1u);
@@ -282,7 +282,7 @@ TEST(Ledger, a_message_found_damaged_when_its_report_is_due_is_reported_with_wha
         const auto id = world.send({.to = {"bob@them.example", "ann@other.example"}});
         world.run_for(5s);
         world.store.read_error = {queue::StoreError::Kind::corrupt, "checksum"};
-        if (!is_other_open) world.manager().cancel(id, RecipientNumbers{{1}});
+        if (!is_other_open) world.desk().cancel(id, RecipientNumbers{{1}});
         world.run_for(2min);
         ASSERT_EQ(world.reports.size(), 1u) << is_other_open;
         const auto& outcomes = world.reports[0].outcomes;

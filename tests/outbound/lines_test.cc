@@ -28,7 +28,7 @@ TEST(Lines, what_waits_for_a_host_that_is_no_longer_the_domains_goes_to_the_new_
     world.resolver.set_mx("them.example", {"mx.other.example"});
     world.run_for(2h);
     EXPECT_EQ(other.received.size(), 52u) << "all of it, though no new mail came";
-    EXPECT_EQ(world.manager().counters().messages, 0u);
+    EXPECT_EQ(world.desk().counters().messages, 0u);
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -47,7 +47,7 @@ TEST(Lines, mail_of_other_domains_stays_with_the_old_host) {
     ASSERT_EQ(other.received.size(), 2u);
     for (const auto& message : other.received)
         EXPECT_TRUE(message.recipients[0].ends_with("@them.example"));
-    EXPECT_EQ(world.manager().destinations("mx.them.example").at(0).waiting, 2u);
+    EXPECT_EQ(world.destinations("mx.them.example").at(0).waiting, 2u);
     EXPECT_EQ(world.manager().check(), "");
 }
 
@@ -60,7 +60,7 @@ TEST(Lines, what_waits_for_a_domain_that_takes_no_mail_any_more_has_failed) {
     world.resolver.set_mx("them.example", {""});
     world.run_for(3h);
     EXPECT_EQ(world.count<events::Failed>("bob@them.example 5.1.10"), 5u);
-    EXPECT_EQ(world.manager().counters().messages, 0u);
+    EXPECT_EQ(world.desk().counters().messages, 0u);
 }
 
 TEST(Lines, a_delivery_under_way_while_its_route_changes_goes_the_new_way_next) {
@@ -71,7 +71,7 @@ TEST(Lines, a_delivery_under_way_while_its_route_changes_goes_the_new_way_next) 
     for (int i = 0; i < 20; ++i) world.send();
     world.run_for(10min);
     ASSERT_EQ(world.count<events::DestinationDown>(), 1u);
-    const auto probe = world.manager().destinations("10.0.0.1:25").at(0).next_probe;
+    const auto probe = world.destinations("10.0.0.1:25").at(0).next_probe;
     ASSERT_TRUE(probe);
     world.run_until(*probe + 5s);
     ASSERT_EQ(world.connector.in_use["10.0.0.1:25"] + world.connector.in_use[""], 1u);

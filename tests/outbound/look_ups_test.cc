@@ -88,7 +88,7 @@ TEST_F(LongLookUps, are_made_once_for_all_mail_of_a_destination) {
     world.run_for(29s);
     EXPECT_EQ(world.manager().check(), "");
     EXPECT_EQ(world.count<events::Delivered>(), 0u);
-    EXPECT_EQ(world.manager().find(50)->recipients.at(0).reason, WaitReason::dns_answer);
+    EXPECT_EQ(world.desk().find(50)->recipients.at(0).reason, WaitReason::dns_answer);
     world.run_for(31s);
     EXPECT_EQ(world.count<events::Delivered>(), 50u);
     EXPECT_EQ(world.manager().check(), "");
@@ -102,7 +102,7 @@ TEST_F(LongLookUps, are_told_with_their_host_and_since_when) {
         world.run_until(world.start + age);
         for (const auto id : ids) {
             std::optional<RecipientView> view;
-            world.manager().describe(
+            world.desk().describe(
                 id, [&](auto described) { view = std::move(described->recipients.at(0)); });
             world.run_for(10ms);
             ASSERT_TRUE(view && view->blocker.looks_up_since);

@@ -86,7 +86,7 @@ TEST(ManyRecipients, count_in_the_memory_that_a_message_which_was_read_back_take
     world.run_for(1s);
     load(world, id);
     world.run_for(10min);
-    EXPECT_GT(world.manager().counters().body_bytes_in_memory, 200u * 100u);
+    EXPECT_GT(world.desk().counters().body_bytes_in_memory, 200u * 100u);
 }
 
 TEST(ManyRecipients, waiting_without_memory_are_read_for_together) {

@@ -25,8 +25,8 @@ TEST(QueueManager, delivers_by_mx_and_finishes_the_message_in_the_store) {
     EXPECT_EQ(server.received[0].body, "Subject: hello\r\n\r\nhello\r\n");
     EXPECT_EQ(world.store.calls, std::vector<std::string>{"finish " + std::to_string(id)});
     EXPECT_EQ(world.count<events::Delivered>("bob@them.example"), 1u);
-    EXPECT_EQ(world.manager().counters().messages, 0u);
-    EXPECT_EQ(world.manager().counters().body_bytes_in_memory, 0u);
+    EXPECT_EQ(world.desk().counters().messages, 0u);
+    EXPECT_EQ(world.desk().counters().body_bytes_in_memory, 0u);
     EXPECT_EQ(world.store.reads, 0) << "it was in RAM";
 }
 
@@ -110,7 +110,7 @@ TEST(QueueManager, domains_with_the_same_mx_hosts_are_one_destination) {
     world.send({.to = {"a@one.example"}});
     world.send({.to = {"b@two.example"}});
     world.run_for(1s);
-    EXPECT_EQ(world.manager().destinations("mx.one.example").size(), 1u);
+    EXPECT_EQ(world.destinations("mx.one.example").size(), 1u);
     world.send({.to = {"a@one.example", "b@two.example"}});
     world.run_for(1s);
     ASSERT_EQ(server.received.size(), 3u);
@@ -134,8 +134,8 @@ TEST(QueueManager, domains_with_the_same_mx_hosts_in_another_order_are_not_one_d
     }
     EXPECT_EQ(first.received.size(), 3u);
     EXPECT_EQ(second.received.size(), 6u);
-    EXPECT_EQ(world.manager().destinations("mx1.one.example,mx2.one.example").size(), 1u);
-    EXPECT_EQ(world.manager().destinations("mx2.one.example,mx1.one.example").size(), 1u);
+    EXPECT_EQ(world.destinations("mx1.one.example,mx2.one.example").size(), 1u);
+    EXPECT_EQ(world.destinations("mx2.one.example,mx1.one.example").size(), 1u);
 }
 
 TEST(QueueManager, equal_mx_hosts_are_one_destination_whatever_their_numbers) {
@@ -158,8 +158,7 @@ TEST(QueueManager, equal_mx_hosts_are_one_destination_whatever_their_numbers) {
     world.run_for(1s);
     ASSERT_EQ(server.received.size(), 3u);
     EXPECT_EQ(server.received[2].recipients.size(), 2u);
-    EXPECT_EQ(
-        world.manager().destinations("mx1.one.example/mx2.one.example,mx3.one.example").size(), 1u);
+    EXPECT_EQ(world.destinations("mx1.one.example/mx2.one.example,mx3.one.example").size(), 1u);
 }
 
 // RFC 5321 section 5.1: neither it nor those behind it, by whatever name the DNS calls it.
@@ -209,7 +208,7 @@ TEST(QueueManager, splits_at_the_limit_of_recipients_in_a_transaction) {
     }
     EXPECT_EQ(server.received.size(), 3u);
     EXPECT_EQ(recipients, 5u);
-    EXPECT_EQ(world.manager().counters().messages, 0u);
+    EXPECT_EQ(world.desk().counters().messages, 0u);
 }
 
 TEST(QueueManager, obeys_the_limit_of_recipients_that_a_server_names) {
@@ -534,7 +533,7 @@ TEST(QueueManager, beyond_its_memory_messages_are_read_back) {
     world.settings.delivery.connections_per_destination_max = 1;
     auto& server = world.serve("them.example");
     for (int i = 0; i < 20; ++i) world.send({.body = std::string(4000, 'x') + "\r\n"});
-    EXPECT_LE(world.manager().counters().body_bytes_in_memory, 20'000u);
+    EXPECT_LE(world.desk().counters().body_bytes_in_memory, 20'000u);
     world.run_for(10s);
     EXPECT_EQ(server.received.size(), 20u);
     EXPECT_GT(world.store.reads, 10);
@@ -554,7 +553,7 @@ TEST(QueueManager, a_message_whose_body_is_damaged_fails_for_all_with_one_report
             world.send({.to = {"a@far.example", "b@them.example", "c@them.example"},
                         .body = "Subject: hello\r\n\r\n" + std::string(300'000, 'x') + "\r\n",
                         .is_large = true});
-        EXPECT_EQ(world.manager().hold(id, std::vector<std::uint32_t>{2}), 1u);
+        EXPECT_EQ(world.desk().hold(id, std::vector<std::uint32_t>{2}), 1u);
         world.store.body_damage = damaged_at;
         world.run_for(10s);
         EXPECT_TRUE(server.received.empty());
@@ -573,7 +572,7 @@ TEST(QueueManager, a_message_whose_body_is_damaged_fails_for_all_with_one_report
         EXPECT_EQ(std::ranges::count(calls, "finish 1 +2"), 1) << "the report in the same step";
         EXPECT_FALSE(world.store.kept.contains(id));
         EXPECT_EQ(world.server("192.0.2.9").received.size(), 1u);
-        EXPECT_EQ(world.manager().counters().messages, 0u);
+        EXPECT_EQ(world.desk().counters().messages, 0u);
         EXPECT_EQ(world.manager().check(), "");
     }
 }
@@ -588,7 +587,7 @@ TEST(QueueManager, a_damaged_message_of_the_null_sender_is_done_without_a_report
     EXPECT_TRUE(world.reports.empty());
     EXPECT_EQ(world.count<events::ReportDropped>(), 1u);
     EXPECT_FALSE(world.store.kept.contains(id));
-    EXPECT_EQ(world.manager().counters().messages, 0u);
+    EXPECT_EQ(world.desk().counters().messages, 0u);
 }
 
 // The queue remembers the sender and the recipients' domains.
@@ -622,12 +621,12 @@ TEST(QueueManager, a_message_that_the_store_does_not_find_is_told_of_and_tried_a
     world.run_for(1h);
     EXPECT_GE(world.count<events::Unreadable>(std::to_string(id)), 2u);
     EXPECT_LE(world.count<events::Unreadable>(std::to_string(id)), 20u) << "with growing pauses";
-    EXPECT_EQ(world.manager().counters().messages, 1u);
+    EXPECT_EQ(world.desk().counters().messages, 1u);
     EXPECT_TRUE(world.store.kept.contains(id));
     world.store.read_error.reset();
     world.run_for(3h);
     EXPECT_EQ(server.received.size(), 1u);
-    EXPECT_EQ(world.manager().counters().messages, 0u);
+    EXPECT_EQ(world.desk().counters().messages, 0u);
 }
 
 queue::QueuedMessage queued_again(World& world, queue::MessageId id) {
@@ -680,7 +679,7 @@ TEST(QueueManager, a_stored_message_without_recipients_is_finished) {
     world.manager().load(queued_again(world, 100));
     world.run_for(1s);
     EXPECT_FALSE(world.store.kept.contains(100));
-    EXPECT_EQ(world.manager().counters().messages, 0u);
+    EXPECT_EQ(world.desk().counters().messages, 0u);
 }
 
 TEST(QueueManager, forgets_a_message_whose_commit_failed) {
@@ -690,11 +689,11 @@ TEST(QueueManager, forgets_a_message_whose_commit_failed) {
     const auto id = world.send();
     world.run_for(60ms);  // connecting
     world.manager().forget(id);
-    EXPECT_EQ(world.manager().counters().messages, 0u);
+    EXPECT_EQ(world.desk().counters().messages, 0u);
     world.run_for(1min);
     EXPECT_TRUE(server.received.empty());
     EXPECT_TRUE(world.store.calls.empty());
-    EXPECT_EQ(world.manager().counters().connections, 0u);
+    EXPECT_EQ(world.desk().counters().connections, 0u);
 }
 
 TEST(QueueManager, drains_what_is_past_its_final_dot_and_nothing_else) {

@@ -25,11 +25,11 @@ TEST(QueueOrders, flush_tries_at_once_what_waits_and_probes_what_is_down) {
         world.send({.to = {std::string("a@") + domain}});
     const auto held = world.send({.to = {"held@busy.example"}});
     world.run_for(3h);
-    EXPECT_EQ(world.manager().hold(held), 1u);
+    EXPECT_EQ(world.desk().hold(held, {}), 1u);
     busy.reply = nullptr;
     down.is_refusing = false;
     world.serve("dns.example", "192.0.2.3");
-    EXPECT_EQ(world.manager().flush(), 3u);
+    EXPECT_EQ(world.flush(), 3u);
     world.run_for(1s);
     EXPECT_EQ(busy.received.size() - good, 1u) << "held mail stays held";
     EXPECT_EQ(down.received.size(), 1u);
@@ -44,8 +44,8 @@ TEST(QueueOrders, flush_of_a_domain_touches_no_other) {
     world.send({.to = {"a@one.example", "b@two.example"}});
     world.run_for(1h);
     one.reply = two.reply = nullptr;
-    EXPECT_EQ(world.manager().flush_domain("one.example"), 1u);
-    EXPECT_EQ(world.manager().flush_domain("unknown.example"), 0u);
+    EXPECT_EQ(world.flush("one.example"), 1u);
+    EXPECT_EQ(world.flush("unknown.example"), 0u);
     world.run_for(1s);
     EXPECT_EQ(one.received.size(), 1u);
     EXPECT_EQ(two.received.size(), 0u);
@@ -59,12 +59,12 @@ TEST(QueueOrders, flush_of_some_recipients_leaves_the_others_waiting) {
     const auto id = world.send({.to = {"a@one.example", "b@two.example"}});
     world.run_for(1h);
     one.reply = two.reply = nullptr;
-    EXPECT_EQ(world.manager().flush_message(id, std::vector<std::uint32_t>{1}), 1u);
-    EXPECT_EQ(world.manager().flush_message(999), 0u);
+    EXPECT_EQ(world.desk().flush(id, std::vector<std::uint32_t>{1}), 1u);
+    EXPECT_EQ(world.desk().flush(999, {}), 0u);
     world.run_for(1s);
     EXPECT_EQ(one.received.size(), 0u);
     EXPECT_EQ(two.received.size(), 1u);
-    EXPECT_EQ(world.manager().flush_message(id), 1u);
+    EXPECT_EQ(world.desk().flush(id, {}), 1u);
     world.run_for(1s);
     EXPECT_EQ(one.received.size(), 1u);
 }
@@ -75,9 +75,9 @@ TEST(QueueOrders, held_mail_waits_for_its_release_over_a_restart_too) {
     server.is_refusing = true;
     const auto id = world.send();
     world.run_for(1min);
-    EXPECT_EQ(world.manager().hold(id), 1u);
-    EXPECT_EQ(world.manager().hold(id), 0u);
-    EXPECT_EQ(world.manager().counters().held, 1u);
+    EXPECT_EQ(world.desk().hold(id, {}), 1u);
+    EXPECT_EQ(world.desk().hold(id, {}), 0u);
+    EXPECT_EQ(world.desk().counters().held, 1u);
     EXPECT_EQ(world.store.kept.at(id).states[0].phase, queue::RecipientPhase::held);
     server.is_refusing = false;
     const auto kept = world.store.kept.at(id);
@@ -85,8 +85,8 @@ TEST(QueueOrders, held_mail_waits_for_its_release_over_a_restart_too) {
     world.manager().load(queue::to_queued({kept.message, kept.states}));
     world.run_for(2h);
     EXPECT_TRUE(server.received.empty());
-    EXPECT_EQ(world.manager().find(id)->recipients[0].reason, WaitReason::held);
-    EXPECT_EQ(world.manager().release(id), 1u);
+    EXPECT_EQ(world.desk().find(id)->recipients[0].reason, WaitReason::held);
+    EXPECT_EQ(world.desk().release(id, {}), 1u);
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
 }
@@ -97,14 +97,14 @@ TEST(QueueOrders, cancel_ends_without_a_report_and_bounce_with_one) {
     const auto cancelled = world.send();
     const auto bounced = world.send();
     world.run_for(1min);
-    EXPECT_EQ(world.manager().cancel(cancelled), 1u);
-    EXPECT_EQ(world.manager().bounce(bounced, "the account was closed"), 1u);
+    EXPECT_EQ(world.desk().cancel(cancelled, {}), 1u);
+    EXPECT_EQ(world.desk().bounce(bounced, "the account was closed", {}), 1u);
     world.run_for(1s);
     EXPECT_FALSE(world.store.kept.contains(cancelled));
     EXPECT_FALSE(world.store.kept.contains(bounced));
     ASSERT_EQ(world.reports.size(), 1u);
     EXPECT_EQ(world.reports[0].outcomes[0].error.text, "the account was closed");
-    EXPECT_EQ(world.manager().cancel(cancelled), 0u);
+    EXPECT_EQ(world.desk().cancel(cancelled, {}), 0u);
 }
 
 TEST(QueueOrders, an_order_for_some_recipients_leaves_the_others_alone) {
@@ -120,23 +120,23 @@ TEST(QueueOrders, an_order_for_some_recipients_leaves_the_others_alone) {
     };
     const auto numbers = [&] {
         std::vector<std::uint32_t> open;
-        const auto view = manager.find(id);
+        const auto view = manager.desk().find(id);
         for (const auto& recipient : view->recipients) open.push_back(recipient.number);
         return open;
     };
-    EXPECT_EQ(manager.cancel(id, only({1})), 1u);
+    EXPECT_EQ(manager.desk().cancel(id, only({1})), 1u);
     EXPECT_EQ(numbers(), (std::vector<std::uint32_t>{0, 2, 3}));
     EXPECT_EQ(world.store.kept.at(id).states[1].phase, queue::RecipientPhase::cancelled);
-    EXPECT_EQ(manager.cancel(id, only({1})), 0u) << "it is gone already";
-    EXPECT_EQ(manager.bounce(id, "the account was closed", only({0})), 1u);
-    EXPECT_EQ(manager.hold(id, only({2, 3})), 2u);
-    EXPECT_EQ(manager.release(id, only({3, 99})), 1u);
-    EXPECT_EQ(manager.cancel(id, only({})), 0u) << "nobody was selected";
+    EXPECT_EQ(manager.desk().cancel(id, only({1})), 0u) << "it is gone already";
+    EXPECT_EQ(manager.desk().bounce(id, "the account was closed", only({0})), 1u);
+    EXPECT_EQ(manager.desk().hold(id, only({2, 3})), 2u);
+    EXPECT_EQ(manager.desk().release(id, only({3, 99})), 1u);
+    EXPECT_EQ(manager.desk().cancel(id, only({})), 0u) << "nobody was selected";
     world.run_for(1s);
     ASSERT_EQ(world.reports.size(), 1u);
     ASSERT_EQ(world.reports[0].outcomes.size(), 1u);
     EXPECT_EQ(numbers(), (std::vector<std::uint32_t>{2, 3}));
-    EXPECT_EQ(manager.counters().held, 1u);
+    EXPECT_EQ(manager.desk().counters().held, 1u);
     them.is_refusing = false;
     world.run_for(3h);
     EXPECT_EQ(numbers(), (std::vector<std::uint32_t>{2}));
@@ -148,9 +148,9 @@ TEST(QueueOrders, what_is_being_delivered_is_left_alone) {
     server.latency = 200ms;
     const auto id = world.send();
     world.run_for(900ms);
-    EXPECT_EQ(world.manager().find(id)->recipients[0].state, ViewState::delivering);
-    EXPECT_EQ(world.manager().cancel(id), 0u);
-    EXPECT_EQ(world.manager().hold(id), 0u);
+    EXPECT_EQ(world.desk().find(id)->recipients[0].state, ViewState::delivering);
+    EXPECT_EQ(world.desk().cancel(id, {}), 0u);
+    EXPECT_EQ(world.desk().hold(id, {}), 0u);
     world.run_for(5s);
     EXPECT_EQ(server.received.size(), 1u);
 }
@@ -170,18 +170,18 @@ TEST(QueueOrders, each_wait_has_its_name) {
     const auto dns = world.send({.to = {"a@dns.example"}});
     world.run_for(2s);
     const auto reason = [&](queue::MessageId id) {
-        return world.manager().find(id)->recipients.at(0).reason;
+        return world.desk().find(id)->recipients.at(0).reason;
     };
     EXPECT_EQ(reason(down), WaitReason::destination_down);
     EXPECT_EQ(reason(busy), WaitReason::next_attempt);
     EXPECT_EQ(reason(first), WaitReason::delivering);
     EXPECT_EQ(reason(second), WaitReason::destination_limit);
     EXPECT_EQ(reason(dns), WaitReason::dns_down);
-    const auto recipient = world.manager().find(down)->recipients.at(0);
+    const auto recipient = world.desk().find(down)->recipients.at(0);
     EXPECT_EQ(recipient.destination, "mx.down.example");
     EXPECT_EQ(recipient.last_error->text, "cannot connect: connection refused");
     EXPECT_TRUE(recipient.until && *recipient.until > world.agenda.now());
-    EXPECT_EQ(world.manager().find(busy)->recipients.at(0).last_error->reply_code, 450);
+    EXPECT_EQ(world.desk().find(busy)->recipients.at(0).last_error->reply_code, 450);
 }
 
 TEST(QueueOrders, describes_a_message_with_what_is_on_disk) {
@@ -189,9 +189,9 @@ TEST(QueueOrders, describes_a_message_with_what_is_on_disk) {
     world.serve("them.example").is_refusing = true;
     const auto id = world.send({.to = {"a@them.example", "b@them.example"}});
     std::optional<MessageView> view;
-    world.manager().describe(id, [&](auto described) { view = std::move(*described); });
+    world.desk().describe(id, [&](auto described) { view = std::move(*described); });
     bool is_missing = false;
-    world.manager().describe(999, [&](auto described) { is_missing = !described.has_value(); });
+    world.desk().describe(999, [&](auto described) { is_missing = !described.has_value(); });
     world.run_for(1s);
     ASSERT_TRUE(view);
     EXPECT_EQ(view->message->envelope.reverse_path, "ann@office.example");

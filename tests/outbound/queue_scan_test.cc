@@ -18,13 +18,14 @@ using world::World;
 // "1: #0 #2" for each message that matches, with its recipients.
 std::vector<std::string> found(const QueueManager& manager, const MessageFilter& filter) {
     std::vector<std::string> hits;
-    const auto next = manager.scan(filter, {.messages_max = 1'000'000}, [&](const MessageHit& hit) {
-        auto text = std::to_string(hit.id) + ':';
-        for (const auto& recipient : hit.recipients)
-            text += " #" + std::to_string(recipient.number);
-        hits.push_back(text);
-        return true;
-    });
+    const auto next =
+        manager.desk().scan(filter, {.messages_max = 1'000'000}, [&](const MessageHit& hit) {
+            auto text = std::to_string(hit.id) + ':';
+            for (const auto& recipient : hit.recipients)
+                text += " #" + std::to_string(recipient.number);
+            hits.push_back(text);
+            return true;
+        });
     EXPECT_FALSE(next);
     return hits;
 }
@@ -63,7 +64,7 @@ protected:
 
 TEST_F(QueueScan, tells_of_how_many_recipients_those_that_match_are_some) {
     std::map<queue::MessageId, std::size_t> in_all;
-    EXPECT_FALSE(world_.manager().scan({.domain = "busy.example"}, {}, [&](const MessageHit& hit) {
+    EXPECT_FALSE(world_.desk().scan({.domain = "busy.example"}, {}, [&](const MessageHit& hit) {
         in_all[hit.id] = hit.recipients_in_all;
         return true;
     }));
@@ -134,11 +135,11 @@ TEST_F(QueueScan, finds_by_each_part_of_a_filter) {
 }
 
 TEST_F(QueueScan, sees_what_orders_have_changed) {
-    world_.manager().hold(3, std::vector<std::uint32_t>{1});
+    world_.desk().hold(3, std::vector<std::uint32_t>{1});
     EXPECT_THAT(find({.state = ViewState::held}), ElementsAre("3: #1"));
-    world_.manager().cancel(3, std::vector<std::uint32_t>{0});
+    world_.desk().cancel(3, std::vector<std::uint32_t>{0});
     EXPECT_THAT(find({.id = 3}), ElementsAre("3: #1 #2"));
-    world_.manager().cancel(1);
+    world_.desk().cancel(1, {});
     world_.run_for(1s);
     EXPECT_THAT(find({}), ElementsAre("2: #0", "3: #1 #2"));
 }
@@ -156,10 +157,10 @@ TEST_F(QueueScan, tells_what_a_list_shows) {
         }
         return true;
     };
-    EXPECT_FALSE(world_.manager().scan({.id = 3}, {}, manager_hits));
+    EXPECT_FALSE(world_.desk().scan({.id = 3}, {}, manager_hits));
     ASSERT_EQ(recipients.size(), 3u);
     ASSERT_EQ(errors.size(), 3u);
-    const auto view = world_.manager().find(3);
+    const auto view = world_.desk().find(3);
     for (std::size_t i = 0; i < 3; ++i) {
         EXPECT_EQ(recipients[i].domain, view->recipients[i].domain);
         EXPECT_EQ(recipients[i].destination, view->recipients[i].destination);
@@ -178,23 +179,22 @@ TEST_F(QueueScan, goes_in_steps_and_ends_when_it_is_enough) {
     int steps = 0;
     for (; cursor && steps < 100; ++steps) {
         std::size_t looked = 0;
-        cursor =
-            world_.manager().scan({}, {.from = *cursor, .messages_max = 3}, [&](const auto& hit) {
-                EXPECT_TRUE(seen.insert(hit.id).second);
-                EXPECT_LE(++looked, 3u);
-                return true;
-            });
+        cursor = world_.desk().scan({}, {.from = *cursor, .messages_max = 3}, [&](const auto& hit) {
+            EXPECT_TRUE(seen.insert(hit.id).second);
+            EXPECT_LE(++looked, 3u);
+            return true;
+        });
     }
     EXPECT_EQ(seen.size(), 20u);
     EXPECT_GE(steps, 7);
     seen.clear();
     cursor = 0;
     for (steps = 0; cursor && steps < 100; ++steps) {
-        cursor = world_.manager().scan({.sender = "ann@office.example"}, {.from = *cursor},
-                                       [&](const auto& hit) {
-                                           EXPECT_TRUE(seen.insert(hit.id).second) << "seen twice";
-                                           return false;
-                                       });
+        cursor = world_.desk().scan({.sender = "ann@office.example"}, {.from = *cursor},
+                                    [&](const auto& hit) {
+                                        EXPECT_TRUE(seen.insert(hit.id).second) << "seen twice";
+                                        return false;
+                                    });
     }
     EXPECT_EQ(seen.size(), 18u);
 }
@@ -224,7 +224,7 @@ TEST(QueueScanOfMany, does_not_mix_up_what_recipients_share) {
 
 TEST_F(QueueScan, the_disk_tells_whether_a_hit_by_hash_is_one) {
     std::optional<MessageView> view;
-    world_.manager().describe(3, [&](auto described) { view = std::move(*described); });
+    world_.desk().describe(3, [&](auto described) { view = std::move(*described); });
     world_.run_for(10ms);
     ASSERT_TRUE(view);
     const auto& bob = view->recipients[1];

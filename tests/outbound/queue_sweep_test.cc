@@ -14,7 +14,7 @@ using world::World;
 QueueSweep walk(World& world, std::size_t step, std::size_t* steps = nullptr) {
     QueueSweep sweep;
     std::size_t taken = 0;
-    for (; !sweep.is_done && taken < 10'000; ++taken) world.manager().sweep(sweep, step);
+    for (; !sweep.is_done && taken < 10'000; ++taken) world.desk().sweep(sweep, step);
     EXPECT_TRUE(sweep.is_done);
     if (steps != nullptr) *steps = taken;
     return sweep;
@@ -38,10 +38,10 @@ TEST(QueueSweep, finds_depth_age_and_troubles_of_destinations) {
     const auto held = world.send({.to = {"c@them.example"}});
     world.send({.to = {"d@down.example"}});
     world.run_for(5s);
-    world.manager().hold(held);
+    world.desk().hold(held, {});
 
     std::size_t steps = 0;
-    const auto summary = world.manager().summarize(walk(world, 1, &steps), 10);
+    const auto summary = world.desk().summarize(walk(world, 1, &steps), 10);
     EXPECT_GE(steps, 3u) << "a message a step";
     ASSERT_EQ(summary.destinations.size(), 2u);
     const auto& deepest = summary.destinations[0];
@@ -68,7 +68,7 @@ TEST(QueueSweep, puts_the_deepest_and_the_oldest_in_front_and_the_rest_together)
         for (int n = 0; n <= i; ++n, ++all) world.send({.to = {"bob@" + domain}});
         world.run_for(1s);
     }
-    const auto summary = world.manager().summarize(walk(world, 7), 2);
+    const auto summary = world.desk().summarize(walk(world, 7), 2);
     ASSERT_EQ(summary.destinations.size(), 4u);
     EXPECT_EQ(summary.destinations[0].view.name, "mx.d9.example");
     EXPECT_EQ(summary.destinations[1].view.name, "mx.d8.example");
@@ -87,7 +87,7 @@ TEST(QueueSweep, names_a_domain_whose_destination_is_not_known) {
         world::FakeResolver::error("SERVFAIL", world::FakeResolver::Kind::timed_out));
     world.send({.to = {"bob@dark.example"}});
     world.run_for(5s);
-    const auto summary = world.manager().summarize(walk(world, 100), 5);
+    const auto summary = world.desk().summarize(walk(world, 100), 5);
     ASSERT_EQ(summary.destinations.size(), 1u);
     EXPECT_EQ(summary.destinations[0].view.name, "dark.example");
     EXPECT_EQ(summary.destinations[0].depth.recipients, 1u);
@@ -98,7 +98,7 @@ TEST(QueueSweep, latencies_are_counted) {
     world.serve("them.example");
     world.send();
     world.run_for(1s);
-    const auto latencies = world.manager().latencies();
+    const auto latencies = world.desk().latencies();
     EXPECT_EQ(latencies.delivery.count(), 1u);
     EXPECT_EQ(latencies.connect.count(), 1u);
     EXPECT_EQ(latencies.hello.count(), 1u);
@@ -124,7 +124,7 @@ TEST(QueueSweep, tells_troubles_apart) {
     state = {.next_due = state.next_due};
     message.recipients.push_back({.domain = "them.example", .state = state});
     world.manager().load(message);
-    const auto summary = world.manager().summarize(walk(world, 1), 1);
+    const auto summary = world.desk().summarize(walk(world, 1), 1);
     ASSERT_EQ(summary.destinations.size(), 1u);
     const auto& found = summary.destinations[0];
     EXPECT_EQ(depth(found, Trouble::dns), 1u);
@@ -148,7 +148,7 @@ TEST(QueueSweep, adds_up_the_domains_of_a_destination_and_the_connections_of_the
         world.send({.to = {to}});
         world.run_for(1s);
     }
-    const auto summary = world.manager().summarize(walk(world, 100), 1);
+    const auto summary = world.desk().summarize(walk(world, 100), 1);
     ASSERT_EQ(summary.destinations.size(), 2u);
     EXPECT_EQ(summary.destinations[0].view.name, "mx.d2.example");
     EXPECT_EQ(summary.destinations[0].depth.recipients, 2u);

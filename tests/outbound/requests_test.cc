@@ -17,7 +17,7 @@ using world::Mail;
 using world::World;
 
 RecipientView view_of(World& world, queue::MessageId id) {
-    return world.manager().find(id)->recipients.at(0);
+    return world.desk().find(id)->recipients.at(0);
 }
 
 void reload(World& world, queue::MessageId id) {
@@ -36,12 +36,12 @@ TEST(FutureRelease, is_kept_until_then_and_says_so) {
     world.run_for(30h - 1s);
     EXPECT_TRUE(world.connector.tried.empty());
     EXPECT_TRUE(world.resolver.asked.empty()) << "the route is looked up when it is time";
-    EXPECT_EQ(world.manager().counters().body_bytes_in_memory, 0u);
+    EXPECT_EQ(world.desk().counters().body_bytes_in_memory, 0u);
     const auto view = view_of(world, id);
     EXPECT_EQ(view.state, ViewState::queued);
     EXPECT_EQ(view.reason, WaitReason::future_release);
     EXPECT_EQ(view.until, release);
-    EXPECT_EQ(world.manager().find(id)->requests.release, release);
+    EXPECT_EQ(world.desk().find(id)->requests.release, release);
     EXPECT_EQ(world.manager().check(), "");
     world.run_for(2s);
     ASSERT_EQ(server.received.size(), 1u);
@@ -100,13 +100,13 @@ TEST(FutureRelease, flush_leaves_it_alone_and_release_lets_it_go) {
     auto& server = world.serve("them.example");
     const auto id = world.send({.requests = {.release = world.start + 24h}});
     world.run_for(1min);
-    EXPECT_EQ(world.manager().flush(), 0u);
-    EXPECT_EQ(world.manager().flush_domain("them.example"), 0u);
-    EXPECT_EQ(world.manager().flush_message(id), 0u);
+    EXPECT_EQ(world.flush(), 0u);
+    EXPECT_EQ(world.flush("them.example"), 0u);
+    EXPECT_EQ(world.desk().flush(id, {}), 0u);
     world.run_for(1min);
     EXPECT_TRUE(server.received.empty());
     EXPECT_EQ(view_of(world, id).reason, WaitReason::future_release);
-    EXPECT_EQ(world.manager().release(id), 1u);
+    EXPECT_EQ(world.desk().release(id, {}), 1u);
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
 }
@@ -116,12 +116,12 @@ TEST(FutureRelease, once_released_by_an_operator_it_is_tried_like_other_mail) {
     auto& server = world.serve("them.example");
     server.reply = always("RCPT", "450 4.2.1 later");
     const auto id = world.send({.requests = {.release = world.start + 24h}});
-    EXPECT_EQ(world.manager().release(id), 1u);
+    EXPECT_EQ(world.desk().release(id, {}), 1u);
     world.run_for(10s);
     EXPECT_EQ(view_of(world, id).reason, WaitReason::next_attempt);
     server.reply = nullptr;
     reload(world, id);
-    EXPECT_EQ(world.manager().flush(), 1u);
+    EXPECT_EQ(world.flush(), 1u);
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u);
 }
@@ -130,16 +130,16 @@ TEST(FutureRelease, a_hold_that_ends_before_it_leaves_it_waiting) {
     World world;
     auto& server = world.serve("them.example");
     const auto id = world.send({.requests = {.release = world.start + 24h}});
-    EXPECT_EQ(world.manager().hold(id), 1u);
+    EXPECT_EQ(world.desk().hold(id, {}), 1u);
     EXPECT_EQ(view_of(world, id).reason, WaitReason::held);
-    EXPECT_EQ(world.manager().release(id), 1u);
+    EXPECT_EQ(world.desk().release(id, {}), 1u);
     EXPECT_EQ(view_of(world, id).reason, WaitReason::future_release);
     world.run_for(1h);
     EXPECT_TRUE(server.received.empty());
-    EXPECT_EQ(world.manager().hold(id), 1u);
+    EXPECT_EQ(world.desk().hold(id, {}), 1u);
     world.run_for(48h);
     EXPECT_TRUE(server.received.empty()) << "held";
-    EXPECT_EQ(world.manager().release(id), 1u);
+    EXPECT_EQ(world.desk().release(id, {}), 1u);
     world.run_for(1s);
     EXPECT_EQ(server.received.size(), 1u) << "its time had come";
 }
@@ -148,7 +148,7 @@ TEST(FutureRelease, can_be_cancelled) {
     World world;
     auto& server = world.serve("them.example");
     const auto id = world.send({.requests = {.release = world.start + 24h}});
-    EXPECT_EQ(world.manager().cancel(id), 1u);
+    EXPECT_EQ(world.desk().cancel(id, {}), 1u);
     world.run_for(48h);
     EXPECT_TRUE(server.received.empty());
     EXPECT_TRUE(world.store.kept.empty());
@@ -334,7 +334,7 @@ TEST(Priority, goes_along_to_those_who_know_it) {
         auto& server = world.serve("them.example");
         if (is_known) server.extensions.push_back("MT-PRIORITY");
         const auto id = world.send({.requests = {.priority = -7}});
-        EXPECT_EQ(world.manager().find(id)->requests.priority, -7);
+        EXPECT_EQ(world.desk().find(id)->requests.priority, -7);
         world.run_for(5s);
         ASSERT_EQ(server.received.size(), 1u);
         EXPECT_EQ(server.received[0].sender.contains(" MT-PRIORITY=-7"), is_known);

@@ -158,7 +158,7 @@ TEST(Retry, expires_whatever_it_waits_for) {
         const auto id = world.send();
         world.run_for(1min);
         if (row.is_held) {
-            EXPECT_EQ(world.manager().hold(id), 1u);
+            EXPECT_EQ(world.desk().hold(id, {}), 1u);
         }
         world.run_for(6h - 1min - 1s);
         EXPECT_EQ(world.count<events::Expired>(), 0u) << row.name;
@@ -183,7 +183,7 @@ TEST(Retry, a_destination_that_is_down_uses_up_no_attempts_and_gets_one_probe_at
     EXPECT_LE(tried, 5u + 16u) << "at the start five at once, then one at a time";
     EXPECT_GE(tried, 5u + 10u);
     for (const auto id : ids) EXPECT_EQ(attempts_of(world, id), 0);
-    const auto view = world.manager().destinations("10.0.0.1:25").at(0);
+    const auto view = world.destinations("10.0.0.1:25").at(0);
     EXPECT_EQ(view.waiting, 50u);
     ASSERT_TRUE(view.next_probe);
     EXPECT_LE(*view.next_probe - world.agenda.now(), 5min + 30s);
@@ -281,7 +281,7 @@ TEST(Retry, a_message_that_cannot_be_read_is_not_the_probe_again_and_again) {
     world.send();
     world.run_for(10min);
     ASSERT_EQ(world.count<events::DestinationDown>(), 1u);
-    const auto probe = world.manager().destinations("mx.them.example").at(0).next_probe;
+    const auto probe = world.destinations("mx.them.example").at(0).next_probe;
     ASSERT_TRUE(probe);
     world.run_until(*probe - 1ms);
     server.is_refusing = false;
@@ -308,7 +308,7 @@ TEST(Retry, dns_trouble_is_charged_to_the_domain_and_ends_with_one_probe) {
     world.run_for(2h);
     EXPECT_LE(world.resolver.asked.size(), 10u) << "asked with growing pauses, once for all";
     for (const auto id : ids) EXPECT_EQ(attempts_of(world, id), 0);
-    const auto view = world.manager().domain("them.example");
+    const auto view = world.desk().domain("them.example");
     ASSERT_TRUE(view && view->next_look_up);
     EXPECT_EQ(view->dns_error->status, (EnhancedStatus{4, 4, 3}));
     world.resolver.mx["them.example"] = good;
@@ -343,7 +343,7 @@ TEST(Retry, a_lost_reply_to_the_final_dot_is_in_doubt_and_tried_again) {
     world.run_for(1s);
     EXPECT_EQ(world.count<events::InDoubt>("bob@them.example"), 1u);
     EXPECT_TRUE(world.store.kept.at(id).states[0].in_doubt);
-    EXPECT_EQ(world.manager().find(id)->recipients[0].state, ViewState::in_doubt);
+    EXPECT_EQ(world.desk().find(id)->recipients[0].state, ViewState::in_doubt);
     world.run_for(2min);
     EXPECT_EQ(server.received.size(), 2u);
     EXPECT_FALSE(world.store.kept.contains(id));

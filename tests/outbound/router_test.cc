@@ -38,18 +38,18 @@ TEST_F(RouterTest, a_first_look_up_may_be_answered_from_memory_and_a_probe_may_n
 TEST_F(RouterTest, an_order_asks_the_dns_really_and_never_moves_the_next_look_up) {
     begin_with_dns_trouble();
     const auto next_look_up = [this] {
-        return world.manager().find(1)->recipients.at(0).next_attempt.value_or(Instant{});
+        return world.desk().find(1)->recipients.at(0).next_attempt.value_or(Instant{});
     };
     const auto scheduled = next_look_up();
     for (int i = 0; i < 5; ++i) {
-        EXPECT_EQ(world.manager().flush(), 1u);
+        EXPECT_EQ(world.flush(), 1u);
         world.run_for(1s);
         EXPECT_EQ(asked(), static_cast<std::size_t>(2 + i));
         EXPECT_EQ(world.resolver.wanted.back(), Freshness::ordered);
         EXPECT_EQ(next_look_up(), scheduled);
     }
     world.resolver.set_mx("them.example", {"mx.them.example"});
-    world.manager().flush_domain("them.example");
+    world.flush("them.example");
     world.run_for(1s);
     EXPECT_TRUE(world.has<events::Delivered>("bob@them.example"));
 }
@@ -63,7 +63,7 @@ TEST_F(RouterTest, an_order_asks_where_mail_goes_for_a_destination_that_is_down)
     world.resolver.set_mx("them.example", {"mx.new.example"});
     world.resolver.set_host("mx.new.example", {"192.0.2.2"});
     auto& new_server = world.server("192.0.2.2");
-    world.manager().flush();
+    world.flush();
     world.run_for(1s);
     EXPECT_EQ(new_server.received.size(), 1u);
 }
@@ -78,7 +78,7 @@ TEST_F(RouterTest, hosts_of_a_probe_a_retry_and_an_order_are_asked_for_anew) {
     EXPECT_EQ(world.resolver.wanted.back(), Freshness::retry) << "the probe";
     world.resolver.asked.clear();
     world.resolver.wanted.clear();
-    world.manager().flush();
+    world.flush();
     world.run_for(1s);
     EXPECT_GE(asked(), 2u);
     for (const auto wanted : world.resolver.wanted) EXPECT_EQ(wanted, Freshness::ordered);
@@ -149,7 +149,7 @@ TEST_F(RouterTest, no_room_for_a_look_up_is_no_failure_of_the_domain) {
     const auto id = world.send();
     world.run_for(5min);
     EXPECT_FALSE(world.has<events::DestinationDown>());
-    const auto view = world.manager().find(id)->recipients.at(0);
+    const auto view = world.desk().find(id)->recipients.at(0);
     EXPECT_EQ(view.reason, WaitReason::dns_turn);
     EXPECT_FALSE(view.last_error);
     EXPECT_GT(asked(), 10u) << "it asks again";
@@ -254,10 +254,10 @@ TEST_F(SilentNameServers, of_55000_domains_none_is_down_that_was_not_silent) {
     auto& server = world.server("192.0.2.1");
     send_to("dead", 55'000);
     send_to("live", 100);
-    const auto waiting = world.manager().find(55'050);
+    const auto waiting = world.desk().find(55'050);
     ASSERT_TRUE(waiting);
     world.run_for(1s);
-    EXPECT_EQ(world.manager().find(55'050)->recipients.at(0).reason, WaitReason::dns_turn);
+    EXPECT_EQ(world.desk().find(55'050)->recipients.at(0).reason, WaitReason::dns_turn);
     world.run_for(12min);
     EXPECT_EQ(server.received.size(), 100u);
     EXPECT_EQ(world.count<events::DestinationDown>("live"), 0u);

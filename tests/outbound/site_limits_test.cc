@@ -79,7 +79,7 @@ TEST(SiteLimits, a_message_rate_spreads_the_mail_and_why_says_until_when) {
     for (int i = 0; i < 12; ++i) last = world.send();
     world.run_for(1s);
     ASSERT_EQ(server.received.size(), 1u);
-    const auto waiting = world.manager().find(last)->recipients.at(0);
+    const auto waiting = world.desk().find(last)->recipients.at(0);
     EXPECT_EQ(waiting.reason, WaitReason::message_rate);
     ASSERT_TRUE(waiting.until);
     EXPECT_NEAR(static_cast<double>((*waiting.until - world.start).count()), 10'000, 100);
@@ -104,7 +104,7 @@ TEST(SiteLimits, a_connection_rate_leaves_the_open_ones_alone) {
     world.run_for(1s);
     const auto second = world.send();
     world.run_for(1s);
-    const auto waiting = world.manager().find(second)->recipients.at(0);
+    const auto waiting = world.desk().find(second)->recipients.at(0);
     EXPECT_EQ(waiting.reason, WaitReason::connection_rate);
     EXPECT_TRUE(waiting.until && *waiting.until > world.agenda.now());
 }
@@ -134,7 +134,7 @@ TEST(SiteLimits, who_would_expire_before_the_next_connection_does_not_wait_for_i
     world.server("192.0.2.1").is_refusing = true;
     const auto id = world.send();
     world.run_until(world.start + 30min - 1s);
-    EXPECT_EQ(world.manager().find(id)->recipients.at(0).state, ViewState::queued);
+    EXPECT_EQ(world.desk().find(id)->recipients.at(0).state, ViewState::queued);
     EXPECT_EQ(world.count<events::Expired>(), 0u);
     world.run_for(2s);
     EXPECT_EQ(world.count<events::Expired>(), 1u);

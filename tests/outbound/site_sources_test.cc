@@ -135,7 +135,7 @@ TEST(Sources, mail_goes_out_from_the_senders_pool_with_its_name) {
     EXPECT_EQ(commands["EHLO b.office.example"], 1);
     EXPECT_EQ(commands["EHLO relay.office.example"], 1);
     EXPECT_EQ(server.connects, 3u) << "mail of different sources shares no connection";
-    EXPECT_EQ(world.manager().domain("them.example"), std::nullopt);
+    EXPECT_EQ(world.desk().domain("them.example"), std::nullopt);
 }
 
 TEST(Sources, a_route_names_its_pool) {
@@ -197,7 +197,7 @@ TEST(Sources, suspended_at_one_destination_serve_the_others) {
     EXPECT_EQ(turns["127.0.0.2"], 5);
     EXPECT_EQ(turns["127.0.0.3"], 5);
     world.send({.to = {"a@them.example"}});
-    const auto views = world.manager().destinations("mx.them.example from pool");
+    const auto views = world.destinations("mx.them.example from pool");
     ASSERT_EQ(views.size(), 1u);
     EXPECT_EQ(views[0].source, "pool");
     ASSERT_EQ(views[0].suspended.size(), 1u);
@@ -237,7 +237,7 @@ TEST(Sources, that_this_machine_does_not_have_are_not_the_other_sides_fault) {
     EXPECT_EQ(server.received.size(), 3u);
     EXPECT_TRUE(world.has<events::SourceSuspended>("a"));
     EXPECT_FALSE(world.has<events::DestinationDown>());
-    const auto views = world.manager().destinations("mx.them.example from pool");
+    const auto views = world.destinations("mx.them.example from pool");
     ASSERT_EQ(views.size(), 1u);
     EXPECT_TRUE(views[0].unwell.empty());
 }
@@ -257,7 +257,7 @@ TEST(Sources, have_to_be_of_the_family_of_the_other_side) {
     world.resolver.set_host("mx.them.example", {"2001:db8::1"});
     const auto id = world.send();
     world.run_for(10s);
-    const auto waiting = world.manager().find(id)->recipients.at(0);
+    const auto waiting = world.desk().find(id)->recipients.at(0);
     ASSERT_TRUE(waiting.last_error);
     EXPECT_EQ(waiting.last_error->text,
               "the source pool has no IPv6 address from which to reach 2001:db8::1");

@@ -37,7 +37,7 @@ void expect_prompt(World& world, const std::string& from) {
 }
 
 WaitReason reason_of(World& world, queue::MessageId id) {
-    return world.manager().find(id)->recipients.at(0).reason;
+    return world.desk().find(id)->recipients.at(0).reason;
 }
 
 TEST(SuspectMailboxes, that_hang_leave_the_connections_to_other_mail) {
@@ -63,7 +63,7 @@ TEST(SuspectMailboxes, that_hang_leave_the_connections_to_other_mail) {
                 server.reply = {};
                 world.run_for(12h);
                 EXPECT_EQ(world.count<events::Delivered>("ceo@them.example"), 30u);
-                EXPECT_EQ(world.manager().counters().messages, 0u);
+                EXPECT_EQ(world.desk().counters().messages, 0u);
             }
         }
     }
@@ -88,7 +88,7 @@ TEST(SuspectMailboxes, those_who_share_a_message_with_them_do_not_wait) {
     EXPECT_EQ(world.manager().check(), "");
     server.reply = {};
     world.run_for(12h);
-    EXPECT_EQ(world.manager().counters().messages, 0u);
+    EXPECT_EQ(world.desk().counters().messages, 0u);
     EXPECT_EQ(world.count<events::Delivered>("c"), 6u);
 }
 
@@ -105,12 +105,12 @@ TEST(SuspectMailboxes, are_tried_one_message_at_a_time) {
     EXPECT_EQ(server.open, 1u);
     EXPECT_EQ(world.manager().check(), "");
     // A message that leaves the queue does not keep the others from their turn.
-    world.manager().cancel(ids[1]);
+    world.desk().cancel(ids[1], {});
     world.run_for(5min);
     EXPECT_EQ(reason_of(world, ids[2]), WaitReason::delivering);
     EXPECT_EQ(reason_of(world, ids[3]), WaitReason::mailbox_turn);
     EXPECT_EQ(server.open, 1u);
-    world.manager().cancel(ids[2]);
+    world.desk().cancel(ids[2], {});
     world.run_for(5min);
     EXPECT_EQ(reason_of(world, ids[3]), WaitReason::delivering);
 }

@@ -17,7 +17,7 @@ using testing::Not;
 using world::World;
 
 std::vector<std::string> texts(World& world, const std::string& watcher, const std::string& what) {
-    const auto fetched = world.manager().trace(watcher, what);
+    const auto fetched = world.desk().trace(watcher, what);
     EXPECT_TRUE(fetched);
     std::vector<std::string> lines;
     if (!fetched) return lines;
@@ -83,7 +83,7 @@ TEST(Tracing, shows_what_cannot_be_connected) {
     EXPECT_THAT(texts(world, "w", "them.example"), IsEmpty());
     world.send();
     world.run_for(1s);
-    const auto fetched = world.manager().trace("w", "them.example");
+    const auto fetched = world.desk().trace("w", "them.example");
     ASSERT_TRUE(fetched);
     ASSERT_FALSE(fetched->lines.empty());
     EXPECT_EQ(fetched->lines.back().kind, TraceLine::Kind::end);

@@ -399,7 +399,7 @@ TEST(Trials, say_what_they_wait_for) {
     world.run_for(1s);
     EXPECT_EQ(world.connector.in_use_total, 2u);
     std::optional<MessageView> view;
-    world.manager().describe(3, [&](auto described) { view = std::move(*described); });
+    world.desk().describe(3, [&](auto described) { view = std::move(*described); });
     world.run_for(1s);
     ASSERT_TRUE(view);
     EXPECT_EQ(view->recipients.at(0).reason, WaitReason::unanswered_limit);

@@ -185,7 +185,7 @@ TEST_F(WakeUpsTest, a_turn_looks_at_a_part_of_a_long_queue) {
                               .recipients = {{.domain = "branch.example", .state = state}}});
     }
     const auto waits = [&](queue::MessageId id) {
-        return world.manager().find(id)->recipients.at(0).next_attempt == due;
+        return world.desk().find(id)->recipients.at(0).next_attempt == due;
     };
     EXPECT_EQ(wake("branch.example"), Kind::started);
     world.manager().tick();

@@ -20,6 +20,7 @@
 #include "tests/outbound/fake_resolver.h"
 #include "tests/outbound/fake_store.h"
 #include "tests/outbound/smtp_host.h"
+#include "tests/support/operator_orders.h"
 
 namespace world {
 
@@ -74,6 +75,15 @@ public:
                 1);
         }
         return *manager_;
+    }
+    mta::outbound::OperatorDesk& desk() { return manager().desk(); }
+    // As `posthouse flush [DOMAIN]`.
+    std::size_t flush(const std::string& domain = {}) { return support::flush(desk(), domain); }
+    // Those that have mail, connections or trouble; with this name, if one is given.
+    std::vector<mta::outbound::DestinationView> destinations(const std::string& name = {}) {
+        auto views = desk().busy_destinations(SIZE_MAX).views;
+        if (!name.empty()) std::erase_if(views, [&](auto& view) { return view.name != name; });
+        return views;
     }
     void restart() { manager_.reset(); }
 

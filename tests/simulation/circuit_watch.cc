@@ -20,7 +20,7 @@ bool leads_to(const std::string& site, const std::string& group) {
 }
 
 bool is_delivering(const QueueManager& manager, queue::MessageId id) {
-    const auto message = manager.find(id);
+    const auto message = manager.desk().find(id);
     return message && std::ranges::any_of(message->recipients, [](const RecipientView& recipient) {
                return recipient.state == ViewState::delivering;
            });
@@ -62,7 +62,7 @@ void CircuitWatch::check(const QueueManager& manager) {
         if (may_be_down(each->second)) groups.insert(each->second);
     last_checked_ = connector_.last();
     if (!std::exchange(has_changed_, false) && groups.empty()) return;
-    const auto in_trouble = manager.destinations_in_trouble(SIZE_MAX).views;
+    const auto in_trouble = manager.desk().destinations_in_trouble(SIZE_MAX).views;
     std::set<std::string> names;
     for (const auto& site : in_trouble) {
         names.insert(site.name);
@@ -106,7 +106,7 @@ void CircuitWatch::check_group(const QueueManager& manager, const std::string& g
     });
     if (static_cast<std::size_t>(open) <= allowed) return;
     // Each destination has its own probe, and a working one may lead to the same host.
-    for (const auto& site : manager.destinations())
+    for (const auto& site : manager.desk().busy_destinations(SIZE_MAX).views)
         if (leads_to(site.name, group) && !site.down_since) return;
     ADD_FAILURE() << group << " is down, and probed by " << open << " at a time";
 }

@@ -48,7 +48,7 @@ TEST(Pain, mail_is_stuck_for_days_despite_its_maximum_age) {
         const char* to = "bob@them.example";
         std::function<void(World&, queue::MessageId)> order = nullptr;
     };
-    const auto hold = [](World& w, queue::MessageId id) { EXPECT_EQ(w.manager().hold(id), 1u); };
+    const auto hold = [](World& w, queue::MessageId id) { EXPECT_EQ(w.desk().hold(id, {}), 1u); };
     const std::vector<Row> rows = {
         {"waiting for its next attempt",
          [](World& w) { w.serve("them.example").reply = always("RCPT", "450 no"); }},
@@ -137,19 +137,19 @@ TEST(Pain, a_pause_of_five_minutes_becomes_hours_of_backoff) {
                   w.resolver.set_mx("them.example", {"mx.them.example"});
               }},
              {"held by an operator",
-              [](World& w, queue::MessageId id) { EXPECT_EQ(w.manager().hold(id), 1u); },
-              [](World& w, queue::MessageId id) { EXPECT_EQ(w.manager().release(id), 1u); }}}) {
+              [](World& w, queue::MessageId id) { EXPECT_EQ(w.desk().hold(id, {}), 1u); },
+              [](World& w, queue::MessageId id) { EXPECT_EQ(w.desk().release(id, {}), 1u); }}}) {
         World world;
         world.settings.retry.delay_notices.clear();
         auto& server = world.serve("them.example");
         server.reply = always("RCPT", "450 4.2.1 later");
         const auto id = world.send();
         world.run_for(4h);
-        const auto before = world.manager().find(id)->recipients.at(0).attempts;
+        const auto before = world.desk().find(id)->recipients.at(0).attempts;
         row.begin(world, id);
-        world.manager().flush();
+        world.flush();
         world.run_for(5min);
-        EXPECT_EQ(world.manager().find(id)->recipients.at(0).attempts, before)
+        EXPECT_EQ(world.desk().find(id)->recipients.at(0).attempts, before)
             << row.pause << ": attempts are used up by what is not the message's fault";
         server.reply = nullptr;
         row.end(world, id);
@@ -205,10 +205,10 @@ TEST(Pain, nobody_can_say_why_a_message_waits) {
     const auto id = world.send();
     world.run_for(10min);
     server.is_refusing = true;
-    world.manager().flush();
+    world.flush();
     world.run_for(10s);
     std::optional<mta::outbound::MessageView> view;
-    world.manager().describe(id, [&](auto described) { view = std::move(*described); });
+    world.desk().describe(id, [&](auto described) { view = std::move(*described); });
     world.run_for(1s);
     ASSERT_TRUE(view);
     std::string answer;
@@ -274,7 +274,7 @@ TEST(Pain, a_limiter_is_polled_in_a_storm) {
     queue::MessageId last = 0;
     for (int i = 0; i < 60; ++i) last = world.send();
     world.run_for(1s);
-    const auto view = world.manager().find(last);
+    const auto view = world.desk().find(last);
     ASSERT_TRUE(view);
     EXPECT_EQ(view->recipients.at(0).reason, WaitReason::message_rate)
         << "it waits on the object that blocks it";
@@ -303,7 +303,7 @@ TEST(Pain, slow_or_old_mail_blocks_fresh_mail) {
     world.run_for(3h);
     server.is_refusing = false;
     server.latency = 20ms;
-    world.manager().flush();
+    world.flush();
     world.run_for(2s);
     const auto before = server.received.size();
     EXPECT_LT(before, 1000u);
@@ -371,7 +371,7 @@ TEST(Pain, a_crash_makes_duplicates) {
     world.run_for(1s);
     server.reply = nullptr;
     EXPECT_EQ(world.count<events::InDoubt>("bob@them.example"), 1u) << "logged";
-    EXPECT_EQ(world.manager().find(id)->recipients.at(0).state, ViewState::in_doubt) << "shown";
+    EXPECT_EQ(world.desk().find(id)->recipients.at(0).state, ViewState::in_doubt) << "shown";
     EXPECT_TRUE(world.store.kept.at(id).states[0].in_doubt) << "and remembered";
     // A delivery that was recorded is never made again.
     const auto done = world.send({.to = {"carl@them.example", "dora@them.example"}});
@@ -381,7 +381,7 @@ TEST(Pain, a_crash_makes_duplicates) {
     world.restart();
     for (const auto& [each, message] : kept)
         world.manager().load(queue::to_queued({message.message, message.states}));
-    EXPECT_EQ(world.manager().find(id)->recipients.at(0).state, ViewState::in_doubt);
+    EXPECT_EQ(world.desk().find(id)->recipients.at(0).state, ViewState::in_doubt);
     world.run_for(1h);
     std::multiset<std::string> to;
     for (const auto& received : server.received)

@@ -6,6 +6,7 @@
 
 #include "tests/simulation/relay_rules.h"
 #include "tests/simulation/relay_world.h"
+#include "tests/support/operator_orders.h"
 
 namespace simulation {
 
@@ -40,7 +41,7 @@ queue::MessageId RelayWorld::pick_message() {
         const auto first = number_of_.begin()->first;
         const auto last = number_of_.rbegin()->first;
         id = number_of_.lower_bound(first + pick(last - first + 1))->first;
-        if (manager_->find(id)) break;
+        if (manager_->desk().find(id)) break;
     }
     return id;
 }
@@ -58,23 +59,24 @@ void RelayWorld::order() {
     last_order_ = agenda_.now();
     const auto& domain = domains[pick(domains.size())];
     const auto dice = pick(100);
-    const auto held = manager_->counters().held;
+    const auto held = manager_->desk().counters().held;
     if (dice < 65) {
         const Order orders[] = {Order::hold,    Order::hold,   Order::release,
                                 Order::release, Order::cancel, Order::bounce};
         order_about(orders[pick(6)], pick_message(), pick_recipients());
     } else if (dice < 75) {
         named_until_ = agenda_.now() + named_max;
-        EXPECT_LE(manager_->flush_message(pick_message(), pick_recipients()), 9u);
+        EXPECT_LE(manager_->desk().flush(pick_message(), pick_recipients()), 9u);
     } else if (dice < 85) {
         if (is_to_branch(domain)) named_until_ = agenda_.now() + named_max;
-        manager_->flush_domain(domain);
+        support::flush(manager_->desk(), domain);
     } else if (dice < 93) {
-        EXPECT_LE(manager_->flush() + held, manager_->counters().recipients);
+        named_until_ = agenda_.now() + named_max;
+        EXPECT_LE(support::flush(manager_->desk()) + held, manager_->desk().counters().recipients);
     } else {
         order_wake(domain);
     }
-    EXPECT_TRUE(dice < 65 || manager_->counters().held == held) << "a flush is no release";
+    EXPECT_TRUE(dice < 65 || manager_->desk().counters().held == held) << "a flush is no release";
     is_tick_requested_ = true;
 }
 
@@ -102,18 +104,20 @@ void RelayWorld::order_wake(const std::string& domain) {
 }
 
 void RelayWorld::order_about(Order order, queue::MessageId id, const RecipientNumbers& only) {
-    const auto before = manager_->find(id);
+    const auto before = manager_->desk().find(id);
     std::size_t touched = 0;
     switch (order) {
         case Order::none: return;
-        case Order::hold: touched = manager_->hold(id, only); break;
-        case Order::release: touched = manager_->release(id, only); break;
-        case Order::cancel: touched = manager_->cancel(id, only); break;
-        case Order::bounce: touched = manager_->bounce(id, "an operator's order", only); break;
+        case Order::hold: touched = manager_->desk().hold(id, only); break;
+        case Order::release: touched = manager_->desk().release(id, only); break;
+        case Order::cancel: touched = manager_->desk().cancel(id, only); break;
+        case Order::bounce:
+            touched = manager_->desk().bounce(id, "an operator's order", only);
+            break;
     }
     ASSERT_TRUE(before || touched == 0) << "an order about a message that is gone";
     if (!before) return;
-    const auto after = manager_->find(id);
+    const auto after = manager_->desk().find(id);
     std::size_t changed = 0;
     for (const auto& was : before->recipients)
         if (check_order(order, id, was, {find_in(after, was.number), is_named(only, was.number)}))
@@ -177,7 +181,8 @@ void RelayWorld::set_order(const Key& key, Order order) {
 
 // A hold lasts until an order or the end of the recipient; nothing else releases it.
 void RelayWorld::check_held() const {
-    EXPECT_EQ(manager_->counters().held, held_.size()) << "more or less is held than was ordered";
+    EXPECT_EQ(manager_->desk().counters().held, held_.size())
+        << "more or less is held than was ordered";
 }
 
 // ---- New settings ----

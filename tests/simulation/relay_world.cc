@@ -306,11 +306,11 @@ void RelayWorld::run() {
         if (manager_ && pick(scale_.is_large() ? 20'000 : 20) == 0) {
             ASSERT_EQ(manager_->check(), "") << "at " << (agenda_.now() - start_).count() << " ms";
             if (is_loaded_) check_held();
-            most_waiting_ = std::max(most_waiting_, manager_->counters().messages);
+            most_waiting_ = std::max(most_waiting_, manager_->desk().counters().messages);
         }
     }
     if (testing::Test::HasFailure()) return;
-    EXPECT_EQ(manager_->counters().messages, 0u) << "something is stuck";
+    EXPECT_EQ(manager_->desk().counters().messages, 0u) << "something is stuck";
     if (scale_.is_large()) {
         EXPECT_GE(most_waiting_, static_cast<std::size_t>(messages) * 2 / 5)
             << "they were never many at once";

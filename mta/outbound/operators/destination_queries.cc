@@ -35,15 +35,6 @@ DestinationList DestinationQueries::in_trouble(std::size_t limit) const {
     return list(is_down, is_worse, limit);
 }
 
-std::vector<DestinationView> DestinationQueries::named(const std::string& name) const {
-    std::vector<DestinationView> views;
-    for (const auto site : parts_.sites.handles()) {
-        if (parts_.sites.is_used(site) && parts_.sites[site].plan.name == name)
-            views.push_back(view_of(site));
-    }
-    return views;
-}
-
 std::size_t DestinationQueries::down_count() const {
     std::size_t count = 0;
     for (const auto site : parts_.sites.handles()) {

@@ -32,8 +32,6 @@ public:
     [[nodiscard]] DestinationList in_trouble(std::size_t limit) const;
     [[nodiscard]] std::optional<DomainView> domain(const std::string& name) const;
 
-    // All with this name.
-    [[nodiscard]] std::vector<DestinationView> named(const std::string& name) const;
     [[nodiscard]] DestinationView view_of(queue::SiteHandle site) const;
     [[nodiscard]] std::size_t down_count() const;
 

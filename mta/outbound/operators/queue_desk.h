@@ -93,7 +93,6 @@ public:
 
     // For the queue manager itself.
     [[nodiscard]] QueueOrders& orders() { return orders_; }
-    [[nodiscard]] const DestinationQueries& destinations() const { return destinations_; }
 
 private:
     Parts parts_;

@@ -25,14 +25,14 @@ std::size_t QueueOrders::change_recipients(queue::MessageHandle message,
 }
 
 // Those that wait for a time; what is in a line is due already.
-std::size_t QueueOrders::make_due(queue::MessageHandle message, const queue::DomainSet* domains) {
+std::size_t QueueOrders::make_due(queue::MessageHandle message, const queue::DomainSet& domains) {
     const auto now = parts_.context.now();
     const auto changed = change_recipients(
         message, std::nullopt,
         [&](queue::MessageEntry& entry, queue::RecipientEntry& recipient, std::uint32_t) {
             if (recipient.phase != RecipientPhase::pending) return false;
             if (parts_.scheduler.waits_for_release(entry, recipient)) return false;
-            if (domains != nullptr && !domains->contains(recipient.domain)) return false;
+            if (!domains.contains(recipient.domain)) return false;
             if (recipient.is_waiting()) recipient.due = std::min(recipient.due.get(), now);
             return true;
         });
@@ -46,44 +46,6 @@ void QueueOrders::probe_now(queue::SiteHandle site, bool opens_hours) {
         parts_.addresses.probe_now(address.endpoint, parts_.context.now());
     parts_.attempts.probe_now(site);
     parts_.sites.wake(site, opens_hours);
-}
-
-std::size_t QueueOrders::flush_all() {
-    std::size_t flushed = 0;
-    for (const auto message : parts_.scheduler.table().messages())
-        if (parts_.scheduler.table().message(message).id != 0)
-            flushed += make_due(message, nullptr);
-    for (const auto domain : parts_.scheduler.table().domains())
-        if (!parts_.scheduler.table().domain(domain).name.empty()) parts_.router.probe_now(domain);
-    for (const auto handle : parts_.sites.handles()) {
-        if (parts_.sites.is_used(handle)) probe_now(handle, false);
-    }
-    return flushed;
-}
-
-std::size_t QueueOrders::flush_domain(const std::string& domain) {
-    const auto is_meant = domains_of(domain);
-    if (is_meant.is_empty()) return 0;
-    std::size_t flushed = 0;
-    for (const auto message : parts_.scheduler.table().messages())
-        if (parts_.scheduler.table().message(message).id != 0)
-            flushed += make_due(message, &is_meant);
-    for (const auto named : parts_.scheduler.table().domains())
-        if (is_meant.contains(named)) wake_domain(named, flushed > 0);
-    return flushed;
-}
-
-queue::DomainSet QueueOrders::domains_of(const std::string& pattern) const {
-    const auto& table = parts_.scheduler.table();
-    queue::DomainSet meant;
-    if (!pattern.starts_with('.')) {
-        if (const auto domain = table.find_domain(pattern)) meant.insert(domain);
-        return meant;
-    }
-    for (const auto domain : table.domains())
-        if (is_under(table.domain(domain).name, std::string_view(pattern).substr(1)))
-            meant.insert(domain);
-    return meant;
 }
 
 void QueueOrders::wake_domain(queue::DomainHandle domain, bool has_mail) {

@@ -43,14 +43,8 @@ public:
     std::size_t bounce(queue::MessageId id, const std::string& reason,
                        const RecipientNumbers& only);
 
-    // Makes everything due that waits for its next attempt, and probes what is down. The hours of
-    // routes are kept.
-    std::size_t flush_all();
-    // The same for the mail of a domain, or with ".sub.tree" of all domains below it; outside of
-    // the route's hours too, once.
-    std::size_t flush_domain(const std::string& domain);
-    // Makes the recipients in these domains due; null: all of the message.
-    std::size_t make_due(queue::MessageHandle message, const queue::DomainSet* domains);
+    // Makes the recipients in these domains due.
+    std::size_t make_due(queue::MessageHandle message, const queue::DomainSet& domains);
     // What the mail of the domain waits for is tried now: the DNS, its site and, if there is mail,
     // outside of the site's hours too.
     void wake_domain(queue::DomainHandle domain, bool has_mail);
@@ -67,8 +61,6 @@ private:
     // The site and those of its addresses that are unwell are tried at the next chance;
     // `opens_hours`: outside of its hours too.
     void probe_now(queue::SiteHandle site, bool opens_hours);
-    // The known domains that a domain or ".sub.tree" means.
-    [[nodiscard]] queue::DomainSet domains_of(const std::string& pattern) const;
 
     Parts parts_;
 };
