@@ -44,7 +44,7 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports world, Hooks hooks, std::ui
                                       const DeliveryError& error) { fail_parked(domain, error); },
               .on_moved = [this](queue::DomainHandle domain) { lines.note_moved(domain); }}),
       ledger(
-          context, {ports.store, scheduler, copies, history, endings, totals, latencies},
+          context, {ports.store, scheduler, copies, history, reports, endings, totals, latencies},
           {.on_report =
                [this](std::shared_ptr<const queue::Message> report) { accept(std::move(report)); },
            .on_damaged =
@@ -69,7 +69,7 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports world, Hooks hooks, std::ui
                 .history = history,
                 .connections = {ports.connector, ports.store, tracing, totals, latencies}}),
       delay_notices(
-          context, {ports.store, scheduler, ledger, copies},
+          context, {ports.store, scheduler, ledger, reports, copies},
           {.reason_of =
                [this](const auto& recipient) { return whereabouts.reason_or_default(recipient); },
            .waits_for_outage =
@@ -100,7 +100,9 @@ QueueManager::Impl::Impl(SettingsPtr settings, Ports world, Hooks hooks, std::ui
           context, scheduler.table(), router,
           {.wake = [this](queue::DomainHandle domain) { desk.orders().wake_domain(domain, true); },
            .make_due = [this](queue::MessageHandle message,
-                              const auto& domains) { desk.orders().make_due(message, domains); }}) {
+                              const auto& domains) { desk.orders().make_due(message, domains); }}),
+      loading(context, {ports.store, scheduler, ledger, reports},
+              [this](std::shared_ptr<const queue::Message> report) { accept(std::move(report)); }) {
     lines.set_router(router);
     scheduler.set_has_failed([this](const auto& recipient) { return lines.has_failed(recipient); });
     scheduler.set_notice_not_before([this](const auto& message, const auto& recipient) {
@@ -338,7 +340,7 @@ void QueueManager::forget(queue::MessageId id) {
     if (const auto message = impl_->scheduler.table().find(id)) impl_->forget(message);
 }
 
-void QueueManager::load(const queue::QueuedMessage& queued) { impl_->load(queued); }
+void QueueManager::load(const queue::QueuedMessage& queued) { impl_->loading.load(queued); }
 
 void QueueManager::restore(Hints hints) {
     for (const auto& hint : hints)

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "mta/base/pending.h"
 #include "mta/outbound/attempt/attempts.h"
 #include "mta/outbound/context.h"
 #include "mta/outbound/desk/attempt_history.h"
@@ -18,6 +17,8 @@
 #include "mta/outbound/lifecycle/ledger.h"
 #include "mta/outbound/lifecycle/lines.h"
 #include "mta/outbound/lifecycle/message_copies.h"
+#include "mta/outbound/lifecycle/queue_loading.h"
+#include "mta/outbound/lifecycle/report_writer.h"
 #include "mta/outbound/lifecycle/wake_ups.h"
 #include "mta/outbound/lifecycle/whereabouts.h"
 #include "mta/outbound/operators/queue_desk.h"
@@ -40,10 +41,6 @@ struct QueueManager::Impl {
     ~Impl() = default;
 
     void accept(std::shared_ptr<const queue::Message> message);
-    void load(const queue::QueuedMessage& queued);
-    void return_damaged(queue::MessageId id, const std::string& damage);
-    void return_unloadable(queue::MessageId id);
-    void report_unloadable(const queue::StoredMessage& stored);
     void forget(queue::MessageHandle message);
     void fail_parked(queue::DomainHandle domain, const DeliveryError& error);
     void tick();
@@ -77,15 +74,16 @@ struct QueueManager::Impl {
     Lines lines;
     Router router;
     Whereabouts whereabouts{scheduler.table(), bundles, sites, router};
+    ReportWriter reports{context, endings, totals};
     Ledger ledger;
     Attempts attempts;
     DelayNotices delay_notices;
     QueueDesk desk;
     WakeUps wake_ups;
+    QueueLoading loading;
     // Sites that wait until fewer connections are open (Site::is_crowded_out).
     std::deque<queue::SiteHandle> crowded_out;
     bool is_store_stalled = false;  // as the last tick() saw it
-    Pending reads;                  // of the store, for orders and questions
 };
 
 }  // namespace mta::outbound

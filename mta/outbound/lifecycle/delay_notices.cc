@@ -242,14 +242,14 @@ void DelayNotices::finish(Job& job) {
         auto& item = job.items[i];
         also.push_back({item.message, head_of(item), std::move(item.outcomes), item.give_up_at});
     }
-    auto reports = ledger_.make_reports({.kind = ReportKind::delay,
-                                         .original = *first.message,
-                                         .head = head_of(first),
-                                         .outcomes = first.outcomes,
-                                         .now = context_.now(),
-                                         .give_up_at = first.give_up_at,
-                                         .also = std::move(also),
-                                         .also_unlisted = job.unlisted});
+    auto reports = reports_.make({.kind = ReportKind::delay,
+                                  .original = *first.message,
+                                  .head = head_of(first),
+                                  .outcomes = first.outcomes,
+                                  .now = context_.now(),
+                                  .give_up_at = first.give_up_at,
+                                  .also = std::move(also),
+                                  .also_unlisted = job.unlisted});
     hold(job.sender, quiet_time());
     for (const auto& item : job.items) {
         mark(item.handle);

@@ -54,6 +54,7 @@ public:
         queue::Store& store;
         queue::Scheduler& scheduler;
         Ledger& ledger;
+        ReportWriter& reports;
         MessageCopies& copies;
     };
     DelayNotices(Context& context, Parts parts, Handlers handlers)
@@ -61,6 +62,7 @@ public:
           store_(parts.store),
           scheduler_(parts.scheduler),
           ledger_(parts.ledger),
+          reports_(parts.reports),
           copies_(parts.copies),
           handlers_(std::move(handlers)) {}
 
@@ -121,6 +123,7 @@ private:
     queue::Store& store_;
     queue::Scheduler& scheduler_;
     Ledger& ledger_;
+    ReportWriter& reports_;
     MessageCopies& copies_;
     Handlers handlers_;
     std::optional<Instant> walk_at_;

@@ -7,6 +7,8 @@
 
 #include "mta/base/assert.h"
 #include "mta/diagnosis/diagnosis.h"
+#include "mta/outbound/lifecycle/remembered_message.h"
+#include "mta/outbound/lifecycle/report_rules.h"
 
 namespace mta::outbound {
 
@@ -156,7 +158,10 @@ void Ledger::enter(queue::MessageHandle message, const Outcome& outcome, events:
             parts_.latencies.delivery.add(now - entry.arrival);
             context_.event(events::Delivered{std::move(who), error.remote, error.reply_code,
                                              error.text, recipient.attempts, now - entry.arrival});
-            if (is_relay_reported(entry, recipient, outcome)) {
+            if (!entry.is_null_sender() &&
+                is_relay_reported(recipient.notify, table.requests(entry).deliver_by,
+                                  {.is_dsn_passed_on = outcome.is_dsn_passed_on,
+                                   .is_deliver_by_passed_on = outcome.is_deliver_by_passed_on})) {
                 job.relayed.push_back(
                     {.recipient = outcome.recipient, .error = error, .last_attempt = now});
             }
@@ -210,7 +215,7 @@ void Ledger::enter_failure(queue::MessageHandle message, const Outcome& outcome,
     } else {
         context_.event(events::Failed{who, error});
     }
-    if (!is_wanted(entry, recipient, ReportKind::failure)) {
+    if (entry.is_null_sender() || !wants_report(recipient.notify, ReportKind::failure)) {
         context_.event(events::ReportDropped{who, entry.is_null_sender()
                                                       ? events::ReportDropped::Reason::null_sender
                                                       : events::ReportDropped::Reason::not_wanted});
@@ -265,31 +270,6 @@ void Ledger::send_late_notice(queue::MessageHandle message) {
     } else {
         begin(message, std::move(job));
     }
-}
-
-bool Ledger::is_wanted(const queue::MessageEntry& message, const queue::RecipientEntry& recipient,
-                       ReportKind kind) const {
-    if (message.is_null_sender() || (recipient.notify & queue::notify_never) != 0) return false;
-    switch (kind) {
-        case ReportKind::failure:
-            return recipient.notify == queue::notify_unspecified ||
-                   (recipient.notify & queue::notify_failure) != 0;
-        case ReportKind::delay:
-            return recipient.notify == queue::notify_unspecified ||
-                   (recipient.notify & queue::notify_delay) != 0;
-        case ReportKind::relayed: return (recipient.notify & queue::notify_success) != 0;
-    }
-    return false;
-}
-
-bool Ledger::is_relay_reported(const queue::MessageEntry& message,
-                               const queue::RecipientEntry& recipient,
-                               const Outcome& outcome) const {
-    if (!outcome.is_dsn_passed_on && is_wanted(message, recipient, ReportKind::relayed))
-        return true;
-    if (message.is_null_sender() || (recipient.notify & queue::notify_never) != 0) return false;
-    const auto& by = parts_.scheduler.table().requests(message).deliver_by;
-    return by.trace || (by.mode == ByMode::notify && !outcome.is_deliver_by_passed_on);
 }
 
 // The recipients whose states the store must be told.
@@ -389,53 +369,14 @@ void Ledger::make(const Job& job, ReportKind kind, std::string_view head, Report
             table.recipient(entry, static_cast<std::uint32_t>(outcome.recipient));
         give_up_at = std::min(give_up_at, parts_.scheduler.expiry(entry, recipient));
     }
-    std::ranges::move(make_reports({.kind = kind,
-                                    .original = *job.content,
-                                    .head = head,
-                                    .outcomes = outcomes,
-                                    .now = context_.now(),
-                                    .give_up_at = give_up_at,
-                                    .also = {}}),
+    std::ranges::move(parts_.reports.make({.kind = kind,
+                                           .original = *job.content,
+                                           .head = head,
+                                           .outcomes = outcomes,
+                                           .now = context_.now(),
+                                           .give_up_at = give_up_at,
+                                           .also = {}}),
                       std::back_inserter(reports));
-}
-
-Reports Ledger::make_reports(const ReportRequest& request) {
-    Reports made;
-    if (context_.make_reports()) made = context_.make_reports()(request);
-    if (made.empty()) {
-        for (const auto& outcome : request.outcomes) {
-            const auto& recipient = request.original.envelope.recipients[outcome.recipient];
-            context_.event(events::ReportDropped{{.id = request.original.id,
-                                                  .recipient = outcome.recipient,
-                                                  .address = recipient.address,
-                                                  .domain = recipient.domain},
-                                                 events::ReportDropped::Reason::not_made});
-        }
-    }
-    for (const auto& outcome : request.outcomes) {
-        if (request.kind != ReportKind::failure) break;
-        parts_.endings.add(
-            {.id = request.original.id,
-             .recipient = static_cast<std::uint32_t>(outcome.recipient),
-             .address = request.original.envelope.recipients[outcome.recipient].address,
-             .at = context_.now(),
-             .has_expired = outcome.has_expired,
-             .error = outcome.error,
-             .report = made.empty() ? 0 : made.front()->id});
-    }
-    for (const auto& report : made) {
-        MTA_ASSERT(report && report->id != 0 && report->envelope.reverse_path.empty());
-        const auto& to = report->envelope.recipients.front().address;
-        context_.event(events::ReportQueued{request.original.id, report->id, request.kind, to});
-        ++parts_.totals.reports_total;
-    }
-    // The log of each message tells of the report that tells of it.
-    for (const auto& other : request.also) {
-        if (made.empty()) break;
-        context_.event(events::ReportQueued{other.message->id, made.front()->id, request.kind,
-                                            made.front()->envelope.recipients.front().address});
-    }
-    return made;
 }
 
 void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
@@ -451,7 +392,7 @@ void Ledger::give_up_reports(Job job, const queue::StoreError& error) {
     // All that are open may have been given up before.
     const auto left = parts_.scheduler.table().find(job.id);
     if (!left || gathered_.count(job.id) == 0) return;
-    Job known{.id = job.id, .content = remembered(left)};
+    Job known{.id = job.id, .content = remembered_message(parts_.scheduler.table(), left)};
     known.failures = take_gathered(parts_.scheduler.table().message(left));
     begin(left, std::move(known));
 }
@@ -462,7 +403,13 @@ bool Ledger::note_unreadable(queue::MessageHandle message, const queue::StoreErr
     // Not found: only a fault of ours explains that, since a message that is in the table is
     // unfinished. It may still be there at the next look or the next start.
     if (error.kind != queue::StoreError::Kind::corrupt) return false;
-    return_damaged(message, content);
+    if (content) {
+        handlers_.on_damaged(message, content, "the message was damaged on our disk");
+    } else {
+        handlers_.on_damaged(message, remembered_message(parts_.scheduler.table(), message),
+                             "the message was damaged on our disk, and the recipient's address "
+                             "with it: only the domain is known");
+    }
     return true;
 }
 

@@ -15,38 +15,18 @@
 #include "mta/outbound/desk/queue_view.h"
 #include "mta/outbound/lifecycle/gathered_failures.h"
 #include "mta/outbound/lifecycle/message_copies.h"
+#include "mta/outbound/lifecycle/outcome.h"
+#include "mta/outbound/lifecycle/report_writer.h"
 #include "queue/scheduler.h"
 #include "queue/store.h"
 
 namespace mta::outbound {
 
-// What has become of one recipient in an attempt or without one.
-struct Outcome {
-    enum class Kind : std::uint8_t {
-        delivered,
-        failed,    // for good
-        deferred,  // charged: the remote answered about this message or recipient
-        in_doubt,  // deferred, but it may have arrived
-        expired,
-        bounced,  // failed without an attempt: by an operator, or as its message is damaged
-    };
-    std::uint32_t recipient = 0;  // its number in the envelope
-    Kind kind = Kind::delivered;
-    // Valid during the call. delivered: the reply that took it, of class 2.
-    const DeliveryError* error = nullptr;
-    bool is_dsn_passed_on = false;         // delivered: the next hop answers NOTIFY=SUCCESS
-    bool is_deliver_by_passed_on = false;  // delivered: the next hop minds the time
-    std::string_view source = {};          // the [[source]] that was used; empty: none
-};
-
 // Enters what has happened into the scheduler and the store, in one step with the reports that it
-// calls for. All rules on who is told what are here (RFC 3461 section 5):
+// calls for (report_rules.h):
 //
 //   - A failure or expiry is reported unless NOTIFY forbids it; never to the null sender (a double
 //     bounce: dropped, with an event).
-//   - A delivery is reported ("relayed") if NOTIFY=SUCCESS asks for it and the next hop does not
-//     answer DSN requests itself; or, unless NOTIFY=NEVER, if DELIVERBY asks for a trace, or for a
-//     notice and the next hop does not know of it (RFC 2852 section 4).
 //   - A delay is reported unless NOTIFY is given without DELAY: DelayNotices; and once when the
 //     time that DELIVERBY gives with mode N has passed.
 //   - With mode R it expires at that time, whatever was said last: 5.4.7.
@@ -80,6 +60,7 @@ public:
         queue::Scheduler& scheduler;
         MessageCopies& copies;
         AttemptHistory& history;
+        ReportWriter& reports;
         Endings& endings;
         Counters& totals;
         Latencies& latencies;
@@ -101,9 +82,6 @@ public:
     // The same when only these recipients have changed: costs nothing for the others.
     void commit(queue::MessageHandle message, std::vector<std::uint32_t> numbers,
                 std::vector<std::shared_ptr<const queue::Message>> reports);
-    // Has them made, and says so to whom it concerns.
-    [[nodiscard]] std::vector<std::shared_ptr<const queue::Message>> make_reports(
-        const ReportRequest& request);
     // Out of the queue without the store's being told.
     void drop(queue::MessageHandle message);
     // The store cannot give the message back, or its body (`content` is the rest then). True: it is
@@ -137,14 +115,6 @@ private:
         std::vector<RecipientOutcome> delays;
     };
 
-    [[nodiscard]] bool is_wanted(const queue::MessageEntry& message,
-                                 const queue::RecipientEntry& recipient, ReportKind kind) const;
-    // As much of a message's envelope as is in memory; for the recipients' local parts stands "?".
-    [[nodiscard]] std::shared_ptr<const queue::Message> remembered(
-        queue::MessageHandle message) const;
-    [[nodiscard]] bool is_relay_reported(const queue::MessageEntry& message,
-                                         const queue::RecipientEntry& recipient,
-                                         const Outcome& outcome) const;
     void enter(queue::MessageHandle message, const Outcome& outcome, events::RecipientRef who,
                Job& job);
     void enter_failure(queue::MessageHandle message, const Outcome& outcome,
@@ -162,8 +132,6 @@ private:
     void read_content(Job job);
     void read_head(Job job);
     void finish(Job job, std::string_view head);
-    void return_damaged(queue::MessageHandle message,
-                        const std::shared_ptr<const queue::Message>& content);
     void give_up_reports(Job job, const queue::StoreError& error);
     void make(const Job& job, ReportKind kind, std::string_view head,
               std::vector<std::shared_ptr<const queue::Message>>& reports);
