@@ -12,13 +12,13 @@ Destination::Wait Destination::wait(mta::Instant now, Needs needs) const {
     if (!health_.is_up() && !health_.may_probe(now)) return Wait::down;
     if (needs.connection && now < pace_.next_start()) return Wait::slowed;
     if (busy_ >= concurrency_.limit() + needs.beyond_limit) return Wait::limit;
-    if (needs.message && !messages_.may_take(now)) return Wait::message_rate;
-    if (needs.connection && !connections_.may_take(now)) return Wait::connection_rate;
+    if (needs.message && !rates_.may_take_message(now)) return Wait::message_rate;
+    if (needs.connection && !rates_.may_take_connection(now)) return Wait::connection_rate;
     return Wait::turn;
 }
 
 bool Destination::start(mta::Instant now, Needs needs) {
-    take(now, needs);
+    rates_.take(now, needs);
     ++delivering_;
     ++busy_;
     if (health_.is_up()) return false;
@@ -28,18 +28,8 @@ bool Destination::start(mta::Instant now, Needs needs) {
 
 void Destination::start_behind(mta::Instant now) {
     MTA_ASSERT(health_.is_up());
-    take(now, {.message = true, .connection = false});
+    rates_.take(now, {.message = true, .connection = false});
     ++delivering_;
-}
-
-mta::Instant Destination::next_allowed(Needs needs) const {
-    return std::max(needs.message ? messages_.next() : mta::Instant{},
-                    needs.connection ? connections_.next() : mta::Instant{});
-}
-
-void Destination::take(mta::Instant now, Needs needs) {
-    if (needs.message) messages_.take(now);
-    if (needs.connection) connections_.take(now);
 }
 
 Destination::Change Destination::end(Ended ended, mta::Instant now) {

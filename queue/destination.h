@@ -11,8 +11,8 @@
 #include "queue/concurrency.h"
 #include "queue/health.h"
 #include "queue/pace.h"
-#include "queue/sender_lines.h"
-#include "queue/token_bucket.h"
+#include "queue/rates.h"
+#include "queue/waiting_bundles.h"
 
 namespace queue {
 
@@ -24,25 +24,9 @@ struct DestinationPolicy {
     std::optional<mta::Rate> connection_rate = std::nullopt;  // of attempts to connect
 };
 
-// What a delivery takes from a destination's rates.
-struct DeliveryNeeds {
-    bool message = true;
-    bool connection = true;  // not if there is an idle one
-    // So many connections more than limit() may be at work, because some of them do not count.
-    std::uint32_t beyond_limit = 0;
-};
-
-// What was taken from a destination's rates (TokenBucket::last_taken()), as far as it still counts.
-struct RatesTaken {
-    std::optional<mta::Instant> messages;
-    std::optional<mta::Instant> connections;
-    bool operator==(const RatesTaken&) const = default;
-    [[nodiscard]] bool is_empty() const { return !messages && !connections; }
-};
-
-// A next hop, with everything that is shared by the mail for it: the lines of waiting bundles, in
-// which senders take turns, its health (a circuit with one probe at a time), the number of
-// connections that it may have, and its pace.
+// A next hop, with everything that is shared by the mail for it: the bundles that
+// wait, its health (a circuit with one probe at a time), the number of connections that it may have,
+// its rates and its pace.
 //
 // Each wait has a name. A bundle in line waits for the first of these that holds, and `why` shows
 // it:
@@ -51,7 +35,7 @@ struct RatesTaken {
 //   slowed           the end of a pause (next_start()): the destination is up and breaks sessions;
 //                    only for a bundle that needs a new connection
 //   limit            a connection of this destination to become free
-//   message_rate     the time at which the message rate allows the next one (next_allowed())
+//   message_rate     the time at which the message rate allows the next one (Rates)
 //   connection_rate  the same of the connection rate; only for a bundle that needs a new connection
 //   mailbox          the end of the delivery to a mailbox: all bundles stand aside (the caller's)
 //   turn             its turn among the destinations (the caller's limit over all of them)
@@ -81,7 +65,7 @@ public:
     [[nodiscard]] std::uint32_t delivering() const { return delivering_; }
     // Connections that are at work or being opened: what limit() limits.
     [[nodiscard]] std::uint32_t busy() const { return busy_; }
-    [[nodiscard]] std::uint32_t waiting() const { return lines_.size() + aside_.size(); }
+    [[nodiscard]] std::uint32_t waiting() const { return bundles_.size(); }
     // The caller takes it when an attempt begins and returns it with the end of the attempt, which
     // shows what has changed in between.
     struct Mark {
@@ -90,34 +74,10 @@ public:
     };
     [[nodiscard]] Mark mark() const { return {health_.successes(), concurrency_.epoch()}; }
 
-    // ---- The lines ----
-    // A bundle that stands aside gets no turn until it is lined up again.
-    [[nodiscard]] std::uint32_t in_line() const { return lines_.size(); }
-    [[nodiscard]] std::uint32_t aside() const { return aside_.size(); }
-    void line_up(BundleSlab& bundles, BundleHandle bundle) { lines_.push_back(bundles, bundle); }
-    void set_aside(BundleSlab& bundles, BundleHandle bundle) {
-        bundles[bundle].is_aside = true;
-        aside_.push_back(bundles, bundle);
-    }
-    // Only if aside() > 0. The bundle is in no line afterwards.
-    [[nodiscard]] BundleHandle take_from_aside(BundleSlab& bundles) {
-        const auto bundle = aside_.take_turn();
-        leave(bundles, bundle);
-        return bundle;
-    }
-    // For a bundle whose turn came to nothing through no fault of its own.
-    void line_up_first(BundleSlab& bundles, BundleHandle bundle) {
-        lines_.push_front(bundles, bundle);
-    }
-    void leave(BundleSlab& bundles, BundleHandle bundle) {
-        const bool is_aside = bundles[bundle].is_aside;
-        bundles[bundle].is_aside = false;
-        (is_aside ? aside_ : lines_).remove(bundles, bundle);
-    }
-    // Only if in_line() > 0.
-    [[nodiscard]] BundleHandle next_bundle() const { return lines_.next(); }
-    // The same, and the turn passes on. The bundle stays in line.
-    [[nodiscard]] BundleHandle take_turn() { return lines_.take_turn(); }
+    [[nodiscard]] WaitingBundles& bundles() { return bundles_; }
+    [[nodiscard]] const WaitingBundles& bundles() const { return bundles_; }
+    [[nodiscard]] Rates& rates() { return rates_; }
+    [[nodiscard]] const Rates& rates() const { return rates_; }
 
     // ---- Deliveries ----
     [[nodiscard]] Wait wait(mta::Instant now, Needs needs = {}) const;
@@ -130,34 +90,13 @@ public:
     // Whether a delivery may follow another one on the same connection before that has ended
     // (pipelining). It needs no further connection. Only while up and with bundles in line.
     [[nodiscard]] bool may_follow(mta::Instant now) const {
-        return !is_closed_ && health_.is_up() && in_line() > 0 && messages_.may_take(now);
+        return !is_closed_ && health_.is_up() && bundles_.in_line() > 0 &&
+               rates_.may_take_message(now);
     }
     void start_behind(mta::Instant now);
     [[nodiscard]] bool is_slowed() const { return pace_.is_slowed(); }
     // While slowed: when the next connection may begin.
     [[nodiscard]] mta::Instant next_start() const { return pace_.next_start(); }
-    // When the rates allow it; a time in the past means now.
-    [[nodiscard]] mta::Instant next_allowed(Needs needs) const;
-    // For a delivery under way that needs more: another host, another connection. Only from
-    // next_allowed() on.
-    void take(mta::Instant now, Needs needs);
-    // How far the rates are used. give_back() takes the value from right after the take().
-    struct Taken {
-        mta::Instant messages;
-        mta::Instant connections;
-    };
-    [[nodiscard]] Taken taken() const {
-        return {messages_.forgotten_at(), connections_.forgotten_at()};
-    }
-    // The delivery does not begin now: when it does, it takes again what it needs then.
-    void give_back(const Taken& taken, Needs what) {
-        if (what.message) messages_.give_back(taken.messages);
-        if (what.connection) connections_.give_back(taken.connections);
-    }
-    // From then on nothing that was sent counts against the rates.
-    [[nodiscard]] mta::Instant rates_forgotten_at() const {
-        return std::max(messages_.forgotten_at(), connections_.forgotten_at());
-    }
     struct Ended {
         bool was_probe = false;
         bool frees_connection = true;  // no other delivery follows on its connection
@@ -193,13 +132,6 @@ public:
         concurrency_.on_recovery();
         health_.end_interval(now);
     }
-    [[nodiscard]] RatesTaken rates_taken(mta::Instant now) const {
-        return {messages_.last_taken(now), connections_.last_taken(now)};
-    }
-    void restore(const RatesTaken& taken, mta::Instant now) {
-        if (taken.messages) messages_.restore({.last_taken = *taken.messages, .now = now});
-        if (taken.connections) connections_.restore({.last_taken = *taken.connections, .now = now});
-    }
     // What was known before a restart. Only before anything was started.
     void restore(Health::Trouble trouble, mta::Instant now) {
         health_.restore(std::move(trouble), now, policy_.probes);
@@ -207,8 +139,7 @@ public:
     void set_policy(DestinationPolicy policy) {
         policy_ = policy;
         concurrency_.set_policy(policy.concurrency);
-        messages_.set_rate(policy.message_rate);
-        connections_.set_rate(policy.connection_rate);
+        rates_.set(policy.message_rate, policy.connection_rate);
     }
 
 private:
@@ -217,10 +148,8 @@ private:
     Health health_;
     Concurrency concurrency_;
     Pace pace_;
-    TokenBucket messages_;
-    TokenBucket connections_;
-    SenderLines lines_;
-    SenderLines aside_;
+    Rates rates_;
+    WaitingBundles bundles_;
     std::uint32_t delivering_ = 0;
     std::uint32_t busy_ = 0;
     bool is_closed_ = false;

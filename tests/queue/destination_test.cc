@@ -22,12 +22,12 @@ protected:
         bundle.is_retry = is_retry;
         if (sender > 0) bundle.sender = SenderGroup(sender);
         const auto index = bundles.add(bundle);
-        destination.line_up(bundles, index);
+        destination.bundles().line_up(bundles, index);
         return index;
     }
     // Takes the next bundle out of its line and starts.
     bool start() {
-        destination.leave(bundles, destination.take_turn());
+        destination.bundles().leave(bundles, destination.bundles().take_turn());
         return destination.start(now);
     }
     Change end(How how, bool was_probe = false) {
@@ -62,18 +62,18 @@ TEST_F(DestinationTest, first_time_and_retried_mail_take_turns_each_in_its_order
     const auto old2 = line_up(true);
     std::vector<BundleHandle> order;
     while (destination.waiting() > 0) {
-        order.push_back(destination.take_turn());
-        destination.leave(bundles, order.back());
+        order.push_back(destination.bundles().take_turn());
+        destination.bundles().leave(bundles, order.back());
     }
     EXPECT_EQ(order, (std::vector<BundleHandle>{new1, old1, new2, old2, new3}));
 }
 
 TEST_F(DestinationTest, a_sender_with_100000_messages_delays_anothers_by_one) {
     for (int i = 0; i < 100'000; ++i) line_up(i % 2 == 0, 1);
-    destination.leave(bundles, destination.take_turn());
+    destination.bundles().leave(bundles, destination.bundles().take_turn());
     const auto other = line_up(false, 2);
-    destination.leave(bundles, destination.take_turn());
-    EXPECT_EQ(destination.next_bundle(), other);
+    destination.bundles().leave(bundles, destination.bundles().take_turn());
+    EXPECT_EQ(destination.bundles().next(), other);
 }
 
 TEST_F(DestinationTest, senders_get_equal_shares_whatever_they_have_waiting) {
@@ -91,9 +91,9 @@ TEST_F(DestinationTest, senders_get_equal_shares_whatever_they_have_waiting) {
     add(0, false, 1000);
     std::map<std::uint32_t, int> served;
     for (int i = 0; i < 2000; ++i) {
-        const auto taken = destination.take_turn();
+        const auto taken = destination.bundles().take_turn();
         ++served[sender_of[taken]];
-        destination.leave(bundles, taken);
+        destination.bundles().leave(bundles, taken);
     }
     for (const auto& [sender, count] : served) EXPECT_NEAR(count, 500, 50) << sender;
     EXPECT_EQ(served.size(), 4u);
@@ -104,12 +104,12 @@ TEST_F(DestinationTest, each_senders_mail_keeps_its_order_when_some_leaves_the_l
     const auto b1 = line_up(false, 2);
     const auto a2 = line_up(false, 1);
     const auto b2 = line_up(false, 2);
-    destination.leave(bundles, b1);
+    destination.bundles().leave(bundles, b1);
     EXPECT_EQ(destination.waiting(), 3u);
     std::vector<BundleHandle> order;
     while (destination.waiting() > 0) {
-        order.push_back(destination.take_turn());
-        destination.leave(bundles, order.back());
+        order.push_back(destination.bundles().take_turn());
+        destination.bundles().leave(bundles, order.back());
     }
     EXPECT_EQ(order, (std::vector<BundleHandle>{a1, b2, a2}));
 }
@@ -117,9 +117,9 @@ TEST_F(DestinationTest, each_senders_mail_keeps_its_order_when_some_leaves_the_l
 TEST_F(DestinationTest, what_stays_in_line_when_its_turn_is_over_lets_the_next_sender_go_first) {
     const auto large = line_up(false, 1);
     const auto other = line_up(false, 2);
-    EXPECT_EQ(destination.take_turn(), large);
-    EXPECT_EQ(destination.take_turn(), other);
-    EXPECT_EQ(destination.take_turn(), large);
+    EXPECT_EQ(destination.bundles().take_turn(), large);
+    EXPECT_EQ(destination.bundles().take_turn(), other);
+    EXPECT_EQ(destination.bundles().take_turn(), large);
 }
 
 // With a walk over senders or bundles this would be 10^10 steps, and not end within the test's
@@ -130,10 +130,11 @@ TEST_F(DestinationTest, a_turn_costs_the_same_with_100000_senders) {
     for (std::uint32_t sender = 0; sender < senders; ++sender)
         first.push_back(line_up(false, sender));
     for (std::uint32_t sender = 0; sender < senders; ++sender) line_up(true, sender);
-    for (const auto bundle : first) ASSERT_EQ(destination.take_turn(), bundle);
-    for (auto i = senders; i > 0; --i) destination.leave(bundles, first[i - 1]);
+    for (const auto bundle : first) ASSERT_EQ(destination.bundles().take_turn(), bundle);
+    for (auto i = senders; i > 0; --i) destination.bundles().leave(bundles, first[i - 1]);
     EXPECT_EQ(destination.waiting(), senders);
-    while (destination.waiting() > 0) destination.leave(bundles, destination.take_turn());
+    while (destination.waiting() > 0)
+        destination.bundles().leave(bundles, destination.bundles().take_turn());
 }
 
 TEST_F(DestinationTest, rates_have_a_time_at_which_the_wait_ends) {
@@ -145,22 +146,22 @@ TEST_F(DestinationTest, rates_have_a_time_at_which_the_wait_ends) {
     start();
     EXPECT_EQ(destination.wait(now), Wait::message_rate);
     EXPECT_FALSE(destination.may_follow(now));
-    EXPECT_EQ(destination.next_allowed({.message = true, .connection = false}), now + 1s);
-    EXPECT_EQ(destination.next_allowed({}), now + 30s);
-    EXPECT_EQ(destination.rates_forgotten_at(), now + 30s);
+    EXPECT_EQ(destination.rates().next_allowed({.message = true, .connection = false}), now + 1s);
+    EXPECT_EQ(destination.rates().next_allowed({}), now + 30s);
+    EXPECT_EQ(destination.rates().forgotten_at(), now + 30s);
     now += 1s;
     EXPECT_EQ(destination.wait(now), Wait::connection_rate);
     const Destination::Needs has_connection{.message = true, .connection = false};
     EXPECT_EQ(destination.wait(now, has_connection), Wait::turn) << "on the idle connection";
     EXPECT_TRUE(destination.may_follow(now));
-    destination.leave(bundles, destination.take_turn());
+    destination.bundles().leave(bundles, destination.bundles().take_turn());
     destination.start(now, has_connection);
     EXPECT_EQ(destination.wait(now, has_connection), Wait::limit) << "both are busy";
     end(How::answered);
     EXPECT_EQ(destination.wait(now, has_connection), Wait::message_rate);
     now += 29s;
     EXPECT_EQ(destination.wait(now), Wait::turn);
-    destination.take(now, {});
+    destination.rates().take(now, {});
     EXPECT_EQ(destination.wait(now), Wait::message_rate);
 }
 
@@ -252,7 +253,7 @@ TEST_F(DestinationTest, a_delivery_behind_another_needs_no_connection_more) {
     start();
     start();
     EXPECT_TRUE(destination.may_follow(now));
-    destination.leave(bundles, destination.take_turn());
+    destination.bundles().leave(bundles, destination.bundles().take_turn());
     destination.start_behind(now);
     EXPECT_EQ(destination.busy(), 2u);
     EXPECT_EQ(destination.delivering(), 3u);

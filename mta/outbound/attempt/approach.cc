@@ -99,7 +99,7 @@ HostWalk::Surroundings Approach::surroundings_of(Attempt& attempt) {
     auto& destination = site.destination;
     const auto now = context_.now();
     if (attempt.rates.is_stale(now)) attempt.rates.give_back(destination);
-    const auto allowed_at = destination.next_allowed(attempt.rates.needs());
+    const auto allowed_at = destination.rates().next_allowed(attempt.rates.needs());
     const auto families = parts_.sources.families_of(site.plan.source);
     const bool is_up = destination.health().is_up();
     return {.now = now,

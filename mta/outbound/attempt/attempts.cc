@@ -216,11 +216,11 @@ bool Attempts::take_over(AttemptHandle handle) {
     auto& attempt = table_[handle];
     auto& destination = parts_.sites[attempt.site].destination;
     const auto needs = attempt.rates.needs_on_connection();
-    if (destination.next_allowed(needs) > context_.now()) {
+    if (destination.rates().next_allowed(needs) > context_.now()) {
         end_.put_back(handle);
         return false;
     }
-    destination.take(context_.now(), needs);
+    destination.rates().take(context_.now(), needs);
     return true;
 }
 
@@ -240,7 +240,7 @@ void Attempts::on_room(ConnectionHandle connection) {
     const bool may_open = !site.is_waiting_for_host && destination.busy() < destination.limit();
     if (is_needed_elsewhere || (!is_full && may_open)) return;
     if (pool_.is_used_up(connection)) return;
-    const auto message = parts_.bundles[destination.next_bundle()].message;
+    const auto message = parts_.bundles[destination.bundles().next()].message;
     const auto content = parts_.copies.get(message);
     if (!content || !content->is_body_inline()) return;
     destination.start_behind(context_.now());

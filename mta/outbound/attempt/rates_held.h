@@ -14,7 +14,7 @@ public:
     // The attempt begins: Destination::start() has taken these needs.
     void begin(const queue::Destination& destination, queue::Destination::Needs taken,
                Instant now) {
-        taken_ = destination.taken();
+        taken_ = destination.rates().taken();
         at_ = now;
         may_send_ = taken.message;
         may_connect_ = taken.connection;
@@ -23,11 +23,11 @@ public:
     [[nodiscard]] queue::Destination::Needs needs() const {
         return {.message = !may_send_, .connection = !may_connect_};
     }
-    // Takes that. Only from Destination::next_allowed(needs()) on.
+    // Takes that. Only from Rates::next_allowed(needs()) on.
     void take(queue::Destination& destination, Instant now) {
         const auto wanted = needs();
-        destination.take(now, wanted);
-        const auto taken = destination.taken();
+        destination.rates().take(now, wanted);
+        const auto taken = destination.rates().taken();
         if (wanted.message) taken_.messages = taken.messages;
         if (wanted.connection) taken_.connections = taken.connections;
         at_ = now;
@@ -42,12 +42,12 @@ public:
 
     [[nodiscard]] bool is_stale(Instant now) const { return now - at_ >= kept_for; }
     void give_back(queue::Destination& destination) {
-        destination.give_back(taken_, {.message = may_send_, .connection = may_connect_});
+        destination.rates().give_back(taken_, {.message = may_send_, .connection = may_connect_});
         may_send_ = may_connect_ = false;
     }
 
 private:
-    queue::Destination::Taken taken_;
+    queue::Rates::Taken taken_;
     Instant at_;
     bool may_send_ = true;
     bool may_connect_ = false;

@@ -18,7 +18,7 @@ queue::Destination::Wait Site::wait(Instant now) const {
     if (wait != Wait::turn) return wait;
     if (is_held_up) return Wait::limit;
     // If no attempt holds their mailboxes any more, Lines::make_way() lines them up again.
-    return destination.in_line() == 0 && suspects.are_any_held() ? Wait::mailbox : wait;
+    return destination.bundles().in_line() == 0 && suspects.are_any_held() ? Wait::mailbox : wait;
 }
 
 Standing Site::standing(Instant now) const {

@@ -42,7 +42,7 @@ void SiteMemory::recall(Site& site, Instant now) {
     if (const auto known = hints_.extract(site.plan.key); !known.empty()) {
         const auto& hint = known.mapped();
         if (hint.trouble) site.destination.restore(*hint.trouble, now);
-        site.destination.restore(hint.rates_taken, now);
+        site.destination.rates().restore(hint.rates_taken, now);
         site.last_answer = std::min(hint.last_answer, now);
     }
     if (const auto* answered = answered_.find(site.plan.key)) site.last_answer = *answered;
@@ -58,7 +58,7 @@ void SiteMemory::add_hints(Hints& hints, Instant now) const {
         const auto& site = sites_[handle];
         if (!is_used(site)) continue;
         auto trouble = site.destination.health().trouble();
-        const auto taken = site.destination.rates_taken(now);
+        const auto taken = site.destination.rates().last_taken(now);
         if (!trouble && taken.is_empty()) continue;
         hints.push_back(
             {Hint::Kind::site, site.plan.key, std::move(trouble), taken, site.last_answer});
@@ -81,7 +81,8 @@ void SiteMemory::add_answers(Hints& hints, Instant now) const {
         if (!is_used(site)) continue;
         in_table.insert(site.plan.key);
         if (!site.has_answered_lately(now)) continue;
-        if (site.destination.health().is_up() && site.destination.rates_taken(now).is_empty())
+        if (site.destination.health().is_up() &&
+            site.destination.rates().last_taken(now).is_empty())
             add(site.plan.key, site.last_answer);
     }
     for (const auto& [key, last_answer] : answered_)

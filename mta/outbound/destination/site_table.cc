@@ -58,7 +58,7 @@ void SiteTable::refresh(queue::SiteHandle handle) {
     if (site.is_unused()) {
         const auto linger = site.destination.health().is_up() ? linger_up : linger_down;
         // Nor is it forgotten what its rates and its sources have to remember.
-        timers_.set(handle, std::max({now + linger, site.destination.rates_forgotten_at(),
+        timers_.set(handle, std::max({now + linger, site.destination.rates().forgotten_at(),
                                       site.sources.forgotten_at()}));
         return;
     }
@@ -74,7 +74,9 @@ void SiteTable::refresh(queue::SiteHandle handle) {
         case Wait::down: consider(site.destination.health().next_probe()); break;
         case Wait::slowed: consider(site.destination.next_start()); break;
         case Wait::message_rate:
-        case Wait::connection_rate: consider(site.destination.next_allowed(site.needs())); break;
+        case Wait::connection_rate:
+            consider(site.destination.rates().next_allowed(site.needs()));
+            break;
         case Wait::closed:
         case Wait::limit:
         case Wait::mailbox:

@@ -59,7 +59,7 @@ void Lines::line_up_due(queue::MessageHandle message) {
             bundle = add(message, state, spot, recipient.goes_alone);
             bundles_[bundle].is_retry = recipient.attempts > 0 || recipient.stalls > 0;
             if (site) {
-                sites_[site].destination.line_up(bundles_, bundle);
+                sites_[site].destination.bundles().line_up(bundles_, bundle);
             } else {
                 router_->park(recipient.domain, bundle);
             }
@@ -90,7 +90,7 @@ void Lines::on_routed(queue::DomainHandle domain) {
         bundles_[bundle].site = site;
         bundles_[bundle].failures_seen = failures_at(spot);
         file(bundle);
-        sites_[site].destination.line_up(bundles_, bundle);
+        sites_[site].destination.bundles().line_up(bundles_, bundle);
         sites_.refresh(site);
     }
 }
@@ -125,13 +125,13 @@ void Lines::leave(queue::MessageHandle message, queue::RecipientEntry& recipient
 
 queue::BundleHandle Lines::take(queue::SiteHandle site, std::size_t recipients_max) {
     auto& destination = sites_[site].destination;
-    const auto first = destination.take_turn();
+    const auto first = destination.bundles().take_turn();
     auto taken = first;
     if (bundles_[first].recipients > recipients_max) {
         taken = add_part(first, State::delivering);
         move_recipients(first, taken, recipients_max);
     } else {
-        destination.leave(bundles_, first);
+        destination.bundles().leave(bundles_, first);
         unfile(first);
         bundles_[first].state = State::delivering;
     }
@@ -150,10 +150,11 @@ bool Lines::make_way(queue::SiteHandle site) {
     suspects.forget_old(context_.now());
     std::vector<std::uint32_t> suspected;
     while (true) {
-        if (destination.in_line() == 0 && destination.aside() > 0) come_back(site);
-        if (destination.in_line() == 0) return false;
+        if (destination.bundles().in_line() == 0 && destination.bundles().aside() > 0)
+            come_back(site);
+        if (destination.bundles().in_line() == 0) return false;
         if (suspects.is_empty()) return true;
-        const auto next = destination.next_bundle();
+        const auto next = destination.bundles().next();
         const auto& bundle = bundles_[next];
         suspected.clear();
         for_each_of(next, [&](const queue::RecipientEntry& recipient, std::uint32_t number) {
@@ -184,18 +185,18 @@ void Lines::set_aside(queue::BundleHandle bundle, std::uint32_t number) {
     } else {
         unfile(bundle);
         bundles_[bundle].is_of_one = true;
-        sites_[site].destination.leave(bundles_, bundle);
+        sites_[site].destination.bundles().leave(bundles_, bundle);
     }
     bundles_[alone].has_stood_aside = true;
-    sites_[site].destination.set_aside(bundles_, alone);
+    sites_[site].destination.bundles().set_aside(bundles_, alone);
 }
 
 void Lines::come_back(queue::SiteHandle site) {
     auto& destination = sites_[site].destination;
     auto& suspects = sites_[site].suspects;
     std::vector<std::uint32_t> called;  // mailboxes
-    for (auto left = std::min(destination.aside(), called_back_max); left > 0; --left) {
-        const auto bundle = destination.take_from_aside(bundles_);
+    for (auto left = std::min(destination.bundles().aside(), called_back_max); left > 0; --left) {
+        const auto bundle = destination.bundles().take_from_aside(bundles_);
         auto mailbox = std::uint32_t{};
         for_each_of(bundle, [&](const queue::RecipientEntry& recipient, std::uint32_t) {
             mailbox = recipient.address_hash;
@@ -204,7 +205,7 @@ void Lines::come_back(queue::SiteHandle site) {
         const auto sender = bundles_[bundle].sender;
         if (suspects.is_held(mailbox, sender) ||
             std::ranges::find(called, mailbox) != called.end()) {
-            destination.set_aside(bundles_, bundle);
+            destination.bundles().set_aside(bundles_, bundle);
             continue;
         }
         if (suspects.is_suspected(mailbox, sender)) {
@@ -212,7 +213,7 @@ void Lines::come_back(queue::SiteHandle site) {
         } else {
             suspects.look_again();
         }
-        destination.line_up(bundles_, bundle);
+        destination.bundles().line_up(bundles_, bundle);
     }
 }
 
@@ -243,9 +244,9 @@ void Lines::put_back(queue::BundleHandle bundle, Place place) {
     returned.state = State::lined_up;
     file(bundle);
     if (place == Place::first) {
-        sites_[site].destination.line_up_first(bundles_, bundle);
+        sites_[site].destination.bundles().line_up_first(bundles_, bundle);
     } else {
-        sites_[site].destination.line_up(bundles_, bundle);
+        sites_[site].destination.bundles().line_up(bundles_, bundle);
     }
     sites_.refresh(site);
 }
@@ -408,7 +409,7 @@ void Lines::leave_line(queue::BundleHandle bundle) {
         router_->unpark(left.domain, bundle);
     } else if (left.state == State::lined_up) {
         const auto site = left.site;
-        sites_[site].destination.leave(bundles_, bundle);
+        sites_[site].destination.bundles().leave(bundles_, bundle);
         sites_.refresh(site);
     }
 }

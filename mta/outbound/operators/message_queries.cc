@@ -173,7 +173,7 @@ void MessageQueries::describe_wait_for_site(const queue::Bundle& bundle,
         case Wait::connection_rate:
             view.reason =
                 wait == Wait::message_rate ? WaitReason::message_rate : WaitReason::connection_rate;
-            view.until = destination.next_allowed(site.needs());
+            view.until = destination.rates().next_allowed(site.needs());
             return;
         case Wait::mailbox: view.reason = WaitReason::mailbox_turn; return;
         case Wait::turn:
