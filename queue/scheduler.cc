@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "mta/base/earliest.h"
+
 namespace queue {
 namespace {
 
@@ -380,18 +382,16 @@ std::optional<Instant> Scheduler::next_event(const MessageEntry& message,
                                              const RecipientEntry& recipient) const {
     if (!recipient.is_open() || recipient.is_delivering || recipient.is_reported)
         return std::nullopt;
-    auto next = gives_up_at(message, recipient);
-    const auto consider = [&next](std::optional<Instant> at) {
-        if (at && (!next || *at < *next)) next = at;
-    };
-    if (recipient.is_waiting()) consider(recipient.due.get());
+    mta::Earliest next(gives_up_at(message, recipient));
+    if (recipient.is_waiting()) next.consider(recipient.due.get());
     if (expiry(message, recipient) > now_) {
-        consider(next_notice(message, recipient));
+        next.consider(next_notice(message, recipient));
     } else if (recipient.bundle && !is_tried(recipient)) {
         constexpr auto turns = static_cast<std::uint64_t>(overdue_spread.count());
-        consider(now_ + overdue_check + Millis{static_cast<Millis::rep>(message.id * 127 % turns)});
+        next.consider(now_ + overdue_check +
+                      Millis{static_cast<Millis::rep>(message.id * 127 % turns)});
     }
-    return next;
+    return next.at();
 }
 
 }  // namespace queue

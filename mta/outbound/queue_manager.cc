@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mta/base/assert.h"
+#include "mta/base/earliest.h"
 #include "mta/outbound/queue_manager_impl.h"
 
 namespace mta::outbound {
@@ -284,22 +285,19 @@ void QueueManager::Impl::dispatch() {
 }
 
 std::optional<Instant> QueueManager::Impl::next_wakeup() const {
-    auto next = attempts.next_wakeup();
-    const auto consider = [&next](std::optional<Instant> other) {
-        if (other && (!next || *other < *next)) next = other;
-    };
-    consider(router.next_wakeup());
-    consider(sites.next_wakeup());
-    if (context.is_draining()) return next;
+    Earliest next(attempts.next_wakeup());
+    next.consider(router.next_wakeup());
+    next.consider(sites.next_wakeup());
+    if (context.is_draining()) return next.at();
     if (is_store_stalled) {
-        consider(context.now() + stalled_look);
-        return next;
+        next.consider(context.now() + stalled_look);
+        return next.at();
     }
-    consider(scheduler.next_wakeup());
-    consider(delay_notices.next_wakeup());
-    consider(ledger.next_wakeup());
-    consider(wake_ups.next_wakeup());
-    return next;
+    next.consider(scheduler.next_wakeup());
+    next.consider(delay_notices.next_wakeup());
+    next.consider(ledger.next_wakeup());
+    next.consider(wake_ups.next_wakeup());
+    return next.at();
 }
 
 // ---- The daemon's life ----

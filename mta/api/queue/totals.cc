@@ -1,15 +1,10 @@
 #include "mta/api/queue/totals.h"
 
 #include "mta/api/json_values.h"
+#include "mta/base/earliest.h"
 
 namespace mta::api {
-namespace {
-
-void keep_earlier(std::optional<Instant>& earliest, const std::optional<Instant>& time) {
-    if (time && (!earliest || *time < *earliest)) earliest = time;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void Totals::add(const outbound::MessageHit& hit) {
     add_message(hit);

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "mta/base/assert.h"
+#include "mta/base/earliest.h"
 
 namespace mta::outbound {
 namespace {
@@ -373,17 +374,14 @@ void Attempts::tick() {
 }
 
 std::optional<Instant> Attempts::next_wakeup() const {
-    auto next = pool_.next_wakeup();
-    const auto consider = [&next](std::optional<Instant> at) {
-        if (at) next = std::min(next.value_or(*at), *at);
-    };
-    consider(table_.next_pause_end());
-    consider(queue_.next_wakeup());
-    consider(look_ups_.next_wakeup());
+    Earliest next(pool_.next_wakeup());
+    next.consider(table_.next_pause_end());
+    next.consider(queue_.next_wakeup());
+    next.consider(look_ups_.next_wakeup());
     // Another site may have begun to wait for the place of a trial whose time was over long ago: it
     // is due now, and no clock has leapt over it.
-    if (const auto due = trials_.next()) consider(std::max(due->at, context_.now()));
-    return next;
+    if (const auto due = trials_.next()) next.consider(std::max(due->at, context_.now()));
+    return next.at();
 }
 
 void Attempts::serve(const HostLimits::HostPtr& host) {

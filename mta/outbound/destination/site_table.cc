@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "dns/mx_plan.h"
+#include "mta/base/earliest.h"
 
 namespace mta::outbound {
 namespace {
@@ -62,28 +63,25 @@ void SiteTable::refresh(queue::SiteHandle handle) {
                                       site.sources.forgotten_at()}));
         return;
     }
-    auto wakeup = site.hours.changes_at();
-    const auto consider = [&wakeup](std::optional<Instant> at) {
-        if (at && (!wakeup || *at < *wakeup)) wakeup = at;
-    };
+    Earliest wakeup(site.hours.changes_at());
     using Wait = queue::Destination::Wait;
     switch (site.wait(now)) {
         case Wait::turn:
             if (!context_.is_draining()) turns_.enter(site.seat, site.standing(now));
             break;
-        case Wait::down: consider(site.destination.health().next_probe()); break;
-        case Wait::slowed: consider(site.destination.next_start()); break;
+        case Wait::down: wakeup.consider(site.destination.health().next_probe()); break;
+        case Wait::slowed: wakeup.consider(site.destination.next_start()); break;
         case Wait::message_rate:
         case Wait::connection_rate:
-            consider(site.destination.rates().next_allowed(site.needs()));
+            wakeup.consider(site.destination.rates().next_allowed(site.needs()));
             break;
         case Wait::closed:
         case Wait::limit:
         case Wait::mailbox:
         case Wait::empty: break;
     }
-    if (wakeup) {
-        timers_.set(handle, *wakeup);
+    if (wakeup.at()) {
+        timers_.set(handle, *wakeup.at());
     } else {
         timers_.clear(handle);
     }

@@ -9,7 +9,6 @@ namespace mta::outbound {
 namespace {
 
 // Looked at in one turn of the loop.
-constexpr std::uint32_t walk_slice = 20'000;
 // Of a message that is only listed: its subject is wanted.
 constexpr std::uint32_t listed_head_bytes = 16u << 10;
 // Messages that come due one after the other are told of together, and the queue is not walked more
@@ -81,7 +80,7 @@ void DelayNotices::tick() {
 void DelayNotices::begin_walk() {
     walk_at_.reset();
     walking_ = std::exchange(asked_, {});
-    cursor_ = 0;
+    walk_.begin();
 }
 
 void DelayNotices::walk() {
@@ -91,16 +90,14 @@ void DelayNotices::walk() {
     for (auto& [sender, batch] : walking_) {
         if (const auto known = table.senders().find(sender)) batches.emplace(known, &batch);
     }
-    const auto end = std::min(cursor_ + walk_slice, table.message_index_end());
-    for (; cursor_ < end; ++cursor_) {
-        const queue::MessageHandle message(cursor_);
+    const bool is_last = walk_.step(table, [&](queue::MessageHandle message) {
         const auto& entry = table.message(message);
-        if (entry.id == 0 || entry.is_null_sender()) continue;
+        if (entry.is_null_sender()) return;
         const auto found = batches.find(entry.sender);
         if (found != batches.end()) gather(*found->second, message);
-    }
+    });
     context_.request_tick();
-    if (cursor_ < table.message_index_end()) return;
+    if (!is_last) return;
     for (auto& [sender, batch] : walking_)
         if (!batch.listed.empty()) told_.emplace_back(sender, std::move(batch));
     walking_.clear();

@@ -14,6 +14,7 @@
 #include "mta/outbound/context.h"
 #include "mta/outbound/lifecycle/ledger.h"
 #include "mta/outbound/lifecycle/message_copies.h"
+#include "queue/queue_walk.h"
 
 namespace mta::outbound {
 
@@ -129,7 +130,7 @@ private:
     std::optional<Instant> walk_at_;
     std::map<std::string, Batch> asked_;    // for the next walk
     std::map<std::string, Batch> walking_;  // of this one
-    std::uint32_t cursor_ = 0;
+    queue::QueueWalk walk_;
     std::deque<std::pair<std::string, Batch>> told_;  // to be read and told, one after the other
     JobPtr job_;
     std::unordered_map<std::string, Instant, StringHash, std::equal_to<>> held_;  // not before

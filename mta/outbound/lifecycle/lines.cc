@@ -13,7 +13,6 @@ using State = queue::Bundle::State;
 namespace {
 
 // Messages looked at in one turn of the loop.
-constexpr std::uint32_t walk_slice = 20'000;
 
 // The number of bundles standing aside that one come_back() looks at.
 constexpr std::uint32_t called_back_max = 100;
@@ -307,18 +306,15 @@ void Lines::note_moved(queue::DomainHandle domain) {
 
 void Lines::tick() {
     const auto& table = scheduler_.table();
-    if (!cursor_ && !moved_.is_empty()) {
-        cursor_ = 0;
+    if (!walk_.is_under_way() && !moved_.is_empty()) {
+        walk_.begin();
         walked_for_ = std::exchange(moved_, {});
     }
-    if (!cursor_) return;
-    const auto end = std::min(*cursor_ + walk_slice, table.message_index_end());
-    for (; *cursor_ < end; ++*cursor_) {
-        const queue::MessageHandle message(*cursor_);
+    if (!walk_.is_under_way()) return;
+    walk_.step(table, [&](queue::MessageHandle message) {
         if (table.message(message).first_bundle) reroute(message);
-    }
+    });
     context_.request_tick();
-    if (*cursor_ >= table.message_index_end()) cursor_.reset();
 }
 
 void Lines::reroute(queue::MessageHandle message) {

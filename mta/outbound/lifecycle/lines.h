@@ -10,6 +10,7 @@
 #include "mta/outbound/destination/site_table.h"
 #include "mta/outbound/routing/router.h"
 #include "queue/bundle.h"
+#include "queue/queue_walk.h"
 #include "queue/scheduler.h"
 
 namespace mta::outbound {
@@ -139,9 +140,9 @@ private:
     std::unordered_map<Filed, queue::BundleHandle, FiledHash>
         filed_;  // of messages with many recipients
     Router* router_ = nullptr;
-    queue::DomainSet moved_;               // for the next walk
-    queue::DomainSet walked_for_;          // of the walk under way
-    std::optional<std::uint32_t> cursor_;  // of the next message of it, the index
+    queue::DomainSet moved_;       // for the next walk
+    queue::DomainSet walked_for_;  // of the walk under way
+    queue::QueueWalk walk_;        // over the queue, for those
 };
 
 }  // namespace mta::outbound

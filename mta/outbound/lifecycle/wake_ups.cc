@@ -9,7 +9,6 @@ namespace mta::outbound {
 namespace {
 
 // Looked at in one turn of the loop.
-constexpr std::uint32_t walk_slice = 20'000;
 
 }  // namespace
 
@@ -32,29 +31,23 @@ WakeUp WakeUps::ask(const std::string& domain, bool is_tree) {
 }
 
 void WakeUps::tick() {
-    const auto& table = table_;
-    if (!cursor_ && !for_next_walk_.empty() && context_.now() >= no_walk_before_) {
-        cursor_ = 0;
+    if (!walk_.is_under_way() && !for_next_walk_.empty() && context_.now() >= no_walk_before_) {
+        walk_.begin();
         domains_.clear();
         for (const auto& pattern : std::exchange(for_next_walk_, {})) {
             const bool is_tree = pattern.starts_with('.');
             add(is_tree ? pattern.substr(1) : pattern, is_tree);
         }
     }
-    if (!cursor_) return;
-    const auto end = std::min(*cursor_ + walk_slice, table.message_index_end());
-    for (; *cursor_ < end; ++*cursor_) {
-        const queue::MessageHandle message(*cursor_);
-        if (table.message(message).id != 0) handlers_.make_due(message, domains_);
-    }
+    if (!walk_.is_under_way()) return;
+    const bool is_last = walk_.step(
+        table_, [this](queue::MessageHandle message) { handlers_.make_due(message, domains_); });
     context_.request_tick();
-    if (*cursor_ < table.message_index_end()) return;
-    cursor_.reset();
-    no_walk_before_ = context_.now() + pause;
+    if (is_last) no_walk_before_ = context_.now() + pause;
 }
 
 std::optional<Instant> WakeUps::next_wakeup() const {
-    if (cursor_ || for_next_walk_.empty()) return std::nullopt;
+    if (walk_.is_under_way() || for_next_walk_.empty()) return std::nullopt;
     return no_walk_before_;
 }
 

@@ -10,6 +10,7 @@
 #include "mta/base/wake_up.h"
 #include "mta/outbound/context.h"
 #include "mta/outbound/routing/router.h"
+#include "queue/queue_walk.h"
 
 namespace mta::outbound {
 
@@ -55,7 +56,7 @@ private:
     std::map<std::string, Instant> asked_;  // when; a tree with a dot before it
     std::vector<std::string> for_next_walk_;
     queue::DomainSet domains_;  // of the walk under way
-    std::optional<std::uint32_t> cursor_;
+    queue::QueueWalk walk_;
     Instant no_walk_before_;
 };
 

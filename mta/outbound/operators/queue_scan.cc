@@ -9,6 +9,7 @@
 #include "mta/base/domain.h"
 #include "mta/base/mail_address.h"
 #include "mta/outbound/operators/message_queries.h"
+#include "queue/queue_walk.h"
 
 namespace mta::outbound {
 namespace {
@@ -223,13 +224,14 @@ std::optional<ScanCursor> QueueScan::scan(const MessageFilter& filter, const Sca
             matcher.look_at(message, range.with_details, on_hit);
         return std::nullopt;
     }
-    auto cursor = range.from;
-    for (std::size_t looked = 0; cursor < table.message_index_end(); ++cursor, ++looked) {
-        if (looked == range.messages_max) return cursor;
-        if (!matcher.look_at(queue::MessageHandle(cursor), range.with_details, on_hit))
-            return cursor + 1;
-    }
-    return std::nullopt;
+    bool is_enough = false;
+    const auto next = queue::visit_slice(
+        table, range.from, range.messages_max, [&](queue::MessageHandle message) {
+            is_enough = !matcher.look_at(message, range.with_details, on_hit);
+            return !is_enough;
+        });
+    if (!is_enough && next >= table.message_index_end()) return std::nullopt;
+    return next;
 }
 
 }  // namespace mta::outbound

@@ -6,6 +6,8 @@
 #include <utility>
 #include <variant>
 
+#include "queue/queue_walk.h"
+
 namespace mta::outbound {
 namespace {
 
@@ -47,20 +49,19 @@ std::size_t sort_out(std::vector<Place>& places, std::size_t count) {
 void QueueSweeper::sweep(QueueSweep& sweep, std::size_t messages_max) const {
     const auto& table = parts_.table;
     sweep.domains.resize(table.domain_index_end());
-    for (std::size_t looked = 0; sweep.next < table.message_index_end(); ++sweep.next, ++looked) {
-        if (looked == messages_max) return;
-        const queue::MessageHandle message(sweep.next);
-        const auto& entry = table.message(message);
-        if (entry.id == 0) continue;
-        for (const auto& recipient : table.recipients(message)) {
-            if (!recipient.is_open()) continue;
-            auto& depth = sweep.domains[recipient.domain.index()];
-            ++depth.recipients;
-            depth.oldest = std::min<Instant>(depth.oldest, entry.arrival);
-            ++depth.by_trouble[static_cast<std::size_t>(trouble_of(table, recipient))];
-        }
-    }
-    sweep.is_done = true;
+    sweep.next =
+        queue::visit_slice(table, sweep.next, messages_max, [&](queue::MessageHandle message) {
+            const auto& entry = table.message(message);
+            for (const auto& recipient : table.recipients(message)) {
+                if (!recipient.is_open()) continue;
+                auto& depth = sweep.domains[recipient.domain.index()];
+                ++depth.recipients;
+                depth.oldest = std::min<Instant>(depth.oldest, entry.arrival);
+                ++depth.by_trouble[static_cast<std::size_t>(trouble_of(table, recipient))];
+            }
+            return true;
+        });
+    sweep.is_done = sweep.next >= table.message_index_end();
 }
 
 DepthSummary QueueSweeper::summarize(const QueueSweep& sweep, std::size_t count) const {
