@@ -81,7 +81,7 @@ endfunction()
 # tests/<folder>/*_test.cc become one program test_<folder>, linked with the library of that name and all it needs.
 function(posthouse_tests)
   find_package(GTest REQUIRED)
-  set(every base smtp_syntax diagnosis smtp_server smtp_client io conf queue segment_log dns events intake inbound outbound
+  set(every base smtp_syntax diagnosis smtp_server smtp_client io conf queue segment_log dns events intake inbound desk outbound
             report http api cli daemon)
   file(GLOB folders CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*)
   if(POSTHOUSE_SANITIZE STREQUAL "thread")
