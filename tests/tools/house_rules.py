@@ -45,18 +45,65 @@ def breaches_of(path, text):
         yield f"{path}: no line end at the end"
 
 
-def unnamed_in_architecture(names):
-    told = set(re.findall(r"[a-z_0-9]+", Path("ARCHITECTURE.md").read_text(encoding="utf-8")))
-    for name in names:
-        if re.search(r"^(mta|queue|dns|conf)/.*\.(cc|h)$", name) and Path(name).is_file() and Path(name).stem not in told:
-            yield f"{name}: ARCHITECTURE.md does not say where a message meets it"
+MAP = "docs/internals/map.md"
+ARCHITECTURE = "ARCHITECTURE.md"
+
+
+def read_map(text):
+    """The items of the map: {(folder, stem): line}. The items stand under the heading of their folder."""
+    items, complaints, folder = {}, [], None
+    for number, line in enumerate(text.splitlines(), 1):
+        where = f"{MAP}:{number}"
+        if line.startswith("#"):
+            heading = re.fullmatch(r"## ([a-z_0-9/]+)", line)
+            folder = heading[1] if heading else None
+        item = re.match(r"- `([^`]*)`(.*)", line)
+        if not item:
+            continue
+        if folder is None:
+            complaints.append(f"{where}: `{item[1]}` stands under no heading; begin its folder with \"## mta/base\"")
+        elif (folder, item[1]) in items:
+            complaints.append(f"{where}: {folder}/{item[1]} is listed twice; remove one of the two lines")
+        else:
+            items[folder, item[1]] = number
+            if not re.fullmatch(r": \S.*", item[2]):
+                complaints.append(f"{where}: an item reads \"- `{item[1]}`: what it is.\"")
+    return items, complaints
+
+
+def unmapped(files, map_text, architecture_text):
+    """Each file is an item of the map under its own folder, and each folder a row in ARCHITECTURE.md."""
+    items, complaints = read_map(map_text)
+    yield from complaints
+    known = {(str(Path(name).parent), Path(name).stem) for name in files}
+    folders = {folder for folder, stem in known}
+    for folder in sorted({folder for folder, stem in items} - folders):
+        yield f"{MAP}: there are no files in {folder}; remove its heading and items, or correct its name"
+    for folder, stem in sorted(known - items.keys()):
+        yield f"{folder}/{stem}: {MAP} has no item for it; add \"- `{stem}`: what it is.\" under \"## {folder}\""
+    for folder, stem in sorted(item for item in items.keys() - known if item[0] in folders):
+        number = items[folder, stem]
+        yield f"{MAP}:{number}: there is no {folder}/{stem}.h or .cc; remove the line, or move it to the file's folder"
+    rows = re.findall(r"^\| `((?:mta|queue|dns|conf)(?:/[a-z_0-9]+)*)` \|", architecture_text, re.MULTILINE)
+    for folder in sorted(folders - set(rows)):
+        yield f"{folder}: {ARCHITECTURE} does not say what it is for; add \"| `{folder}` | ... |\" to the map by folder"
+    for folder in sorted(set(rows) - folders):
+        yield f"{ARCHITECTURE}: there are no files in `{folder}`; remove its row from the map by folder"
+    for folder in sorted(folder for folder in set(rows) if rows.count(folder) > 1):
+        yield f"{ARCHITECTURE}: `{folder}` has two rows in the map by folder; remove one of them"
+
+
+def unmapped_files(names):
+    files = [name for name in names if re.search(r"^(mta|queue|dns|conf)/.*\.(cc|h)$", name) and Path(name).is_file()]
+    texts = [Path(name).read_text(encoding="utf-8") for name in (MAP, ARCHITECTURE)]
+    yield from unmapped(files, *texts)
 
 
 def main():
     command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
     names = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split("\0")
     found = 0
-    for breach in unnamed_in_architecture(names):
+    for breach in unmapped_files(names):
         print(breach)
         found += 1
     for name in filter(None, names):
