@@ -21,6 +21,8 @@ RULES = [  # (which files, what must not be in a line, why)
 ]  # fmt: skip
 CLOCKS = re.compile(r"^(mta/(io/.*clock.*|cli/operate)|queue/segment_log/log_service)\.cc$")
 OWN_NAME = "tests/tools/house_rules.py"
+MAP = "docs/internals/map.md"
+ARCHITECTURE = "ARCHITECTURE.md"
 
 
 def breaches_of(path, text):
@@ -43,10 +45,6 @@ def breaches_of(path, text):
                 yield f"{path}:{number}: {len(line)} columns (at most {COLUMNS_MAX})"
     if text and not text.endswith("\n"):
         yield f"{path}: no line end at the end"
-
-
-MAP = "docs/internals/map.md"
-ARCHITECTURE = "ARCHITECTURE.md"
 
 
 def read_map(text):
@@ -93,17 +91,31 @@ def unmapped(files, map_text, architecture_text):
         yield f"{ARCHITECTURE}: `{folder}` has two rows in the map by folder; remove one of them"
 
 
-def unmapped_files(names):
-    files = [name for name in names if re.search(r"^(mta|queue|dns|conf)/.*\.(cc|h)$", name) and Path(name).is_file()]
-    texts = [Path(name).read_text(encoding="utf-8") for name in (MAP, ARCHITECTURE)]
-    yield from unmapped(files, *texts)
+def declared_twice(texts):
+    """A type declared in two files of one namespace is undefined behaviour that no compiler and no linker reports."""
+    declared = {}
+    for name, text in sorted(texts.items()):
+        namespace, is_unnamed = "", False
+        for line in text.splitlines():
+            opening = re.match(r"namespace (\w[\w:]*)? ?\{", line)
+            if opening and opening[1]:
+                namespace = opening[1]
+            is_unnamed = not line.startswith("}  // namespace") and (is_unnamed or bool(opening and not opening[1]))
+            of_type = re.match(r"(?:class|struct|enum class)(?: [A-Z_]+(?:\(.*?\))?)* (\w+)(?: final)?(?: : .*)? \{", line)
+            if of_type and not is_unnamed:
+                declared.setdefault((namespace, of_type[1]), []).append(name)
+    for (namespace, of_type), files in sorted(declared.items()):
+        if len(set(files)) > 1:
+            yield f"{namespace}::{of_type}: declared in {' and '.join(sorted(set(files)))}; rename one of the two"
 
 
 def main():
     command = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
     names = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split("\0")
     found = 0
-    for breach in unmapped_files(names):
+    sources = [name for name in names if re.search(r"^(mta|queue|dns|conf)/.*\.(cc|h)$", name) and Path(name).is_file()]
+    texts = {name: Path(name).read_text(encoding="utf-8") for name in (*sources, MAP, ARCHITECTURE)}
+    for breach in (*unmapped(sources, texts.pop(MAP), texts.pop(ARCHITECTURE)), *declared_twice(texts)):
         print(breach)
         found += 1
     for name in filter(None, names):
