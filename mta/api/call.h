@@ -97,7 +97,7 @@ public:
         }
         return {};
     }
-    // Where to go on after a step that ended at `next` of its shard. Empty: that was all.
+    // Where to go on after a step that ended at `next` of its shard. Empty if that was all.
     [[nodiscard]] std::optional<Cursor> after(const Cursor& from,
                                               std::optional<outbound::ScanCursor> next) const;
 

@@ -25,7 +25,7 @@ class LoadingState {
 public:
     explicit LoadingState(GetStatus get_status) : get_status_(std::move(get_status)) {}
 
-    // Empty: all is loaded. If the state cannot be had in time, something may be left.
+    // Empty if all is loaded. If the state cannot be had in time, something may be left.
     [[nodiscard]] std::optional<Loading> get() const;
 
 private:

@@ -18,8 +18,8 @@
 //   said last: one mailbox, or one message that makes a content filter break off, must not hold
 //   up the mail of others. A RCPT is to blame only if it is the only one that was not answered; a
 //   break while several were outstanding is the message's. (421 comes with its own status.)
-// - A failure at RSET is charged to nobody: the host has answered EHLO, and nothing was said about
-//   the message, which goes over a new connection.
+// - A failure at RSET is charged to no recipient: the host has answered EHLO, and nothing was
+//   said about the message, which goes over a new connection.
 // - A reply that breaks off counts if its code was said, see ClientSession.
 // - 552 on RCPT counts as 452 (RFC 5321 section 4.5.3.1.10): retry.
 // - A 5xx greeting or EHLO reply says nothing about any message, and it often comes from a block
@@ -56,7 +56,7 @@ inline constexpr std::size_t error_text_bytes_max = 4096;
 // 4.4.2. `reason`: why, as far as the system knows ("connection reset by peer"), may be empty.
 [[nodiscard]] DeliveryError error_from_loss(Stage stage, std::string_view reason);
 [[nodiscard]] DeliveryError error_from_timeout(Stage stage);
-// 4.5.0. Out of step: unintelligible, oversized, or a reply that nobody had asked for.
+// 4.5.0. Out of step: unintelligible, oversized, or a reply without a command.
 [[nodiscard]] DeliveryError error_from_nonsense(Stage stage, ReplyError error);
 [[nodiscard]] DeliveryError error_from_unexpected(Stage stage, const Reply& reply);
 

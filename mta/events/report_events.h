@@ -17,7 +17,7 @@ struct ReportQueued {
     std::string to;
 };
 
-// A failure that is reported to nobody.
+// A failure without a report.
 struct ReportDropped {
     enum class Reason : std::uint8_t {
         null_sender,  // a double bounce: the message was itself a report

@@ -40,7 +40,7 @@ public:
     [[nodiscard]] const std::string& path() const { return path_; }  // empty: over TCP
     [[nodiscard]] std::uint16_t port() const { return port_; }       // 0: a Unix socket
 
-    // Hands the descriptor over to the caller, who closes it. The file stays until this object is
+    // Hands the descriptor over to the caller, which closes it. The file stays until this object is
     // destroyed.
     [[nodiscard]] int release();
     // Removes the file now. Clients can no longer connect.

@@ -43,7 +43,7 @@ public:
     [[nodiscard]] bool is_draining() const { return is_draining_; }
     void drain() { is_draining_ = true; }
 
-    // Something that hints tell of has changed: a trouble began, ended or was looked at again, a
+    // Something that is in the hints has changed: a trouble began, ended or was looked at again, a
     // rate was used, a destination answered that had not.
     void note_trouble() { ++troubles_version_; }
     [[nodiscard]] std::uint64_t troubles_version() const { return troubles_version_; }

@@ -20,7 +20,7 @@ struct Ports {
     io::Connector& connector;
 };
 
-// How the driver of the queue manager is asked and told (QueueManager).
+// What the queue manager asks of its driver, and reports to it (QueueManager).
 struct Hooks {
     std::function<Instant()> now;
     std::function<void()> request_tick;

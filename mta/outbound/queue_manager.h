@@ -80,9 +80,9 @@ public:
     // without being charged, idle connections are closed.
     void drain();
     // After drain(): what is past its final dot is waited for no longer. It is in doubt, and the
-    // store is told so before the call returns.
+    // store gets that before the call returns.
     void cut();
-    // After drain(): nothing is under way any more. What the store was told may still be on its
+    // After drain(): nothing is under way any more. What the store has got may still be on its
     // way.
     [[nodiscard]] bool is_idle() const;
 

@@ -48,13 +48,13 @@ struct ReportRequest {
     const std::vector<RecipientOutcome>& outcomes;
     Instant now;
     Instant give_up_at;  // delay: when the first of them expires
-    // delay: the sender's other messages that this one report tells of, oldest first, and how many
+    // delay: the sender's other messages that this one report lists, oldest first, and how many
     // there are beyond those.
     std::vector<AlsoDelayed> also;
     std::size_t also_unlisted = 0;
 };
 
-// Makes the messages to be queued (as a rule one); none: nobody can be told. They get their ids
+// Makes the messages to be queued (as a rule one); none if there is no sender. They get their ids
 // from Store::allocate_id(). The queue manager hands them to the store, atomically with the state
 // that they report, and delivers them.
 using MakeReports =

@@ -100,7 +100,7 @@ struct Claims {
     bool is_in_long_look_up = false;  // one that holds no place
 };
 [[nodiscard]] Claims claims_of(const AttemptState& state);
-// Empty: the state has none.
+// Empty if the state has none.
 [[nodiscard]] ConnectionHandle connection_of(const AttemptState& state);
 // The attempt holds a connection of the site, or a right to one: it counts as busy there.
 [[nodiscard]] bool leads(const AttemptState& state);
@@ -127,7 +127,7 @@ struct Attempt {
     RatesHeld rates;
     std::optional<Trials::Id> trial;  // its connection is one
     Heard heard = Heard::nothing;
-    bool was_offered = false;    // some host was told of the message
+    bool was_offered = false;    // some host was offered the message
     bool is_unreadable = false;  // the store could not give it
     std::uint32_t fresh_starts = 0;
     std::optional<std::uint32_t> broken_at_mailbox;  // queue::BrokenAt

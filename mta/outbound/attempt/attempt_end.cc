@@ -228,7 +228,7 @@ void AttemptEnd::postpone(const Attempt& attempt) {
             auto& recipient = table.recipient(entry, number);
             parts_.lines.leave(attempt.message, recipient);
             parts_.scheduler.postpone(entry, recipient, context_.now());
-            // What a remote said of the message tells more.
+            // A reply of a remote about the message says more.
             if (!recipient.error && !error.text.empty()) table.set_error(recipient, error);
             next_due = recipient.due;
         }

@@ -42,7 +42,7 @@ public:
     // All recipients are served. The site learns of it first: what is settled may bring new mail
     // for it.
     void settle_all(AttemptHandle handle, std::span<const Outcome> outcomes, How how);
-    // Nothing is charged: the bundle goes back into the line, to its front if no host has been told
+    // Nothing is charged: the bundle goes back into the line, to its front if no host was offered
     // of it.
     void put_back(AttemptHandle handle, How how = How::unknown);
     // The verdict sends some recipients into another transaction at once. `are_unharmed`: other

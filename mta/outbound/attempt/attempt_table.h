@@ -46,14 +46,14 @@ public:
     // In no particular order; changes with every add() and remove().
     [[nodiscard]] const std::vector<AttemptHandle>& all() const { return all_; }
     [[nodiscard]] std::size_t size() const { return all_.size(); }
-    // Empty: no attempt has the bundle.
+    // Empty if no attempt has the bundle.
     [[nodiscard]] AttemptHandle of_bundle(queue::BundleHandle bundle) const;
     // Connections that attempts are going to open.
     [[nodiscard]] std::uint32_t places() const { return places_; }
 
     // The attempts that use the connection, in the order of their transactions.
     [[nodiscard]] std::span<const AttemptHandle> on(ConnectionHandle connection) const;
-    // The first of them. Empty: none.
+    // The first of them. Empty if there is none.
     [[nodiscard]] AttemptHandle first_on(ConnectionHandle connection) const;
 
     // The transaction of `first` has ended, and that of `next` follows it on the same connection:

@@ -301,7 +301,7 @@ void Attempts::forget(queue::MessageHandle message) {
     }
 }
 
-// Its connection, if it has one, is nobody else's.
+// No other attempt uses its connection, if it has one.
 void Attempts::stop(AttemptHandle handle) {
     const auto connection = connection_of(table_[handle].state);
     if (connection) pool_.abort(connection);

@@ -77,7 +77,7 @@ public:
     // ---- Commands ----
 
     // A transaction for some recipients (indices into message->envelope.recipients), if can_start.
-    // `trace`: who watches it, if anybody watches anything; with another transaction under way, its
+    // `trace`: its watchers, if anything is watched at all; with another transaction under way, its
     // watchers see this one, too. To be followed by pump(), unless within the sink: some
     // transactions end at once.
     void start(std::shared_ptr<const queue::Message> message,
@@ -132,9 +132,9 @@ private:
     std::string remote_;
     Millis connect_timeout_;
     smtp::ClientSession session_;
-    std::unique_ptr<TraceTap> tap_;  // null if nobody watches
+    std::unique_ptr<TraceTap> tap_;  // null without a watcher
     std::unique_ptr<io::ByteStream> stream_;
-    TracedStream* traced_ = nullptr;  // stream_, once somebody has watched it
+    TracedStream* traced_ = nullptr;  // stream_, once it has been watched
     std::optional<io::Connector::ConnectId> connecting_;
     Instant begun_;  // to connect; then, to say hello
     std::vector<Body> bodies_;

@@ -96,7 +96,7 @@ void ConnectionPool::start(ConnectionHandle handle, std::shared_ptr<const queue:
     held.connection->start(std::move(message), recipients, std::move(trace));
 }
 
-// Empty if nobody watches anything: then nothing changes.
+// Empty if nothing is watched at all: then nothing changes.
 std::optional<Connection::Trace> ConnectionPool::trace_for(
     ConnectionRecord& record, const queue::Message& message,
     const std::vector<std::uint32_t>& recipients) {

@@ -22,7 +22,7 @@ namespace mta::outbound {
 //           -> a recipient expires     take_expired(): the owner puts the attempt back in line
 //           -> leave() at any time
 //
-// Every entry has a clock or somebody who calls it: the end of a connection to the host
+// Every entry has a clock or an event that calls it: the end of a connection to the host
 // (look_at()), the end of the host's closure, or the expiry of a recipient.
 class HostQueue {
 public:
@@ -41,7 +41,7 @@ public:
     void enter(queue::SiteHandle site, Entry entry, Instant now, Instant expires_at);
     // Does nothing if no attempt of the site waits.
     void leave(queue::SiteHandle site);
-    // Null: no attempt of the site waits.
+    // Null if no attempt of the site waits.
     [[nodiscard]] const Entry* find(queue::SiteHandle site) const;
     void set_expiry(queue::SiteHandle site, Instant expires_at);
     [[nodiscard]] std::vector<queue::SiteHandle> sites() const;
@@ -92,7 +92,7 @@ public:
         queue_->look_at(std::move(host_));
     }
 
-    // Null: no slot is kept.
+    // Null if no slot is kept.
     [[nodiscard]] const HostLimits::Host* host() const { return host_.get(); }
 
 private:

@@ -136,7 +136,7 @@ public:
     // The most telling reason why no host could be spoken to so far.
     [[nodiscard]] const std::optional<DeliveryError>& trouble() const { return trouble_; }
     [[nodiscard]] std::optional<DeliveryError>& trouble() { return trouble_; }
-    // What a host did that was reached tells more than anything before.
+    // What a host did that was reached says more than anything before.
     void set_trouble(DeliveryError error) { trouble_ = std::move(error); }
     // What was learnt without reaching a host; the most hopeful reason is kept.
     void add_trouble(DeliveryError error);

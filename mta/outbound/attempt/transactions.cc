@@ -251,7 +251,7 @@ void Transactions::note_suspects(Attempt& attempt, const TransactionOutcome& out
             suspects.note_answer(mailbox_of(attempt, attempt.recipients[place]), attempt.sender);
 }
 
-// What the answers tell about the address and the host.
+// What the answers say about the address and the host.
 void Transactions::note_answers(AttemptHandle handle, const TransactionOutcome& outcome,
                                 ConnectionHandle connection, bool is_source_suspended) {
     if (was_answered(outcome)) {

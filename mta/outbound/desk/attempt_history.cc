@@ -28,8 +28,8 @@ AttemptView AttemptHistory::earlier(const queue::RecipientEntry& recipient) cons
 std::size_t AttemptHistory::distance_to_newest(queue::MessageHandle message) const {
     const auto index = message.index();
     if (index >= newest_.size() || newest_[index] == 0) return 0;
-    // Numbers are kept in 32 bits: of an entry that is four thousand million entries old nobody
-    // will hear more than that it is forgotten.
+    // Numbers are kept in 32 bits: of an entry that is four thousand million entries old it
+    // is only known that it is forgotten.
     const auto next = static_cast<std::uint32_t>(forgotten_ + entries_.size() + 1);
     return static_cast<std::uint32_t>(next - newest_[index]);
 }

@@ -31,8 +31,8 @@ public:
         Instant at;
         const DeliveryError& error;
     };
-    // Before the scheduler and the table are told. An answer that was noted as not charged, and is
-    // charged now that no other host has taken the recipient, stays one entry.
+    // Before the scheduler and the table are changed. An answer that was noted as not charged,
+    // and is charged now that no other host has taken the recipient, stays one entry.
     void note(queue::MessageHandle message, const Attempt& attempt);
     // It leaves the queue.
     void forget(queue::MessageHandle message);

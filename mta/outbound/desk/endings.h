@@ -7,7 +7,7 @@
 
 namespace mta::outbound {
 
-// Recipients who were given up, the newest limits::endings_max of them: their messages have left
+// Recipients that were given up, the newest limits::endings_max of them: their messages have left
 // the queue, and yet this is what people ask about.
 class Endings {
 public:

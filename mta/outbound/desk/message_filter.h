@@ -36,13 +36,13 @@ struct MessageFilter {
     std::optional<ViewState> state;
 
     [[nodiscard]] bool is_everything() const { return *this == MessageFilter{}; }
-    // Whether some recipients of a message may be meant and others not.
+    // Whether it may select some recipients of a message and not others.
     [[nodiscard]] bool is_about_recipients() const {
         return !mention.empty() || !recipient.empty() || !domain.empty() || !host.empty() ||
                !reply.empty() || state;
     }
     // Addresses and Message-IDs are found by their hashes, so that a hit is only likely: the
-    // message on disk tells (is_confirmed_by()).
+    // message on disk decides (is_confirmed_by()).
     [[nodiscard]] bool is_by_hash() const {
         return !mention.empty() || !recipient.empty() || !message_id.empty();
     }
@@ -76,7 +76,7 @@ struct MessageHit {
     std::span<const RecipientHit> recipients;
     std::size_t recipients_in_all = 0;  // finished ones and those that do not match included
 };
-// False: enough.
+// Returns false when it has enough.
 using OnHit = std::function<bool(const MessageHit&)>;
 
 // A position in the queue between two scans. Mail that comes or goes meanwhile may be missed or, if

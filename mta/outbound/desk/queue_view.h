@@ -68,7 +68,7 @@ struct Blocker {
     // if it is not the destination's own limit
     std::string remote;
     // Since when the name servers have been asked: for the domain, or while delivering for the
-    // addresses of `remote`. Nothing: they are not being asked.
+    // addresses of `remote`. Empty while they are not being asked.
     std::optional<Instant> looks_up_since;
 };
 
@@ -143,7 +143,7 @@ struct DestinationList {
     std::size_t count = 0;
 };
 
-// A recipient who was given up not long ago: of a message that has left the queue, as a rule.
+// A recipient that was given up not long ago: of a message that has left the queue, as a rule.
 struct EndingView {
     queue::MessageId id = 0;
     std::uint32_t recipient = 0;
@@ -151,7 +151,7 @@ struct EndingView {
     Instant at;
     bool has_expired = false;
     DeliveryError error;
-    queue::MessageId report = 0;    // that tells the sender; 0: nobody is told
+    queue::MessageId report = 0;    // to the sender; 0 if there is none
     bool is_report_queued = false;  // it is still on its way
 };
 

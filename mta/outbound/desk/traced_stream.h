@@ -19,7 +19,7 @@ public:
     TracedStream(std::unique_ptr<io::ByteStream> below, Now now)
         : StreamDecorator(std::move(below)), now_(std::move(now)) {}
 
-    // `tap` must outlive the stream, or be replaced; null if nobody watches any more.
+    // `tap` must outlive the stream, or be replaced; null without a watcher.
     void set_tap(TraceTap* tap) { tap_ = tap; }
 
     void start(Handlers handlers) override;

@@ -26,16 +26,16 @@ public:
 
     AddressHealth();
 
-    // It is well, or its probe is due and nobody else makes it.
+    // It is well, or its probe is due and no other attempt makes it.
     [[nodiscard]] bool may_try(const Endpoint& endpoint, Instant now) const;
     // Instant{}: well. While its probe is under way: when that began to be due.
     [[nodiscard]] Instant next_try(const Endpoint& endpoint) const;
     // Whether it may_try() or not.
     [[nodiscard]] Attempt begin(const Endpoint& endpoint, Instant now);
-    // True: it was unwell.
+    // Returns whether it was unwell.
     bool succeeded(const Attempt& attempt, Instant now);
-    // True: it has become unwell with this. `is_static`: of a static route, which is probed more
-    // often. `jitter` in [-1, 1].
+    // Returns whether it has become unwell with this. `is_static`: of a static route, which is
+    // probed more often. `jitter` in [-1, 1].
     struct Failure {
         DeliveryError error;
         bool is_static = false;
@@ -48,7 +48,7 @@ public:
     void probe_now(const Endpoint& endpoint, Instant now);
 
     [[nodiscard]] bool is_well(const Endpoint& endpoint) const;
-    // Nothing: well.
+    // Empty if it is well.
     [[nodiscard]] std::optional<queue::Health::Trouble> trouble(const Endpoint& endpoint) const;
     void add_hints(Hints& hints) const;
     void restore(const Hint& hint, Instant now);

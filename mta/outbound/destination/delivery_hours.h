@@ -33,7 +33,7 @@ public:
         return windows_.empty() || state_.is_open || is_ordered();
     }
     [[nodiscard]] std::optional<Instant> changes_at() const;
-    // While closed by the clock: when they begin again. Nothing: they are open.
+    // While closed by the clock: when they begin again. Empty while they are open.
     [[nodiscard]] std::optional<Instant> next_begin() const;
 
     // Opens them until the order is done. Nothing changes while they are open anyway.

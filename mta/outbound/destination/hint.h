@@ -12,8 +12,8 @@ namespace mta::outbound {
 
 // What the relay knows of a destination or an address that is worth keeping over a restart: so that
 // the next process neither hammers what is down nor forgets since when it is, keeps to the rates
-// that this one has used up, and knows who answers. To lose one is harmless, and so is a wrong
-// clock.
+// that this one has used up, and knows which destinations answer. To lose one is harmless,
+// and so is a wrong clock.
 struct Hint {
     enum class Kind : std::uint8_t { site, address };
     Kind kind = Kind::site;

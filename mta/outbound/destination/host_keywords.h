@@ -47,7 +47,7 @@ public:
     [[nodiscard]] SmtpKeywords without(const std::string& host, Instant now) const;
 
     // A message's transaction has broken at the first use of PIPELINING or CHUNKING, after so many
-    // answers. True: it is to be tried without() it.
+    // answers. Returns whether it is to be tried without() it.
     [[nodiscard]] bool suspect(const std::string& host, SmtpKeyword keyword,
                                queue::MessageId message, std::uint32_t answers, Instant now);
     // The server has said that it does not know it.

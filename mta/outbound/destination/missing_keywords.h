@@ -18,7 +18,7 @@ public:
     // which a host offered the keyword.
     static constexpr Millis believed_after{3'600'000};
 
-    // The error of a host that lacks one. True: it is believed.
+    // The error of a host that lacks one. Returns whether it is believed.
     bool add(const DeliveryError& error, Instant now) {
         auto& since = since_[place_of(error)];
         if (!since) since = now;

@@ -40,7 +40,7 @@ public:
         --(is_passed ? passed_ : open_);
         if (is_empty()) are_too_many_ = false;
     }
-    // About any message. True: there may be more connections now.
+    // About any message. Returns whether there may be more connections now.
     bool on_answer() {
         if (open_ == 0) return false;
         ++answers_;

@@ -15,8 +15,8 @@ std::string join(const std::vector<std::string>& names) {
     return joined;
 }
 
-// "mx1.them.example/mx2.them.example,backup.them.example": equals have a slash between them, whom
-// one turns to after others a comma before it.
+// "mx1.them.example/mx2.them.example,backup.them.example": equals have a slash between them, and
+// a host that is asked after others has a comma before it.
 std::string names_in_order(const std::vector<dns::MxRecord>& records) {
     std::map<std::string_view, std::uint16_t> best;  // of a host's several mentions
     for (const auto& record : records) {

@@ -41,7 +41,7 @@ bool SiteSources::refuse(const Members& members, Refusal refusal, Instant now) {
     });
     if (!is_another_left) return false;
     auto& own = state(refusal.name);
-    // Several connections may hear the same.
+    // Several connections may get the same refusal.
     if (own.suspended_until > now) return true;
     ++own.refusals;
     own.suspended_until = now + queue::exponential_delay(suspension_min, suspension_max,

@@ -30,8 +30,8 @@ public:
         DeliveryError error;
         double jitter = 0;  // in [-1, 1]
     };
-    // True: it is suspended now, and another one of the members, with an address of that family,
-    // can take over. False: it was the last one, and nothing changes.
+    // Returns true if it is suspended now, and another member with an address of that family can
+    // take over; false if it was the last one, and nothing changes.
     bool refuse(const Members& members, Refusal refusal, Instant now);
     // Mail was taken from it. A suspension runs to its end all the same: what was taken may have
     // been less delicate than what was refused.

@@ -38,7 +38,7 @@ public:
     // Out of its ring: it rests until it enters one again.
     void pass(Seat& seat);
 
-    // Whose turn it is. Empty: nothing could start, or what could would be one trial too many.
+    // The site whose turn it is. Empty if none could start, or only one trial too many.
     [[nodiscard]] queue::SiteHandle front() const;
     // Sites that could start now if there were connections for them.
     [[nodiscard]] std::size_t waiting() const;

@@ -43,8 +43,8 @@ class TrialPlaces {
 public:
     explicit TrialPlaces(Context& context) : context_(context) {}
 
-    // A connection is going to be opened to a destination of that standing. Empty: it is no trial;
-    // otherwise end() is to be called once, with its place.
+    // A connection is going to be opened to a destination of that standing. Empty if it is no
+    // trial; otherwise end() is to be called once, with its place.
     [[nodiscard]] std::optional<TrialPlace> begin(Standing standing);
     // The body of its message has left.
     void send(TrialPlace& place);

@@ -11,13 +11,13 @@ namespace {
 // Looked at in one turn of the loop.
 // Of a message that is only listed: its subject is wanted.
 constexpr std::uint32_t listed_head_bytes = 16u << 10;
-// Messages that come due one after the other are told of together, and the queue is not walked more
+// Messages that come due one after the other share a notice, and the queue is not walked more
 // often than this.
 constexpr Millis gathering_max{60'000};
 
 }  // namespace
 
-// ---- Who has been told ----
+// ---- Senders that have had a notice ----
 
 Millis DelayNotices::quiet_time() const {
     const auto& ages = context_.settings().retry.delay_notices;
@@ -53,7 +53,7 @@ void DelayNotices::note_due(queue::MessageHandle message) {
     const auto& entry = scheduler_.table().message(message);
     const std::string sender(scheduler_.table().sender(entry));
     if (not_before(sender) <= context_.now()) {
-        // Until it is known whether there is something to tell.
+        // Until it is known whether there is something to report.
         const auto gathering = std::min(gathering_max, quiet_time() / 60);
         hold(sender, 2 * gathering);
         if (!is_being_told(sender)) {
@@ -124,7 +124,7 @@ bool DelayNotices::is_to_be_told(const queue::MessageEntry& message,
                                  const queue::RecipientEntry& recipient) const {
     if (!scheduler_.may_get_delay_notice(message, recipient)) return false;
     if (handlers_.is_too_early(message, recipient)) return false;
-    // The last attempt comes next; its result is what the sender is told.
+    // The last attempt comes next; its result is what the report says.
     if (context_.now() >= scheduler_.expiry(message, recipient)) return false;
     const auto& ages = scheduler_.policy().delay_notices;
     const auto age = context_.now() - scheduler_.life_begin(message);
@@ -204,7 +204,7 @@ void DelayNotices::on_read(const JobPtr& job) {
     context_.request_tick();
 }
 
-// What is true now: who has been served meanwhile is not told of.
+// What is true now: recipients that were served meanwhile are left out.
 void DelayNotices::fill_in(Item& item) const {
     const auto handle = scheduler_.table().find(item.id);
     if (!handle || !item.message) return;

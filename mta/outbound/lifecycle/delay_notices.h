@@ -22,22 +22,22 @@ namespace mta::outbound {
 // messages that wait, and not one notice for each message.
 //
 //   note_due() -> gathering, a moment -> a walk over the queue, in slices -> reading what is to be
-//   told -> one report, with the states of all messages that it tells of
+//   reported -> one report, with the states of all messages that it lists
 //
-//   - The first message that reaches an age of `retry.delay_notices` brings it. It tells of all
-//     messages of that sender that are due for one, and of those nobody has told him of yet if
-//     they wait for a destination or DNS that is down, or are half as old.
-//   - Then he hears nothing for as long as the first of those ages, whatever else comes due: that
-//     is in the next one. If there was nothing left to tell, the next message that comes due
-//     brings it.
+//   - The first message that reaches an age of `retry.delay_notices` brings it. The notice lists
+//     all messages of that sender that are due for one; and those that were in none yet, if they
+//     wait for a destination or DNS that is down, or are half as old.
+//   - Then the sender gets no notice for as long as the first of those ages, whatever else comes
+//     due: that is in the next one. If there was nothing left to report, the next message that
+//     comes due brings it.
 //   - The report names `listed_max` messages and counts the others.
 //
 // Crash safety: the report enters the store in one step with the state of its first message; the
-// states of the others follow behind. What a crash takes is that some are told of twice. Of those
-// that were only counted it is not written down before their next change.
+// states of the others follow behind. After a crash some may be in a second notice. Messages that
+// were only counted are not marked on disk before their next change.
 //
-// Memory: who has been told is kept for `senders_max` senders; beyond it the oldest is forgotten,
-// who may be told again then.
+// Memory: the last notice is remembered for `senders_max` senders; beyond that the oldest is
+// forgotten, and the sender may get another one.
 class DelayNotices {
 public:
     static constexpr std::size_t listed_max = 50;
@@ -76,7 +76,7 @@ public:
     [[nodiscard]] std::optional<Instant> next_wakeup() const;
 
 private:
-    // What is told one sender at a time.
+    // What one sender is going to be told.
     struct Batch {
         std::vector<queue::MessageId> listed;  // the oldest ones, ascending
         std::size_t unlisted = 0;

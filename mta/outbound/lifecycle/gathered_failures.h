@@ -12,7 +12,7 @@
 
 namespace mta::outbound {
 
-// Recipients that were given up and whose sender has not been told yet. Failures of one message
+// Recipients that were given up and are not yet in a report. Failures of one message
 // within a short time make one report: it is due a minute after the first of them. The caller may
 // put it off from minute to minute while other recipients of the message are under way, up to ten
 // minutes after the first failure.
@@ -36,7 +36,7 @@ public:
 
     // The report that is to be made now: take() it, or put_off().
     [[nodiscard]] std::optional<queue::MessageId> due(Instant now) const;
-    // Makes the report wait on. False: it has waited long enough, or the room is needed.
+    // Makes the report wait on, unless it has waited long enough or the room is needed.
     [[nodiscard]] bool put_off(queue::MessageId id, Instant now);
     [[nodiscard]] std::optional<Instant> next_due() const;
 

@@ -272,7 +272,7 @@ void Ledger::send_late_notice(queue::MessageHandle message) {
     }
 }
 
-// The recipients whose states the store must be told.
+// The recipients whose states the store must get.
 std::vector<std::uint32_t> Ledger::changed_of(const Job& job) {
     auto numbers = job.changed;
     for (const auto* outcomes : {&job.failures, &job.delays})

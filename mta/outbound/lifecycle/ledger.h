@@ -72,7 +72,7 @@ public:
     // the last recipient is done the message leaves the queue: its index is void after the call.
     void settle(queue::MessageHandle message, const std::shared_ptr<const queue::Message>& content,
                 std::string_view destination, std::span<const Outcome> outcomes);
-    // To all who wanted it delivered by a time that has passed, and told if it is not.
+    // About recipients whose sender set a time that has passed, and wants a notice then.
     void send_late_notice(queue::MessageHandle message);
     // The states were changed by an order: to the store, and out of the queue if that was the last.
     void commit(queue::MessageHandle message);
@@ -82,13 +82,13 @@ public:
     // The same when only these recipients have changed: costs nothing for the others.
     void commit(queue::MessageHandle message, std::vector<std::uint32_t> numbers,
                 std::vector<std::shared_ptr<const queue::Message>> reports);
-    // Out of the queue without the store's being told.
+    // Out of the queue, without a word to the store.
     void drop(queue::MessageHandle message);
-    // The store cannot give the message back, or its body (`content` is the rest then). True: it is
-    // damaged and on its way out of the queue, and its sender is told; if its envelope is
-    // unreadable too, in a report that names what the queue remembers: the recipients' domains.
-    // False: the message stays in the queue and is to be read again later, even if the store says
-    // that it has no such message.
+    // The store cannot give the message back, or its body (`content` is the rest then). Returns
+    // true if it is damaged, and leaves the queue with a report; if its envelope is unreadable too,
+    // the report names what the queue remembers, the recipients' domains. Otherwise the message
+    // stays in the queue and is to be read again later, even if the store says that it has no such
+    // message.
     bool note_unreadable(queue::MessageHandle message, const queue::StoreError& error,
                          const std::shared_ptr<const queue::Message>& content = nullptr);
 
@@ -109,7 +109,7 @@ private:
     struct Job {
         queue::MessageId id = 0;
         std::shared_ptr<const queue::Message> content;
-        std::vector<std::uint32_t> changed;  // recipients; the store is told with the reports
+        std::vector<std::uint32_t> changed;  // recipients; the store gets them with the reports
         std::vector<RecipientOutcome> failures;
         std::vector<RecipientOutcome> relayed;
         std::vector<RecipientOutcome> delays;
@@ -124,7 +124,7 @@ private:
     [[nodiscard]] std::vector<RecipientOutcome> take_gathered(queue::MessageEntry& entry);
     [[nodiscard]] bool are_all_gathered(const queue::MessageEntry& entry) const;
     [[nodiscard]] bool is_under_way(queue::MessageHandle message) const;
-    // `changed`: other recipients whose states the store must be told.
+    // `changed`: other recipients whose states the store must get.
     void report_gathered(queue::MessageHandle message, std::vector<std::uint32_t> changed);
     [[nodiscard]] std::vector<std::uint32_t> all_of(queue::MessageHandle message) const;
     [[nodiscard]] static std::vector<std::uint32_t> changed_of(const Job& job);

@@ -57,7 +57,7 @@ public:
     void come_back(queue::SiteHandle site);
     // Of a bundle, in the envelope's order.
     [[nodiscard]] std::vector<std::uint32_t> recipients_of(queue::BundleHandle bundle) const;
-    // A bundle that was taken goes back into its site's line: to its end, or, if nobody has heard
+    // A bundle that was taken goes back into its site's line: to its end, or, if no host has heard
     // of it, to where it was. (A message that makes hosts hang up must not have every turn.)
     // Recipients whose mail goes to another site by now are waiting and due instead.
     enum class Place : std::uint8_t { last, first };
@@ -113,8 +113,8 @@ private:
     // The first `count` of them.
     void move_recipients(queue::BundleHandle from, queue::BundleHandle to, std::size_t count);
     void enter(queue::BundleHandle bundle, queue::RecipientEntry& recipient, std::uint32_t number);
-    // Calls `visit` for each of a bundle's recipients in the envelope's order; nobody else's are
-    // looked at but those between them. False: enough.
+    // Calls `visit` for each of a bundle's recipients in the envelope's order, and looks at no
+    // others but those between them. `visit` returns false when it has enough.
     template <class Visit>
     void for_each_of(queue::BundleHandle bundle, const Visit& visit) const;
 

@@ -26,7 +26,7 @@ public:
         : context_(context), store_(store), table_(table) {}
 
     void keep(queue::MessageHandle message, std::shared_ptr<const queue::Message> copy);
-    // Null: only the store has it.
+    // Null if only the store has it.
     [[nodiscard]] std::shared_ptr<const queue::Message> get(queue::MessageHandle message) const;
     // From the store. Callers that ask during the read get the same copy.
     using ReadResult = queue::StoreResult<std::shared_ptr<const queue::Message>>;

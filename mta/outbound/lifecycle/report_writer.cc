@@ -35,7 +35,7 @@ Reports ReportWriter::make(const ReportRequest& request) {
         context_.event(events::ReportQueued{request.original.id, report->id, request.kind, to});
         ++totals_.reports_total;
     }
-    // The log of each message tells of the report that tells of it.
+    // The log of each message names the report about it.
     for (const auto& other : request.also) {
         if (made.empty()) break;
         context_.event(events::ReportQueued{other.message->id, made.front()->id, request.kind,

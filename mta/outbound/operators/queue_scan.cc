@@ -120,7 +120,7 @@ private:
         return sender.contains('@') && equals_ignoring_case(split_address(sender).domain,
                                                             std::string_view(wanted).substr(1));
     }
-    // True also if it does not matter: then every recipient is meant.
+    // True also if the filter has no mention: then every recipient is one.
     [[nodiscard]] bool mentions(const queue::MessageEntry& entry) const {
         return filter_.mention.empty() || entry.has_message_id_hash(mention_hash_) ||
                equals_ignoring_case(table_.sender(entry), filter_.mention);

@@ -9,7 +9,7 @@
 namespace mta::outbound {
 
 // Which static route ([[route]] in the configuration) mail for a domain takes: the one that names
-// it, else the longest ".subtree" that it is under, else "*". None: by MX.
+// it, else the longest ".subtree" that it is under, else "*". Without one it goes by MX.
 //
 // Refers into `routes`, which must outlive it.
 class RouteTable {

@@ -53,7 +53,7 @@ public:
     [[nodiscard]] std::string_view source_of(const queue::MessageEntry& message) const {
         return sources_.pool_of_sender(scheduler_.table().sender(message));
     }
-    // Where mail for the domain goes now. Empty: that is not known, and the caller park()s the
+    // Where mail for the domain goes now. Empty if that is not known; then the caller park()s the
     // bundle.
     [[nodiscard]] queue::SiteHandle site_for(queue::DomainHandle domain, std::string_view source);
     // Mail for it is in the line of a site, and site_for() does not know whether that is right
@@ -89,7 +89,7 @@ public:
 
     void tick();
     [[nodiscard]] std::optional<Instant> next_wakeup() const { return timers_.next(); }
-    // For tests: every line has a look-up under way or a timer. Empty: yes; else what is wrong.
+    // For tests: says what is wrong if a line has neither a look-up under way nor a timer.
     [[nodiscard]] std::string check() const;
     [[nodiscard]] const RouteTable& routes() const { return routes_; }
 
@@ -121,7 +121,7 @@ private:
     };
 
     [[nodiscard]] Entry& entry(queue::DomainHandle domain);
-    // Null: nothing is known.
+    // Null if nothing is known.
     [[nodiscard]] Entry* find(queue::DomainHandle domain) const;
     [[nodiscard]] std::optional<SitePlan> plan_for_domain(const Entry& entry,
                                                           const std::string& name,

@@ -8,7 +8,7 @@
 
 namespace mta::outbound {
 
-// The pools of [[source]]s: whose mail goes out by which, and what is in them. A pool's name is all
+// The pools of [[source]]s: which senders use which pool, and what is in them. A pool's name is all
 // that others keep of it; the empty one is the system's choice of address, under the hostname.
 //
 // Refers into `sources`, which must outlive it.
@@ -17,7 +17,7 @@ public:
     explicit SourceTable(const std::vector<conf::Source>& sources);
 
     // The pool that names the sender's domain, else the longest ".subtree" that it is under, else
-    // the one of "*" (the null sender has only that). Empty: none.
+    // the one of "*" (the null sender has only that). Empty if there is none.
     [[nodiscard]] std::string_view pool_of_sender(std::string_view reverse_path) const;
     // In the order of the file.
     [[nodiscard]] const std::vector<const conf::Source*>& members(std::string_view pool) const;
