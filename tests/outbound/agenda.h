@@ -21,29 +21,14 @@ class Agenda {
 public:
     using Action = std::move_only_function<void()>;
 
-    [[nodiscard]] Instant now() const { return now_; }
-    void later(Millis delay, Action action) {
-        actions_.emplace(std::pair{now_ + delay, ++last_}, std::move(action));
-    }
-    [[nodiscard]] std::optional<Instant> next() const {
-        if (actions_.empty()) return std::nullopt;
-        return actions_.begin()->first.first;
-    }
-    void run_next() {
-        auto node = actions_.extract(actions_.begin());
-        now_ = std::max(now_, node.key().first);
-        node.mapped()();
-    }
-    void set_now(Instant now) { now_ = std::max(now_, now); }
+    [[nodiscard]] Instant now() const;
+    void later(Millis delay, Action action);
+    [[nodiscard]] std::optional<Instant> next() const;
+    void run_next();
+    void set_now(Instant now);
     // The clock leaps. What was planned happens as long after the new time as it would have after
     // the old one.
-    void leap(Millis by) {
-        now_ += by;
-        std::map<std::pair<Instant, std::uint64_t>, Action> moved;
-        for (auto& [key, action] : actions_)
-            moved.emplace(std::pair{key.first + by, key.second}, std::move(action));
-        actions_ = std::move(moved);
-    }
+    void leap(Millis by);
 
 private:
     Instant now_ = mta::from_unix_ms(1'790'000'000'000);
