@@ -29,14 +29,10 @@ if(POSTHOUSE_SANITIZE)
   target_compile_options(posthouse_options INTERFACE -fsanitize=${POSTHOUSE_SANITIZE} -fno-omit-frame-pointer
                                                      -fno-sanitize-recover=all)
   target_link_options(posthouse_options INTERFACE -fsanitize=${POSTHOUSE_SANITIZE})
-  if(POSTHOUSE_SANITIZE MATCHES "undefined" AND NOT POSTHOUSE_FUZZ)
-    # A question at every pointer, a third of the time to build; AddressSanitizer stops at a null pointer as well, and
-    # the fuzzers' build, which reads what comes from outside, asks all of them.
-    target_compile_options(posthouse_options INTERFACE -fno-sanitize=null,alignment,object-size,vptr)
-  endif()
 endif()
 if(POSTHOUSE_FUZZ)
   target_compile_options(posthouse_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(posthouse_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # posthouse_precompile(target header...): a third of the time to build everything is saved. Off where each file has to
