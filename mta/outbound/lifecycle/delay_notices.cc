@@ -8,7 +8,6 @@
 namespace mta::outbound {
 namespace {
 
-// Looked at in one turn of the loop.
 // Of a message that is only listed: its subject is wanted.
 constexpr std::uint32_t listed_head_bytes = 16u << 10;
 // Messages that come due one after the other share a notice, and the queue is not walked more

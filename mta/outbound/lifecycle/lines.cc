@@ -12,8 +12,6 @@ using State = queue::Bundle::State;
 
 namespace {
 
-// Messages looked at in one turn of the loop.
-
 // The number of bundles standing aside that one come_back() looks at.
 constexpr std::uint32_t called_back_max = 100;
 
